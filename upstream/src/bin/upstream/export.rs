@@ -1,0 +1,173 @@
+//! `cargo upstream export`: the three crates as they are after the build, in one folder that
+//! needs nothing else.
+
+use std::path::Path;
+
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
+use upstream::{Tree, whole};
+
+use crate::progress::spinner;
+use crate::repository::{Repository, fresh};
+use crate::{Failure, manifest};
+
+/// The stand-in that upstream's examples need, and that is no crate of the registry.
+const ENTRY: &str = "ractor_example_entry_proc";
+
+pub(crate) fn run(repository: &Repository, folder: &Path) -> Result<bool, Failure> {
+    let _progress = spinner("writing the forked sources");
+    write(repository, folder)?;
+    println!("{}", folder.display());
+    Ok(true)
+}
+
+/// Writes the three crates, and a workspace around them, into the empty folder `folder`.
+fn write(repository: &Repository, folder: &Path) -> Result<(), Failure> {
+    fresh(folder)?;
+    Ok(workspace_tree(repository)?.write(folder)?)
+}
+
+/// Makes `folder`, which is ours, hold the exported workspace with the versions that this
+/// repository's lock file names.
+pub(crate) fn refresh(repository: &Repository, folder: &Path) -> Result<(), Failure> {
+    let mut tree = workspace_tree(repository)?;
+    tree.insert("Cargo.lock", std::fs::read(repository.root.join("Cargo.lock"))?);
+    std::fs::create_dir_all(folder)?;
+    Ok(tree.write(folder)?)
+}
+
+fn workspace_tree(repository: &Repository) -> Result<Tree, Failure> {
+    let mut all = Tree::default();
+    for name in repository.crates() {
+        let stock = repository.stock(&name)?;
+        for (file, content) in sources(repository, &name, &stock)?.iter() {
+            all.insert(format!("{name}/{file}"), content);
+        }
+    }
+    for (file, content) in Tree::read(&repository.root.join("upstream/example-entry"))?.iter() {
+        all.insert(format!("{ENTRY}/{file}"), content);
+    }
+    let entry = format!("{ENTRY}/Cargo.toml");
+    let text = all.text(&entry).unwrap_or_default().to_owned();
+    all.insert(entry, standalone(repository, &text)?.to_string());
+    let crates = repository.crates();
+    let members = crates.iter().map(String::as_str).chain([ENTRY]);
+    all.insert("Cargo.toml", workspace(members).to_string());
+    all.insert("LICENSE", std::fs::read(repository.root.join("LICENSE"))?);
+    Ok(all)
+}
+
+/// Upstream's package without what only a registry and cargo need.
+pub(crate) fn without_packaging(stock: &Tree) -> Tree {
+    let mut tree = stock.clone();
+    for file in ["Cargo.toml.orig", "Cargo.lock", ".cargo_vcs_info.json", ".cargo-ok"] {
+        tree.remove(file);
+    }
+    tree
+}
+
+/// The package `name` in one piece: sources, tests, examples, benches and a manifest.
+pub(crate) fn sources(repository: &Repository, name: &str, stock: &Tree) -> Result<Tree, Failure> {
+    let ours = repository.ours(name)?;
+    let mut tree = without_packaging(&whole::sources(&repository.fork, name, stock, &ours)?);
+    tree.remove("src/build.rs");
+    let package = repository.root.join(name);
+    let tests = package.join("tests");
+    if tests.is_dir() {
+        for (file, content) in Tree::read(&tests)?.iter() {
+            tree.insert(format!("tests/{file}"), content);
+        }
+    }
+    let manifest = std::fs::read_to_string(package.join("Cargo.toml"))?;
+    let mut manifest = standalone(repository, &manifest)?;
+    take_over_tests(&mut manifest, stock)?;
+    // What the build script does beyond calling the library, if anything.
+    let protocol = package.join("protocol.rs");
+    if protocol.is_file() {
+        tree.insert("build.rs", std::fs::read(protocol)?);
+    } else {
+        manifest.remove("build-dependencies");
+    }
+    tree.insert("Cargo.toml", manifest.to_string());
+    Ok(tree)
+}
+
+/// A manifest of a member, with what it inherits from the workspace written out, and without
+/// what only the build out of patches needs.
+pub(crate) fn standalone(repository: &Repository, text: &str) -> Result<DocumentMut, Failure> {
+    let mut document: DocumentMut = text.parse()?;
+    let root = manifest::workspace(&repository.root)?;
+    if document.get("lints").and_then(|lints| lints.get("workspace")).is_some() {
+        document.remove("lints");
+    }
+    if let Some(package) = document.get_mut("package").and_then(Item::as_table_like_mut) {
+        let inherited = manifest::inherited_keys(package);
+        for key in inherited {
+            let value = root["workspace"]["package"][key.as_str()].clone();
+            package.insert(&key, value);
+        }
+    }
+    for (_, table) in manifest::dependency_tables(&mut document) {
+        table.remove("mycelium-patches");
+        table.remove("mycelium-upstream");
+        let names: Vec<String> = table.iter().map(|(name, _)| name.to_owned()).collect();
+        for name in names {
+            write_out(&repository.crates(), &root, table, &name);
+        }
+    }
+    // In a rebase the pins are ahead of the manifest.
+    let package =
+        |key: &str| document.get("package").and_then(|p| p.get(key)).and_then(Item::as_str);
+    let (name, version) = (package("name").unwrap_or_default(), package("version"));
+    let base = version.and_then(|version| version.split('+').next()).map(str::to_owned);
+    if let (Some(base), Some(pin)) = (base, repository.fork.pins.crates.get(name)) {
+        manifest::move_release(&mut document, &base, &pin.version);
+    }
+    Ok(document)
+}
+
+/// Writes out the dependency `name` where it is inherited; siblings become paths.
+fn write_out(crates: &[String], root: &DocumentMut, table: &mut dyn TableLike, name: &str) {
+    let inherits = table
+        .get(name)
+        .and_then(|item| item.get("workspace"))
+        .is_some_and(|flag| flag.as_bool() == Some(true));
+    if !inherits {
+        return;
+    }
+    let shared = &root["workspace"]["dependencies"][name];
+    let mut entry = match shared.as_value() {
+        Some(Value::InlineTable(table)) => table.clone(),
+        Some(version) => InlineTable::from_iter([("version", version.clone())]),
+        None => InlineTable::new(),
+    };
+    for key in ["features", "optional"] {
+        if let Some(value) = table.get(name).and_then(|item| item.get(key)).and_then(Item::as_value)
+        {
+            entry.insert(key, value.clone());
+        }
+    }
+    if crates.iter().any(|krate| krate == name) || name == ENTRY {
+        entry.insert("path", Value::from(format!("../{name}")));
+    }
+    table.insert(name, Item::Value(Value::InlineTable(entry)));
+}
+
+/// Upstream's integration tests run here as they stand, with what they require.
+fn take_over_tests(manifest: &mut DocumentMut, stock: &Tree) -> Result<(), Failure> {
+    let theirs: DocumentMut = stock.text("Cargo.toml").unwrap_or_default().parse()?;
+    if let Some(tests) = theirs.get("test") {
+        manifest.insert("test", tests.clone());
+    }
+    Ok(())
+}
+
+/// A workspace of these members.
+pub(crate) fn workspace<'a>(members: impl IntoIterator<Item = &'a str>) -> DocumentMut {
+    let mut document = DocumentMut::new();
+    let members = Array::from_iter(members);
+    let mut table = Table::new();
+    table.insert("resolver", Item::Value("3".into()));
+    table.insert("members", Item::Value(Value::Array(members)));
+    document.insert("workspace", Item::Table(table));
+    document
+}

@@ -1,0 +1,223 @@
+//! `cargo upstream test`: our tests, and upstream's own on the patched sources, for every
+//! feature set that matters.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::repository::Repository;
+use crate::{Failure, export};
+
+/// Where lines for a person go: standard output, or standard error where that carries JSON.
+pub(crate) type Say = fn(&str);
+
+/// One run of `cargo test`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Suite {
+    name: &'static str,
+    place: Place,
+    arguments: &'static [&'static str],
+}
+
+/// Where a suite runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In this workspace.
+    Workspace,
+    /// In the exported sources: upstream's compile-fail cases compare file names and line
+    /// numbers, which only upstream's own layout has.
+    Export,
+}
+
+/// Upstream's feature sets, as its own CI runs them, and then our own crates.
+const SUITES: [Suite; 11] = [
+    Suite::here("ractor", &["-p", "ractor"]),
+    Suite::here("ractor cluster,monitors", &["-p", "ractor", "--features", "cluster,monitors"]),
+    Suite::here("ractor async-trait", &["-p", "ractor", "--features", "async-trait"]),
+    Suite::here("ractor output-port-v2", &["-p", "ractor", "--features", "output-port-v2"]),
+    Suite::here("ractor blanket_serde", &["-p", "ractor", "--features", "blanket_serde"]),
+    Suite {
+        name: "ractor actor-macros",
+        place: Place::Export,
+        arguments: &["-p", "ractor", "--features", "actor-macros"],
+    },
+    Suite::here(
+        "ractor async-std",
+        &[
+            "-p",
+            "ractor",
+            "--no-default-features",
+            "--features",
+            "async-std,message_span_propogation",
+        ],
+    ),
+    Suite::here("ractor_cluster", &["-p", "ractor_cluster"]),
+    Suite::here(
+        "ractor_cluster async-trait,monitors",
+        &["-p", "ractor_cluster", "--features", "async-trait,monitors"],
+    ),
+    Suite::here("ractor_cluster_derive", &["-p", "ractor_cluster_derive"]),
+    Suite::here(
+        "mycelium",
+        &[
+            "--workspace",
+            "--exclude=ractor",
+            "--exclude=ractor_cluster",
+            "--exclude=ractor_cluster_derive",
+            "--features=mycelium-upstream/cli",
+        ],
+    ),
+];
+
+impl Suite {
+    const fn here(name: &'static str, arguments: &'static [&'static str]) -> Self {
+        Self { name, place: Place::Workspace, arguments }
+    }
+}
+
+/// Builds once and for all: neither debug information nor incremental state, which take most of
+/// the room of a target folder.
+pub(crate) fn sparing(cargo: &mut Command) {
+    cargo.envs([("CARGO_INCREMENTAL", "0"), ("CARGO_PROFILE_DEV_DEBUG", "0")]);
+}
+
+/// What came of a suite.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) name: &'static str,
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    ignored: usize,
+    /// Whether cargo was content; a suite that does not compile fails without a failed test.
+    pub(crate) succeeded: bool,
+    took: Duration,
+}
+
+pub(crate) fn run(
+    repository: &Repository,
+    only: Option<&str>,
+    list: bool,
+) -> Result<bool, Failure> {
+    let chosen: Vec<Suite> = SUITES
+        .into_iter()
+        .filter(|suite| only.is_none_or(|only| suite.name.contains(only)))
+        .collect();
+    if chosen.is_empty() {
+        return Err("no set has that in its name; `cargo upstream test --list` names them".into());
+    }
+    if list {
+        for suite in chosen {
+            println!("{}: cargo test {}", suite.name, suite.arguments.join(" "));
+        }
+        return Ok(true);
+    }
+    let exported = repository.scratch("export");
+    if chosen.iter().any(|suite| suite.place == Place::Export) {
+        export::refresh(repository, &exported)?;
+    }
+    let mut outcomes = Vec::new();
+    for suite in chosen {
+        let folder = match suite.place {
+            Place::Workspace => &repository.root,
+            Place::Export => &exported,
+        };
+        outcomes.push(suite.run(repository, folder, |line| println!("{line}"))?);
+    }
+    print(&outcomes, |line| println!("{line}"));
+    Ok(outcomes.iter().all(|outcome| outcome.succeeded))
+}
+
+/// Runs upstream's sets, and not our own crates', in exported sources.
+pub(crate) fn run_exported(
+    repository: &Repository,
+    exported: &Path,
+    say: Say,
+) -> Result<Vec<Outcome>, Failure> {
+    let mut outcomes = Vec::new();
+    for suite in SUITES.into_iter().filter(|suite| suite.name != "mycelium") {
+        outcomes.push(suite.run(repository, exported, say)?);
+    }
+    print(&outcomes, say);
+    Ok(outcomes)
+}
+
+impl Suite {
+    fn run(self, repository: &Repository, folder: &Path, say: Say) -> Result<Outcome, Failure> {
+        say(&format!("\n== {}", self.name));
+        let started = Instant::now();
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command
+            .current_dir(folder)
+            .arg("test")
+            .args(self.arguments)
+            .args(["--no-fail-fast", "--", "--quiet"])
+            .stdout(Stdio::piped());
+        if self.place == Place::Export || folder != repository.root {
+            // Beside the exported sources, which are written anew each time; around them, the
+            // compile-fail cases would take their own paths for the target folder's.
+            command.env("CARGO_TARGET_DIR", repository.scratch("export-target"));
+            sparing(&mut command);
+        }
+        let mut child =
+            command.spawn().map_err(|error| format!("cargo does not start: {error}"))?;
+        let mut outcome = Outcome {
+            name: self.name,
+            passed: 0,
+            failed: 0,
+            ignored: 0,
+            succeeded: false,
+            took: Duration::ZERO,
+        };
+        let output = child.stdout.take().ok_or("cargo's output is not piped")?;
+        for line in BufReader::new(output).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            outcome.count(&line);
+            say(&line);
+        }
+        outcome.succeeded = child.wait()?.success();
+        outcome.took = started.elapsed();
+        Ok(outcome)
+    }
+}
+
+impl Outcome {
+    /// Adds up a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    fn count(&mut self, line: &str) {
+        let Some(counts) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        for part in counts.split(['.', ';']) {
+            if let Some((number, kind)) = part.trim().split_once(' ') {
+                let number = number.parse().unwrap_or(0);
+                match kind {
+                    "passed" => self.passed += number,
+                    "failed" => self.failed += number,
+                    "ignored" => self.ignored += number,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn print(outcomes: &[Outcome], say: Say) {
+    say(&format!("\n{:<38} {:>7} {:>7} {:>8} {:>7}", "set", "passed", "failed", "ignored", "time"));
+    for outcome in outcomes {
+        say(&format!(
+            "{:<38} {:>7} {:>7} {:>8} {:>5} s{}",
+            outcome.name,
+            outcome.passed,
+            outcome.failed,
+            outcome.ignored,
+            outcome.took.as_secs(),
+            if outcome.succeeded { "" } else { "  FAILED" },
+        ));
+    }
+    let passed: usize = outcomes.iter().map(|outcome| outcome.passed).sum();
+    let failed: usize = outcomes.iter().map(|outcome| outcome.failed).sum();
+    // A set that does not compile counts as one failure at least.
+    let broken = outcomes.iter().filter(|o| !o.succeeded && o.failed == 0).count();
+    say(&format!("\n{passed} passed, {} failed", failed + broken));
+}

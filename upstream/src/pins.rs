@@ -1,0 +1,68 @@
+//! The pins: which upstream release of each crate, and which of its files we replace.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{Error, Result};
+
+/// `patches/upstream.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pins {
+    /// By crate name.
+    pub crates: BTreeMap<String, Pin>,
+}
+
+/// One pinned upstream package.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// The release, exactly.
+    pub version: String,
+    /// SHA-256 of its `.crate` archive, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Fingerprint of each upstream file that a file of ours replaces, by path.
+    #[serde(default)]
+    pub shadows: BTreeMap<String, String>,
+    /// Where our manifest differs from upstream's on purpose, and why, by the path that
+    /// `cargo upstream check` prints.
+    #[serde(default)]
+    pub manifest: BTreeMap<String, String>,
+    /// Upstream's tests that do not run on the fork, as `file :: item`, and the test of ours that
+    /// covers what each of them pinned.
+    #[serde(default)]
+    pub retired: BTreeMap<String, String>,
+}
+
+impl Pins {
+    /// Reads the pins.
+    ///
+    /// # Errors
+    /// Text that is not TOML, unknown or missing keys, or a checksum that is none.
+    pub fn parse(text: &str) -> Result<Self> {
+        let pins: Self = toml::from_str(text).map_err(|error| Error::Pins(error.to_string()))?;
+        for (name, pin) in &pins.crates {
+            let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+            if pin.sha256.len() != 64 || !pin.sha256.chars().all(hex) {
+                return Err(Error::Pins(format!(
+                    "crates.{name}.sha256 must be 64 lower-case hexadecimal digits, and is {:?}",
+                    pin.sha256
+                )));
+            }
+        }
+        Ok(pins)
+    }
+
+    /// The pin of the crate `name`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCrate`], saying that `wanted_by` asked for it.
+    pub fn get(&self, name: &str, wanted_by: &str) -> Result<&Pin> {
+        self.crates.get(name).ok_or_else(|| Error::UnknownCrate {
+            name: name.to_owned(),
+            wanted_by: wanted_by.to_owned(),
+            known: self.crates.keys().cloned().collect(),
+        })
+    }
+}

@@ -1,0 +1,314 @@
+//! What another upstream release does to each edit and each shadow.
+//!
+//! Three verdicts, and nothing between them:
+//!
+//! * **applies**: the edit finds its item and anchor, each once, in the file it names. Where
+//!   the item around the anchor changed, the report shows how, for a person to look at.
+//! * **moved**: not there any more, but the very same item stands in exactly one other file.
+//! * **conflicts**: everything else. A rebase never skips one, and never guesses.
+
+use serde::Serialize;
+use similar::TextDiff;
+
+use crate::edit::{Misfit, Source, Target, line_of};
+use crate::fork::{Fork, shadow_fingerprint};
+use crate::items;
+use crate::patch::Edit;
+use crate::pins::Pin;
+use crate::{Error, Result, Tree};
+
+/// What a release does to one crate of the fork.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The crate.
+    pub krate: String,
+    /// The pinned release.
+    pub from: String,
+    /// The other release.
+    pub to: String,
+    /// Every edit of every patch.
+    pub edits: Vec<EditReport>,
+    /// Every shadowed file.
+    pub shadows: Vec<ShadowReport>,
+    /// How upstream's manifest differs from ours, beyond what is justified.
+    pub manifest: Vec<String>,
+}
+
+/// One edit against the other release.
+#[derive(Debug, Serialize)]
+pub struct EditReport {
+    /// `crate/NNNN-name.toml`.
+    pub patch: String,
+    /// Counted from 1.
+    pub edit: usize,
+    /// The file that the edit names.
+    pub file: String,
+    /// The item's address.
+    pub item: Option<String>,
+    /// The outcome.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// How upstream changed the item that the edit stands on, as a unified diff.
+    pub item_change: Option<String>,
+}
+
+/// One shadowed file against the other release.
+#[derive(Debug, Serialize)]
+pub struct ShadowReport {
+    /// The file.
+    pub file: String,
+    /// The outcome.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// The fingerprint of upstream's file in the other release.
+    pub fingerprint: Option<String>,
+    /// How upstream changed the file, as a unified diff.
+    pub change: Option<String>,
+}
+
+/// An outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it stands.
+    Applies {
+        /// The first line of what it stands on, in the pinned release and in the other.
+        lines: Option<(usize, usize)>,
+    },
+    /// In another file.
+    Moved {
+        /// That file.
+        to: String,
+    },
+    /// Not without a person.
+    Conflicts {
+        /// What does not fit.
+        why: String,
+        /// What comes nearest.
+        candidates: Vec<String>,
+    },
+}
+
+/// How many edits and shadows apply, moved, and conflict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// As they stand.
+    pub applies: usize,
+    /// In another file.
+    pub moved: usize,
+    /// Not without a person; differences of the manifest count here.
+    pub conflicts: usize,
+}
+
+impl Report {
+    /// Counts the verdicts.
+    pub fn tally(&self) -> Tally {
+        let verdicts = self.edits.iter().map(|edit| &edit.verdict);
+        let verdicts = verdicts.chain(self.shadows.iter().map(|shadow| &shadow.verdict));
+        let mut tally = Tally { conflicts: self.manifest.len(), ..Tally::default() };
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Applies { .. } => tally.applies += 1,
+                Verdict::Moved { .. } => tally.moved += 1,
+                Verdict::Conflicts { .. } => tally.conflicts += 1,
+            }
+        }
+        tally
+    }
+}
+
+/// Judges every edit and shadow of the crate `krate` on the way from the release `old`, which
+/// is pinned, to `new`.
+///
+/// # Errors
+/// An edit that does not even fit the pinned release, or a file of it that cannot be parsed.
+pub fn judge(fork: &Fork, krate: &str, old: &Tree, new: &Tree, to: &str) -> Result<Report> {
+    let pin = fork.pins.get(krate, "the rebase")?;
+    let mut edits = Vec::new();
+    for edit in fork.patches_of(krate).iter().flat_map(|patch| &patch.edits) {
+        edits.push(judge_edit(edit, old, new)?);
+    }
+    let shadows = judge_shadows(pin, old, new)?;
+    Ok(Report {
+        krate: krate.to_owned(),
+        from: pin.version.clone(),
+        to: to.to_owned(),
+        edits,
+        shadows,
+        manifest: Vec::new(),
+    })
+}
+
+fn judge_edit(edit: &Edit, old: &Tree, new: &Tree) -> Result<EditReport> {
+    let file = edit.place.file.as_str();
+    let unfit = |misfit: Misfit| Error::Edit {
+        place: Box::new(edit.place.clone()),
+        why: misfit.why,
+        candidates: misfit.candidates,
+    };
+    let old_source = match old.text(file) {
+        Some(text) => Source::parse(file, text)?,
+        None => return Err(unfit(missing_file())),
+    };
+    let old_targets = edit.locate(&old_source).map_err(unfit)?;
+    let (verdict, item_change) = match locate(edit, new, file) {
+        Ok((_, new_targets)) if new_targets.len() != old_targets.len() => {
+            let (before, after) = (old_targets.len(), new_targets.len());
+            let why = format!("the address names {after} items, and named {before}");
+            (Verdict::Conflicts { why, candidates: Vec::new() }, None)
+        }
+        Ok((new_source, new_targets)) => {
+            let confined = edit.item.is_some();
+            let change = confined
+                .then(|| item_change(&old_source, &old_targets, &new_source, &new_targets))
+                .flatten();
+            let first = |source: &Source<'_>, targets: &[Target]| {
+                line_of(source.text, targets[0].item.start)
+            };
+            let lines = (first(&old_source, &old_targets), first(&new_source, &new_targets));
+            (Verdict::Applies { lines: confined.then_some(lines) }, change)
+        }
+        Err(misfit) => {
+            let homes = if gone(edit, new) {
+                elsewhere(edit, &old_source, &old_targets, old, new)
+            } else {
+                Vec::new()
+            };
+            match homes.as_slice() {
+                [home] => (Verdict::Moved { to: home.clone() }, None),
+                _ => (conflict(misfit, homes), changed_item(edit, &old_source, &old_targets, new)),
+            }
+        }
+    };
+    Ok(EditReport {
+        patch: edit.place.patch.clone(),
+        edit: edit.place.edit,
+        file: file.to_owned(),
+        item: edit.place.item.clone(),
+        verdict,
+        item_change,
+    })
+}
+
+fn missing_file() -> Misfit {
+    Misfit { why: "upstream has no such file".to_owned(), candidates: Vec::new() }
+}
+
+fn conflict(misfit: Misfit, homes: Vec<String>) -> Verdict {
+    let homes = homes.into_iter().map(|file| format!("the same item stands in {file}"));
+    let candidates = misfit.candidates.into_iter().chain(homes).collect();
+    Verdict::Conflicts { why: misfit.why, candidates }
+}
+
+fn locate<'a>(
+    edit: &Edit,
+    tree: &'a Tree,
+    file: &'a str,
+) -> Result<(Source<'a>, Vec<Target>), Misfit> {
+    let text = tree.text(file).ok_or_else(missing_file)?;
+    let source = Source::parse(file, text)
+        .map_err(|error| Misfit { why: error.to_string(), candidates: Vec::new() })?;
+    let targets = edit.locate(&source)?;
+    Ok((source, targets))
+}
+
+/// Whether the item that the edit is confined to (or the whole file) is no longer in its file.
+fn gone(edit: &Edit, new: &Tree) -> bool {
+    let file = edit.place.file.as_str();
+    let Some(text) = new.text(file) else {
+        return true;
+    };
+    let (Some(address), Ok(source)) = (&edit.item, Source::parse(file, text)) else {
+        return false;
+    };
+    items::resolve(&source.items, address).is_empty()
+}
+
+/// The other files in which the edit finds the very same items, and did not before.
+fn elsewhere(
+    edit: &Edit,
+    old: &Source<'_>,
+    targets: &[Target],
+    old_tree: &Tree,
+    new: &Tree,
+) -> Vec<String> {
+    let fingerprints = |source: &Source<'_>, targets: &[Target]| -> Vec<String> {
+        targets.iter().map(|target| source.fingerprint(&target.item)).collect()
+    };
+    let wanted = fingerprints(old, targets);
+    let ending = old.file.rsplit('.').next();
+    // Parsing all of upstream for each edit would take long; a file without the item's name
+    // cannot hold the item.
+    let name = edit.place.item.as_deref().and_then(|item| item.rsplit(' ').next()).unwrap_or("");
+    new.iter()
+        .map(|(file, _)| file)
+        .filter(|file| *file != old.file && file.rsplit('.').next() == ending)
+        .filter(|file| new.text(file).is_some_and(|text| text.contains(name)))
+        .filter(|file| locate(edit, old_tree, file).is_err())
+        .filter(|file| {
+            locate(edit, new, file)
+                .is_ok_and(|(source, found)| fingerprints(&source, &found) == wanted)
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+/// How the items changed that the edit found in both releases; `None` when they did not.
+fn item_change(
+    old: &Source<'_>,
+    old_targets: &[Target],
+    new: &Source<'_>,
+    new_targets: &[Target],
+) -> Option<String> {
+    let pairs = old_targets.iter().zip(new_targets);
+    let changes: String = pairs
+        .filter(|(a, b)| old.fingerprint(&a.item) != new.fingerprint(&b.item))
+        .map(|(a, b)| unified(&old.text[a.item.clone()], &new.text[b.item.clone()]))
+        .collect();
+    (!changes.is_empty()).then_some(changes)
+}
+
+/// How the item changed that holds an anchor which is gone: what a person needs to see.
+fn changed_item(edit: &Edit, old: &Source<'_>, targets: &[Target], new: &Tree) -> Option<String> {
+    let bare = Edit { anchor: None, pin: None, op: crate::patch::Op::InsertBefore, ..edit.clone() };
+    bare.item.as_ref()?;
+    let (source, found) = locate(&bare, new, old.file).ok()?;
+    item_change(old, targets, &source, &found)
+}
+
+fn judge_shadows(pin: &Pin, old: &Tree, new: &Tree) -> Result<Vec<ShadowReport>> {
+    let mut reports = Vec::new();
+    for (file, pinned) in &pin.shadows {
+        let (verdict, fingerprint, change) = if new.get(file).is_some() {
+            let now = shadow_fingerprint(new, file)?;
+            let change = unified(old.text(file).unwrap_or(""), new.text(file).unwrap_or(""));
+            if now == *pinned {
+                (Verdict::Applies { lines: None }, Some(now), None)
+            } else {
+                let why = "upstream changed the file that ours replaces".to_owned();
+                (Verdict::Conflicts { why, candidates: Vec::new() }, Some(now), Some(change))
+            }
+        } else {
+            let ending = file.rsplit('.').next();
+            let homes: Vec<String> = new
+                .iter()
+                .map(|(other, _)| other)
+                .filter(|other| other.rsplit('.').next() == ending)
+                .filter(|other| shadow_fingerprint(new, other).is_ok_and(|now| now == *pinned))
+                .map(|other| format!("the same file stands at {other}: move ours there"))
+                .collect();
+            (conflict_of_shadow(homes), None, None)
+        };
+        reports.push(ShadowReport { file: file.clone(), verdict, fingerprint, change });
+    }
+    Ok(reports)
+}
+
+fn conflict_of_shadow(candidates: Vec<String>) -> Verdict {
+    let why = "upstream no longer has the file that ours replaces".to_owned();
+    Verdict::Conflicts { why, candidates }
+}
+
+fn unified(old: &str, new: &str) -> String {
+    TextDiff::from_lines(old, new).unified_diff().context_radius(2).to_string()
+}

@@ -1,0 +1,290 @@
+//! Puts our files where upstream's stand, and makes crate roots that can be included.
+//!
+//! * A file of ours at the path of an upstream file *shadows* it: the `mod` declaration that
+//!   leads there gets a `#[path]`, so that messages and debuggers open our file itself. The
+//!   same goes for a file of ours that a patch declares in an upstream file.
+//! * What a shadow leaves behind, its test modules and the child modules that it does not
+//!   declare, becomes a *graft*: a file that the shadow includes.
+//! * An included file cannot have inner attributes: those of a crate root are taken away, and
+//!   its documentation is kept in `lib.md`.
+
+use std::ops::Range;
+use std::path::Path;
+
+use crate::edit::Source;
+use crate::error::Place;
+use crate::items::Item;
+use crate::splice::{self, Rank, Splice};
+use crate::{Error, Result, Tree, tokens};
+
+/// The crate root, which is always ours and includes upstream's.
+pub const ROOT: &str = "src/lib.rs";
+
+/// Our lints are not upstream's.
+const UPSTREAM_LINTS: &str = "#[allow(clippy::all, missing_debug_implementations, missing_docs, \
+     rust_2018_idioms, rustdoc::all, unreachable_pub, unused)]\n";
+
+/// And a shadow, which lies in a module of upstream's, is our own code again.
+const OUR_LINTS: &str = "#[warn(clippy::all, missing_debug_implementations, missing_docs, \
+     rust_2018_idioms, unreachable_pub, unused)]\n";
+
+/// Where the woven files will stand.
+#[derive(Debug, Clone, Copy)]
+pub enum Layout<'a> {
+    /// Upstream's files below `woven`, ours where they are, below `package`: for building.
+    Apart {
+        /// The folder of our package.
+        package: &'a Path,
+        /// The folder that the woven tree is written to.
+        woven: &'a Path,
+    },
+    /// All in one tree, as if upstream had written it: for export and review.
+    Together,
+}
+
+/// Whether `file`, one of ours, replaces one of upstream's.
+pub fn is_shadow(file: &str, stock: &Tree) -> bool {
+    file != ROOT && stock.get(file).is_some()
+}
+
+/// The path of the graft of the shadow `file`.
+pub fn graft_path(file: &str) -> String {
+    format!("graft/{file}")
+}
+
+/// Weaves `ours`, the `src/…` files of our package, into `tree`, upstream's patched files.
+///
+/// # Errors
+/// [`Error::Shadow`] for a shadow that does not include its graft or that nothing declares,
+/// [`Error::Syntax`] for a file that cannot be parsed.
+pub fn weave(tree: &mut Tree, ours: &Tree, layout: Layout<'_>) -> Result<()> {
+    let shadows: Vec<&str> = ours
+        .iter()
+        .map(|(file, _)| file)
+        .filter(|file| file.ends_with(".rs") && is_shadow(file, tree))
+        .collect();
+    for file in &shadows {
+        graft(tree, ours, file, layout)?;
+    }
+    for file in &shadows {
+        match layout {
+            Layout::Apart { .. } => _ = tree.remove(file),
+            Layout::Together => tree.insert(*file, ours.get(file).unwrap_or_default()),
+        }
+    }
+    // What is not Rust is read where upstream's build looks for it.
+    for (file, content) in ours.iter().filter(|(file, _)| !file.ends_with(".rs")) {
+        tree.insert(file, content);
+    }
+    if let Layout::Apart { package, .. } = layout {
+        redirect(tree, ours, &shadows, package)?;
+        for (file, text) in crate_roots(tree) {
+            open_root(tree, &file, &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a shadow of `source` leaves behind: the ranges of its test modules, inline or not, and
+/// of the declarations of child modules that `declared` does not name.
+pub fn left_behind<'s>(source: &'s Source<'_>, declared: &[Item]) -> Vec<&'s Item> {
+    let is_module = |item: &&Item| item.name.starts_with("mod ");
+    source
+        .items
+        .iter()
+        .filter(is_module)
+        .filter(|item| {
+            let known = declared.iter().any(|ours| ours.name == item.name);
+            is_test(item) || (item.body.is_none() && !known)
+        })
+        .collect()
+}
+
+/// Whether an attribute keeps the item out of everything but tests.
+fn is_test(item: &Item) -> bool {
+    item.attributes.iter().any(|attribute| {
+        let words: Vec<&str> = attribute.split(' ').collect();
+        let is_cfg = words.get(2) == Some(&"cfg");
+        is_cfg
+            && words.iter().enumerate().any(|(at, word)| {
+                *word == "test" && words[..at].last_chunk() != Some(&["not", "("])
+            })
+    })
+}
+
+/// Makes the graft of the shadow `file`, and checks that the shadow takes it.
+fn graft(tree: &mut Tree, ours: &Tree, file: &str, layout: Layout<'_>) -> Result<()> {
+    let text = tree.text(file).unwrap_or_default();
+    let source = Source::parse(file, text)?;
+    let shadow = Source::parse(file, ours.text(file).unwrap_or_default())?;
+    let mut graft = String::new();
+    for item in left_behind(&source, &shadow.items) {
+        if let (None, Layout::Apart { package, woven }) = (&item.body, layout) {
+            let child = child_file(tree, file, item).ok_or_else(|| Error::Shadow {
+                file: file.to_owned(),
+                why: format!("upstream's `{}` has no file", item.name),
+            })?;
+            // The child may be shadowed as well.
+            let root = if ours.get(&child).is_some() { package } else { woven };
+            graft.push_str(&path_attribute(&root.join(child)));
+        }
+        if matches!(layout, Layout::Apart { .. }) {
+            graft.push_str(UPSTREAM_LINTS);
+        }
+        graft.push_str(&text[item.range.clone()]);
+        graft.push('\n');
+    }
+    if graft.is_empty() {
+        return Ok(());
+    }
+    let path = graft_path(file);
+    let mention = format!("{:?}", format!("/upstream/{path}"));
+    if !shadow.tokens.iter().any(|token| token.text == mention) {
+        return Err(Error::Shadow {
+            file: file.to_owned(),
+            why: format!(
+                "upstream's tests and child modules are not taken over; end the file with\n    \
+                 include!(concat!(env!(\"OUT_DIR\"), {mention}));"
+            ),
+        });
+    }
+    tree.insert(path, graft);
+    Ok(())
+}
+
+/// Points the `mod` declarations of upstream's files to our files.
+fn redirect(tree: &mut Tree, ours: &Tree, shadows: &[&str], package: &Path) -> Result<()> {
+    for (file, _) in ours.iter().filter(|(file, _)| *file != ROOT && file.ends_with(".rs")) {
+        // A shadowed parent declares its children itself, and a file of ours without a parent
+        // upstream is declared by another file of ours.
+        let Some((parent, module)) = parent(file, tree) else {
+            continue;
+        };
+        let text = tree.text(&parent).unwrap_or_default();
+        let source = Source::parse(&parent, text)?;
+        let name = format!("mod {module}");
+        let attributes = format!("{OUR_LINTS}{}", path_attribute(&package.join(file)));
+        // More than one where `cfg` chooses.
+        let splices: Vec<Splice> = source
+            .items
+            .iter()
+            .filter(|item| item.name == name && item.body.is_none())
+            .map(|item| cut(&parent, item.range.start..item.range.start, &attributes))
+            .collect();
+        if splices.is_empty() && shadows.contains(&file) {
+            return Err(Error::Shadow {
+                file: file.to_owned(),
+                why: format!("upstream's {parent} does not declare `{name};`"),
+            });
+        }
+        let woven = splice::apply(text, splices)?;
+        tree.insert(parent, woven);
+    }
+    Ok(())
+}
+
+/// The upstream file that would declare `file`, and the module's name there.
+fn parent(file: &str, tree: &Tree) -> Option<(String, String)> {
+    let stem = file.strip_suffix(".rs")?;
+    let stem = stem.strip_suffix("/mod").unwrap_or(stem);
+    let (folder, module) = stem.rsplit_once('/')?;
+    let candidates = match folder {
+        "src" => vec![ROOT.to_owned()],
+        _ => vec![format!("{folder}.rs"), format!("{folder}/mod.rs")],
+    };
+    let parent = candidates.into_iter().find(|parent| tree.get(parent).is_some())?;
+    Some((parent, module.to_owned()))
+}
+
+/// The file of the module that `item` declares in `file`.
+fn child_file(tree: &Tree, file: &str, item: &Item) -> Option<String> {
+    let name = item.name.strip_prefix("mod ")?;
+    let stem = file.strip_suffix(".rs")?;
+    let folder = stem.strip_suffix("/mod").unwrap_or(stem);
+    [format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")]
+        .into_iter()
+        .find(|child| tree.get(child).is_some())
+}
+
+fn path_attribute(path: &Path) -> String {
+    format!("#[path = {:?}]\n", path.display().to_string())
+}
+
+/// The library's root and those of upstream's tests, examples and benches.
+fn crate_roots(tree: &Tree) -> Vec<(String, String)> {
+    let is_root = |file: &str| {
+        let target = ["tests/", "examples/", "benches/"]
+            .iter()
+            .find_map(|folder| file.strip_prefix(folder))
+            .is_some_and(|rest| rest.ends_with(".rs") && !rest.contains('/'));
+        file == ROOT || target
+    };
+    tree.iter()
+        .filter(|(file, _)| is_root(file))
+        .filter_map(|(file, _)| Some((file.to_owned(), tree.text(file)?.to_owned())))
+        .collect()
+}
+
+/// Takes the inner attributes of a crate root away, keeping its documentation in `lib.md`.
+fn open_root(tree: &mut Tree, file: &str, text: &str) -> Result<()> {
+    let lints = if file == ROOT { UPSTREAM_LINTS } else { "" };
+    let opened = open(file, text, lints)?;
+    if file == ROOT {
+        tree.insert("lib.md", opened.documentation);
+    }
+    tree.insert(file, opened.items);
+    Ok(())
+}
+
+/// A crate root in its parts.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The text of its inner documentation.
+    pub(crate) documentation: String,
+    /// All but its inner attributes.
+    pub(crate) items: String,
+}
+
+/// Opens the crate root `text`, and puts `lints` in front of each item.
+pub(crate) fn open(file: &str, text: &str, lints: &str) -> Result<Opened> {
+    let wrong = |error: syn::Error| Error::Syntax { file: file.to_owned(), why: error.to_string() };
+    let parsed = syn::parse_file(text).map_err(wrong)?;
+    let mut documentation = String::new();
+    let mut splices = Vec::new();
+    for attribute in &parsed.attrs {
+        if let Some(line) = doc_line(attribute) {
+            documentation.push_str(line.strip_prefix(' ').unwrap_or(&line));
+            documentation.push('\n');
+        }
+        let stream = quote::ToTokens::to_token_stream(attribute);
+        splices.push(cut(file, tokens::extent(&tokens::flatten(stream)), ""));
+    }
+    if !lints.is_empty() {
+        for item in &Source::parse(file, text)?.items {
+            splices.push(cut(file, item.range.start..item.range.start, lints));
+        }
+    }
+    Ok(Opened { documentation, items: splice::apply(text, splices)? })
+}
+
+pub(crate) fn cut(file: &str, range: Range<usize>, text: &str) -> Splice {
+    let place = Place {
+        patch: "(crate root)".to_owned(),
+        edit: 0,
+        file: file.to_owned(),
+        item: None,
+        anchor: None,
+    };
+    let rank = if range.is_empty() { Rank::Before } else { Rank::Replace };
+    Splice { range, text: text.to_owned(), rank, place }
+}
+
+fn doc_line(attribute: &syn::Attribute) -> Option<String> {
+    let syn::Meta::NameValue(pair) = &attribute.meta else {
+        return None;
+    };
+    let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(line), .. }) = &pair.value else {
+        return None;
+    };
+    pair.path.is_ident("doc").then(|| line.value())
+}
