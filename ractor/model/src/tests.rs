@@ -1,0 +1,239 @@
+//! What has to hold in every interleaving: a sender that was told of success is received, one
+//! that was told of failure is not, and a receiver never sleeps while there is something for it.
+//! A receiver that is not woken is a deadlock, which loom reports.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+
+use loom::future::block_on;
+use loom::sync::Arc;
+use loom::thread;
+
+use crate::actor::control::{Control, Urgent};
+use crate::actor::mailbox::{Bound, Overflow, Queue, Refused, Sleep};
+use crate::actor::receive::{poll_receive, Received};
+
+struct Mailbox {
+    control: Control<&'static str, u32>,
+    queue: Queue<u32>,
+}
+
+impl Mailbox {
+    fn new(bound: Option<Bound>) -> Arc<Self> {
+        Arc::new(Self { control: Control::new(), queue: Queue::new(bound) })
+    }
+
+    fn next(&self, batch: &mut VecDeque<u32>) -> Received {
+        block_on(poll_fn(|context| {
+            poll_receive(&self.control, &self.queue, batch, context.waker())
+        }))
+    }
+
+    /// The next thing, which has to be urgent.
+    fn urgent(&self) -> Urgent<&'static str, u32> {
+        assert_eq!(self.next(&mut VecDeque::new()), Received::Urgent);
+        self.control.take().expect("there is something")
+    }
+
+    /// Items until there will be none.
+    fn rest(&self) -> Vec<u32> {
+        let (mut batch, mut items) = (VecDeque::new(), Vec::new());
+        while self.next(&mut batch) == Received::Item {
+            items.extend(batch.pop_front());
+        }
+        items
+    }
+}
+
+fn spawn<T: 'static>(
+    mailbox: &Arc<Mailbox>,
+    run: impl FnOnce(&Mailbox) -> T + 'static,
+) -> thread::JoinHandle<T> {
+    let mailbox = mailbox.clone();
+    thread::spawn(move || run(&mailbox))
+}
+
+#[test]
+fn a_sleeping_receiver_is_woken_and_order_is_kept() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(None);
+        let sender = spawn(&mailbox, |it| {
+            it.queue.put(1).unwrap();
+            it.queue.put(2).unwrap();
+            it.queue.drain();
+        });
+        assert_eq!(mailbox.rest(), [1, 2]);
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn a_drain_lets_in_what_was_admitted_and_nothing_later() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(None);
+        // One puts at once, the other is admitted first and makes its message then.
+        let plain = spawn(&mailbox, |it| it.queue.put(1).is_ok());
+        let slow = spawn(&mailbox, |it| {
+            let admitted = it.queue.enter();
+            if admitted {
+                it.queue.put_admitted(2).unwrap();
+            }
+            admitted
+        });
+        mailbox.queue.drain();
+        assert_eq!(mailbox.queue.put(3), Err(Refused::Closed(3)));
+        let mut received = mailbox.rest();
+        received.sort_unstable();
+        let told = (plain.join().unwrap(), slow.join().unwrap());
+        assert_eq!(told, (received.contains(&1), received.contains(&2)));
+    });
+}
+
+#[test]
+fn an_admitted_sender_that_leaves_ends_the_drain() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(None);
+        let sender = spawn(&mailbox, |it| {
+            if it.queue.enter() {
+                it.queue.leave();
+            }
+        });
+        mailbox.queue.drain();
+        assert!(mailbox.rest().is_empty());
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn an_admitted_sender_that_is_refused_ends_the_drain() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(Some(Bound::new(1, Overflow::Reject)));
+        mailbox.queue.put(1).unwrap();
+        assert!(mailbox.queue.enter());
+        let sender = spawn(&mailbox, |it| it.queue.put_admitted(2).is_ok());
+        mailbox.queue.drain();
+        let received = mailbox.rest();
+        assert_eq!(sender.join().unwrap(), received.contains(&2));
+        assert!(received.starts_with(&[1]));
+    });
+}
+
+#[test]
+fn what_is_urgent_wakes_an_idle_receiver() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(None);
+        let sender = spawn(&mailbox, |it| {
+            it.control.event(7).unwrap();
+            it.queue.wake(false);
+            it.control.stop("enough").unwrap();
+            it.queue.wake(false);
+        });
+        match mailbox.urgent() {
+            Urgent::Event(7) => assert_eq!(mailbox.urgent(), Urgent::Stop("enough")),
+            first => {
+                assert_eq!(first, Urgent::Stop("enough"));
+                assert_eq!(mailbox.urgent(), Urgent::Event(7));
+            }
+        }
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn a_signal_comes_before_what_waits() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(None);
+        let sender = spawn(&mailbox, |it| {
+            it.control.signal().unwrap();
+            it.queue.put(1).unwrap();
+            it.queue.wake(true);
+        });
+        assert_eq!(mailbox.urgent(), Urgent::Signal);
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn a_signal_interrupts_a_handler_and_a_message_does_not() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(None);
+        let killer = spawn(&mailbox, |it| {
+            it.control.signal().unwrap();
+            it.queue.wake(true);
+        });
+        let sender = spawn(&mailbox, |it| it.queue.put(1).unwrap());
+        // A handler that waits for ever.
+        block_on(poll_fn(|context| {
+            mailbox.queue.sleep(Sleep::Handling, context.waker());
+            if mailbox.control.is_signalled() {
+                return std::task::Poll::Ready(());
+            }
+            std::task::Poll::Pending
+        }));
+        killer.join().unwrap();
+        assert_eq!(sender.join().unwrap(), None);
+    });
+}
+
+#[test]
+fn a_bound_is_exact_and_room_is_told() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(Some(Bound::new(1, Overflow::Reject)));
+        let sender = |item| spawn(&mailbox, move |it: &Mailbox| it.queue.put(item).is_ok());
+        let senders = [sender(1), sender(2)];
+        let mut batch = VecDeque::new();
+        assert_eq!(mailbox.next(&mut batch), Received::Item);
+        let delivered = senders.map(|it| it.join().unwrap());
+        mailbox.queue.drain();
+        batch.extend(mailbox.rest());
+        assert_eq!(batch.len(), delivered.iter().filter(|it| **it).count());
+        assert_eq!(mailbox.queue.high_water(), 1);
+        assert!(mailbox.queue.bound().unwrap().told_of_room() >= batch.len());
+    });
+}
+
+#[test]
+fn nothing_gets_into_a_closed_one() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(None);
+        let sender = spawn(&mailbox, |it| it.queue.put(1).is_ok());
+        mailbox.queue.clear();
+        let waits = mailbox.queue.len();
+        assert!(sender.join().unwrap() || waits == 0);
+        // Put before it was closed, and dropped with the rest; or refused.
+        assert_eq!((waits, mailbox.queue.put(2)), (0, Err(Refused::Closed(2))));
+    });
+}
+
+#[test]
+fn what_is_urgent_comes_by_priority() {
+    loom::model(|| {
+        let control = Control::new();
+        control.event(1).unwrap();
+        control.event(2).unwrap();
+        control.stop("now").unwrap();
+        control.stop("again").unwrap_err();
+        assert!(control.is_pending() && !control.is_signalled());
+        assert_eq!(control.take(), Some(Urgent::Stop("now")));
+        assert_eq!(control.take(), Some(Urgent::Event(1)));
+        assert_eq!(control.take(), Some(Urgent::Event(2)));
+        assert!(!control.is_pending());
+
+        control.event(3).unwrap();
+        control.signal().unwrap();
+        control.signal().unwrap_err();
+        assert_eq!(control.take(), Some(Urgent::Signal));
+        assert!(control.is_signalled());
+    });
+}
+
+#[test]
+fn closed_control_gives_events_back() {
+    loom::model(|| {
+        let control = Control::<(), _>::new();
+        control.event(1).unwrap();
+        control.close();
+        assert_eq!(control.event(2), Err(2));
+        assert_eq!((control.stop(()), control.signal()), (Err(()), Err(())));
+    });
+}

@@ -1,0 +1,103 @@
+//! What an actor is spawned with beside its arguments.
+
+use std::num::NonZeroUsize;
+
+/// How an actor is run. The default is what [`Actor::spawn`](crate::Actor::spawn) does.
+///
+/// ```
+/// use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow};
+///
+/// let config = ActorConfig::default().with_mailbox(Mailbox::bounded(1024, Overflow::DropOldest));
+/// assert_ne!(config, ActorConfig::default());
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ActorConfig {
+    /// Where messages wait until they are handled.
+    pub mailbox: Mailbox,
+    /// How messages from other nodes shall come.
+    pub transport: TransportPreference,
+}
+
+impl ActorConfig {
+    /// With this mailbox.
+    #[must_use]
+    pub const fn with_mailbox(self, mailbox: Mailbox) -> Self {
+        Self { mailbox, ..self }
+    }
+
+    /// With this preference for a transport.
+    #[must_use]
+    pub const fn with_transport(self, transport: TransportPreference) -> Self {
+        Self { transport, ..self }
+    }
+}
+
+/// Where messages wait until they are handled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mailbox {
+    /// Takes every message; memory is the only bound, as in stock `ractor`.
+    #[default]
+    Unbounded,
+    /// Holds so many messages at most. Signals, stops, supervision events and the marker of a
+    /// drain need no room.
+    Bounded {
+        /// In messages, beside the one that is being handled.
+        capacity: NonZeroUsize,
+        /// What becomes of a message that finds no room.
+        overflow: Overflow,
+    },
+}
+
+impl Mailbox {
+    /// A mailbox of `capacity` messages.
+    ///
+    /// # Panics
+    /// When `capacity` is 0, since nothing could ever be sent to such an actor.
+    #[must_use]
+    pub const fn bounded(capacity: usize, overflow: Overflow) -> Self {
+        match NonZeroUsize::new(capacity) {
+            Some(capacity) => Self::Bounded { capacity, overflow },
+            None => panic!("a mailbox has room for one message at least"),
+        }
+    }
+}
+
+/// What becomes of a message that finds a bounded mailbox full.
+///
+/// Whoever waits for room ([`ActorRef::send`](crate::ActorRef::send)) is never concerned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// It goes back to the sender, as an error.
+    #[default]
+    Reject,
+    /// It is dropped, and counted ([`ActorCell::lost_messages`](crate::ActorCell::lost_messages)).
+    /// The sender hears of success.
+    DropNewest,
+    /// The message that waits longest is dropped, and counted, and this one takes its room.
+    DropOldest,
+}
+
+/// Which transport an actor wants its messages from other nodes to come by.
+///
+/// It is kept with the actor ([`ActorCell::transport_preference`](crate::ActorCell::transport_preference));
+/// nothing acts on it yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportPreference {
+    /// The cheapest that works at the time.
+    #[default]
+    Adaptive,
+    /// An `Arc`, from this process only.
+    Arc,
+    /// Shared memory, from this machine only.
+    SharedMemory,
+    /// A Unix socket, from this machine only.
+    UnixSocket,
+    /// TCP.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+}

@@ -1,0 +1,205 @@
+//! What an actor is to those who refer to it: identity, state of life, and ports.
+
+use std::any::TypeId;
+use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+
+use crate::actor::actor_config::{ActorConfig, TransportPreference};
+use crate::actor::control::Control;
+use crate::actor::mailbox::Mailbox;
+use crate::actor::messages::StopMessage;
+use crate::actor::supervision::SupervisionTree;
+use crate::concurrency::Notify;
+use crate::{ActorId, ActorName, ActorStatus, Message, MessagingErr, Signal, SupervisionEvent};
+
+#[path = "actor_properties/send.rs"]
+mod send;
+#[path = "actor_properties/send_arc.rs"]
+mod send_arc;
+
+pub(crate) use send_arc::Fanout;
+
+/// What an actor is made with, and is known before it runs.
+pub(crate) struct Identity {
+    pub(crate) id: ActorId,
+    pub(crate) name: Option<ActorName>,
+    type_id: TypeId,
+    #[cfg(feature = "cluster")]
+    supports_remoting: bool,
+}
+
+impl Identity {
+    /// Of an actor that handles `M`.
+    pub(crate) fn of<M: Message>(id: ActorId, name: Option<ActorName>) -> Self {
+        Self {
+            id,
+            name,
+            type_id: TypeId::of::<M>(),
+            #[cfg(feature = "cluster")]
+            supports_remoting: M::serializable(),
+        }
+    }
+}
+
+/// What the references to an actor share, in one allocation with its mailbox: a queue, of whose
+/// type only the actor itself and those who send to it know.
+pub(crate) struct ActorProperties<Q: ?Sized = dyn Mailbox> {
+    pub(crate) id: ActorId,
+    pub(crate) name: Option<ActorName>,
+    status: AtomicU8,
+    /// Notified when the actor has stopped.
+    stopped: Notify,
+    pub(crate) control: Control<StopMessage, SupervisionEvent>,
+    /// Messages that were admitted and that nobody will handle.
+    lost: AtomicU64,
+    pub(crate) transport: TransportPreference,
+    pub(crate) tree: SupervisionTree,
+    pub(crate) type_id: TypeId,
+    #[cfg(feature = "cluster")]
+    pub(crate) supports_remoting: bool,
+    pub(crate) mailbox: Q,
+}
+
+impl<Q> ActorProperties<Q> {
+    /// The properties of an actor that has not started.
+    pub(crate) fn new(identity: Identity, config: &ActorConfig, mailbox: Q) -> Self {
+        Self {
+            id: identity.id,
+            name: identity.name,
+            status: AtomicU8::new(ActorStatus::Unstarted as u8),
+            stopped: Notify::new(),
+            control: Control::new(),
+            lost: AtomicU64::new(0),
+            transport: config.transport,
+            tree: SupervisionTree::default(),
+            type_id: identity.type_id,
+            #[cfg(feature = "cluster")]
+            supports_remoting: identity.supports_remoting,
+            mailbox,
+        }
+    }
+}
+
+impl ActorProperties {
+    pub(crate) fn get_status(&self) -> ActorStatus {
+        status_of(self.status.load(Ordering::SeqCst))
+    }
+
+    /// Moves the status on, never back, and answers with the one before. An actor that is
+    /// stopping takes no messages.
+    pub(crate) fn set_status(&self, status: ActorStatus) -> ActorStatus {
+        let before = status_of(self.status.fetch_max(status as u8, Ordering::SeqCst));
+        if status >= ActorStatus::Stopping && before < ActorStatus::Stopping {
+            self.mailbox.close();
+        }
+        before
+    }
+
+    /// Sends the one signal.
+    pub(crate) fn send_signal(&self, signal: Signal) -> Result<(), MessagingErr<()>> {
+        let Signal::Kill = signal;
+        self.control.signal().map_err(|()| MessagingErr::ChannelClosed)?;
+        self.mailbox.wake(true);
+        Ok(())
+    }
+
+    /// Sends the one stop.
+    pub(crate) fn send_stop(
+        &self,
+        reason: Option<String>,
+    ) -> Result<(), MessagingErr<StopMessage>> {
+        let stop = reason.map_or(StopMessage::Stop, StopMessage::Reason);
+        self.control.stop(stop).map_err(|()| MessagingErr::ChannelClosed)?;
+        self.mailbox.wake(false);
+        Ok(())
+    }
+
+    pub(crate) fn send_supervisor_evt(
+        &self,
+        event: SupervisionEvent,
+    ) -> Result<(), MessagingErr<SupervisionEvent>> {
+        self.control.event(event).map_err(MessagingErr::SendErr)?;
+        self.mailbox.wake(false);
+        Ok(())
+    }
+
+    /// Lets the actor handle what was admitted, and then stop.
+    ///
+    /// # Errors
+    /// The actor is gone already.
+    pub(crate) fn drain(&self) -> Result<(), MessagingErr<()>> {
+        self.set_status(ActorStatus::Draining);
+        self.mailbox.drain();
+        if self.control.is_closed() {
+            Err(MessagingErr::SendErr(()))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Kills, and waits until the actor has stopped; for one that is dead already, too.
+    pub(crate) async fn send_signal_and_wait(&self, last: Signal) -> Result<(), MessagingErr<()>> {
+        let _ = self.send_signal(last);
+        self.wait().await;
+        Ok(())
+    }
+
+    /// Stops, and waits until the actor has stopped.
+    pub(crate) async fn send_stop_and_wait(
+        &self,
+        why: Option<String>,
+    ) -> Result<(), MessagingErr<StopMessage>> {
+        self.send_stop(why)?;
+        self.wait().await;
+        Ok(())
+    }
+
+    /// Drains, and waits until the actor has stopped.
+    pub(crate) async fn drain_and_wait(&self) -> Result<(), MessagingErr<()>> {
+        self.drain()?;
+        self.wait().await;
+        Ok(())
+    }
+
+    /// Waits until the actor has stopped.
+    pub(crate) async fn wait(&self) {
+        let stopped = self.stopped.notified();
+        if self.get_status() != ActorStatus::Stopped {
+            stopped.await;
+        }
+    }
+
+    /// Tells those who wait, and the next who will, that the actor has stopped.
+    pub(crate) fn notify_stop_listener(&self) {
+        self.stopped.notify_waiters();
+        self.stopped.notify_one();
+    }
+
+    /// How many messages were admitted that nobody will handle.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Counts a message that was admitted and that nobody will handle; the first is logged.
+    pub(crate) fn lose(&self, type_name: &str, why: &str) {
+        if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                actor = %self.id,
+                name = self.name.as_deref(),
+                "A message ({type_name}) is lost: {why}. Further ones are counted only \
+                 (ActorCell::lost_messages)."
+            );
+        }
+    }
+}
+
+fn status_of(status: u8) -> ActorStatus {
+    const STATUSES: [ActorStatus; 6] = [
+        ActorStatus::Unstarted,
+        ActorStatus::Starting,
+        ActorStatus::Running,
+        ActorStatus::Upgrading,
+        ActorStatus::Draining,
+        ActorStatus::Stopping,
+    ];
+    STATUSES.get(usize::from(status)).copied().unwrap_or(ActorStatus::Stopped)
+}

@@ -1,0 +1,288 @@
+//! Sending messages by value.
+
+use std::any::type_name;
+
+use crate::actor::mailbox::{is_inline, Bound, Displaced, Mailbox, Parcel, Queue, Refused};
+#[cfg(feature = "cluster")]
+use crate::message::SerializedMessage;
+use crate::message::{BoxedMessage, Message};
+use crate::{ActorCell, ActorRef, ActorStatus, MessagingErr};
+
+use super::ActorProperties;
+
+/// A sender that was admitted, until it has put its message in or is dropped.
+struct Admitted<'a>(Option<&'a dyn Mailbox>);
+
+impl<'a> Admitted<'a> {
+    fn to(mailbox: &'a dyn Mailbox) -> Option<Self> {
+        // Lazily: one that is made leaves when it is dropped.
+        mailbox.enter().then(|| Self(Some(mailbox)))
+    }
+
+    fn put(mut self, message: BoxedMessage) -> Result<Displaced, Refused<BoxedMessage>> {
+        let mailbox = self.0.take().expect("taken here only");
+        mailbox.put_admitted(message)
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        if let Some(mailbox) = self.0 {
+            mailbox.leave();
+        }
+    }
+}
+
+impl ActorProperties {
+    /// Whether the actor handles `M`. Nobody here knows what one of another node handles.
+    pub(super) fn handles<M: Message>(&self) -> bool {
+        !self.id.is_local() || self.type_id == std::any::TypeId::of::<M>()
+    }
+
+    /// Whether an `M` may wait in the mailbox as it is: its own type's mailbox, and no
+    /// `box_message` of its own to be asked.
+    fn takes_as_is<M: Message>(&self) -> bool {
+        M::keeps_default_boxing() && self.id.is_local()
+    }
+
+    fn queue<S: Send + 'static>(&self) -> Option<&Queue<Parcel<S>>> {
+        self.mailbox.as_any().downcast_ref()
+    }
+
+    /// Sends with stock's errors.
+    #[inline]
+    pub(crate) fn send_message<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
+        if !self.takes_as_is::<M>() {
+            return self.send_boxed(message);
+        }
+        if is_inline::<M>() {
+            let Some(queue) = self.queue::<M>() else {
+                return Err(MessagingErr::InvalidActorType);
+            };
+            let refused = self.count::<M, _>(queue.put(Parcel::plain(message)));
+            refused.map_err(|back| MessagingErr::SendErr(back.into_plain()))
+        } else {
+            let Some(queue) = self.queue::<Box<M>>() else {
+                return Err(MessagingErr::InvalidActorType);
+            };
+            let refused = self.count::<M, _>(queue.put(Parcel::plain(Box::new(message))));
+            refused.map_err(|back| MessagingErr::SendErr(*back.into_plain()))
+        }
+    }
+
+    /// Counts what was given up for an `M`.
+    #[inline]
+    fn count<M, T>(&self, put: Result<Option<T>, Refused<T>>) -> Result<(), T> {
+        match put {
+            Ok(None) => Ok(()),
+            Ok(Some(_displaced)) => {
+                self.lose_overflow::<M>();
+                Ok(())
+            }
+            Err(Refused::Full(back) | Refused::Closed(back)) => Err(back),
+        }
+    }
+
+    /// Counts a message that found the mailbox full.
+    #[cold]
+    pub(super) fn lose_overflow<M>(&self) {
+        self.lose(type_name::<M>(), "the mailbox was full");
+    }
+
+    /// As the type's own [`Message::box_message`] has it.
+    fn send_boxed<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
+        if !self.handles::<M>() {
+            return Err(MessagingErr::InvalidActorType);
+        }
+        // Before it is boxed: `box_message` may drain this very actor.
+        let Some(admitted) = Admitted::to(&self.mailbox) else {
+            return Err(MessagingErr::SendErr(message));
+        };
+        let boxed = message.box_message(&self.id).map_err(|_| MessagingErr::InvalidActorType)?;
+        self.put_boxed::<M>(admitted, boxed).map_err(unboxed)
+    }
+
+    /// Puts in what was boxed for an admitted sender of an `M`.
+    fn put_boxed<M>(
+        &self,
+        admitted: Admitted<'_>,
+        message: BoxedMessage,
+    ) -> Result<(), BoxedMessage> {
+        match admitted.put(message) {
+            Ok(Displaced(false)) => Ok(()),
+            Ok(Displaced(true)) => {
+                self.lose_overflow::<M>();
+                Ok(())
+            }
+            Err(Refused::Full(back) | Refused::Closed(back)) => Err(back),
+        }
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn send_serialized(
+        &self,
+        message: SerializedMessage,
+    ) -> Result<(), Box<MessagingErr<SerializedMessage>>> {
+        let Some(admitted) = Admitted::to(&self.mailbox) else {
+            return Err(Box::new(MessagingErr::SendErr(message)));
+        };
+        let boxed = BoxedMessage::serialized(message);
+        self.put_boxed::<SerializedMessage>(admitted, boxed).map_err(|back| {
+            Box::new(back.serialized_msg.map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr))
+        })
+    }
+
+    /// Sends when there is room, with stock's errors.
+    async fn send_when_room<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
+        let Some(bound) = self.mailbox.bound() else {
+            return self.send_message(message);
+        };
+        if !self.handles::<M>() {
+            return Err(MessagingErr::InvalidActorType);
+        }
+        if self.takes_as_is::<M>() {
+            // Only what does not wait inline has a box as well.
+            if let Some(queue) = self.queue::<M>() {
+                let parcel = Parcel::plain(message);
+                let put = put_when_room(bound, parcel, |it| queue.put_if_room(it));
+                return put.await.map_err(|back| MessagingErr::SendErr(back.into_plain()));
+            }
+            if let Some(queue) = self.queue::<Box<M>>() {
+                let parcel = Parcel::plain(Box::new(message));
+                let put = put_when_room(bound, parcel, |it| queue.put_if_room(it));
+                return put.await.map_err(|back| MessagingErr::SendErr(*back.into_plain()));
+            }
+            return Err(MessagingErr::InvalidActorType);
+        }
+        // Boxed once, however long it waits.
+        let boxed = {
+            let Some(_admitted) = Admitted::to(&self.mailbox) else {
+                return Err(MessagingErr::SendErr(message));
+            };
+            message.box_message(&self.id).map_err(|_| MessagingErr::InvalidActorType)?
+        };
+        // Not admitted while it waits: that would hold up a drain.
+        let put = put_when_room(bound, boxed, |it| self.mailbox.put_if_room(it));
+        put.await.map_err(unboxed)
+    }
+}
+
+/// A boxed message that was not taken, as the caller's error.
+fn unboxed<M: Message>(back: BoxedMessage) -> MessagingErr<M> {
+    M::from_boxed(back).map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr)
+}
+
+/// Tries to put until there is room or never will be.
+async fn put_when_room<T>(
+    bound: &Bound,
+    mut item: T,
+    put: impl Fn(T) -> Result<(), Refused<T>>,
+) -> Result<(), T> {
+    loop {
+        // Listens before it looks: room that comes between the two is not missed.
+        let mut more = std::pin::pin!(bound.room().notified());
+        more.as_mut().enable();
+        match put(item) {
+            Ok(()) => return Ok(()),
+            Err(Refused::Full(back)) => item = back,
+            Err(Refused::Closed(back)) => return Err(back),
+        }
+        more.await;
+    }
+}
+
+impl ActorCell {
+    /// Whether the mailbox has a bound.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.inner.mailbox.bound().is_some()
+    }
+
+    /// Whether a failed send means that all later ones will fail too. When the mailbox was only
+    /// full, the message is counted as lost, since the caller has nobody to give it back to.
+    pub(crate) fn refuses_for_good<M>(&self, error: &MessagingErr<M>) -> bool {
+        let full = matches!(error, MessagingErr::SendErr(_))
+            && self.get_status() < ActorStatus::Draining
+            && self.is_bounded();
+        if full {
+            self.lose_overflow::<M>();
+        }
+        !full
+    }
+
+    /// Counts a message that found the mailbox full.
+    pub(crate) fn lose_overflow<M>(&self) {
+        self.inner.lose_overflow::<M>();
+    }
+
+    /// How many messages wait in the mailbox, beside the one that is being handled. Exact for a bounded
+    /// mailbox; otherwise one that is just sent or taken may be missed, or counted still.
+    pub fn mailbox_len(&self) -> usize {
+        self.inner.mailbox.len()
+    }
+
+    /// The most messages that ever waited in the mailbox. Exact for a bounded mailbox; otherwise as
+    /// seen at the times when the actor had handled what it took, and took what had come since.
+    pub fn mailbox_high_water(&self) -> usize {
+        self.inner.mailbox.high_water()
+    }
+}
+
+impl<T: Message> ActorRef<T> {
+    /// Sends a message, and waits for room when the actor's mailbox is bounded and full, whatever
+    /// its [`Overflow`](crate::actor::actor_config::Overflow). That is backpressure: a sender goes no
+    /// faster than the receiver. With an unbounded mailbox it is a [`cast`](Self::cast).
+    ///
+    /// Those who wait are let in in turn, as a rule; a `cast` that comes when there is room goes
+    /// before them. Messages of one task that sends one after the other keep their order.
+    ///
+    /// Cancel safe in that the message is then not sent; it is dropped with the future.
+    ///
+    /// An actor that sends to itself this way, or two that send to each other, can wait for each
+    /// other for ever.
+    ///
+    /// # Errors
+    /// As `cast`: [`MessagingErr::SendErr`] returns the message when the actor is draining or
+    /// stopped, also when that happens while it waits.
+    ///
+    /// ```
+    /// use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow};
+    /// use ractor::{Actor, ActorProcessingErr, ActorRef};
+    ///
+    /// struct Slow;
+    ///
+    /// # #[cfg_attr(feature = "async-trait", ractor::async_trait)]
+    /// impl Actor for Slow {
+    ///     type Msg = u64;
+    ///     type State = u64;
+    ///     type Arguments = ();
+    ///
+    ///     async fn pre_start(&self, _: ActorRef<u64>, _: ()) -> Result<u64, ActorProcessingErr> {
+    ///         Ok(0)
+    ///     }
+    ///
+    ///     async fn handle(
+    ///         &self,
+    ///         _: ActorRef<u64>,
+    ///         number: u64,
+    ///         next: &mut u64,
+    ///     ) -> Result<(), ActorProcessingErr> {
+    ///         assert_eq!(number, *next);
+    ///         *next += 1;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let two = ActorConfig::default().with_mailbox(Mailbox::bounded(2, Overflow::Reject));
+    /// let (slow, handle) = Actor::spawn_with_config(None, Slow, (), two).await.unwrap();
+    /// for number in 0..100 {
+    ///     slow.send(number).await.unwrap();
+    /// }
+    /// slow.drain().unwrap();
+    /// handle.await.unwrap();
+    /// # });
+    /// ```
+    pub async fn send(&self, message: T) -> Result<(), MessagingErr<T>> {
+        self.inner.inner.send_when_room(message).await
+    }
+}

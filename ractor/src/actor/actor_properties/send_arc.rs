@@ -1,0 +1,221 @@
+//! Sending messages that the sender keeps sharing.
+
+#[cfg(feature = "cluster")]
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
+
+use super::ActorProperties;
+use crate::actor::mailbox::{Displaced, Refused};
+use crate::errors::{Undelivered, UndeliveredReason};
+#[cfg(feature = "cluster")]
+use crate::message::{copy_of, SerializedMessage};
+use crate::message::{ArcMessage, SharedMessage};
+use crate::{ActorCell, ActorRef, Message};
+
+impl ActorProperties {
+    /// Puts the `Arc` into the mailbox of an actor of this process.
+    fn send_arc_here<T: SharedMessage>(
+        &self,
+        message: Arc<T>,
+    ) -> Result<(), (Arc<T>, UndeliveredReason)> {
+        if !self.handles::<T>() {
+            return Err((message, UndeliveredReason::WrongType));
+        }
+        // Not `message.is_shareable()`: an `Arc` of a message can be one itself.
+        if !(T::arc_shareable() && T::is_shareable(&message)) {
+            return Err((message, UndeliveredReason::NotShareable));
+        }
+        let returned = match self.mailbox.put_shared(ArcMessage::new(message)) {
+            Ok(Displaced(displaced)) => {
+                if displaced {
+                    self.lose_overflow::<T>();
+                }
+                return Ok(());
+            }
+            Err(Refused::Full(message)) => (message, UndeliveredReason::Full),
+            Err(Refused::Closed(message)) => (message, UndeliveredReason::Stopped),
+        };
+        let message = returned.0.downcast().ok();
+        Err((message.expect("what went in as a `T` comes back as one"), returned.1))
+    }
+}
+
+/// One message on its way to several actors: one allocation for those of this process, and one
+/// serialisation for all of other nodes.
+pub(crate) struct Fanout<T> {
+    message: Arc<T>,
+    #[cfg(feature = "cluster")]
+    wire: Option<Result<Cast, UndeliveredReason>>,
+}
+
+/// A serialised message, of which a copy can be sent.
+#[cfg(feature = "cluster")]
+struct Cast {
+    variant: String,
+    args: Vec<u8>,
+    metadata: Option<Vec<u8>>,
+}
+
+impl<T: SharedMessage> Fanout<T> {
+    pub(crate) fn new(message: Arc<T>) -> Self {
+        Self {
+            message,
+            #[cfg(feature = "cluster")]
+            wire: None,
+        }
+    }
+
+    /// Sends to one more actor.
+    pub(crate) fn send_to(&mut self, actor: &ActorCell) -> Result<(), UndeliveredReason> {
+        #[cfg(feature = "cluster")]
+        if !actor.inner.id.is_local() {
+            return self.send_away(actor);
+        }
+        actor.inner.send_arc_here(self.message.clone()).map_err(|(_, reason)| reason)
+    }
+
+    #[cfg(feature = "cluster")]
+    fn send_away(&mut self, actor: &ActorCell) -> Result<(), UndeliveredReason> {
+        let wire = self.wire.get_or_insert_with(|| serialize(&*self.message));
+        let cast = wire.as_ref().map_err(|reason| *reason)?;
+        let copy = SerializedMessage::Cast {
+            variant: cast.variant.clone(),
+            args: cast.args.clone(),
+            metadata: cast.metadata.clone(),
+        };
+        actor.send_serialized(copy).map_err(|_| UndeliveredReason::Stopped)
+    }
+}
+
+/// Serialises a copy of a message. What the application's code does in there is not allowed to
+/// harm the sender, which may fan out to others that want the `Arc` only.
+#[cfg(feature = "cluster")]
+fn serialize<T: SharedMessage>(message: &T) -> Result<Cast, UndeliveredReason> {
+    if !(T::arc_shareable() && message.is_shareable()) {
+        return Err(UndeliveredReason::NotShareable);
+    }
+    if !T::serializable() {
+        return Err(UndeliveredReason::NotSerializable);
+    }
+    let copy = copy_of(message).ok_or(UndeliveredReason::NotCopyable)?;
+    match catch_unwind(AssertUnwindSafe(|| copy.serialize())) {
+        Ok(Ok(SerializedMessage::Cast { variant, args, metadata })) => {
+            Ok(Cast { variant, args, metadata })
+        }
+        // It waits for an answer, which a shared message cannot.
+        Ok(Ok(_)) => Err(UndeliveredReason::NotShareable),
+        Ok(Err(_)) | Err(_) => Err(UndeliveredReason::NotSerializable),
+    }
+}
+
+impl ActorCell {
+    /// Sends a message that the caller goes on sharing; see [`ActorRef::cast_arc`].
+    ///
+    /// # Errors
+    /// [`Undelivered`] returns the `Arc` and says why.
+    pub fn send_arc<T: SharedMessage>(&self, message: Arc<T>) -> Result<(), Undelivered<Arc<T>>> {
+        let id = self.get_id();
+        #[cfg(feature = "cluster")]
+        if !id.is_local() {
+            let mut fanout = Fanout::new(message);
+            return fanout
+                .send_to(self)
+                .map_err(|reason| Undelivered::new(fanout.message, id, reason));
+        }
+        self.inner
+            .send_arc_here(message)
+            .map_err(|(message, reason)| Undelivered::new(message, id, reason))
+    }
+
+    /// How many messages the actor was sent with success that nobody will handle: dropped by a
+    /// bounded mailbox's [`Overflow`](crate::actor::actor_config::Overflow) policy, or shared messages of
+    /// which `handle` could not get its own copy. The first is logged.
+    ///
+    /// Messages that wait when the actor stops are dropped as in stock `ractor`, and not counted.
+    pub fn lost_messages(&self) -> u64 {
+        self.inner.lost()
+    }
+
+    /// The transport that the actor was spawned to prefer.
+    pub fn transport_preference(&self) -> crate::actor::actor_config::TransportPreference {
+        self.inner.transport
+    }
+}
+
+impl<T: Message> ActorRef<T> {
+    /// Sends a message that the caller goes on sharing: the mailbox of an actor of this process
+    /// holds the `Arc`, so that one payload can wait in many mailboxes at once.
+    ///
+    /// The receiver chooses. Its [`handle_arc`](crate::Actor::handle_arc) reads the very message that was sent;
+    /// without one its `handle` gets an owned message: moved out of the `Arc` when nobody else
+    /// holds it by then, cloned otherwise. A message to an actor of another node is serialised
+    /// from a copy. A type's own [`Message::box_message`](crate::Message::box_message) and
+    /// [`from_boxed`](crate::Message::from_boxed) are not asked.
+    ///
+    /// Order is that of all messages of this sender to this actor, however sent.
+    ///
+    /// # Errors
+    /// [`Undelivered`] returns the `Arc` and says why: the actor is draining or stopped, its
+    /// bounded mailbox is full, it handles messages of another type, the value may not be shared,
+    /// or it cannot go to another node.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use ractor::errors::UndeliveredReason;
+    /// use ractor::message::Shared;
+    /// use ractor::{Actor, ActorProcessingErr, ActorRef};
+    ///
+    /// struct Reader;
+    ///
+    /// # #[cfg_attr(feature = "async-trait", ractor::async_trait)]
+    /// impl Actor for Reader {
+    ///     type Msg = String;
+    ///     type State = ();
+    ///     type Arguments = ();
+    ///
+    ///     async fn pre_start(&self, _: ActorRef<String>, _: ()) -> Result<(), ActorProcessingErr> {
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn handle_arc(
+    ///         &self,
+    ///         myself: ActorRef<String>,
+    ///         message: Shared<String>,
+    ///         _: &mut (),
+    ///     ) -> Result<(), ActorProcessingErr> {
+    ///         assert_eq!(*message, "tick");
+    ///         myself.stop(None);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let (reader, handle) = Actor::spawn(None, Reader, ()).await.unwrap();
+    /// let tick = Arc::new("tick".to_owned());
+    /// reader.cast_arc(tick.clone()).unwrap();
+    /// handle.await.unwrap();
+    ///
+    /// // The actor is gone: the `Arc` comes back.
+    /// let failure = reader.cast_arc(tick.clone()).unwrap_err();
+    /// assert_eq!(failure.reason(), UndeliveredReason::Stopped);
+    /// assert!(Arc::ptr_eq(&failure.into_message(), &tick));
+    /// # });
+    /// ```
+    ///
+    /// A message that is not `Sync` cannot be shared:
+    ///
+    /// ```compile_fail
+    /// # use std::{cell::Cell, sync::Arc};
+    /// # use ractor::ActorRef;
+    /// fn share(actor: ActorRef<Cell<u64>>) {
+    ///     actor.cast_arc(Arc::new(Cell::new(1)));
+    /// }
+    /// ```
+    // The bound is the method's, so that the compiler names it and not a method that is missing.
+    pub fn cast_arc(&self, message: Arc<T>) -> Result<(), Undelivered<Arc<T>>>
+    where
+        T: SharedMessage,
+    {
+        self.inner.send_arc(message)
+    }
+}

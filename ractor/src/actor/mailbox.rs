@@ -1,0 +1,132 @@
+//! Where an actor's messages wait, and how it gets at them.
+
+#[path = "mailbox/bound.rs"]
+mod bound;
+#[path = "mailbox/chunks.rs"]
+mod chunks;
+#[path = "mailbox/parcel.rs"]
+mod parcel;
+#[path = "mailbox/queue.rs"]
+mod queue;
+
+use std::any::Any;
+use std::mem;
+
+pub(crate) use bound::Bound;
+pub(crate) use parcel::{Kind, Parcel};
+pub(crate) use queue::{Found, Queue, Refused, Sleep};
+
+use super::actor_config;
+use crate::message::{ArcMessage, BoxedMessage};
+
+/// What the queue is made of; the model tests put others in their place.
+pub(crate) mod sync {
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
+    pub(crate) use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+}
+
+/// Messages up to so many bytes wait in the mailbox itself, larger ones in a box of their own:
+/// moving so much twice costs about what a box does.
+const INLINE_BYTES: usize = 128;
+
+/// Whether messages of a type wait in the mailbox itself.
+pub(crate) const fn is_inline<M>() -> bool {
+    mem::size_of::<M>() <= INLINE_BYTES
+}
+
+/// A queue of messages as those see it who do not know what the actor handles.
+pub(crate) trait Mailbox: Send + Sync + 'static {
+    /// The [`Queue`] itself: of `Parcel<M>` or of `Parcel<Box<M>>`, as [`is_inline`] says.
+    fn as_any(&self) -> &dyn Any;
+
+    /// As [`Queue::put`].
+    fn put_shared(&self, message: ArcMessage) -> Result<Displaced, Refused<ArcMessage>>;
+
+    /// As [`Queue::put_admitted`].
+    fn put_admitted(&self, message: BoxedMessage) -> Result<Displaced, Refused<BoxedMessage>>;
+
+    /// As [`Queue::put_if_room`].
+    fn put_if_room(&self, message: BoxedMessage) -> Result<(), Refused<BoxedMessage>>;
+
+    fn enter(&self) -> bool;
+    fn leave(&self);
+    fn drain(&self);
+    fn close(&self);
+    fn wake(&self, interrupt: bool);
+    fn len(&self) -> usize;
+    fn high_water(&self) -> usize;
+    fn bound(&self) -> Option<&Bound>;
+}
+
+/// Whether a message, the one put in or an older one, was given up for want of room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Displaced(pub(crate) bool);
+
+/// A queue as the configuration wants it.
+pub(crate) fn queue<T>(config: actor_config::Mailbox) -> Queue<T> {
+    match config {
+        actor_config::Mailbox::Unbounded => Queue::new(None),
+        actor_config::Mailbox::Bounded { capacity, overflow } => {
+            Queue::new(Some(Bound::new(capacity.get(), overflow)))
+        }
+    }
+}
+
+impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    #[inline]
+    fn put_shared(&self, message: ArcMessage) -> Result<Displaced, Refused<ArcMessage>> {
+        match self.put(Parcel::shared(message)) {
+            Ok(displaced) => Ok(Displaced(displaced.is_some())),
+            Err(refused) => Err(refused.map(Parcel::into_shared)),
+        }
+    }
+
+    fn put_admitted(&self, message: BoxedMessage) -> Result<Displaced, Refused<BoxedMessage>> {
+        match Queue::put_admitted(self, Parcel::Boxed(Box::new(message))) {
+            Ok(displaced) => Ok(Displaced(displaced.is_some())),
+            Err(refused) => Err(refused.map(Parcel::into_boxed)),
+        }
+    }
+
+    fn put_if_room(&self, message: BoxedMessage) -> Result<(), Refused<BoxedMessage>> {
+        let parcel = Parcel::Boxed(Box::new(message));
+        Queue::put_if_room(self, parcel).map_err(|refused| refused.map(Parcel::into_boxed))
+    }
+
+    fn enter(&self) -> bool {
+        Queue::enter(self)
+    }
+
+    fn leave(&self) {
+        Queue::leave(self);
+    }
+
+    fn drain(&self) {
+        Queue::drain(self);
+    }
+
+    fn close(&self) {
+        Queue::close(self);
+    }
+
+    fn wake(&self, interrupt: bool) {
+        Queue::wake(self, interrupt);
+    }
+
+    fn len(&self) -> usize {
+        Queue::len(self)
+    }
+
+    fn high_water(&self) -> usize {
+        Queue::high_water(self)
+    }
+
+    fn bound(&self) -> Option<&Bound> {
+        Queue::bound(self)
+    }
+}

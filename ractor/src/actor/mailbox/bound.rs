@@ -1,0 +1,32 @@
+//! How much a mailbox holds, and what becomes of the rest.
+
+pub(crate) use crate::actor::actor_config::Overflow;
+use crate::concurrency::Notify;
+
+/// The bound of a mailbox.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(super) capacity: usize,
+    pub(super) overflow: Overflow,
+    room: Notify,
+}
+
+impl Bound {
+    pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
+        Self { capacity, overflow, room: Notify::new() }
+    }
+
+    /// Told that there may be room, or never again. Whoever listens has to look again after it
+    /// has begun to listen.
+    pub(crate) fn room(&self) -> &Notify {
+        &self.room
+    }
+
+    pub(super) fn one_more_room(&self) {
+        self.room.notify_one();
+    }
+
+    pub(super) fn no_more_room(&self) {
+        self.room.notify_waiters();
+    }
+}

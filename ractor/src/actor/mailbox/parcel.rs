@@ -1,0 +1,106 @@
+//! What waits in a mailbox.
+
+#[cfg(feature = "message_span_propogation")]
+use crate::message::current_span;
+use crate::message::{ArcMessage, BoxedMessage};
+
+/// A message on its way, where `S` is the message itself, or a box of it.
+pub(crate) enum Parcel<S> {
+    /// As it was sent, of the type that the actor handles.
+    Plain(S),
+    /// One that others may hold too.
+    Shared(ArcMessage),
+    /// One that a type's own `box_message` made, or that came from another node.
+    Boxed(Box<BoxedMessage>),
+    /// With the span in which it was sent. Both boxed, so that others do not grow by it.
+    #[cfg(feature = "message_span_propogation")]
+    Traced(Box<tracing::Span>, Box<Self>),
+}
+
+/// How to take a message out of its [`Parcel`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Plain,
+    Shared,
+    Boxed,
+    #[cfg(feature = "message_span_propogation")]
+    Traced,
+}
+
+impl<S> Parcel<S> {
+    /// A message, and the current span.
+    #[inline]
+    pub(crate) fn plain(message: S) -> Self {
+        Self::Plain(message).traced()
+    }
+
+    /// A message that is shared, and the current span.
+    #[inline]
+    pub(crate) fn shared(message: ArcMessage) -> Self {
+        Self::Shared(message).traced()
+    }
+
+    #[cfg(feature = "message_span_propogation")]
+    #[inline]
+    fn traced(self) -> Self {
+        match current_span() {
+            None => self,
+            Some(span) => Self::Traced(Box::new(span), Box::new(self)),
+        }
+    }
+
+    #[cfg(not(feature = "message_span_propogation"))]
+    #[inline]
+    fn traced(self) -> Self {
+        self
+    }
+
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Plain(_) => Kind::Plain,
+            Self::Shared(_) => Kind::Shared,
+            Self::Boxed(_) => Kind::Boxed,
+            #[cfg(feature = "message_span_propogation")]
+            Self::Traced(..) => Kind::Traced,
+        }
+    }
+
+    /// The message as it was sent.
+    #[inline]
+    pub(crate) fn into_plain(self) -> S {
+        match self {
+            Self::Plain(message) => message,
+            other => other.untraced_plain(),
+        }
+    }
+
+    #[cold]
+    fn untraced_plain(self) -> S {
+        match self {
+            Self::Plain(message) => message,
+            #[cfg(feature = "message_span_propogation")]
+            Self::Traced(_, message) => message.untraced_plain(),
+            _ => unreachable!("its kind was looked at"),
+        }
+    }
+
+    /// The message that is shared.
+    #[inline]
+    pub(crate) fn into_shared(self) -> ArcMessage {
+        match self {
+            Self::Shared(message) => message,
+            #[cfg(feature = "message_span_propogation")]
+            Self::Traced(_, message) => message.into_shared(),
+            _ => unreachable!("its kind was looked at"),
+        }
+    }
+
+    /// The message in its box.
+    pub(crate) fn into_boxed(self) -> BoxedMessage {
+        match self {
+            Self::Boxed(message) => *message,
+            _ => unreachable!("its kind was looked at"),
+        }
+    }
+}

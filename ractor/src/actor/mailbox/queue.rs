@@ -1,0 +1,354 @@
+//! The queue of a mailbox: who may put something in, what waits, and whom to wake.
+//!
+//! All of it is behind one lock, which is held for a push, or for the exchange of a whole chunk.
+//! That makes admission, order, drain and wake-up one decision each, at the price of two
+//! atomic operations per message; queues without a lock need as many for the push
+//! alone, and more for the rest. Nothing of the application runs under the lock.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use super::bound::{Bound, Overflow};
+use super::chunks::Chunks;
+use super::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
+
+/// Whom the queue lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Everybody.
+    Open,
+    /// Those who entered before it drained.
+    Draining,
+    /// Nobody.
+    Closed,
+}
+
+/// What the receiver wants to be woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sleep {
+    /// For nothing: it is awake, or somebody woke it.
+    Awake,
+    /// To be interrupted.
+    Handling,
+    /// For whatever comes.
+    Idle,
+}
+
+struct State<T> {
+    waiting: Chunks<T>,
+    phase: Phase,
+    /// Senders that were admitted and have not put their message in.
+    inside: usize,
+    sleep: Sleep,
+    receiver: Option<Waker>,
+    /// The most that ever waited.
+    high_water: usize,
+}
+
+/// A queue of many senders and one receiver.
+pub(crate) struct Queue<T> {
+    state: Mutex<State<T>>,
+    /// What the receiver took and has not handled; written by the receiver only.
+    taken: AtomicUsize,
+    bound: Option<Box<Bound>>,
+}
+
+/// An item that the queue did not take.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refused<T> {
+    /// For want of room; there may be some later.
+    Full(T),
+    /// For good.
+    Closed(T),
+}
+
+/// What the receiver found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Items.
+    Some,
+    /// None, and there will be none.
+    Drained,
+    /// None, and the receiver is registered to be woken.
+    Nothing,
+}
+
+impl<T> Queue<T> {
+    /// A queue with so much room; `None` for any.
+    pub(crate) fn new(bound: Option<Bound>) -> Self {
+        Self {
+            state: Mutex::new(State {
+                waiting: Chunks::new(),
+                phase: Phase::Open,
+                inside: 0,
+                sleep: Sleep::Awake,
+                receiver: None,
+                high_water: 0,
+            }),
+            taken: AtomicUsize::new(0),
+            bound: bound.map(Box::new),
+        }
+    }
+
+    #[inline]
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock()
+    }
+
+    /// Pushes, lets go of the lock, and only then wakes the receiver.
+    #[inline]
+    fn push(mut state: MutexGuard<'_, State<T>>, item: T) {
+        state.waiting.push_back(item);
+        let receiver = state.wake_idle();
+        drop(state);
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+    }
+
+    /// Puts an item in; `Some` is one that was given up for want of room, itself or an
+    /// older one, to be dropped by the caller.
+    ///
+    /// # Errors
+    /// The item comes back.
+    #[inline]
+    pub(crate) fn put(&self, item: T) -> Result<Option<T>, Refused<T>> {
+        let state = self.state();
+        if state.phase != Phase::Open {
+            return Err(Refused::Closed(item));
+        }
+        match &self.bound {
+            None => {
+                Self::push(state, item);
+                Ok(None)
+            }
+            Some(bound) => Self::put_bounded(state, bound, item),
+        }
+    }
+
+    fn put_bounded(
+        mut state: MutexGuard<'_, State<T>>,
+        bound: &Bound,
+        item: T,
+    ) -> Result<Option<T>, Refused<T>> {
+        let waiting = state.waiting.len();
+        if waiting < bound.capacity {
+            state.high_water = state.high_water.max(waiting + 1);
+            Self::push(state, item);
+            return Ok(None);
+        }
+        match bound.overflow {
+            Overflow::Reject => Err(Refused::Full(item)),
+            Overflow::DropNewest => Ok(Some(item)),
+            Overflow::DropOldest => {
+                let oldest = state.waiting.pop_front();
+                Self::push(state, item);
+                Ok(oldest)
+            }
+        }
+    }
+
+    /// Puts an item in, whatever the policy, only if there is room.
+    ///
+    /// # Errors
+    /// The item comes back.
+    pub(crate) fn put_if_room(&self, item: T) -> Result<(), Refused<T>> {
+        let mut state = self.state();
+        if state.phase != Phase::Open {
+            return Err(Refused::Closed(item));
+        }
+        if let Some(bound) = &self.bound {
+            let waiting = state.waiting.len();
+            if waiting >= bound.capacity {
+                return Err(Refused::Full(item));
+            }
+            state.high_water = state.high_water.max(waiting + 1);
+        }
+        Self::push(state, item);
+        Ok(())
+    }
+
+    /// Admits a sender that has yet to make its item: a drain waits for it. It has to
+    /// [`put_admitted`](Self::put_admitted) or to [`leave`](Self::leave).
+    #[must_use]
+    pub(crate) fn enter(&self) -> bool {
+        let mut state = self.state();
+        let open = state.phase == Phase::Open;
+        state.inside += usize::from(open);
+        open
+    }
+
+    /// As [`put`](Self::put), for a sender that was admitted, which leaves.
+    ///
+    /// # Errors
+    /// The item comes back.
+    pub(crate) fn put_admitted(&self, item: T) -> Result<Option<T>, Refused<T>> {
+        let mut state = self.state();
+        state.inside -= 1;
+        if state.phase == Phase::Closed {
+            return Err(Refused::Closed(item));
+        }
+        match &self.bound {
+            None => {
+                Self::push(state, item);
+                Ok(None)
+            }
+            Some(bound) => {
+                let result = Self::put_bounded(state, bound, item);
+                // A receiver that drains waits for the last to leave, whether it pushed or not.
+                self.wake(false);
+                result
+            }
+        }
+    }
+
+    /// Lets a sender go that was admitted and puts nothing in.
+    pub(crate) fn leave(&self) {
+        let mut state = self.state();
+        state.inside -= 1;
+        let last = state.inside == 0 && state.phase == Phase::Draining;
+        let receiver = if last { state.wake_idle() } else { None };
+        drop(state);
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+    }
+
+    /// Admits nobody any more; what was admitted is still received.
+    pub(crate) fn drain(&self) {
+        self.advance(Phase::Draining);
+    }
+
+    /// Takes nothing any more. What waits stays until it is [cleared](Self::clear).
+    pub(crate) fn close(&self) {
+        self.advance(Phase::Closed);
+    }
+
+    fn advance(&self, phase: Phase) {
+        let mut state = self.state();
+        state.phase = state.phase.max(phase);
+        let receiver = state.wake_idle();
+        drop(state);
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+        if let Some(bound) = &self.bound {
+            bound.no_more_room();
+        }
+    }
+
+    /// Closes, and drops what waits.
+    pub(crate) fn clear(&self) {
+        self.close();
+        let mut state = self.state();
+        let waiting = std::mem::replace(&mut state.waiting, Chunks::new());
+        let receiver = state.receiver.take();
+        drop(state);
+        drop((waiting, receiver));
+        self.taken.store(0, Ordering::Relaxed);
+    }
+
+    /// Wakes the receiver when it is idle, or, if `interrupt`, also out of its handler.
+    pub(crate) fn wake(&self, interrupt: bool) {
+        let mut state = self.state();
+        let receiver = match state.sleep {
+            Sleep::Idle => state.wake_idle(),
+            Sleep::Handling if interrupt => {
+                state.sleep = Sleep::Awake;
+                state.receiver.take()
+            }
+            _ => None,
+        };
+        drop(state);
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+    }
+
+    /// Registers the receiver to be woken, as deep as it `sleep`s.
+    ///
+    /// Whoever sets a flag and then wakes is heard by a receiver that sleeps and then looks
+    /// at the flag: the lock orders the two, whichever comes first.
+    pub(crate) fn sleep(&self, sleep: Sleep, receiver: &Waker) {
+        self.state().sleep(sleep, receiver);
+    }
+
+    /// Takes the oldest items, or registers the receiver.
+    ///
+    /// Without a bound that is a whole chunk; with one it is a single item, since all that
+    /// waits counts.
+    #[inline]
+    pub(crate) fn receive(&self, into: &mut VecDeque<T>, receiver: &Waker) -> Found {
+        let mut state = self.state();
+        if state.waiting.is_empty() {
+            if state.phase != Phase::Open && state.inside == 0 {
+                return Found::Drained;
+            }
+            state.sleep(Sleep::Idle, receiver);
+            return Found::Nothing;
+        }
+        match &self.bound {
+            None => {
+                state.high_water = state.high_water.max(state.waiting.len());
+                state.waiting.swap_front(into);
+                self.taken.store(into.len(), Ordering::Relaxed);
+            }
+            Some(bound) => {
+                into.extend(state.waiting.pop_front());
+                drop(state);
+                bound.one_more_room();
+            }
+        }
+        Found::Some
+    }
+
+    /// Tells how much of what the receiver took is left.
+    #[inline]
+    pub(crate) fn left(&self, count: usize) {
+        self.taken.store(count, Ordering::Relaxed);
+    }
+
+    /// How much waits. Exact with a bound; otherwise a message or two may pass meanwhile.
+    pub(crate) fn len(&self) -> usize {
+        self.state().waiting.len() + self.taken.load(Ordering::Relaxed)
+    }
+
+    /// The most that ever waited: exact with a bound, otherwise at the times when the
+    /// receiver took what waited.
+    pub(crate) fn high_water(&self) -> usize {
+        self.state().high_water
+    }
+
+    pub(crate) fn bound(&self) -> Option<&Bound> {
+        self.bound.as_deref()
+    }
+}
+
+impl<T> State<T> {
+    /// The receiver, if it is idle, to be woken outside of the lock.
+    #[inline]
+    fn wake_idle(&mut self) -> Option<Waker> {
+        if self.sleep != Sleep::Idle {
+            return None;
+        }
+        self.sleep = Sleep::Awake;
+        self.receiver.take()
+    }
+
+    fn sleep(&mut self, sleep: Sleep, receiver: &Waker) {
+        self.sleep = sleep;
+        if !self.receiver.as_ref().is_some_and(|it| it.will_wake(receiver)) {
+            self.receiver = Some(receiver.clone());
+        }
+    }
+}
+
+impl<T> Refused<T> {
+    /// The same for what the item is made of.
+    pub(crate) fn map<U>(self, item: impl FnOnce(T) -> U) -> Refused<U> {
+        match self {
+            Self::Full(it) => Refused::Full(item(it)),
+            Self::Closed(it) => Refused::Closed(item(it)),
+        }
+    }
+}

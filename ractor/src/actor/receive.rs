@@ -1,0 +1,42 @@
+//! What a receiver does when it is polled: look at the word, look at the queue, sleep, look again.
+
+use std::collections::VecDeque;
+use std::task::{Poll, Waker};
+
+use crate::actor::control::Control;
+use crate::actor::mailbox::{Found, Queue};
+
+/// What there is to be received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// Something that comes before items, to be taken out of the control.
+    Urgent,
+    /// At least one item, in the batch.
+    Item,
+    /// Nothing, and nothing will come.
+    Drained,
+}
+
+/// Looks for what is next, and registers `receiver` to be woken when there is nothing.
+pub(crate) fn poll_receive<T, S, E>(
+    control: &Control<S, E>,
+    queue: &Queue<T>,
+    batch: &mut VecDeque<T>,
+    receiver: &Waker,
+) -> Poll<Received> {
+    loop {
+        if control.is_pending() {
+            return Poll::Ready(Received::Urgent);
+        }
+        if !batch.is_empty() {
+            return Poll::Ready(Received::Item);
+        }
+        match queue.receive(batch, receiver) {
+            Found::Some => {}
+            Found::Drained => return Poll::Ready(Received::Drained),
+            // Before it was registered something urgent may have come, and woken nobody.
+            Found::Nothing if control.is_pending() => {}
+            Found::Nothing => return Poll::Pending,
+        }
+    }
+}

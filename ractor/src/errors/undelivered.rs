@@ -1,0 +1,134 @@
+//! A message that did not arrive.
+
+use std::fmt;
+
+use crate::{ActorId, MessagingErr, RactorErr};
+
+/// Why a message was not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UndeliveredReason {
+    /// The actor is draining or stopped. No message will reach it again.
+    Stopped,
+    /// The actor's bounded mailbox is full.
+    Full,
+    /// The actor handles messages of another type.
+    WrongType,
+    /// The value may not be sent by `Arc`: it holds a reply port, or its type says so
+    /// ([`SharedMessage::is_shareable`](crate::message::SharedMessage::is_shareable),
+    /// [`Message::arc_shareable`](crate::Message::arc_shareable)).
+    NotShareable,
+    /// The receiver wants a message of its own, and none can be made: the value cannot be
+    /// copied, or its `clone` panicked.
+    NotCopyable,
+    /// The actor is on another node, and the value cannot be serialised.
+    NotSerializable,
+}
+
+impl fmt::Display for UndeliveredReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stopped => "the actor is draining or stopped",
+            Self::Full => {
+                "its mailbox is full; wait for room with `send`, or give it another bound"
+            }
+            Self::WrongType => "it handles messages of another type",
+            Self::NotShareable => "the value may not be sent by `Arc`; send it by value",
+            Self::NotCopyable => "the receiver needs a copy, and the value cannot be copied",
+            Self::NotSerializable => {
+                "it is on another node, and the value cannot be serialised; derive \
+                 `RactorClusterMessage`"
+            }
+        })
+    }
+}
+
+/// A message that was not delivered, with the actor that did not get it and the reason.
+///
+/// The message is inside; nothing is lost.
+///
+/// ```
+/// # use ractor::errors::{Undelivered, UndeliveredReason};
+/// # fn retry(_: u64) {}
+/// fn again(failure: Undelivered<u64>) {
+///     match failure.reason() {
+///         UndeliveredReason::Full => retry(failure.into_message()),
+///         _ => eprintln!("{failure}"),
+///     }
+/// }
+/// ```
+pub struct Undelivered<M> {
+    message: M,
+    actor: ActorId,
+    reason: UndeliveredReason,
+}
+
+impl<M> Undelivered<M> {
+    pub(crate) fn new(message: M, actor: ActorId, reason: UndeliveredReason) -> Self {
+        Self { message, actor, reason }
+    }
+
+    /// Why it was not delivered.
+    pub fn reason(&self) -> UndeliveredReason {
+        self.reason
+    }
+
+    /// The actor that it was meant for.
+    pub fn actor(&self) -> ActorId {
+        self.actor
+    }
+
+    /// The message.
+    pub fn message(&self) -> &M {
+        &self.message
+    }
+
+    /// The message, back in the hands of its sender.
+    pub fn into_message(self) -> M {
+        self.message
+    }
+
+    /// The same failure of another form of the message.
+    pub fn map<N>(self, form: impl FnOnce(M) -> N) -> Undelivered<N> {
+        Undelivered { message: form(self.message), actor: self.actor, reason: self.reason }
+    }
+}
+
+impl<M> fmt::Display for Undelivered<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { actor, reason, .. } = self;
+        let of = std::any::type_name::<M>();
+        write!(f, "a message ({of}) was not delivered to actor {actor}: {reason}")
+    }
+}
+
+impl<M> fmt::Debug for Undelivered<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Undelivered")
+            .field("message", &std::any::type_name::<M>())
+            .field("actor", &self.actor)
+            .field("reason", &self.reason)
+            .finish()
+    }
+}
+
+impl<M> std::error::Error for Undelivered<M> {}
+
+/// Stock's error has no room for every reason: what it calls an invalid type holds no message,
+/// so that the message is dropped here; anything else is [`MessagingErr::SendErr`].
+impl<M> From<Undelivered<M>> for MessagingErr<M> {
+    fn from(failure: Undelivered<M>) -> Self {
+        match failure.reason {
+            UndeliveredReason::WrongType | UndeliveredReason::NotSerializable => {
+                Self::InvalidActorType
+            }
+            _ => Self::SendErr(failure.message),
+        }
+    }
+}
+
+impl<M> From<Undelivered<M>> for RactorErr<M> {
+    fn from(failure: Undelivered<M>) -> Self {
+        Self::Messaging(failure.into())
+    }
+}

@@ -1,0 +1,261 @@
+//! Messages, and the forms in which a mailbox holds them.
+//!
+//! A message is sent as its own type and travels in one of three forms: boxed, to an actor of
+//! this process; shared, as an `Arc` that several mailboxes hold at once; or serialised, to
+//! an actor of another node (feature `cluster`).
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::ActorId;
+#[cfg(feature = "cluster")]
+use crate::RpcReplyPort;
+
+#[path = "message/arc.rs"]
+mod arc;
+#[path = "message/shared.rs"]
+mod shared;
+#[path = "message/shared_message.rs"]
+mod shared_message;
+
+pub use arc::{ArcMessage, MessageTrait};
+pub use shared::Shared;
+pub(crate) use shared_message::copy_of;
+pub use shared_message::SharedMessage;
+
+/// A message was not of the type that its receiver handles, or could not be serialised or
+/// deserialised.
+#[derive(Debug, Eq, PartialEq)]
+pub struct BoxedDowncastErr;
+
+impl fmt::Display for BoxedDowncastErr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("An error occurred handling a boxed message")
+    }
+}
+
+impl std::error::Error for BoxedDowncastErr {}
+
+/// A message on its way to another node, or from one.
+#[cfg(feature = "cluster")]
+#[derive(Debug)]
+pub enum SerializedMessage {
+    /// A message that nobody waits for.
+    Cast {
+        /// Which variant of an enum it is, by name.
+        variant: String,
+        /// The variant's fields.
+        args: Vec<u8>,
+        /// What the application adds.
+        metadata: Option<Vec<u8>>,
+    },
+    /// A message whose sender waits for an answer.
+    Call {
+        /// Which variant of an enum it is, by name.
+        variant: String,
+        /// The variant's fields, but for the port.
+        args: Vec<u8>,
+        /// Where the serialised answer goes.
+        reply: RpcReplyPort<Vec<u8>>,
+        /// What the application adds.
+        metadata: Option<Vec<u8>>,
+    },
+    /// The answer to a call, by the call's tag. Only a node session makes these.
+    CallReply(u64, Vec<u8>),
+}
+
+/// A message that a type's own [`Message::box_message`] made, or that comes from or goes to
+/// another node. The messages of most types travel as they are, and shared ones as an [`ArcMessage`].
+pub struct BoxedMessage {
+    pub(crate) msg: Option<Box<dyn Any + Send>>,
+    /// The serialised form; read by the runtime of remote actors.
+    #[cfg(feature = "cluster")]
+    pub serialized_msg: Option<SerializedMessage>,
+    #[cfg(feature = "message_span_propogation")]
+    pub(crate) span: Option<tracing::Span>,
+}
+
+impl BoxedMessage {
+    /// The boxed form, and the span that is current here, so that the receiver's work is traced
+    /// as part of it.
+    fn boxed<T: Message>(message: T) -> Self {
+        Self {
+            msg: Some(Box::new(message)),
+            #[cfg(feature = "cluster")]
+            serialized_msg: None,
+            #[cfg(feature = "message_span_propogation")]
+            span: current_span(),
+        }
+    }
+
+    /// The serialised form, as it came from another node.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn serialized(message: SerializedMessage) -> Self {
+        Self {
+            msg: None,
+            serialized_msg: Some(message),
+            // A span has no meaning on another node.
+            #[cfg(feature = "message_span_propogation")]
+            span: None,
+        }
+    }
+
+    /// The message, if it is a `T`: moved out of its box, or deserialised.
+    fn open<T: Message>(self) -> Result<T, BoxedDowncastErr> {
+        if let Some(boxed) = self.msg {
+            return boxed.downcast().map(|message| *message).map_err(|_| BoxedDowncastErr);
+        }
+        #[cfg(feature = "cluster")]
+        if let Some(serialized) = self.serialized_msg {
+            return T::deserialize(serialized);
+        }
+        Err(BoxedDowncastErr)
+    }
+}
+
+impl fmt::Debug for BoxedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let form = if self.msg.is_some() { "Local" } else { "Serialized" };
+        write!(f, "BoxedMessage({form})")
+    }
+}
+
+/// What an actor handles; usually an enum.
+///
+/// Without the `cluster` feature every `Send + 'static` type is one. With it, a type says so
+/// itself, and may then be serialisable; `ractor_cluster` has the derives.
+///
+/// ```
+/// #[derive(Clone)]
+/// enum Order {
+///     Place { price: u64, size: u32 },
+///     Cancel(u64),
+/// }
+/// # #[cfg(feature = "cluster")]
+/// impl ractor::Message for Order {}
+/// # fn is_message<T: ractor::Message>() {}
+/// # is_message::<Order>();
+/// ```
+pub trait Message: Any + Send + Sized + 'static {
+    /// Opens a message that an actor took from its mailbox.
+    ///
+    /// # Errors
+    /// The message is of another type, or cannot be deserialised.
+    fn from_boxed(m: BoxedMessage) -> Result<Self, BoxedDowncastErr> {
+        m.open()
+    }
+
+    /// Puts the message into the form in which it travels to the actor `pid`.
+    ///
+    /// # Errors
+    /// The actor is on another node and the message cannot be serialised.
+    #[cfg(feature = "cluster")]
+    fn box_message(self, pid: &ActorId) -> Result<BoxedMessage, BoxedDowncastErr> {
+        if pid.is_local() {
+            return Ok(BoxedMessage::boxed(self));
+        }
+        if !Self::serializable() {
+            return Err(BoxedDowncastErr);
+        }
+        Ok(BoxedMessage::serialized(self.serialize()?))
+    }
+
+    /// Puts the message into the form in which it travels to the actor `pid`.
+    ///
+    /// # Errors
+    /// None: without the `cluster` feature every actor is local.
+    #[cfg(not(feature = "cluster"))]
+    #[allow(unused_variables)]
+    fn box_message(self, pid: &ActorId) -> Result<BoxedMessage, BoxedDowncastErr> {
+        Ok(BoxedMessage::boxed(self))
+    }
+
+    /// Whether messages of the type may be sent by `Arc`; they may by default. Asked at run
+    /// time: what the type system allows is up to [`SharedMessage`].
+    ///
+    /// Without the `cluster` feature every type is a message by itself and nothing can say no
+    /// here; [`SharedMessage::is_shareable`] still can.
+    fn arc_shareable() -> bool {
+        true
+    }
+
+    /// Whether [`box_message`](Self::box_message) and [`from_boxed`](Self::from_boxed) are known to
+    /// be the provided ones, so that nobody has to ask them.
+    #[doc(hidden)]
+    fn keeps_default_boxing() -> bool {
+        // Without the feature nobody can write others.
+        cfg!(not(feature = "cluster"))
+    }
+
+    /// The message in an `Arc`, to send it to many.
+    fn into_arc(self) -> Arc<Self> {
+        Arc::new(self)
+    }
+
+    /// Whether the type can go to another node; not by default.
+    #[cfg(feature = "cluster")]
+    fn serializable() -> bool {
+        false
+    }
+
+    /// The serialised form.
+    ///
+    /// # Errors
+    /// Always by default, since the type has none.
+    #[cfg(feature = "cluster")]
+    fn serialize(self) -> Result<SerializedMessage, BoxedDowncastErr> {
+        Err(BoxedDowncastErr)
+    }
+
+    /// The message out of its serialised form.
+    ///
+    /// # Errors
+    /// Always by default, since the type has none; otherwise when the bytes are not of it.
+    #[cfg(feature = "cluster")]
+    #[allow(unused_variables)]
+    fn deserialize(bytes: SerializedMessage) -> Result<Self, BoxedDowncastErr> {
+        Err(BoxedDowncastErr)
+    }
+}
+
+#[cfg(not(feature = "cluster"))]
+impl<T: Any + Send> Message for T {}
+
+/// Types that convert to bytes are messages by themselves: casts without variants.
+#[cfg(feature = "cluster")]
+impl<T: Any + Send + crate::BytesConvertable> Message for T {
+    fn keeps_default_boxing() -> bool {
+        true
+    }
+
+    fn serializable() -> bool {
+        true
+    }
+
+    fn serialize(self) -> Result<SerializedMessage, BoxedDowncastErr> {
+        let (variant, metadata) = Default::default();
+        Ok(SerializedMessage::Cast { variant, args: self.into_bytes(), metadata })
+    }
+
+    fn deserialize(bytes: SerializedMessage) -> Result<Self, BoxedDowncastErr> {
+        if let SerializedMessage::Cast { args, .. } = bytes {
+            Ok(Self::from_bytes(args))
+        } else {
+            Err(BoxedDowncastErr)
+        }
+    }
+}
+
+/// The current span; `None` when nobody records it, which spares the receiver its handling.
+#[cfg(feature = "message_span_propogation")]
+#[inline]
+pub(crate) fn current_span() -> Option<tracing::Span> {
+    // One load, where the span itself is asked for by a thread-local.
+    if tracing::level_filters::LevelFilter::current() == tracing::level_filters::LevelFilter::OFF {
+        return None;
+    }
+    Some(tracing::Span::current()).filter(|span| !span.is_disabled())
+}
+
+include!(concat!(env!("OUT_DIR"), "/upstream/graft/src/message.rs"));
