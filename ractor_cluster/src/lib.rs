@@ -1,0 +1,11 @@
+//! Mycelium's fork of [`ractor_cluster`](https://docs.rs/ractor_cluster/0.16.5), made from
+//! upstream's published package at build time, with what `patches/ractor_cluster` and the files
+//! beside this one change. It speaks the stock protocol.
+//!
+//! What follows is upstream's own documentation.
+//!
+#![doc = include_str!(concat!(env!("OUT_DIR"), "/upstream/lib.md"))]
+
+include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));
+
+mod fork_guard;

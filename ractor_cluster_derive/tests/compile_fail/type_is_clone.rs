@@ -1,0 +1,6 @@
+use ractor_cluster_derive::{RactorMessage, SharedMessage};
+
+#[derive(Clone, RactorMessage, SharedMessage)]
+struct Order(u64);
+
+fn main() {}
