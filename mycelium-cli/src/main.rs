@@ -1,0 +1,46 @@
+//! The `mycelium` command.
+
+mod doctor;
+mod lockfile;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Tools around Mycelium's fork of ractor.
+#[derive(Debug, Parser)]
+#[command(name = "mycelium", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Says whether a project really takes ractor from the fork.
+    ///
+    /// Reads the project's Cargo.lock, which is what cargo builds, and the patches in the
+    /// Cargo.toml beside it. Exit status: 0 when all is from the fork, 1 when something is
+    /// not, 2 when there is nothing to read.
+    Doctor {
+        /// The project's folder; its Cargo.lock may also stand in a folder above.
+        #[arg(default_value = ".")]
+        project: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Doctor { project } => match doctor::run(&project) {
+            Ok(diagnosis) => {
+                print!("{diagnosis}");
+                ExitCode::from(u8::from(!diagnosis.healthy()))
+            }
+            Err(error) => {
+                eprintln!("mycelium: {error}");
+                ExitCode::from(2)
+            }
+        },
+    }
+}

@@ -1,0 +1,18 @@
+//! What Mycelium adds around its fork of [`ractor`], and upstream would not take.
+//!
+//! An application that depends on this crate also has to take `ractor` from the fork:
+//!
+//! ```toml
+//! [dependencies]
+//! ractor = "=0.16.5"
+//!
+//! [patch.crates-io]
+//! ractor = { git = "…the repository that this crate came from…" }
+//! ```
+//!
+//! Cargo drops a patch without an error when a newer upstream release fits better. The `=`
+//! prevents that, and this crate does not compile with a stock `ractor`.
+
+mod fork_guard;
+
+pub use ractor;
