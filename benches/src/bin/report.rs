@@ -1,0 +1,96 @@
+//! Measures everything and writes it into one report: a table, and criterion's plots.
+
+use std::error::Error;
+use std::process::Command;
+use std::{env, fs, path, thread};
+
+use clap::Parser;
+use mycelium_benches::report::{self, BY_REPORT, FULL, QUICK};
+use mycelium_benches::{Case, Scheduler};
+
+/// Runs the benches, counts allocations and instructions, and writes `report/REPORT.md` into the
+/// folder in which cargo builds.
+#[derive(Parser)]
+struct Arguments {
+    /// Only shows that all of it works; the times are noise.
+    #[arg(long)]
+    quick: bool,
+
+    /// Does rounds of a case as one contender does them, to be counted.
+    #[arg(long, hide = true, num_args = 3, value_names = ["CASE", "CONTENDER", "ROUNDS"])]
+    deliver: Option<Vec<String>>,
+
+    /// Spawns so many actors as one contender does, and prints the resident bytes of each.
+    #[arg(long, num_args = 2, value_names = ["CONTENDER", "ACTORS"])]
+    idle: Option<Vec<String>>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    if let Some([case, contender, rounds]) = arguments.deliver.as_deref() {
+        return deliver(case, contender, rounds.parse()?);
+    }
+    if let Some([contender, actors]) = arguments.idle.as_deref() {
+        let bytes = mycelium_benches::bytes_per_idle_actor(contender, actors.parse()?);
+        println!("{:.0}", bytes.ok_or("it does not take part")?);
+        return Ok(());
+    }
+    let folder = report::forget_last_run()?;
+    // Before the benches are built: that may put a new file, of the same code, into its place.
+    let program = env::current_exe()?;
+    run_benches(arguments.quick)?;
+    let instructions = report::instructions(&program, "--deliver");
+    report::copy_plots()?;
+
+    let mut more = report::idle(&program, "--idle")?;
+    more.extend_from_slice(instructions.as_deref().unwrap_or_default());
+    let table = report::whole_table(&more);
+    let mut text = format!(
+        "# The fork and stock ractor\n\n{}, {} processors.\n{}\n{table}",
+        compiler(),
+        thread::available_parallelism()?,
+        include_str!("../report/intro.md"),
+    );
+    if arguments.quick {
+        text += "\nA quick run: the times are noise.\n";
+    }
+    if let Err(why) = &instructions {
+        text += &format!("\nNo instructions were counted: {why}.\n");
+    }
+    let file = folder.join("REPORT.md");
+    fs::write(&file, &text)?;
+    println!("\n{text}\nWritten to {}, with the plots beside it.", file.display());
+    Ok(())
+}
+
+fn run_benches(quick: bool) -> Result<(), Box<dyn Error>> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let target = path::absolute(report::target())?;
+    let status = Command::new(cargo)
+        .args(["bench", "--package", env!("CARGO_PKG_NAME"), "--benches"])
+        .args(if cfg!(feature = "peers") { &["--features", "peers"][..] } else { &[] })
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env(BY_REPORT, if quick { QUICK } else { FULL })
+        // Where it is read afterwards, whatever else is configured.
+        .env("CRITERION_HOME", target.join("criterion"))
+        .env("CARGO_TARGET_DIR", target)
+        .status()?;
+    if status.success() { Ok(()) } else { Err(format!("cargo bench: {status}").into()) }
+}
+
+fn deliver(case: &str, contender: &str, rounds: u64) -> Result<(), Box<dyn Error>> {
+    let case = Case::all().into_iter().find(|it| it.to_string() == case).ok_or("no such case")?;
+    let mut contenders = case.contenders(Some(Scheduler::Current));
+    let contender = contenders.iter_mut().find(|it| it.name() == contender);
+    contender.ok_or("no such contender")?.run(rounds);
+    Ok(())
+}
+
+/// The compiler's version, in its own words.
+fn compiler() -> String {
+    let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        .arg("--version")
+        .output();
+    let version = output.ok().and_then(|it| String::from_utf8(it.stdout).ok());
+    version.map_or("an unknown compiler".to_owned(), |it| it.trim().to_owned())
+}

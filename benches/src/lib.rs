@@ -1,0 +1,21 @@
+//! Comparisons of the fork with stock `ractor`, both in one binary.
+//!
+//! A [`Case`] is work that several [`Contender`]s do, each in its own way. The benches time them
+//! in turns and count what they allocate; the binary `report` runs it all, counts instructions,
+//! and puts everything into one table.
+
+mod case;
+mod contender;
+mod fan_out;
+pub mod heap;
+mod output_port;
+mod readers;
+pub mod report;
+mod resident;
+mod systems;
+pub mod turns;
+mod window;
+
+pub use case::Case;
+pub use contender::{Contender, Scheduler};
+pub use systems::bytes_per_idle_actor;

@@ -1,0 +1,5 @@
+//! Unpacks the pinned stock release, unchanged.
+
+fn main() {
+    upstream::build_script::run_stock("ractor", patches::PINS);
+}
