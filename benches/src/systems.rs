@@ -7,6 +7,7 @@ mod actix;
 mod channels;
 #[cfg(feature = "peers")]
 mod kameo;
+mod lane;
 mod ractors;
 #[cfg(feature = "peers")]
 mod xtra;
@@ -83,14 +84,19 @@ impl Token {
 }
 
 /// Who takes messages of `N` bytes.
-pub(crate) trait System<const N: usize>: 'static {
+pub(crate) trait Casts<const N: usize>: 'static {
     /// Refers to an actor that counts.
     type Counter: Clone + Send + Sync + 'static;
-    /// Refers to an actor that answers a message with the same.
-    type Echo: Send + Sync + 'static;
 
     fn counter(round: Round) -> impl Future<Output = Self::Counter> + Send;
     fn cast(counter: &Self::Counter, block: Block<N>);
+}
+
+/// Who takes messages of `N` bytes, and answers.
+pub(crate) trait System<const N: usize>: Casts<N> {
+    /// Refers to an actor that answers a message with the same.
+    type Echo: Send + Sync + 'static;
+
     fn echo() -> impl Future<Output = Self::Echo> + Send;
     fn call(
         echo: &Self::Echo,
@@ -159,6 +165,9 @@ macro_rules! and_actix {
 pub(crate) fn casts<const N: usize>(scheduler: Scheduler) -> Vec<Contender> {
     #[allow(unused_mut)]
     let mut contenders = contenders!(flood::<N>(scheduler, 1, ROUND));
+    contenders.insert(2, flood::<lane::Lane, N>("fast lane", scheduler, 1, ROUND));
+    #[cfg(feature = "peers")]
+    contenders.push(flood::<channels::Bounded, N>("crossfire, bounded", scheduler, 1, ROUND));
     and_actix!(contenders, scheduler, flood::<N>(scheduler, 1, ROUND));
     contenders
 }
@@ -220,7 +229,7 @@ pub(crate) fn lives(stopping: bool) -> Vec<Contender> {
     contenders
 }
 
-fn flood<S: System<N>, const N: usize>(
+fn flood<S: Casts<N>, const N: usize>(
     name: &'static str,
     scheduler: Scheduler,
     senders: u64,

@@ -13,6 +13,7 @@
 //! Cargo drops a patch without an error when a newer upstream release fits better. The `=`
 //! prevents that, and this crate does not compile with a stock `ractor`.
 
+pub mod fast_lane;
 mod fork_guard;
 
 pub use ractor;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, ArbiterHandle, Context, Handler, Message, MessageResult};
 
-use super::{Block, Round, System};
+use super::{Block, Casts, Round, System};
 
 /// The crate.
 pub(crate) struct Actix;
@@ -72,9 +72,8 @@ fn arbiter() -> ArbiterHandle {
     ARBITER.get_or_init(start).clone()
 }
 
-impl<const N: usize> System<N> for Actix {
+impl<const N: usize> Casts<N> for Actix {
     type Counter = Addr<Counter<N>>;
-    type Echo = Addr<Echo<N>>;
 
     async fn counter(round: Round) -> Self::Counter {
         Counter::start_in_arbiter(&arbiter(), |_| Counter(round))
@@ -83,6 +82,10 @@ impl<const N: usize> System<N> for Actix {
     fn cast(counter: &Self::Counter, block: Block<N>) {
         counter.do_send(block);
     }
+}
+
+impl<const N: usize> System<N> for Actix {
+    type Echo = Addr<Echo<N>>;
 
     async fn echo() -> Self::Echo {
         Echo::start_in_arbiter(&arbiter(), |_| Echo)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Block, Life, Ring, Round, System, Token};
+use super::{Block, Casts, Life, ROUND, Ring, Round, System, Token};
 
 /// An unbounded channel.
 pub(crate) trait Channel: 'static {
@@ -90,9 +90,8 @@ pub(crate) struct Bare<C>(PhantomData<C>);
 
 type Asked<const N: usize> = (Block<N>, oneshot::Sender<Block<N>>);
 
-impl<C: Channel, const N: usize> System<N> for Bare<C> {
+impl<C: Channel, const N: usize> Casts<N> for Bare<C> {
     type Counter = C::Sender<Block<N>>;
-    type Echo = C::Sender<Asked<N>>;
 
     async fn counter(mut round: Round) -> Self::Counter {
         let (sender, mut receiver) = C::open::<Block<N>>();
@@ -107,6 +106,10 @@ impl<C: Channel, const N: usize> System<N> for Bare<C> {
     fn cast(counter: &Self::Counter, block: Block<N>) {
         C::send(counter, block);
     }
+}
+
+impl<C: Channel, const N: usize> System<N> for Bare<C> {
+    type Echo = C::Sender<Asked<N>>;
 
     async fn echo() -> Self::Echo {
         echo::<C, N>().0
@@ -128,6 +131,27 @@ fn echo<C: Channel, const N: usize>() -> (C::Sender<Asked<N>>, JoinHandle<()>) {
         }
     });
     (sender, task)
+}
+
+/// A task behind crossfire's bounded channel, with room for what may be outstanding.
+pub(crate) struct Bounded;
+
+impl<const N: usize> Casts<N> for Bounded {
+    type Counter = crossfire::MAsyncTx<crossfire::mpsc::Array<Block<N>>>;
+
+    async fn counter(mut round: Round) -> Self::Counter {
+        let (sender, receiver) = crossfire::mpsc::bounded_async(ROUND as usize);
+        tokio::spawn(async move {
+            while let Ok(block) = receiver.recv().await {
+                round.count(&block);
+            }
+        });
+        sender
+    }
+
+    fn cast(counter: &Self::Counter, block: Block<N>) {
+        counter.try_send(block).ok().expect("there is room");
+    }
 }
 
 impl<C: Channel> Ring for Bare<C> {

@@ -9,7 +9,7 @@ use kameo::actor::{ActorRef, Spawn};
 use kameo::mailbox::unbounded;
 use kameo::message::{Context, Message};
 
-use super::{Block, Life, Ring, Round, System, Token};
+use super::{Block, Casts, Life, Ring, Round, System, Token};
 
 /// The crate.
 pub(crate) struct Kameo;
@@ -53,9 +53,8 @@ impl<const N: usize> Message<Block<N>> for Echo<N> {
     }
 }
 
-impl<const N: usize> System<N> for Kameo {
+impl<const N: usize> Casts<N> for Kameo {
     type Counter = ActorRef<Counter<N>>;
-    type Echo = ActorRef<Echo<N>>;
 
     async fn counter(round: Round) -> Self::Counter {
         let actor = Counter::spawn_with_mailbox(round, unbounded());
@@ -66,6 +65,10 @@ impl<const N: usize> System<N> for Kameo {
     fn cast(counter: &Self::Counter, block: Block<N>) {
         counter.tell(block).try_send().ok().expect("it runs");
     }
+}
+
+impl<const N: usize> System<N> for Kameo {
+    type Echo = ActorRef<Echo<N>>;
 
     async fn echo() -> Self::Echo {
         let actor = Echo::spawn_with_mailbox((), unbounded());

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{Block, Life, Ring, Round, System, Token};
+use super::{Block, Casts, Life, Ring, Round, System, Token};
 
 /// Stands in for the crate's trait of that name, which only a build with the feature `cluster` has,
 /// as that of the whole workspace is. There a type is a message when it converts to bytes.
@@ -121,9 +121,8 @@ macro_rules! system {
                 }
             }
 
-            impl<const N: usize> System<N> for $name {
+            impl<const N: usize> Casts<N> for $name {
                 type Counter = ActorRef<Block<N>>;
-                type Echo = ActorRef<Ask<N>>;
 
                 async fn counter(round: Round) -> Self::Counter {
                     Actor::spawn(None, Counter::<N>, round).await.expect("it starts").0
@@ -132,6 +131,10 @@ macro_rules! system {
                 fn cast(counter: &Self::Counter, block: Block<N>) {
                     counter.cast(block).expect("it runs");
                 }
+            }
+
+            impl<const N: usize> System<N> for $name {
+                type Echo = ActorRef<Ask<N>>;
 
                 async fn echo() -> Self::Echo {
                     Actor::spawn(None, Echo::<N>, ()).await.expect("it starts").0

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use tokio::task::JoinHandle;
 use xtra::{Actor, Address, Context, Handler, Mailbox};
 
-use super::{Block, Life, Ring, Round, System, Token};
+use super::{Block, Casts, Life, Ring, Round, System, Token};
 
 /// The crate.
 pub(crate) struct Xtra;
@@ -54,9 +54,8 @@ where
     drop(sent.ok().expect("it runs"));
 }
 
-impl<const N: usize> System<N> for Xtra {
+impl<const N: usize> Casts<N> for Xtra {
     type Counter = Address<Counter<N>>;
-    type Echo = Address<Echo<N>>;
 
     async fn counter(round: Round) -> Self::Counter {
         xtra::spawn_tokio(Counter(round), Mailbox::unbounded())
@@ -65,6 +64,10 @@ impl<const N: usize> System<N> for Xtra {
     fn cast(counter: &Self::Counter, block: Block<N>) {
         tell(counter, block);
     }
+}
+
+impl<const N: usize> System<N> for Xtra {
+    type Echo = Address<Echo<N>>;
 
     async fn echo() -> Self::Echo {
         xtra::spawn_tokio(Echo, Mailbox::unbounded())

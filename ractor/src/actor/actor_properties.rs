@@ -127,9 +127,11 @@ impl ActorProperties {
     /// # Errors
     /// The actor is gone already.
     pub(crate) fn drain(&self) -> Result<(), MessagingErr<()>> {
+        // Before it drains: one with nothing to handle may be gone right after.
+        let gone = self.control.is_closed();
         self.set_status(ActorStatus::Draining);
         self.mailbox.drain();
-        if self.control.is_closed() {
+        if gone {
             Err(MessagingErr::SendErr(()))
         } else {
             Ok(())

@@ -64,7 +64,8 @@ pub struct Undelivered<M> {
 }
 
 impl<M> Undelivered<M> {
-    pub(crate) fn new(message: M, actor: ActorId, reason: UndeliveredReason) -> Self {
+    /// What a way to send answers with that did not deliver `message` to `actor`.
+    pub fn new(message: M, actor: ActorId, reason: UndeliveredReason) -> Self {
         Self { message, actor, reason }
     }
 

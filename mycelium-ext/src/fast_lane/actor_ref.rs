@@ -1,0 +1,173 @@
+//! How others refer to a fast actor.
+
+use std::fmt;
+use std::ops::Deref;
+use std::pin::pin;
+use std::sync::Arc;
+
+use ractor::errors::{Undelivered, UndeliveredReason};
+use ractor::{ActorCell, ActorRef, MessagingErr};
+
+use super::batch::Delivery;
+use super::queue::{Queue, Refused};
+use super::runtime::{FastMessage, begin};
+
+/// A reference to a [`FastActor`](super::FastActor) that handles `M`.
+///
+/// It dereferences to the actor's [`ActorCell`], by which it is stopped, killed, linked, monitored
+/// and put into groups. Cloning it copies two `Arc`s.
+pub struct FastActorRef<M: Send + Sync + 'static> {
+    actor: ActorRef<FastMessage<M>>,
+    queue: Arc<Queue<M>>,
+}
+
+impl<M: Send + Sync + 'static> FastActorRef<M> {
+    pub(super) fn new(actor: ActorRef<FastMessage<M>>, queue: Arc<Queue<M>>) -> Self {
+        Self { actor, queue }
+    }
+
+    /// Sends a message; never waits.
+    ///
+    /// # Errors
+    /// The message comes back: [`UndeliveredReason::Full`] when the lane is full and its policy is
+    /// `Reject`, [`UndeliveredReason::Stopped`] when the actor is draining or has ended.
+    #[inline]
+    pub fn cast(&self, message: M) -> Result<(), Undelivered<M>> {
+        self.put(Delivery::Owned(message)).map_err(|failure| failure.map(owned))
+    }
+
+    /// Sends a message that others hold too; never waits, copies or allocates for it.
+    ///
+    /// # Errors
+    /// As [`cast`](Self::cast).
+    #[inline]
+    pub fn cast_arc(&self, message: Arc<M>) -> Result<(), Undelivered<Arc<M>>> {
+        self.put(Delivery::Shared(message)).map_err(|failure| failure.map(Delivery::into_arc))
+    }
+
+    /// Sends a message, and waits for room while the lane is full, whatever its policy. That is
+    /// backpressure: a sender goes no faster than the receiver.
+    ///
+    /// Cancel safe in that the message is then not sent; it is dropped with the future. Those who
+    /// wait get room in no particular order. An actor that waits for room in its own lane waits for ever.
+    ///
+    /// # Errors
+    /// [`UndeliveredReason::Stopped`] returns the message, also when the actor ends meanwhile.
+    pub async fn send(&self, message: M) -> Result<(), Undelivered<M>> {
+        self.put_when_room(Delivery::Owned(message)).await.map_err(|failure| failure.map(owned))
+    }
+
+    /// As [`send`](Self::send), for a message that others hold too.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_arc(&self, message: Arc<M>) -> Result<(), Undelivered<Arc<M>>> {
+        let sent = self.put_when_room(Delivery::Shared(message)).await;
+        sent.map_err(|failure| failure.map(Delivery::into_arc))
+    }
+
+    /// Admits no more messages, lets the actor handle those that were, and stops it. A stop that
+    /// is sent meanwhile waits for them too; a kill does not.
+    ///
+    /// # Errors
+    /// The actor has ended already.
+    pub fn drain(&self) -> Result<(), MessagingErr<()>> {
+        self.queue.refuse();
+        self.actor.drain()
+    }
+
+    /// The same actor for what is written for `ractor` actors: output ports, timers, groups,
+    /// factories.
+    ///
+    /// ```
+    /// use mycelium_ext::fast_lane::FastActorRef;
+    /// use ractor::OutputPort;
+    ///
+    /// fn feed(ticks: &OutputPort<u64>, reader: &FastActorRef<u64>) {
+    ///     ticks.subscribe(reader.as_actor_ref().clone(), |tick| Some(tick.into()));
+    /// }
+    /// ```
+    pub fn as_actor_ref(&self) -> &ActorRef<FastMessage<M>> {
+        &self.actor
+    }
+
+    /// How many messages wait in the lane, beside the batch that is being handled.
+    pub fn lane_len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The most messages that ever waited in the lane.
+    pub fn lane_high_water(&self) -> usize {
+        self.queue.high_water()
+    }
+
+    /// How many messages the lane accepted, or displaced, that no handler got: for want of room, or
+    /// since the actor ended before their turn.
+    pub fn lost_in_lane(&self) -> u64 {
+        self.queue.lost()
+    }
+
+    #[inline]
+    fn put(&self, message: Delivery<M>) -> Result<(), Undelivered<Delivery<M>>> {
+        let put = self.queue.put(message, |turn| begin(&self.actor, turn));
+        put.map_err(|refused| match refused {
+            Refused::Full(back) => self.undelivered(back, UndeliveredReason::Full),
+            Refused::Closed(back) => self.undelivered(back, UndeliveredReason::Stopped),
+        })
+    }
+
+    async fn put_when_room(
+        &self,
+        mut message: Delivery<M>,
+    ) -> Result<(), Undelivered<Delivery<M>>> {
+        loop {
+            // Listens before it looks: room that comes between the two is not missed.
+            let mut room = pin!(self.queue.room().notified());
+            room.as_mut().enable();
+            match self.queue.put_if_room(message, |turn| begin(&self.actor, turn)) {
+                Ok(()) => return Ok(()),
+                Err(Refused::Full(back)) => message = back,
+                Err(Refused::Closed(back)) => {
+                    return Err(self.undelivered(back, UndeliveredReason::Stopped));
+                }
+            }
+            room.await;
+        }
+    }
+
+    fn undelivered(
+        &self,
+        message: Delivery<M>,
+        reason: UndeliveredReason,
+    ) -> Undelivered<Delivery<M>> {
+        Undelivered::new(message, self.actor.get_id(), reason)
+    }
+}
+
+/// What was sent by value comes back as it went.
+fn owned<M>(message: Delivery<M>) -> M {
+    match message {
+        Delivery::Owned(message) => message,
+        Delivery::Shared(_) => unreachable!("it was sent by value"),
+    }
+}
+
+impl<M: Send + Sync + 'static> Clone for FastActorRef<M> {
+    fn clone(&self) -> Self {
+        Self { actor: self.actor.clone(), queue: self.queue.clone() }
+    }
+}
+
+impl<M: Send + Sync + 'static> Deref for FastActorRef<M> {
+    type Target = ActorCell;
+
+    fn deref(&self) -> &ActorCell {
+        &self.actor
+    }
+}
+
+impl<M: Send + Sync + 'static> fmt::Debug for FastActorRef<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FastActorRef").field("actor", &self.actor).finish()
+    }
+}

@@ -1,0 +1,219 @@
+//! Where the messages of a lane wait.
+//!
+//! All behind one lock, which is held for a push, or for the exchange of two buffers. So admission, the
+//! bound and the end are one decision each, and a receiver touches the queue once per batch. Nothing of
+//! the application runs under the lock.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+use ractor::actor::actor_config::Overflow;
+use ractor::concurrency::Notify;
+
+use super::batch::Delivery;
+use super::config::LaneConfig;
+
+/// The queue of a lane.
+pub(super) struct Queue<M> {
+    state: Mutex<State<M>>,
+    capacity: usize,
+    overflow: Overflow,
+    room: Notify,
+    lost: AtomicU64,
+}
+
+struct State<M> {
+    waiting: VecDeque<Delivery<M>>,
+    /// The receiver's buffer, while it has no use for it.
+    spare: VecDeque<Delivery<M>>,
+    /// Nothing is admitted any more.
+    closed: bool,
+    /// A [`Turn`] is on its way, or is being taken.
+    busy: bool,
+    high_water: usize,
+}
+
+/// A message that the queue did not take.
+pub(super) enum Refused<M> {
+    /// For want of room.
+    Full(Delivery<M>),
+    /// For good.
+    Closed(Delivery<M>),
+}
+
+impl<M> Queue<M> {
+    pub(super) fn new(config: LaneConfig) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                spare: VecDeque::new(),
+                closed: false,
+                busy: false,
+                high_water: 0,
+            }),
+            capacity: config.capacity.get(),
+            overflow: config.overflow,
+            room: Notify::new(),
+            lost: AtomicU64::new(0),
+        })
+    }
+
+    /// Puts a message in, as the policy has it. When no turn is on its way, `begin` sends one, or says
+    /// that the actor takes none any more.
+    pub(super) fn put(
+        self: &Arc<Self>,
+        message: Delivery<M>,
+        begin: impl FnOnce(Turn<M>) -> Result<(), Turn<M>>,
+    ) -> Result<(), Refused<M>> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Refused::Closed(message));
+        }
+        let mut displaced = None;
+        if state.waiting.len() >= self.capacity {
+            match self.overflow {
+                Overflow::DropOldest => displaced = state.waiting.pop_front(),
+                Overflow::DropNewest => {
+                    drop(state);
+                    self.lose(1);
+                    return Ok(());
+                }
+                _ => return Err(Refused::Full(message)),
+            }
+        }
+        self.push(state, message, begin)?;
+        if displaced.is_some() {
+            self.lose(1);
+        }
+        Ok(())
+    }
+
+    /// As [`put`](Self::put), only if there is room.
+    pub(super) fn put_if_room(
+        self: &Arc<Self>,
+        message: Delivery<M>,
+        begin: impl FnOnce(Turn<M>) -> Result<(), Turn<M>>,
+    ) -> Result<(), Refused<M>> {
+        let state = self.state.lock();
+        if state.closed {
+            return Err(Refused::Closed(message));
+        }
+        if state.waiting.len() >= self.capacity {
+            return Err(Refused::Full(message));
+        }
+        self.push(state, message, begin)
+    }
+
+    #[inline]
+    fn push(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State<M>>,
+        message: Delivery<M>,
+        begin: impl FnOnce(Turn<M>) -> Result<(), Turn<M>>,
+    ) -> Result<(), Refused<M>> {
+        if !state.busy {
+            // Under the lock: a message is admitted exactly if the turn that brings it is.
+            let batch = mem::take(&mut state.spare);
+            if let Err(turn) = begin(Turn { queue: Some(self.clone()), batch }) {
+                state.closed = true;
+                // A turn that is dropped takes the lock.
+                drop(state);
+                drop(turn);
+                return Err(Refused::Closed(message));
+            }
+            state.busy = true;
+        }
+        state.waiting.push_back(message);
+        state.high_water = state.high_water.max(state.waiting.len());
+        Ok(())
+    }
+
+    /// Admits nothing any more. What waits is still received.
+    pub(super) fn refuse(&self) {
+        self.state.lock().closed = true;
+        self.room.notify_waiters();
+    }
+
+    /// Admits nothing any more, and drops what waits, counted.
+    fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.busy = false;
+        let waiting = mem::take(&mut state.waiting);
+        drop(state);
+        self.lose(waiting.len());
+        self.room.notify_waiters();
+    }
+
+    fn lose(&self, messages: usize) {
+        self.lost.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    /// Told that there may be room, or never again. Whoever listens has to look again after it has
+    /// begun to listen.
+    pub(super) fn room(&self) -> &Notify {
+        &self.room
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+
+    pub(super) fn high_water(&self) -> usize {
+        self.state.lock().high_water
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+/// The right to receive; there is one at most. It travels to the actor as a message.
+///
+/// Dropped before it [rests](Self::rest), as with the mailbox of an actor that was killed, or by a handler that
+/// panics, it closes the lane: nobody will receive any more.
+pub(super) struct Turn<M> {
+    queue: Option<Arc<Queue<M>>>,
+    batch: VecDeque<Delivery<M>>,
+}
+
+impl<M> Turn<M> {
+    /// What was taken, or else all that waits.
+    pub(super) fn take(&mut self) -> &mut VecDeque<Delivery<M>> {
+        if let (true, Some(queue)) = (self.batch.is_empty(), &self.queue) {
+            mem::swap(&mut queue.state.lock().waiting, &mut self.batch);
+            queue.room.notify_waiters();
+        }
+        &mut self.batch
+    }
+
+    /// Ends the turn, unless something waits.
+    pub(super) fn rest(mut self) -> Option<Self> {
+        if !self.batch.is_empty() {
+            return Some(self);
+        }
+        if let Some(queue) = self.queue.take() {
+            let mut state = queue.state.lock();
+            if !state.waiting.is_empty() {
+                drop(state);
+                self.queue = Some(queue);
+                return Some(self);
+            }
+            state.busy = false;
+            state.spare = mem::take(&mut self.batch);
+        }
+        None
+    }
+}
+
+impl<M> Drop for Turn<M> {
+    fn drop(&mut self) {
+        if let Some(queue) = &self.queue {
+            queue.lose(self.batch.len());
+            queue.close();
+        }
+    }
+}

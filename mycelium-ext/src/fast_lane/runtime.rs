@@ -1,0 +1,186 @@
+//! A fast actor as the `ractor` actor that it runs as.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+
+use ractor::concurrency::JoinHandle;
+use ractor::{
+    Actor, ActorCell, ActorName, ActorProcessingErr, ActorRef, ActorStatus, MessagingErr, SpawnErr,
+    SupervisionEvent,
+};
+
+use super::actor::FastActor;
+use super::actor_ref::FastActorRef;
+use super::batch::{Batch, Delivery};
+use super::config::LaneConfig;
+use super::directory::Entry;
+use super::queue::{Queue, Turn};
+
+/// What a fast actor handles as a `ractor` actor: made of a message, or of an `Arc` of one, it is handled
+/// in a batch of one. It waits in the actor's mailbox, beside the lane, and neither knows the lane's
+/// bound nor keeps an order with what goes there.
+pub struct FastMessage<M>(Work<M>);
+
+enum Work<M> {
+    One(Delivery<M>),
+    Turn(Turn<M>),
+}
+
+ractor::local_message!(<M: Send + Sync + 'static> FastMessage<M>);
+
+impl<M> From<M> for FastMessage<M> {
+    fn from(message: M) -> Self {
+        Self(Work::One(Delivery::Owned(message)))
+    }
+}
+
+impl<M> From<Arc<M>> for FastMessage<M> {
+    fn from(message: Arc<M>) -> Self {
+        Self(Work::One(Delivery::Shared(message)))
+    }
+}
+
+impl<M> fmt::Debug for FastMessage<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Work::One(_) => "FastMessage",
+            Work::Turn(_) => "FastMessage (a turn)",
+        })
+    }
+}
+
+/// Sends a turn, or gives it back when the actor takes none any more.
+pub(super) fn begin<M: Send + Sync + 'static>(
+    actor: &ActorRef<FastMessage<M>>,
+    turn: Turn<M>,
+) -> Result<(), Turn<M>> {
+    match actor.cast(FastMessage(Work::Turn(turn))) {
+        Err(MessagingErr::SendErr(FastMessage(Work::Turn(turn)))) => Err(turn),
+        // The types are right, so that nothing else is refused.
+        _ => Ok(()),
+    }
+}
+
+struct Runtime<A: FastActor> {
+    actor: A,
+    queue: Arc<Queue<A::Msg>>,
+    /// Set when the actor starts.
+    entry: OnceLock<Entry>,
+}
+
+impl<A: FastActor> Runtime<A> {
+    fn fast(&self, myself: ActorRef<FastMessage<A::Msg>>) -> FastActorRef<A::Msg> {
+        FastActorRef::new(myself, self.queue.clone())
+    }
+}
+
+pub(super) async fn spawn<A: FastActor>(
+    actor: A,
+    name: Option<ActorName>,
+    arguments: A::Arguments,
+    lane: LaneConfig,
+    supervisor: Option<ActorCell>,
+) -> Result<(FastActorRef<A::Msg>, JoinHandle<()>), SpawnErr> {
+    let queue = Queue::new(lane);
+    let runtime = Runtime { actor, queue: queue.clone(), entry: OnceLock::new() };
+    let (actor, handle) = match supervisor {
+        None => Actor::spawn(name, runtime, arguments).await?,
+        Some(supervisor) => Actor::spawn_linked(name, runtime, arguments, supervisor).await?,
+    };
+    Ok((FastActorRef::new(actor, queue), handle))
+}
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl<A: FastActor> Actor for Runtime<A> {
+    type Msg = FastMessage<A::Msg>;
+    type State = A::State;
+    type Arguments = A::Arguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        arguments: A::Arguments,
+    ) -> Result<A::State, ActorProcessingErr> {
+        self.entry.get_or_init(|| Entry::new(myself.get_id(), &self.queue));
+        self.actor.pre_start(self.fast(myself), arguments).await
+    }
+
+    async fn post_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        state: &mut A::State,
+    ) -> Result<(), ActorProcessingErr> {
+        self.actor.post_start(self.fast(myself), state).await
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut A::State,
+    ) -> Result<(), ActorProcessingErr> {
+        let mut turn = match message.0 {
+            Work::Turn(turn) => turn,
+            Work::One(message) => {
+                let mut batch = VecDeque::from([message]);
+                while !batch.is_empty() {
+                    let myself = self.fast(myself.clone());
+                    self.actor.handle(myself, Batch::of(&mut batch), state).await?;
+                }
+                return Ok(());
+            }
+        };
+        loop {
+            if myself.get_status() >= ActorStatus::Draining {
+                self.queue.refuse();
+            }
+            let batch = Batch::of(turn.take());
+            self.actor.handle(self.fast(myself.clone()), batch, state).await?;
+            let Some(unfinished) = turn.rest() else {
+                return Ok(());
+            };
+            yield_now().await;
+            // As a message, so that what comes before messages comes before the next batch.
+            match begin(&myself, unfinished) {
+                Ok(()) => return Ok(()),
+                // The actor drains: what was admitted is handled here and now.
+                Err(back) => turn = back,
+            }
+        }
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        event: SupervisionEvent,
+        state: &mut A::State,
+    ) -> Result<(), ActorProcessingErr> {
+        self.actor.handle_supervisor_evt(self.fast(myself), event, state).await
+    }
+
+    async fn post_stop(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        state: &mut A::State,
+    ) -> Result<(), ActorProcessingErr> {
+        self.queue.refuse();
+        self.actor.post_stop(self.fast(myself), state).await
+    }
+}
+
+/// Gives the others on the thread a turn.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,34 @@
+//! Waiting for a reply, at most so long.
+
+use std::future::{poll_fn, Future};
+use std::pin::Pin;
+use std::task::Poll;
+
+use crate::concurrency::{timeout, Duration, Instant, Timeout};
+
+/// The reply, if it comes within `limit`.
+///
+/// Most replies are there when the caller's turn comes again, and a timer costs more than the
+/// whole call: to register it, and to take it out, under the lock of the runtime's timers. So the caller first
+/// gives the others a turn, and registers one only if there is no reply then.
+pub(super) async fn within<F>(limit: Duration, mut reply: F) -> Result<F::Output, Timeout>
+where
+    F: Future + Unpin + Send,
+{
+    let asked = Instant::now();
+    let mut yielded = false;
+    let soon = poll_fn(|context| match Pin::new(&mut reply).poll(context) {
+        Poll::Ready(reply) => Poll::Ready(Some(reply)),
+        Poll::Pending if yielded => Poll::Ready(None),
+        Poll::Pending => {
+            yielded = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    if let Some(reply) = soon.await {
+        return Ok(reply);
+    }
+    // In a box, so that a call which needs no timer does not carry one.
+    Box::pin(timeout(limit.saturating_sub(asked.elapsed()), reply)).await
+}
