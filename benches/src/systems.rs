@@ -17,11 +17,11 @@ use std::hint::black_box;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::contender::{Contender, Scheduler};
 
-/// Casts, or calls, of a round; a cast's sender is never further ahead.
+/// Casts, or calls, of a round; whoever casts is never further ahead.
 pub(crate) const ROUND: u64 = 256;
 /// Messages of a round that nothing holds back.
 pub(crate) const FLOOD: u64 = 2_000_000;
@@ -161,14 +161,14 @@ macro_rules! and_actix {
     ($($nothing:tt)*) => {};
 }
 
-/// Who casts blocks of `N` bytes, [`ROUND`] at a time, from one task.
+/// Who casts blocks of `N` bytes, with [`ROUND`] of them outstanding at most.
 pub(crate) fn casts<const N: usize>(scheduler: Scheduler) -> Vec<Contender> {
     #[allow(unused_mut)]
-    let mut contenders = contenders!(flood::<N>(scheduler, 1, ROUND));
-    contenders.insert(2, flood::<lane::Lane, N>("fast lane", scheduler, 1, ROUND));
+    let mut contenders = contenders!(window::<N>(scheduler));
+    contenders.insert(2, window::<lane::Lane, N>("fast lane", scheduler));
     #[cfg(feature = "peers")]
-    contenders.push(flood::<channels::Bounded, N>("crossfire, bounded", scheduler, 1, ROUND));
-    and_actix!(contenders, scheduler, flood::<N>(scheduler, 1, ROUND));
+    contenders.push(window::<channels::Bounded, N>("crossfire bounded", scheduler));
+    and_actix!(contenders, scheduler, window::<N>(scheduler));
     contenders
 }
 
@@ -176,8 +176,8 @@ pub(crate) fn casts<const N: usize>(scheduler: Scheduler) -> Vec<Contender> {
 pub(crate) fn floods(senders: u64) -> Vec<Contender> {
     let scheduler = Scheduler::Workers;
     #[allow(unused_mut)]
-    let mut contenders = contenders!(flood::<8>(scheduler, senders, FLOOD));
-    and_actix!(contenders, scheduler, flood::<8>(scheduler, senders, FLOOD));
+    let mut contenders = contenders!(flood::<8>(scheduler, senders));
+    and_actix!(contenders, scheduler, flood::<8>(scheduler, senders));
     contenders
 }
 
@@ -229,23 +229,44 @@ pub(crate) fn lives(stopping: bool) -> Vec<Contender> {
     contenders
 }
 
+fn window<S: Casts<N>, const N: usize>(name: &'static str, scheduler: Scheduler) -> Contender {
+    let runtime = scheduler.runtime();
+    let (round, completed) = Round::of(ROUND);
+    let counter = runtime.block_on(async { tokio::spawn(S::counter(round)).await });
+    let counter = counter.expect("it starts");
+    let completed = Arc::new(Mutex::new(completed));
+    Contender::new(name, move |rounds| {
+        let (counter, completed) = (counter.clone(), completed.clone());
+        // A task, as the actor is: what casts to actors are actors, as a rule.
+        let casting = async move {
+            let mut completed = completed.lock().await;
+            for _ in 0..rounds {
+                for number in 0..ROUND {
+                    S::cast(&counter, Block::new(number));
+                }
+                completed.recv().await.expect("it runs");
+            }
+        };
+        runtime.block_on(async { tokio::spawn(casting).await }).expect("it casts");
+    })
+}
+
 fn flood<S: Casts<N>, const N: usize>(
     name: &'static str,
     scheduler: Scheduler,
     senders: u64,
-    messages: u64,
 ) -> Contender {
     let runtime = scheduler.runtime();
-    let (round, mut completed) = Round::of(messages);
+    let (round, mut completed) = Round::of(FLOOD);
     let counter = runtime.block_on(async { tokio::spawn(S::counter(round)).await });
     let counter = counter.expect("it starts");
     Contender::new(name, move |rounds| {
         for _ in 0..rounds {
             for _ in 0..senders {
                 let counter = counter.clone();
-                // A task, as the actor is: the sender is no thread of its own.
+                // Tasks, as the actor is: senders are no threads of their own.
                 runtime.spawn(async move {
-                    for number in 0..messages / senders {
+                    for number in 0..FLOOD / senders {
                         S::cast(&counter, Block::new(number));
                     }
                 });

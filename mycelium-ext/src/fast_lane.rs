@@ -14,6 +14,9 @@
 //!   reads either the same way ([`Delivery`]).
 //! * **Fairness.** After each batch of at most [`BATCH`] messages the others on the thread get a turn.
 //!
+//! Beside its lane a fast actor may be told what is to overtake it ([`FastActorRef::control`]): limits,
+//! subscriptions, questions.
+//!
 //! Bridges lead both ways: any `ractor` API that takes an [`ActorRef`](ractor::ActorRef) can feed a fast actor
 //! ([`FastActorRef::as_actor_ref`]), an [`ActorCell`](ractor::ActorCell) leads to its lane
 //! (`FastActorRef::try_from`), and [`Forward`] puts a lane before any actor.
@@ -30,6 +33,7 @@
 //!
 //! impl FastActor for Sum {
 //!     type Msg = u64;
+//!     type Control = ();
 //!     type State = u64;
 //!     type Arguments = u64;
 //!

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::Case;
 
 /// The contenders and their headings, in the order of the columns.
-const COLUMNS: [(&str, &str); 12] = [
+const COLUMNS: [(&str, &str); 14] = [
     ("stock", "stock"),
     ("stock Arc", "stock, Arc inside"),
     ("fork", "fork, code unchanged"),
+    ("fast lane", "fork, fast lane"),
     ("fork Arc", "fork, by Arc"),
     ("fork broadcast", "fork, broadcast_arc"),
     ("bare", "bare channel"),
@@ -18,21 +19,28 @@ const COLUMNS: [(&str, &str); 12] = [
     ("tokio", "tokio mpsc"),
     ("flume", "flume"),
     ("crossfire", "crossfire"),
+    ("crossfire bounded", "crossfire, bounded"),
 ];
 
 /// A ratio's heading, what is divided by, and what is compared with it.
 type Ratio = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const RATIOS: [Ratio; 5] = [
+const RATIOS: [Ratio; 6] = [
     (
         "fork / stock",
         "stock",
-        &[("fork", "unchanged"), ("fork Arc", "Arc"), ("fork broadcast", "broadcast")],
+        &[
+            ("fork", "unchanged"),
+            ("fast lane", "lane"),
+            ("fork Arc", "Arc"),
+            ("fork broadcast", "broadcast"),
+        ],
     ),
     ("fork / stock Arc", "stock Arc", &[("fork Arc", "Arc"), ("fork broadcast", "broadcast")]),
     ("fork / bare", "bare", &[("fork Arc", "Arc"), ("fork broadcast", "broadcast")]),
     ("fork / tokio mpsc", "tokio", &[("fork", "unchanged")]),
-    ("fork / flume", "flume", &[("fork", "unchanged")]),
+    ("fork / flume", "flume", &[("fork", "unchanged"), ("fast lane", "lane")]),
+    ("fork / crossfire, bounded", "crossfire bounded", &[("fast lane", "lane")]),
 ];
 
 const NOTHING: &str = "–";

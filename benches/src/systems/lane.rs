@@ -12,6 +12,7 @@ struct Counter<const N: usize>;
 
 impl<const N: usize> FastActor for Counter<N> {
     type Msg = Block<N>;
+    type Control = ();
     type State = Round;
     type Arguments = Round;
 

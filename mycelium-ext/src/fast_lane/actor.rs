@@ -10,13 +10,18 @@ use super::batch::Batch;
 use super::config::LaneConfig;
 use super::runtime;
 
+/// A reference to the actor, and its task, which ends with it.
+type Spawned<A> = (FastActorRef<<A as FastActor>::Msg, <A as FastActor>::Control>, JoinHandle<()>);
+
 /// An actor that takes its messages in batches, from a lane of its own.
 ///
-/// Beside [`handle`](Self::handle), its methods are those of [`ractor::Actor`], run at the same times, and what
+/// Beside [`handle`](Self::handle) and [`handle_control`](Self::handle_control), its methods are those of [`ractor::Actor`], run at the same times, and what
 /// they return or panic with has the same consequences.
 pub trait FastActor: Send + Sync + Sized + 'static {
     /// What it handles. `Sync`, since it may come by `Arc`.
     type Msg: Send + Sync + 'static;
+    /// What it is told beside, by [`FastActorRef::control`]: `()` if nothing is.
+    type Control: Send + 'static;
     /// Its state, which the supervisor gets when it stops.
     type State: Send + 'static;
     /// What it is started with.
@@ -28,7 +33,7 @@ pub trait FastActor: Send + Sync + Sized + 'static {
     /// An error, or a panic, is that of the spawn.
     fn pre_start(
         &self,
-        myself: FastActorRef<Self::Msg>,
+        myself: FastActorRef<Self::Msg, Self::Control>,
         arguments: Self::Arguments,
     ) -> impl Future<Output = Result<Self::State, ActorProcessingErr>> + Send;
 
@@ -39,7 +44,7 @@ pub trait FastActor: Send + Sync + Sized + 'static {
     #[allow(unused_variables)]
     fn post_start(
         &self,
-        myself: FastActorRef<Self::Msg>,
+        myself: FastActorRef<Self::Msg, Self::Control>,
         state: &mut Self::State,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
         async { Ok(()) }
@@ -53,10 +58,27 @@ pub trait FastActor: Send + Sync + Sized + 'static {
     /// An error, or a panic, ends the actor, and its supervisor is told.
     fn handle(
         &self,
-        myself: FastActorRef<Self::Msg>,
+        myself: FastActorRef<Self::Msg, Self::Control>,
         batch: Batch<'_, Self::Msg>,
         state: &mut Self::State,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send;
+
+    /// Handles what comes beside the lane; drops it by default.
+    ///
+    /// It waits in the actor's mailbox, and so overtakes what waits in the lane: it is handled after the
+    /// batch that is being handled, or one later.
+    ///
+    /// # Errors
+    /// An error, or a panic, ends the actor, and its supervisor is told.
+    #[allow(unused_variables)]
+    fn handle_control(
+        &self,
+        myself: FastActorRef<Self::Msg, Self::Control>,
+        control: Self::Control,
+        state: &mut Self::State,
+    ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
+        async { Ok(()) }
+    }
 
     /// Handles what becomes of a child. By default the actor stops when a child has failed or stopped.
     ///
@@ -65,7 +87,7 @@ pub trait FastActor: Send + Sync + Sized + 'static {
     #[allow(unused_variables)]
     fn handle_supervisor_evt(
         &self,
-        myself: FastActorRef<Self::Msg>,
+        myself: FastActorRef<Self::Msg, Self::Control>,
         event: SupervisionEvent,
         state: &mut Self::State,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
@@ -85,7 +107,7 @@ pub trait FastActor: Send + Sync + Sized + 'static {
     #[allow(unused_variables)]
     fn post_stop(
         &self,
-        myself: FastActorRef<Self::Msg>,
+        myself: FastActorRef<Self::Msg, Self::Control>,
         state: &mut Self::State,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send {
         async { Ok(()) }
@@ -100,8 +122,7 @@ pub trait FastActor: Send + Sync + Sized + 'static {
         name: Option<ActorName>,
         arguments: Self::Arguments,
         lane: LaneConfig,
-    ) -> impl Future<Output = Result<(FastActorRef<Self::Msg>, JoinHandle<()>), SpawnErr>> + Send
-    {
+    ) -> impl Future<Output = Result<Spawned<Self>, SpawnErr>> + Send {
         runtime::spawn(self, name, arguments, lane, None)
     }
 
@@ -115,8 +136,7 @@ pub trait FastActor: Send + Sync + Sized + 'static {
         arguments: Self::Arguments,
         lane: LaneConfig,
         supervisor: ActorCell,
-    ) -> impl Future<Output = Result<(FastActorRef<Self::Msg>, JoinHandle<()>), SpawnErr>> + Send
-    {
+    ) -> impl Future<Output = Result<Spawned<Self>, SpawnErr>> + Send {
         runtime::spawn(self, name, arguments, lane, Some(supervisor))
     }
 }

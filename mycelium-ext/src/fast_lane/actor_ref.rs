@@ -10,19 +10,19 @@ use ractor::{ActorCell, ActorRef, MessagingErr};
 
 use super::batch::Delivery;
 use super::queue::{Queue, Refused};
-use super::runtime::{FastMessage, begin};
+use super::runtime::{FastMessage, begin, tell};
 
-/// A reference to a [`FastActor`](super::FastActor) that handles `M`.
+/// A reference to a [`FastActor`](super::FastActor) that handles `M`, and `C` beside.
 ///
 /// It dereferences to the actor's [`ActorCell`], by which it is stopped, killed, linked, monitored
 /// and put into groups. Cloning it copies two `Arc`s.
-pub struct FastActorRef<M: Send + Sync + 'static> {
-    actor: ActorRef<FastMessage<M>>,
+pub struct FastActorRef<M: Send + Sync + 'static, C: Send + 'static = ()> {
+    actor: ActorRef<FastMessage<M, C>>,
     queue: Arc<Queue<M>>,
 }
 
-impl<M: Send + Sync + 'static> FastActorRef<M> {
-    pub(super) fn new(actor: ActorRef<FastMessage<M>>, queue: Arc<Queue<M>>) -> Self {
+impl<M: Send + Sync + 'static, C: Send + 'static> FastActorRef<M, C> {
+    pub(super) fn new(actor: ActorRef<FastMessage<M, C>>, queue: Arc<Queue<M>>) -> Self {
         Self { actor, queue }
     }
 
@@ -66,6 +66,32 @@ impl<M: Send + Sync + 'static> FastActorRef<M> {
         sent.map_err(|failure| failure.map(Delivery::into_arc))
     }
 
+    /// Tells the actor something beside the lane; never waits. See
+    /// [`handle_control`](super::FastActor::handle_control).
+    ///
+    /// ```
+    /// use mycelium_ext::fast_lane::{FastActorRef, FastMessage};
+    /// use ractor::{RactorErr, RpcReplyPort, call_t};
+    ///
+    /// enum Limit {
+    ///     Set(u64),
+    ///     Get(RpcReplyPort<u64>),
+    /// }
+    ///
+    /// async fn limit(trader: &FastActorRef<u64, Limit>) -> Result<u64, RactorErr<FastMessage<u64, Limit>>> {
+    ///     trader.control(Limit::Set(10)).map_err(|failure| failure.map(FastMessage::control))?;
+    ///     // Calls go by the actor's reference.
+    ///     call_t!(trader.as_actor_ref(), |reply| FastMessage::control(Limit::Get(reply)), 100)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`UndeliveredReason::Stopped`] returns it.
+    pub fn control(&self, control: C) -> Result<(), Undelivered<C>> {
+        tell(&self.actor, control)
+            .map_err(|back| Undelivered::new(back, self.actor.get_id(), UndeliveredReason::Stopped))
+    }
+
     /// Admits no more messages, lets the actor handle those that were, and stops it. A stop that
     /// is sent meanwhile waits for them too; a kill does not.
     ///
@@ -87,7 +113,7 @@ impl<M: Send + Sync + 'static> FastActorRef<M> {
     ///     ticks.subscribe(reader.as_actor_ref().clone(), |tick| Some(tick.into()));
     /// }
     /// ```
-    pub fn as_actor_ref(&self) -> &ActorRef<FastMessage<M>> {
+    pub fn as_actor_ref(&self) -> &ActorRef<FastMessage<M, C>> {
         &self.actor
     }
 
@@ -152,13 +178,13 @@ fn owned<M>(message: Delivery<M>) -> M {
     }
 }
 
-impl<M: Send + Sync + 'static> Clone for FastActorRef<M> {
+impl<M: Send + Sync + 'static, C: Send + 'static> Clone for FastActorRef<M, C> {
     fn clone(&self) -> Self {
         Self { actor: self.actor.clone(), queue: self.queue.clone() }
     }
 }
 
-impl<M: Send + Sync + 'static> Deref for FastActorRef<M> {
+impl<M: Send + Sync + 'static, C: Send + 'static> Deref for FastActorRef<M, C> {
     type Target = ActorCell;
 
     fn deref(&self) -> &ActorCell {
@@ -166,7 +192,7 @@ impl<M: Send + Sync + 'static> Deref for FastActorRef<M> {
     }
 }
 
-impl<M: Send + Sync + 'static> fmt::Debug for FastActorRef<M> {
+impl<M: Send + Sync + 'static, C: Send + 'static> fmt::Debug for FastActorRef<M, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FastActorRef").field("actor", &self.actor).finish()
     }

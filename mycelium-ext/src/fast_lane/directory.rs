@@ -11,6 +11,7 @@ use ractor::{ActorCell, ActorId, ActorRef};
 
 use super::actor_ref::FastActorRef;
 use super::queue::Queue;
+use super::runtime::FastMessage;
 
 type Lane = Weak<dyn Any + Send + Sync>;
 
@@ -75,13 +76,14 @@ impl<M> std::error::Error for NoLane<M> {}
 ///     FastActorRef::try_from(ractor::registry::where_is("feed")?).ok()
 /// }
 /// ```
-impl<M: Send + Sync + 'static> TryFrom<ActorCell> for FastActorRef<M> {
+impl<M: Send + Sync + 'static, C: Send + 'static> TryFrom<ActorCell> for FastActorRef<M, C> {
     type Error = NoLane<M>;
 
     fn try_from(cell: ActorCell) -> Result<Self, NoLane<M>> {
         let lane = LANES.read().get(&cell.get_id()).and_then(Weak::upgrade);
+        let is_told = cell.is_message_type_of::<FastMessage<M, C>>() == Some(true);
         match lane.map(Arc::downcast::<Queue<M>>) {
-            Some(Ok(queue)) => Ok(Self::new(ActorRef::from(cell), queue)),
+            Some(Ok(queue)) if is_told => Ok(Self::new(ActorRef::from(cell), queue)),
             _ => Err(NoLane { actor: cell.get_id(), message: PhantomData }),
         }
     }

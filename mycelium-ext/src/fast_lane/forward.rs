@@ -52,6 +52,7 @@ impl<M> fmt::Debug for Forward<M> {
 
 impl<M: SharedMessage> FastActor for Forward<M> {
     type Msg = M;
+    type Control = ();
     type State = ActorRef<M>;
     type Arguments = ActorRef<M>;
 

@@ -19,47 +19,68 @@ use super::config::LaneConfig;
 use super::directory::Entry;
 use super::queue::{Queue, Turn};
 
-/// What a fast actor handles as a `ractor` actor: made of a message, or of an `Arc` of one, it is handled
-/// in a batch of one. It waits in the actor's mailbox, beside the lane, and neither knows the lane's
-/// bound nor keeps an order with what goes there.
-pub struct FastMessage<M>(Work<M>);
+/// What a fast actor handles as a `ractor` actor. Made of a message, or of an `Arc` of one, it is handled in
+/// a batch of one. It waits in the actor's mailbox, beside the lane, and neither knows the lane's bound nor
+/// keeps an order with what goes there.
+pub struct FastMessage<M, C = ()>(Work<M, C>);
 
-enum Work<M> {
+enum Work<M, C> {
     One(Delivery<M>),
+    Control(C),
     Turn(Turn<M>),
 }
 
-ractor::local_message!(<M: Send + Sync + 'static> FastMessage<M>);
+ractor::local_message!(<M: Send + Sync + 'static, C: Send + 'static> FastMessage<M, C>);
 
-impl<M> From<M> for FastMessage<M> {
+impl<M, C> FastMessage<M, C> {
+    /// What [`FastActorRef::control`] sends.
+    pub const fn control(control: C) -> Self {
+        Self(Work::Control(control))
+    }
+}
+
+impl<M, C> From<M> for FastMessage<M, C> {
     fn from(message: M) -> Self {
         Self(Work::One(Delivery::Owned(message)))
     }
 }
 
-impl<M> From<Arc<M>> for FastMessage<M> {
+impl<M, C> From<Arc<M>> for FastMessage<M, C> {
     fn from(message: Arc<M>) -> Self {
         Self(Work::One(Delivery::Shared(message)))
     }
 }
 
-impl<M> fmt::Debug for FastMessage<M> {
+impl<M, C> fmt::Debug for FastMessage<M, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Work::One(_) => "FastMessage",
+            Work::Control(_) => "FastMessage (control)",
             Work::Turn(_) => "FastMessage (a turn)",
         })
     }
 }
 
 /// Sends a turn, or gives it back when the actor takes none any more.
-pub(super) fn begin<M: Send + Sync + 'static>(
-    actor: &ActorRef<FastMessage<M>>,
+#[cold]
+pub(super) fn begin<M: Send + Sync + 'static, C: Send + 'static>(
+    actor: &ActorRef<FastMessage<M, C>>,
     turn: Turn<M>,
 ) -> Result<(), Turn<M>> {
     match actor.cast(FastMessage(Work::Turn(turn))) {
         Err(MessagingErr::SendErr(FastMessage(Work::Turn(turn)))) => Err(turn),
         // The types are right, so that nothing else is refused.
+        _ => Ok(()),
+    }
+}
+
+/// Sends control, or gives it back when the actor takes none any more.
+pub(super) fn tell<M: Send + Sync + 'static, C: Send + 'static>(
+    actor: &ActorRef<FastMessage<M, C>>,
+    control: C,
+) -> Result<(), C> {
+    match actor.cast(FastMessage(Work::Control(control))) {
+        Err(MessagingErr::SendErr(FastMessage(Work::Control(control)))) => Err(control),
         _ => Ok(()),
     }
 }
@@ -72,7 +93,10 @@ struct Runtime<A: FastActor> {
 }
 
 impl<A: FastActor> Runtime<A> {
-    fn fast(&self, myself: ActorRef<FastMessage<A::Msg>>) -> FastActorRef<A::Msg> {
+    fn fast(
+        &self,
+        myself: ActorRef<FastMessage<A::Msg, A::Control>>,
+    ) -> FastActorRef<A::Msg, A::Control> {
         FastActorRef::new(myself, self.queue.clone())
     }
 }
@@ -83,7 +107,7 @@ pub(super) async fn spawn<A: FastActor>(
     arguments: A::Arguments,
     lane: LaneConfig,
     supervisor: Option<ActorCell>,
-) -> Result<(FastActorRef<A::Msg>, JoinHandle<()>), SpawnErr> {
+) -> Result<(FastActorRef<A::Msg, A::Control>, JoinHandle<()>), SpawnErr> {
     let queue = Queue::new(lane);
     let runtime = Runtime { actor, queue: queue.clone(), entry: OnceLock::new() };
     let (actor, handle) = match supervisor {
@@ -95,7 +119,7 @@ pub(super) async fn spawn<A: FastActor>(
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl<A: FastActor> Actor for Runtime<A> {
-    type Msg = FastMessage<A::Msg>;
+    type Msg = FastMessage<A::Msg, A::Control>;
     type State = A::State;
     type Arguments = A::Arguments;
 
@@ -124,6 +148,9 @@ impl<A: FastActor> Actor for Runtime<A> {
     ) -> Result<(), ActorProcessingErr> {
         let mut turn = match message.0 {
             Work::Turn(turn) => turn,
+            Work::Control(control) => {
+                return self.actor.handle_control(self.fast(myself), control, state).await;
+            }
             Work::One(message) => {
                 let mut batch = VecDeque::from([message]);
                 while !batch.is_empty() {
