@@ -121,14 +121,17 @@ impl<M: Message> Inbox<M> {
     /// What is to be done next. Cancel safe: a message is taken only when it is asked for.
     pub(crate) fn next(&mut self) -> impl Future<Output = Next> + '_ {
         poll_fn(|context| {
-            if self.turn >= TURN {
-                self.turn = 0;
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
             let next = either!(&mut self.mailbox, taken => taken.poll_next(context));
-            self.turn = if next.is_ready() { self.turn + 1 } else { 0 };
-            next
+            if next.is_ready() && self.turn < TURN {
+                self.turn += 1;
+                return next;
+            }
+            self.turn = 0;
+            if next.is_ready() {
+                // What was found stays where it is.
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending
         })
     }
 
