@@ -1,8 +1,11 @@
 //! What the fast lane promises, through its public interface.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use mycelium_ext::fast_lane::{
@@ -194,8 +197,11 @@ async fn a_full_lane_drops_and_counts_as_it_is_told() {
 async fn a_sender_waits_for_room_and_may_give_up() {
     let started = Started::busy(LaneConfig::bounded(1, Overflow::Reject)).await;
     started.reader.cast(1).expect("there is room");
-    let gives_up = timeout(Duration::from_millis(1), started.reader.send(99));
-    assert!(gives_up.await.is_err(), "there was no room");
+    {
+        let mut gives_up = pin!(started.reader.send(99));
+        let once = poll_fn(|context| Poll::Ready(gives_up.as_mut().poll(context).is_pending()));
+        assert!(once.await, "there is no room");
+    }
     let waiting = started.reader.clone();
     let waits = tokio::spawn(async move { waiting.send(2).await });
     tokio::task::yield_now().await;
@@ -334,39 +340,44 @@ async fn a_kill_interrupts_a_handler_and_returns_what_comes_later() {
 }
 
 /// Watches one reader.
-struct Supervisor(mpsc::UnboundedSender<String>);
+struct Supervisor;
+
+type Events = mpsc::UnboundedSender<String>;
 
 impl Actor for Supervisor {
     type Msg = ();
-    type State = ();
-    type Arguments = ();
+    type State = Events;
+    type Arguments = Events;
 
-    async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
+    async fn pre_start(&self, _: ActorRef<()>, told: Events) -> Result<Events, ActorProcessingErr> {
+        Ok(told)
     }
 
     async fn handle_supervisor_evt(
         &self,
         _: ActorRef<()>,
         event: SupervisionEvent,
-        (): &mut (),
+        told: &mut Events,
     ) -> Result<(), ActorProcessingErr> {
         let event = match event {
             SupervisionEvent::ActorTerminated(_, state, reason) => {
                 let state = state.ok_or("there is a state")?.take::<u64>();
-                format!("stopped with {:?}, {reason:?}", state.ok_or("it is the actor's own")?)
+                format!(
+                    "stopped with {:?}, {reason:?}",
+                    state.map_err(|_| "it is the actor's own")?
+                )
             }
             SupervisionEvent::ActorFailed(_, error) => format!("failed: {error}"),
             _ => return Ok(()),
         };
-        Ok(self.0.send(event)?)
+        Ok(told.send(event)?)
     }
 }
 
 #[tokio::test]
 async fn it_is_supervised_named_and_grouped_as_any_actor() {
     let (sender, mut events) = mpsc::unbounded_channel();
-    let (supervisor, _) = Actor::spawn(None, Supervisor(sender), ()).await.expect("it starts");
+    let (supervisor, _) = Actor::spawn(None, Supervisor, sender).await.expect("it starts");
     let (seen, _seen) = mpsc::unbounded_channel();
     let gate = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS / 2));
     for (last, expected) in [
@@ -410,7 +421,7 @@ async fn it_is_supervised_named_and_grouped_as_any_actor() {
 #[tokio::test]
 async fn an_ordinary_actor_has_no_lane() {
     let (sender, _events) = mpsc::unbounded_channel();
-    let (supervisor, _) = Actor::spawn(None, Supervisor(sender), ()).await.expect("it starts");
+    let (supervisor, _) = Actor::spawn(None, Supervisor, sender).await.expect("it starts");
     assert!(FastActorRef::<u64>::try_from(supervisor.get_cell()).is_err());
     supervisor.stop(None);
 }

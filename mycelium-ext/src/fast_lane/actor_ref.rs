@@ -117,6 +117,11 @@ impl<M: Send + Sync + 'static, C: Send + 'static> FastActorRef<M, C> {
         &self.actor
     }
 
+    /// The actor's cell, of which `FastActorRef::try_from` makes a reference again.
+    pub fn get_cell(&self) -> ActorCell {
+        self.actor.get_cell()
+    }
+
     /// How many messages wait in the lane, beside the batch that is being handled.
     pub fn lane_len(&self) -> usize {
         self.queue.len()

@@ -40,6 +40,7 @@ struct Ports<S, E> {
     closed: bool,
     stop: Option<S>,
     /// In a box, since most never have any.
+    #[allow(clippy::box_collection)]
     events: Option<Box<VecDeque<E>>>,
 }
 

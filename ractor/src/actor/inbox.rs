@@ -224,7 +224,7 @@ impl<M: Message> Inbox<M> {
 
     /// Takes out the message that is next, and [`Kind::Boxed`].
     pub(crate) fn take_boxed(&mut self) -> BoxedMessage {
-        either!(&mut self.mailbox, taken => taken.pop().into_boxed())
+        either!(&mut self.mailbox, taken => *taken.pop().into_boxed())
     }
 }
 

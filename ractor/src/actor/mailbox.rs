@@ -43,10 +43,13 @@ pub(crate) trait Mailbox: Send + Sync + 'static {
     fn put_shared(&self, message: ArcMessage) -> Result<Displaced, Refused<ArcMessage>>;
 
     /// As [`Queue::put_admitted`].
-    fn put_admitted(&self, message: BoxedMessage) -> Result<Displaced, Refused<BoxedMessage>>;
+    fn put_admitted(
+        &self,
+        message: Box<BoxedMessage>,
+    ) -> Result<Displaced, Refused<Box<BoxedMessage>>>;
 
     /// As [`Queue::put_if_room`].
-    fn put_if_room(&self, message: BoxedMessage) -> Result<(), Refused<BoxedMessage>>;
+    fn put_if_room(&self, message: Box<BoxedMessage>) -> Result<(), Refused<Box<BoxedMessage>>>;
 
     fn enter(&self) -> bool;
     fn leave(&self);
@@ -86,15 +89,18 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
         }
     }
 
-    fn put_admitted(&self, message: BoxedMessage) -> Result<Displaced, Refused<BoxedMessage>> {
-        match Queue::put_admitted(self, Parcel::Boxed(Box::new(message))) {
+    fn put_admitted(
+        &self,
+        message: Box<BoxedMessage>,
+    ) -> Result<Displaced, Refused<Box<BoxedMessage>>> {
+        match Queue::put_admitted(self, Parcel::Boxed(message)) {
             Ok(displaced) => Ok(Displaced(displaced.is_some())),
             Err(refused) => Err(refused.map(Parcel::into_boxed)),
         }
     }
 
-    fn put_if_room(&self, message: BoxedMessage) -> Result<(), Refused<BoxedMessage>> {
-        let parcel = Parcel::Boxed(Box::new(message));
+    fn put_if_room(&self, message: Box<BoxedMessage>) -> Result<(), Refused<Box<BoxedMessage>>> {
+        let parcel = Parcel::Boxed(message);
         Queue::put_if_room(self, parcel).map_err(|refused| refused.map(Parcel::into_boxed))
     }
 

@@ -19,7 +19,7 @@ impl<'a> Admitted<'a> {
         mailbox.enter().then(|| Self(Some(mailbox)))
     }
 
-    fn put(mut self, message: BoxedMessage) -> Result<Displaced, Refused<BoxedMessage>> {
+    fn put(mut self, message: Box<BoxedMessage>) -> Result<Displaced, Refused<Box<BoxedMessage>>> {
         let mailbox = self.0.take().expect("taken here only");
         mailbox.put_admitted(message)
     }
@@ -99,15 +99,15 @@ impl ActorProperties {
             return Err(MessagingErr::SendErr(message));
         };
         let boxed = message.box_message(&self.id).map_err(|_| MessagingErr::InvalidActorType)?;
-        self.put_boxed::<M>(admitted, boxed).map_err(unboxed)
+        self.put_boxed::<M>(admitted, Box::new(boxed)).map_err(|back| unboxed(*back))
     }
 
     /// Puts in what was boxed for an admitted sender of an `M`.
     fn put_boxed<M>(
         &self,
         admitted: Admitted<'_>,
-        message: BoxedMessage,
-    ) -> Result<(), BoxedMessage> {
+        message: Box<BoxedMessage>,
+    ) -> Result<(), Box<BoxedMessage>> {
         match admitted.put(message) {
             Ok(Displaced(false)) => Ok(()),
             Ok(Displaced(true)) => {
@@ -126,7 +126,7 @@ impl ActorProperties {
         let Some(admitted) = Admitted::to(&self.mailbox) else {
             return Err(Box::new(MessagingErr::SendErr(message)));
         };
-        let boxed = BoxedMessage::serialized(message);
+        let boxed = Box::new(BoxedMessage::serialized(message));
         self.put_boxed::<SerializedMessage>(admitted, boxed).map_err(|back| {
             Box::new(back.serialized_msg.map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr))
         })
@@ -159,11 +159,11 @@ impl ActorProperties {
             let Some(_admitted) = Admitted::to(&self.mailbox) else {
                 return Err(MessagingErr::SendErr(message));
             };
-            message.box_message(&self.id).map_err(|_| MessagingErr::InvalidActorType)?
+            Box::new(message.box_message(&self.id).map_err(|_| MessagingErr::InvalidActorType)?)
         };
         // Not admitted while it waits: that would hold up a drain.
         let put = put_when_room(bound, boxed, |it| self.mailbox.put_if_room(it));
-        put.await.map_err(unboxed)
+        put.await.map_err(|back| unboxed(*back))
     }
 }
 

@@ -12,6 +12,7 @@ const CHUNK_BYTES: usize = 2048;
 #[derive(Debug)]
 pub(crate) struct Chunks<T> {
     /// All full, and older than what is in `tail`. In a box, since most never have any.
+    #[allow(clippy::box_collection)]
     full: Option<Box<VecDeque<VecDeque<T>>>>,
     tail: VecDeque<T>,
     len: usize,

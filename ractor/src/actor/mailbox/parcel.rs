@@ -97,9 +97,9 @@ impl<S> Parcel<S> {
     }
 
     /// The message in its box.
-    pub(crate) fn into_boxed(self) -> BoxedMessage {
+    pub(crate) fn into_boxed(self) -> Box<BoxedMessage> {
         match self {
-            Self::Boxed(message) => *message,
+            Self::Boxed(message) => message,
             _ => unreachable!("its kind was looked at"),
         }
     }
