@@ -4,9 +4,8 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
-use std::time::Duration;
 
 use common::{bounded, let_others_run, Gate, Gated};
 use ractor::actor::actor_config::Overflow;
@@ -27,6 +26,7 @@ enum Then {
     /// Waits, for good.
     Waits,
     /// Sends itself another, for good.
+    #[cfg_attr(not(feature = "tokio_runtime"), allow(dead_code))]
     Again,
 }
 
@@ -104,13 +104,14 @@ impl Actor for Supervisor {
         event: SupervisionEvent,
         (): &mut (),
     ) -> Result<(), ActorProcessingErr> {
-        Ok(match event {
-            SupervisionEvent::ActorFailed(_, error) => self.0.send(format!("failed: {error}"))?,
+        let end = match event {
+            SupervisionEvent::ActorFailed(_, error) => format!("failed: {error}"),
             SupervisionEvent::ActorTerminated(_, _, reason) => {
-                self.0.send(format!("ended: {}", reason.unwrap_or_default()))?;
+                format!("ended: {}", reason.unwrap_or_default())
             }
-            _ => {}
-        })
+            _ => return Ok(()),
+        };
+        Ok(self.0.send(end)?)
     }
 }
 
@@ -237,6 +238,9 @@ async fn how_much_waits_can_be_asked() {
 
 #[cfg(feature = "tokio_runtime")]
 mod runtimes {
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
     use super::*;
 
     use tokio::runtime::{Builder, Runtime};

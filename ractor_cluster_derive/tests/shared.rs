@@ -69,7 +69,9 @@ fn structs_and_generics_are_shared_too() {
     assert_eq!((order.0, order.1), (1, "buy"));
     assert!(Unit.clone_shared().is_some());
     assert!(matches!(Holder::One("it").clone_shared(), Some(Holder::One("it"))));
-    assert!(!Holder::Ask { port: port() }.is_shareable());
+    let question = Holder::Ask { port: port() };
+    assert!(!question.is_shareable());
+    assert!(matches!(question, Holder::Ask { port } if port.get_timeout().is_none()));
     let nobody: Option<Empty> = None;
     assert!(nobody.and_then(|it| it.clone_shared()).is_none());
 }

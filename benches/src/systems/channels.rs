@@ -37,7 +37,7 @@ impl Channel for TokioChannel {
     }
 
     fn send<T: Send + Unpin + 'static>(sender: &Self::Sender<T>, message: T) {
-        sender.send(message).ok().expect("it runs");
+        sender.send(message).expect("it runs");
     }
 
     async fn receive<T: Send + Unpin + 'static>(receiver: &mut Self::Receiver<T>) -> Option<T> {
@@ -57,7 +57,7 @@ impl Channel for FlumeChannel {
     }
 
     fn send<T: Send + Unpin + 'static>(sender: &Self::Sender<T>, message: T) {
-        sender.send(message).ok().expect("it runs");
+        sender.send(message).expect("it runs");
     }
 
     async fn receive<T: Send + Unpin + 'static>(receiver: &mut Self::Receiver<T>) -> Option<T> {
@@ -77,7 +77,7 @@ impl Channel for CrossfireChannel {
     }
 
     fn send<T: Send + Unpin + 'static>(sender: &Self::Sender<T>, message: T) {
-        sender.send(message).ok().expect("it runs");
+        sender.send(message).expect("it runs");
     }
 
     async fn receive<T: Send + Unpin + 'static>(receiver: &mut Self::Receiver<T>) -> Option<T> {
@@ -150,7 +150,7 @@ impl<const N: usize> Casts<N> for Bounded {
     }
 
     fn cast(counter: &Self::Counter, block: Block<N>) {
-        counter.try_send(block).ok().expect("there is room");
+        counter.try_send(block).expect("there is room");
     }
 }
 

@@ -63,7 +63,7 @@ impl<const N: usize> Casts<N> for Kameo {
     }
 
     fn cast(counter: &Self::Counter, block: Block<N>) {
-        counter.tell(block).try_send().ok().expect("it runs");
+        counter.tell(block).try_send().expect("it runs");
     }
 }
 
@@ -77,7 +77,7 @@ impl<const N: usize> System<N> for Kameo {
     }
 
     async fn call(echo: &Self::Echo, block: Block<N>, _: Option<Duration>) -> Block<N> {
-        echo.ask(block).await.ok().expect("it answers")
+        echo.ask(block).await.expect("it answers")
     }
 }
 
@@ -110,7 +110,7 @@ impl Ring for Kameo {
     }
 
     fn pass(node: &Self::Node, token: Token) {
-        node.tell(token).try_send().ok().expect("it runs");
+        node.tell(token).try_send().expect("it runs");
     }
 }
 
@@ -122,7 +122,7 @@ impl Life for Kameo {
     }
 
     async fn stop(actor: Self::Idle) {
-        actor.stop_gracefully().await.ok().expect("it runs");
+        actor.stop_gracefully().await.expect("it runs");
         actor.wait_for_shutdown().await;
     }
 }

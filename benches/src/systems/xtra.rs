@@ -51,7 +51,7 @@ where
     A::Return: Send,
 {
     let sent = actor.send(message).detach().now_or_never().expect("there is room");
-    drop(sent.ok().expect("it runs"));
+    drop(sent.expect("it runs"));
 }
 
 impl<const N: usize> Casts<N> for Xtra {
