@@ -7,6 +7,10 @@
 //! * **moved**: not there any more, but the very same item stands in exactly one other file.
 //! * **conflicts**: everything else. A rebase never skips one, and never guesses.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use serde::Serialize;
 use similar::TextDiff;
 
@@ -124,11 +128,12 @@ impl Report {
 /// An edit that does not even fit the pinned release, or a file of it that cannot be parsed.
 pub fn judge(fork: &Fork, krate: &str, old: &Tree, new: &Tree, to: &str) -> Result<Report> {
     let pin = fork.pins.get(krate, "the rebase")?;
+    let shadows = judge_shadows(pin, old, new)?;
+    let (old, new) = (Release::of(old), Release::of(new));
     let mut edits = Vec::new();
     for edit in fork.patches_of(krate).iter().flat_map(|patch| &patch.edits) {
-        edits.push(judge_edit(edit, old, new)?);
+        edits.push(judge_edit(edit, &old, &new)?);
     }
-    let shadows = judge_shadows(pin, old, new)?;
     Ok(Report {
         krate: krate.to_owned(),
         from: pin.version.clone(),
@@ -139,15 +144,15 @@ pub fn judge(fork: &Fork, krate: &str, old: &Tree, new: &Tree, to: &str) -> Resu
     })
 }
 
-fn judge_edit(edit: &Edit, old: &Tree, new: &Tree) -> Result<EditReport> {
+fn judge_edit(edit: &Edit, old: &Release<'_>, new: &Release<'_>) -> Result<EditReport> {
     let file = edit.place.file.as_str();
     let unfit = |misfit: Misfit| Error::Edit {
         place: Box::new(edit.place.clone()),
         why: misfit.why,
         candidates: misfit.candidates,
     };
-    let old_source = match old.text(file) {
-        Some(text) => Source::parse(file, text)?,
+    let old_source = match old.source(file) {
+        Some(source) => source?,
         None => return Err(unfit(missing_file())),
     };
     let old_targets = edit.locate(&old_source).map_err(unfit)?;
@@ -200,25 +205,55 @@ fn conflict(misfit: Misfit, homes: Vec<String>) -> Verdict {
     Verdict::Conflicts { why: misfit.why, candidates }
 }
 
+/// A release, each file of which is parsed once: there are many edits, and they look everywhere.
+struct Release<'a> {
+    tree: &'a Tree,
+    sources: RefCell<HashMap<String, Rc<Source<'a>>>>,
+}
+
+impl<'a> Release<'a> {
+    fn of(tree: &'a Tree) -> Self {
+        Self { tree, sources: RefCell::default() }
+    }
+
+    fn text(&self, file: &str) -> Option<&'a str> {
+        self.tree.text(file)
+    }
+
+    /// The file, parsed; `None` if there is none.
+    fn source(&self, file: &str) -> Option<Result<Rc<Source<'a>>>> {
+        if let Some(source) = self.sources.borrow().get(file) {
+            return Some(Ok(source.clone()));
+        }
+        let (file, _) = self.tree.iter().find(|(name, _)| *name == file)?;
+        let text = self.tree.text(file)?;
+        let parsed = Source::parse(file, text).map(Rc::new);
+        if let Ok(source) = &parsed {
+            self.sources.borrow_mut().insert(file.to_owned(), source.clone());
+        }
+        Some(parsed)
+    }
+}
+
 fn locate<'a>(
     edit: &Edit,
-    tree: &'a Tree,
-    file: &'a str,
-) -> Result<(Source<'a>, Vec<Target>), Misfit> {
-    let text = tree.text(file).ok_or_else(missing_file)?;
-    let source = Source::parse(file, text)
+    release: &Release<'a>,
+    file: &str,
+) -> Result<(Rc<Source<'a>>, Vec<Target>), Misfit> {
+    let source = release
+        .source(file)
+        .ok_or_else(missing_file)?
         .map_err(|error| Misfit { why: error.to_string(), candidates: Vec::new() })?;
     let targets = edit.locate(&source)?;
     Ok((source, targets))
 }
 
 /// Whether the item that the edit is confined to (or the whole file) is no longer in its file.
-fn gone(edit: &Edit, new: &Tree) -> bool {
-    let file = edit.place.file.as_str();
-    let Some(text) = new.text(file) else {
+fn gone(edit: &Edit, new: &Release<'_>) -> bool {
+    let Some(source) = new.source(&edit.place.file) else {
         return true;
     };
-    let (Some(address), Ok(source)) = (&edit.item, Source::parse(file, text)) else {
+    let (Some(address), Ok(source)) = (&edit.item, source) else {
         return false;
     };
     items::resolve(&source.items, address).is_empty()
@@ -229,22 +264,22 @@ fn elsewhere(
     edit: &Edit,
     old: &Source<'_>,
     targets: &[Target],
-    old_tree: &Tree,
-    new: &Tree,
+    old_release: &Release<'_>,
+    new: &Release<'_>,
 ) -> Vec<String> {
     let fingerprints = |source: &Source<'_>, targets: &[Target]| -> Vec<String> {
         targets.iter().map(|target| source.fingerprint(&target.item)).collect()
     };
     let wanted = fingerprints(old, targets);
     let ending = old.file.rsplit('.').next();
-    // Parsing all of upstream for each edit would take long; a file without the item's name
-    // cannot hold the item.
+    // A file without the item's name cannot hold the item, and need not be parsed.
     let name = edit.place.item.as_deref().and_then(|item| item.rsplit(' ').next()).unwrap_or("");
-    new.iter()
+    new.tree
+        .iter()
         .map(|(file, _)| file)
         .filter(|file| *file != old.file && file.rsplit('.').next() == ending)
         .filter(|file| new.text(file).is_some_and(|text| text.contains(name)))
-        .filter(|file| locate(edit, old_tree, file).is_err())
+        .filter(|file| locate(edit, old_release, file).is_err())
         .filter(|file| {
             locate(edit, new, file)
                 .is_ok_and(|(source, found)| fingerprints(&source, &found) == wanted)
@@ -269,7 +304,12 @@ fn item_change(
 }
 
 /// How the item changed that holds an anchor which is gone: what a person needs to see.
-fn changed_item(edit: &Edit, old: &Source<'_>, targets: &[Target], new: &Tree) -> Option<String> {
+fn changed_item(
+    edit: &Edit,
+    old: &Source<'_>,
+    targets: &[Target],
+    new: &Release<'_>,
+) -> Option<String> {
     let bare = Edit { anchor: None, pin: None, op: crate::patch::Op::InsertBefore, ..edit.clone() };
     bare.item.as_ref()?;
     let (source, found) = locate(&bare, new, old.file).ok()?;

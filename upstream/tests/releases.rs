@@ -118,17 +118,30 @@ fn change_text(tree: &mut Tree, file: &str, change: impl Fn(&str) -> String) {
     tree.insert(file, text);
 }
 
-/// Changes the item of every edit that has one.
+/// Changes the item of every edit that has one: each item as it is found in the unchanged file, inner
+/// ones before those that hold them.
 fn change_items(fork: &Fork, krate: &str, tree: &mut Tree, change: impl Fn(&Edit, &str) -> String) {
-    for patch in fork.patches_of(krate) {
-        for edit in patch.edits.iter().filter(|edit| edit.item.is_some()) {
-            let file = edit.place.file.as_str();
-            let text = tree.text(file).unwrap().to_owned();
-            let targets = edit.locate(&Source::parse(file, &text).unwrap()).unwrap();
-            let range = targets[0].item.clone();
-            let changed = change(edit, &text[range.clone()]);
-            tree.insert(file, format!("{}{changed}{}", &text[..range.start], &text[range.end..]));
+    for file in concerned(fork, krate) {
+        let mut text = tree.text(&file).unwrap().to_owned();
+        let mut items = Vec::new();
+        let patches = fork.patches_of(krate);
+        let source = Source::parse(&file, &text).unwrap();
+        for edit in patches.iter().flat_map(|patch| &patch.edits) {
+            if edit.place.file == file && edit.item.is_some() {
+                items.push((edit.locate(&source).unwrap()[0].item.clone(), edit));
+            }
         }
+        // By start from the last, and the shorter before the longer.
+        items.sort_by_key(|(range, _)| (std::cmp::Reverse(range.start), range.end));
+        let mut longer: Vec<(usize, isize)> = Vec::new();
+        for (range, edit) in items {
+            let within = longer.iter().filter(|(start, _)| range.contains(start));
+            let end = range.end.checked_add_signed(within.map(|(_, more)| more).sum()).unwrap();
+            let changed = change(edit, &text[range.start..end]);
+            longer.push((range.start, changed.len() as isize - (end - range.start) as isize));
+            text.replace_range(range.start..end, &changed);
+        }
+        tree.insert(file, text);
     }
 }
 
@@ -258,8 +271,14 @@ fn a_namesake_in_another_file_is_not_taken_for_the_item() {
 fn a_renamed_item_conflicts_and_the_new_name_is_a_candidate() {
     let reports = released(|fork, krate, tree| {
         change_items(fork, krate, tree, |edit, item| {
-            let name = edit.place.item.as_deref().unwrap().rsplit(' ').next().unwrap();
-            item.replacen(name, &format!("{name}_ng"), 1)
+            let address = edit.place.item.as_deref().unwrap();
+            let name = address.rsplit([' ', ':']).next().unwrap();
+            let all = tokens::lex(item).unwrap();
+            // Not the name in a comment; and gone if another edit of the item has changed it already.
+            let Some(token) = all.iter().find(|token| name.starts_with(&*token.text)) else {
+                return item.to_owned();
+            };
+            format!("{}_ng{}", &item[..token.range.end], &item[token.range.end..])
         });
     });
     for edit in edits_with_items(&reports) {
@@ -274,10 +293,14 @@ fn an_edited_anchor_conflicts_and_the_change_is_shown() {
         change_items(fork, krate, tree, |edit, item| {
             let Some(anchor) = &edit.anchor else { return item.to_owned() };
             let all = tokens::lex(item).unwrap();
-            let at = tokens::find(&all, anchor)[0].clone();
+            // One that an edit of the same item has changed already.
+            let Some(at) = tokens::find(&all, anchor).first().cloned() else {
+                return item.to_owned();
+            };
             let is_name = |text: &str| text.starts_with(|c: char| c.is_alphabetic());
             let inside = tokens::within(&all, &at);
-            let name = inside.iter().find(|token| is_name(&token.text)).unwrap();
+            // The last, since the first may be a keyword.
+            let name = inside.iter().rfind(|token| is_name(&token.text)).unwrap();
             format!("{}_ng{}", &item[..name.range.end], &item[name.range.end..])
         });
     });
@@ -293,7 +316,8 @@ fn an_edited_anchor_conflicts_and_the_change_is_shown() {
     for edit in reports.iter().flat_map(|report| &report.edits) {
         if anchored.contains(&(edit.patch.clone(), edit.edit)) {
             assert!(conflicts(&edit.verdict), "{edit:?}");
-            assert!(edit.item_change.as_deref().unwrap().contains("_ng"), "{edit:?}");
+            let change = edit.item_change.as_deref();
+            assert!(change.is_some_and(|change| change.contains("_ng")), "{edit:?}");
         }
     }
 }
@@ -424,7 +448,10 @@ fn an_item_that_is_still_in_its_file_did_not_move() {
             None => item.to_owned(),
             Some(anchor) => {
                 let all = tokens::lex(item).unwrap();
-                let at = tokens::find(&all, anchor)[0].clone();
+                // One that an edit of the same item has changed already.
+                let Some(at) = tokens::find(&all, anchor).first().cloned() else {
+                    return item.to_owned();
+                };
                 let end = tokens::within(&all, &at)[0].range.end;
                 format!("{}_ng{}", &item[..end], &item[end..])
             }
