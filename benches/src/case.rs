@@ -25,6 +25,8 @@ pub enum Case {
     Stop,
     /// An actor that has nothing to do; what it needs is counted, not timed.
     Idle(u64),
+    /// Messages of 8 bytes that wait in a mailbox; what they need is counted, not timed.
+    Queued(u64),
     /// A payload of so many bytes to so many readers.
     FanOut(usize, usize),
     /// A payload of so many bytes to so many subscribers of an output port.
@@ -36,7 +38,7 @@ use Scheduler::{Current, Workers};
 impl Case {
     /// Every case, in the report's order.
     pub fn all() -> Vec<Self> {
-        [Self::hot_path(), Self::fan_outs(), Self::output_ports(), Self::idle()].concat()
+        [Self::hot_path(), Self::fan_outs(), Self::output_ports(), Self::resident()].concat()
     }
 
     /// What a message costs, and an actor.
@@ -60,9 +62,9 @@ impl Case {
         [64, 4 << 10].map(|size| Self::OutputPort(size, 8)).to_vec()
     }
 
-    /// Actors in numbers that show what each needs.
-    pub fn idle() -> Vec<Self> {
-        vec![Self::Idle(100_000)]
+    /// Actors, and messages, in numbers that show what each needs.
+    pub fn resident() -> Vec<Self> {
+        vec![Self::Idle(100_000), Self::Idle(1_000_000), Self::Queued(1_000_000)]
     }
 
     /// Those whose allocations are counted.
@@ -86,7 +88,7 @@ impl Case {
             Self::Flood(_) => systems::FLOOD,
             Self::Ring(_) => systems::RING,
             Self::Spawn | Self::Stop => systems::LIVES,
-            Self::Idle(actors) => actors,
+            Self::Idle(count) | Self::Queued(count) => count,
             Self::FanOut(_, readers) | Self::OutputPort(_, readers) => readers as u64,
         }
     }
@@ -112,7 +114,7 @@ impl Case {
             Self::Ring(scheduler) => systems::rings(on(scheduler)),
             Self::Spawn => systems::lives(false),
             Self::Stop => systems::lives(true),
-            Self::Idle(_) => Vec::new(),
+            Self::Idle(_) | Self::Queued(_) => Vec::new(),
             Self::FanOut(size, readers) => {
                 fan_out::contenders(&fan_out::WAYS, size, readers, on(Workers))
             }
@@ -134,6 +136,7 @@ impl fmt::Display for Case {
             Self::Spawn => write!(f, "spawn"),
             Self::Stop => write!(f, "stop"),
             Self::Idle(actors) => write!(f, "idle, of {actors}"),
+            Self::Queued(messages) => write!(f, "queued, of {messages}"),
             Self::FanOut(size, readers) => write!(f, "fan-out {} to {readers}", Bytes(size)),
             Self::OutputPort(size, readers) => {
                 write!(f, "output port {} to {readers}", Bytes(size))

@@ -18,4 +18,4 @@ mod window;
 
 pub use case::Case;
 pub use contender::{Contender, Scheduler};
-pub use systems::bytes_per_idle_actor;
+pub use systems::resident_bytes;

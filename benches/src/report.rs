@@ -2,17 +2,17 @@
 
 mod allocations;
 mod folder;
-mod idle;
 mod instructions;
 mod medians;
+mod resident;
 mod rows;
 
 use allocations::kept_allocations;
 pub use allocations::{Allocations, keep_allocations};
 pub use folder::{copy_plots, forget_last_run, target};
-pub use idle::idle;
 pub use instructions::instructions;
 pub use medians::times;
+pub use resident::resident;
 pub use rows::{Cell, Row, table};
 
 /// The variable in which the report tells the benches that it collects what they measure.

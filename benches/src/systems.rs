@@ -8,9 +8,12 @@ mod channels;
 #[cfg(feature = "peers")]
 mod kameo;
 mod lane;
+mod memory;
 mod ractors;
 #[cfg(feature = "peers")]
 mod xtra;
+
+pub use memory::resident_bytes;
 
 use std::future::Future;
 use std::hint::black_box;
@@ -165,7 +168,7 @@ macro_rules! and_actix {
 pub(crate) fn casts<const N: usize>(scheduler: Scheduler) -> Vec<Contender> {
     #[allow(unused_mut)]
     let mut contenders = contenders!(window::<N>(scheduler));
-    contenders.insert(2, window::<lane::Lane, N>("fast lane", scheduler));
+    contenders.insert(2, window::<lane::Lane<{ ROUND as usize }>, N>("fast lane", scheduler));
     #[cfg(feature = "peers")]
     contenders.push(window::<channels::Bounded, N>("crossfire bounded", scheduler));
     and_actix!(contenders, scheduler, window::<N>(scheduler));
@@ -339,41 +342,4 @@ fn life<S: Life>(name: &'static str, stopping: bool) -> Contender {
         };
         runtime.block_on(async { tokio::spawn(living).await }).expect("it lives")
     })
-}
-
-/// Spawns so many actors of `name`, and tells what each needs, in bytes of resident memory.
-pub fn bytes_per_idle_actor(name: &str, actors: u64) -> Option<f64> {
-    match name {
-        "stock" => Some(idle::<ractors::Stock>(actors)),
-        "fork" => Some(idle::<ractors::Fork>(actors)),
-        #[cfg(feature = "peers")]
-        "kameo" => Some(idle::<kameo::Kameo>(actors)),
-        #[cfg(feature = "peers")]
-        "xtra" => Some(idle::<xtra::Xtra>(actors)),
-        #[cfg(feature = "peers")]
-        "tokio" => Some(idle::<channels::Tokio>(actors)),
-        _ => None,
-    }
-}
-
-fn idle<S: Life>(actors: u64) -> f64 {
-    let runtime = Scheduler::Workers.runtime();
-    let bytes = runtime.block_on(async move {
-        let spawning = async move {
-            // What the process itself needs, and every thread's first actor.
-            let mut idle = vec![S::spawn().await];
-            idle.reserve(actors as usize);
-            let before = crate::resident::bytes();
-            for _ in 0..actors {
-                idle.push(S::spawn().await);
-            }
-            // The list of them is no actor's.
-            let list = actors as usize * size_of::<S::Idle>();
-            let after = crate::resident::bytes();
-            drop(idle);
-            after.saturating_sub(before).saturating_sub(list)
-        };
-        tokio::spawn(spawning).await.expect("they live")
-    });
-    bytes as f64 / actors as f64
 }

@@ -21,7 +21,8 @@
 //! ([`FastActorRef::as_actor_ref`]), an [`ActorCell`](ractor::ActorCell) leads to its lane
 //! (`FastActorRef::try_from`), and [`Forward`] puts a lane before any actor.
 //!
-//! The fast lane is local to a process and does not need the `cluster` feature.
+//! The fast lane is local to a process and does not need the `cluster` feature. Messages on it carry no
+//! tracing span; those that go through the actor's mailbox do.
 //!
 //! ```
 //! use std::sync::Arc;

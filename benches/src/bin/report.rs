@@ -20,9 +20,9 @@ struct Arguments {
     #[arg(long, hide = true, num_args = 3, value_names = ["CASE", "CONTENDER", "ROUNDS"])]
     deliver: Option<Vec<String>>,
 
-    /// Spawns so many actors as one contender does, and prints the resident bytes of each.
-    #[arg(long, num_args = 2, value_names = ["CONTENDER", "ACTORS"])]
-    idle: Option<Vec<String>>,
+    /// Prints the resident bytes that each of a case's actors or messages needs, as one contender has it.
+    #[arg(long, num_args = 2, value_names = ["CASE", "CONTENDER"])]
+    resident: Option<Vec<String>>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -30,8 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some([case, contender, rounds]) = arguments.deliver.as_deref() {
         return deliver(case, contender, rounds.parse()?);
     }
-    if let Some([contender, actors]) = arguments.idle.as_deref() {
-        let bytes = mycelium_benches::bytes_per_idle_actor(contender, actors.parse()?);
+    if let Some([case, contender]) = arguments.resident.as_deref() {
+        let bytes = mycelium_benches::resident_bytes(find(case)?, contender);
         println!("{:.0}", bytes.ok_or("it does not take part")?);
         return Ok(());
     }
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let instructions = report::instructions(&program, "--deliver");
     report::copy_plots()?;
 
-    let mut more = report::idle(&program, "--idle")?;
+    let mut more = report::resident(&program, "--resident")?;
     more.extend_from_slice(instructions.as_deref().unwrap_or_default());
     let table = report::whole_table(&more);
     let mut text = format!(
@@ -79,11 +79,14 @@ fn run_benches(quick: bool) -> Result<(), Box<dyn Error>> {
 }
 
 fn deliver(case: &str, contender: &str, rounds: u64) -> Result<(), Box<dyn Error>> {
-    let case = Case::all().into_iter().find(|it| it.to_string() == case).ok_or("no such case")?;
-    let mut contenders = case.contenders(Some(Scheduler::Current));
+    let mut contenders = find(case)?.contenders(Some(Scheduler::Current));
     let contender = contenders.iter_mut().find(|it| it.name() == contender);
     contender.ok_or("no such contender")?.run(rounds);
     Ok(())
+}
+
+fn find(case: &str) -> Result<Case, &'static str> {
+    Case::all().into_iter().find(|it| it.to_string() == case).ok_or("no such case")
 }
 
 /// The compiler's version, in its own words.

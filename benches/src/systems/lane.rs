@@ -4,9 +4,10 @@ use mycelium_ext::fast_lane::{Batch, FastActor, FastActorRef, LaneConfig};
 use ractor::ActorProcessingErr;
 use ractor::actor::actor_config::Overflow;
 
-use super::{Block, Casts, ROUND, Round};
+use super::{Block, Casts, Round};
 
-pub(crate) struct Lane;
+/// With room for so many messages.
+pub(crate) struct Lane<const ROOM: usize>;
 
 struct Counter<const N: usize>;
 
@@ -37,12 +38,11 @@ impl<const N: usize> FastActor for Counter<N> {
     }
 }
 
-impl<const N: usize> Casts<N> for Lane {
+impl<const ROOM: usize, const N: usize> Casts<N> for Lane<ROOM> {
     type Counter = FastActorRef<Block<N>>;
 
     async fn counter(round: Round) -> Self::Counter {
-        // With room for what may be outstanding.
-        let lane = LaneConfig::bounded(ROUND as usize, Overflow::Reject);
+        let lane = LaneConfig::bounded(ROOM, Overflow::Reject);
         Counter::<N>.spawn(None, round, lane).await.expect("it starts").0
     }
 

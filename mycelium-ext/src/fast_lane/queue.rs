@@ -4,6 +4,7 @@
 //! bound and the end are one decision each, and a receiver touches the queue once per batch. Nothing of
 //! the application runs under the lock.
 
+use std::any::type_name;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use super::config::LaneConfig;
 pub(super) struct Queue<M> {
     state: Mutex<State<M>>,
     capacity: usize,
-    overflow: Overflow,
+    policy: Overflow,
     room: Notify,
     lost: AtomicU64,
 }
@@ -55,7 +56,7 @@ impl<M> Queue<M> {
                 high_water: 0,
             }),
             capacity: config.capacity.get(),
-            overflow: config.overflow,
+            policy: config.overflow,
             room: Notify::new(),
             lost: AtomicU64::new(0),
         })
@@ -74,11 +75,11 @@ impl<M> Queue<M> {
         }
         let mut displaced = None;
         if state.waiting.len() >= self.capacity {
-            match self.overflow {
+            match self.policy {
                 Overflow::DropOldest => displaced = state.waiting.pop_front(),
                 Overflow::DropNewest => {
                     drop(state);
-                    self.lose(1);
+                    self.overflow();
                     return Ok(());
                 }
                 _ => return Err(Refused::Full(message)),
@@ -86,7 +87,7 @@ impl<M> Queue<M> {
         }
         self.push(state, message, begin)?;
         if displaced.is_some() {
-            self.lose(1);
+            self.overflow();
         }
         Ok(())
     }
@@ -150,6 +151,19 @@ impl<M> Queue<M> {
 
     fn lose(&self, messages: usize) {
         self.lost.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a message that was dropped for want of room; the first is logged.
+    #[cold]
+    fn overflow(&self) {
+        if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                message = type_name::<M>(),
+                capacity = self.capacity,
+                "A fast lane is full, and a message is dropped. Further ones are counted only \
+                 (FastActorRef::lost_in_lane)."
+            );
+        }
     }
 
     /// Told that there may be room, or never again. Whoever listens has to look again after it has
