@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -147,6 +148,13 @@ async fn what_waited_for_an_actor_that_ends_ends_with_it() {
         assert_eq!(victim.mailbox_len(), 0);
     }
     supervisor.stop(None);
+}
+
+#[test]
+fn references_may_be_used_after_a_panic() {
+    fn is_unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
+    is_unwind_safe::<ractor::ActorCell>();
+    is_unwind_safe::<ActorRef<u64>>();
 }
 
 #[ractor::concurrency::test]

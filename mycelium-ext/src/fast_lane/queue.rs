@@ -7,6 +7,7 @@
 use std::any::type_name;
 use std::collections::VecDeque;
 use std::mem;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,6 +37,10 @@ struct State<M> {
     busy: bool,
     high_water: usize,
 }
+
+// Nothing of the application runs under the lock, so that no panic leaves the state half changed.
+impl<M> UnwindSafe for Queue<M> {}
+impl<M> RefUnwindSafe for Queue<M> {}
 
 /// A message that the queue did not take.
 pub(super) enum Refused<M> {

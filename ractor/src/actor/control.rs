@@ -3,6 +3,7 @@
 //! They are rare, and a message pays one load for them: of a word that says whether any waits.
 
 use std::collections::VecDeque;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::actor::mailbox::sync::{AtomicU8, Mutex, MutexGuard, Ordering};
 
@@ -43,6 +44,10 @@ struct Ports<S, E> {
     #[allow(clippy::box_collection)]
     events: Option<Box<VecDeque<E>>>,
 }
+
+// Nothing of the application runs under the lock, so that no panic leaves the ports half changed.
+impl<S, E> UnwindSafe for Control<S, E> {}
+impl<S, E> RefUnwindSafe for Control<S, E> {}
 
 impl<S, E> Control<S, E> {
     pub(crate) fn new() -> Self {

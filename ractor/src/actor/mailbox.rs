@@ -11,6 +11,7 @@ mod queue;
 
 use std::any::Any;
 use std::mem;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 pub(crate) use bound::Bound;
 pub(crate) use parcel::{Kind, Parcel};
@@ -35,7 +36,7 @@ pub(crate) const fn is_inline<M>() -> bool {
 }
 
 /// A queue of messages as those see it who do not know what the actor handles.
-pub(crate) trait Mailbox: Send + Sync + 'static {
+pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// The [`Queue`] itself: of `Parcel<M>` or of `Parcel<Box<M>>`, as [`is_inline`] says.
     fn as_any(&self) -> &dyn Any;
 

@@ -6,6 +6,7 @@
 //! alone, and more for the rest. Nothing of the application runs under the lock.
 
 use std::collections::VecDeque;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::Waker;
 
 use super::bound::{Bound, Overflow};
@@ -52,6 +53,10 @@ pub(crate) struct Queue<T> {
     taken: AtomicUsize,
     bound: Option<Box<Bound>>,
 }
+
+// Nothing of the application runs under the lock, so that no panic leaves the state half changed.
+impl<T> UnwindSafe for Queue<T> {}
+impl<T> RefUnwindSafe for Queue<T> {}
 
 /// An item that the queue did not take.
 #[derive(Debug, PartialEq, Eq)]
