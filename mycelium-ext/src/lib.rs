@@ -11,9 +11,11 @@
 //! ```
 //!
 //! Cargo drops a patch without an error when a newer upstream release fits better. The `=`
-//! prevents that, and this crate does not compile with a stock `ractor`.
+//! prevents that, and this crate does not compile with a stock `ractor`, and says so.
 
 pub mod fast_lane;
-mod fork_guard;
+
+// So that it is compiled, and what it has to say said, before this crate.
+use mycelium_fork_guard as _;
 
 pub use ractor;

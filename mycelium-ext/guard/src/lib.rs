@@ -1,4 +1,7 @@
 //! Stops the build when cargo chose a stock `ractor`.
+//!
+//! A crate of its own, which the crates that need the fork depend on: in one of theirs the compiler
+//! would report each item that stock does not have, and not why.
 
 /// What the glob import below finds in a `ractor` that does not say that it is the fork.
 #[allow(dead_code, reason = "the fork's item takes precedence, and then nobody asks this one")]
