@@ -9,3 +9,4 @@
 include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));
 
 mod fork_guard;
+pub mod transport;

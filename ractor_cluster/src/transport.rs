@@ -1,0 +1,186 @@
+//! How frames get from one node to another: one [`Transport`] per kind of connection.
+//!
+//! A session knows this trait only. Adding a kind is a file below `transport/` and, where it is to
+//! be found without being asked for, a line where links are dialled.
+//!
+//! Whatever carries bytes in order carries frames as stock `ractor_cluster` does: the length of the
+//! frame as eight bytes, big endian, and the frame ([`frames`]).
+
+mod arc;
+pub mod frames;
+mod stream;
+mod tcp;
+mod tls;
+#[cfg(unix)]
+pub mod unix;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use ractor::actor::actor_config::TransportPreference;
+use ractor::message::ArcMessage;
+
+pub use arc::ArcTransport;
+pub use stream::StreamTransport;
+pub use tcp::TcpTransport;
+pub use tls::TlsTransport;
+#[cfg(unix)]
+pub use unix::{UnixSocketListener, UnixSocketTransport};
+
+/// The kinds of transports. Their order is that of their cost: the cheapest is the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TransportKind {
+    /// Inside this process: nothing is serialised, nothing is copied.
+    Arc,
+    /// Shared memory, between processes of a machine.
+    SharedMemory,
+    /// A Unix socket, between processes of a machine.
+    UnixSocket,
+    /// TCP.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+    /// A stream that the application brought along
+    /// ([`ClusterBidiStream`](crate::ClusterBidiStream)).
+    External,
+}
+
+impl TransportKind {
+    /// The word for it in configuration and logs: `arc`, `shm`, `unix`, `tcp`, `tls`, `external`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Arc => "arc",
+            Self::SharedMemory => "shm",
+            Self::UnixSocket => "unix",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::External => "external",
+        }
+    }
+
+    /// The kind that a preference pins, or `None` when it leaves the choice.
+    #[must_use]
+    pub fn pinned(preference: TransportPreference) -> Option<Self> {
+        match preference {
+            TransportPreference::Arc => Some(Self::Arc),
+            TransportPreference::SharedMemory => Some(Self::SharedMemory),
+            TransportPreference::UnixSocket => Some(Self::UnixSocket),
+            TransportPreference::Tcp => Some(Self::Tcp),
+            TransportPreference::Tls => Some(Self::Tls),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for TransportKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a link carries: one frame.
+#[derive(Debug)]
+pub enum TransportMessage {
+    /// A message to an actor, as the `Arc` that its sender holds. Only a link inside one process
+    /// takes it.
+    Arc(SharedCast),
+    /// An encoded frame, without its length.
+    Bytes(Bytes),
+}
+
+/// A shared message on its way to an actor of the same process.
+#[derive(Debug)]
+pub struct SharedCast {
+    /// The actor, by the number in its [`ActorId`](ractor::ActorId).
+    pub to: u64,
+    /// What it shall handle.
+    pub message: ArcMessage,
+}
+
+/// A connection between two nodes that carries frames, whole and in order, both ways.
+pub trait Transport: Send + 'static {
+    /// What it is.
+    fn kind(&self) -> TransportKind;
+
+    /// The other end, for people.
+    fn peer(&self) -> String;
+
+    /// This end, for people.
+    fn local(&self) -> String;
+
+    /// Takes the two directions apart, so that each is driven by a task of its own. The connection
+    /// ends when both halves are dropped, or when either end fails.
+    ///
+    /// Of the peer, frames of up to `max_frame` bytes are taken.
+    fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>);
+}
+
+impl fmt::Debug for dyn Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} link from {} to {}", self.kind(), self.local(), self.peer())
+    }
+}
+
+/// Where frames go out.
+pub trait FrameSink: Send + 'static {
+    /// Queues a frame behind those queued before.
+    ///
+    /// # Errors
+    /// Returns the frame when this kind of transport cannot carry it.
+    fn queue(&mut self, frame: TransportMessage) -> Result<(), TransportMessage>;
+
+    /// The bytes queued and not yet handed to the peer or the kernel.
+    fn queued_bytes(&self) -> usize;
+
+    /// Hands over all that is queued. Cancel safe: what remains stays queued.
+    ///
+    /// # Errors
+    /// The connection is of no use after one.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+impl dyn FrameSink {
+    /// [`poll_flush`](FrameSink::poll_flush) as a future.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|context| self.poll_flush(context)).await
+    }
+}
+
+impl fmt::Debug for dyn FrameSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FrameSink({} bytes queued)", self.queued_bytes())
+    }
+}
+
+/// Where frames come in.
+pub trait FrameStream: Send + 'static {
+    /// The next frame, or `None` at the end of the connection between two frames. Cancel safe: what
+    /// was read of a frame stays.
+    ///
+    /// # Errors
+    /// [`InvalidData`](io::ErrorKind::InvalidData) for a frame that is too large, before memory is
+    /// taken for it; [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) for an end within a frame. The
+    /// connection is of no use after one.
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<TransportMessage>>>;
+}
+
+impl dyn FrameStream {
+    /// [`poll_frame`](FrameStream::poll_frame) as a future.
+    pub async fn frame(&mut self) -> io::Result<Option<TransportMessage>> {
+        poll_fn(|context| self.poll_frame(context)).await
+    }
+}
+
+impl fmt::Debug for dyn FrameStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FrameStream")
+    }
+}

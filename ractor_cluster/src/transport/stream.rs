@@ -1,0 +1,70 @@
+//! A stream that the application brings along.
+
+use std::fmt;
+
+use super::frames::{FrameReader, FrameWriter};
+use super::{FrameSink, FrameStream, Transport, TransportKind};
+use crate::{BoxRead, BoxWrite, ClusterBidiStream};
+
+/// Any [`ClusterBidiStream`].
+pub struct StreamTransport {
+    reader: BoxRead,
+    writer: BoxWrite,
+    peer: Option<String>,
+    local: Option<String>,
+}
+
+impl StreamTransport {
+    /// Takes a stream, with the labels that it has.
+    #[must_use]
+    pub fn new(stream: Box<dyn ClusterBidiStream>) -> Self {
+        let (peer, local) = (stream.peer_label(), stream.local_label());
+        let (reader, writer) = stream.split();
+        Self::from_halves(reader, writer, peer, local)
+    }
+
+    /// Takes the halves of a stream, with the labels of the peer and of this end.
+    #[must_use]
+    pub fn from_halves(
+        reader: BoxRead,
+        writer: BoxWrite,
+        peer: Option<String>,
+        local: Option<String>,
+    ) -> Self {
+        Self { reader, writer, peer, local }
+    }
+}
+
+impl Transport for StreamTransport {
+    fn kind(&self) -> TransportKind {
+        TransportKind::External
+    }
+
+    fn peer(&self) -> String {
+        label(&self.peer)
+    }
+
+    fn local(&self) -> String {
+        label(&self.local)
+    }
+
+    fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
+        (
+            Box::new(FrameWriter::new(self.writer)),
+            Box::new(FrameReader::new(self.reader, max_frame)),
+        )
+    }
+}
+
+impl fmt::Debug for StreamTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamTransport")
+            .field("peer", &self.peer)
+            .field("local", &self.local)
+            .finish_non_exhaustive()
+    }
+}
+
+fn label(of: &Option<String>) -> String {
+    of.as_deref().unwrap_or(TransportKind::External.name()).to_owned()
+}

@@ -1,0 +1,118 @@
+//! Unix sockets, for peers on the same machine that run as the same user.
+
+mod error;
+mod folder;
+mod listener;
+mod probe;
+
+use std::fmt;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use tokio::net::unix::UCred;
+use tokio::net::UnixStream;
+
+use super::frames::{FrameReader, FrameWriter};
+use super::{FrameSink, FrameStream, Transport, TransportKind};
+
+pub use error::{FolderProblem, UnixConnectError, UnixListenError};
+pub use folder::runtime_folder;
+pub use listener::UnixSocketListener;
+
+/// The longest path that a socket can have, in bytes.
+pub const PATH_LIMIT: usize =
+    if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };
+
+/// A connection by a Unix socket.
+pub struct UnixSocketTransport {
+    stream: UnixStream,
+    local: String,
+    peer: String,
+}
+
+impl UnixSocketTransport {
+    /// Connects to the socket at `path`, and makes sure that nobody else put it there: the file
+    /// belongs to this user, and so does the process that listens.
+    ///
+    /// # Errors
+    /// When the socket or the one who listens is another user's, and those of the system.
+    pub async fn connect(path: impl AsRef<Path>) -> Result<Self, UnixConnectError> {
+        let path = path.as_ref();
+        let failed = |source| UnixConnectError::Io { path: path.to_owned(), source };
+        let length = path.as_os_str().len();
+        if length > PATH_LIMIT {
+            return Err(UnixConnectError::PathTooLong { path: path.to_owned(), length });
+        }
+        let file = std::fs::metadata(path).map_err(failed)?;
+        if !file.file_type().is_socket() {
+            return Err(UnixConnectError::NotASocket { path: path.to_owned() });
+        }
+        if file.uid() != user() {
+            return Err(UnixConnectError::NotOurs { path: path.to_owned(), owner: file.uid() });
+        }
+        let stream = UnixStream::connect(path).await.map_err(failed)?;
+        let peer = stream.peer_cred().map_err(failed)?;
+        if peer.uid() != user() {
+            return Err(UnixConnectError::Impostor { path: path.to_owned(), user: peer.uid() });
+        }
+        Ok(Self { stream, local: process_label(None), peer: path.display().to_string() })
+    }
+
+    /// Takes a connection as it is. Whether the peer may be trusted is for the caller to know.
+    ///
+    /// # Errors
+    /// When the system does not tell who the peer is.
+    pub fn new(stream: UnixStream) -> io::Result<Self> {
+        let peer = process_label(Some(stream.peer_cred()?));
+        Ok(Self { stream, local: process_label(None), peer })
+    }
+
+    /// A connection that was made to the listener at `path` by `peer`.
+    fn accepted(stream: UnixStream, path: &Path, peer: UCred) -> Self {
+        Self { stream, local: path.display().to_string(), peer: process_label(Some(peer)) }
+    }
+}
+
+impl Transport for UnixSocketTransport {
+    fn kind(&self) -> TransportKind {
+        TransportKind::UnixSocket
+    }
+
+    fn peer(&self) -> String {
+        self.peer.clone()
+    }
+
+    fn local(&self) -> String {
+        self.local.clone()
+    }
+
+    fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
+        let (reader, writer) = self.stream.into_split();
+        (Box::new(FrameWriter::new(writer)), Box::new(FrameReader::new(reader, max_frame)))
+    }
+}
+
+impl fmt::Debug for UnixSocketTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnixSocketTransport")
+            .field("local", &self.local)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A process, for people: this one, or that of a peer.
+fn process_label(peer: Option<UCred>) -> String {
+    match peer.map(|peer| peer.pid()) {
+        None => format!("process {}", std::process::id()),
+        Some(Some(pid)) => format!("process {pid}"),
+        // Not every system tells.
+        Some(None) => "a process of this machine".to_owned(),
+    }
+}
+
+/// The user that this process acts for.
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
