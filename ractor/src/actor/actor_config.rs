@@ -82,8 +82,10 @@ pub enum Overflow {
 
 /// Which transport an actor wants its messages from other nodes to come by.
 ///
-/// It is kept with the actor ([`ActorCell::transport_preference`](crate::ActorCell::transport_preference));
-/// nothing acts on it yet.
+/// Nodes tell each other of it, so that senders of other nodes keep to it: where there is no link of
+/// a pinned kind, their casts fail at once and return the message. It is kept with the actor
+/// ([`ActorCell::transport_preference`](crate::ActorCell::transport_preference)); senders of the
+/// same process are not concerned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportPreference {

@@ -1,6 +1,8 @@
 //! What an actor is to those who refer to it: identity, state of life, and ports.
 
 use std::any::TypeId;
+#[cfg(feature = "cluster")]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 
 use crate::actor::actor_config::{ActorConfig, TransportPreference};
@@ -11,6 +13,9 @@ use crate::actor::supervision::SupervisionTree;
 use crate::concurrency::Notify;
 use crate::{ActorId, ActorName, ActorStatus, Message, MessagingErr, Signal, SupervisionEvent};
 
+#[cfg(feature = "cluster")]
+#[path = "actor_properties/remote.rs"]
+mod remote;
 #[path = "actor_properties/send.rs"]
 mod send;
 #[path = "actor_properties/send_arc.rs"]
@@ -56,6 +61,9 @@ pub(crate) struct ActorProperties<Q: ?Sized = dyn Mailbox> {
     pub(crate) type_id: TypeId,
     #[cfg(feature = "cluster")]
     pub(crate) supports_remoting: bool,
+    /// Of a proxy: messages to it go back to their senders.
+    #[cfg(feature = "cluster")]
+    unreachable: AtomicBool,
     pub(crate) mailbox: Q,
 }
 
@@ -74,6 +82,8 @@ impl<Q> ActorProperties<Q> {
             type_id: identity.type_id,
             #[cfg(feature = "cluster")]
             supports_remoting: identity.supports_remoting,
+            #[cfg(feature = "cluster")]
+            unreachable: AtomicBool::new(false),
             mailbox,
         }
     }

@@ -23,6 +23,8 @@ pub enum UndeliveredReason {
     NotCopyable,
     /// The actor is on another node, and the value cannot be serialised.
     NotSerializable,
+    /// The actor is on another node, pins a transport, and there is no link of that kind now.
+    NoLink,
 }
 
 impl fmt::Display for UndeliveredReason {
@@ -38,6 +40,10 @@ impl fmt::Display for UndeliveredReason {
             Self::NotSerializable => {
                 "it is on another node, and the value cannot be serialised; derive \
                  `RactorClusterMessage`"
+            }
+            Self::NoLink => {
+                "it pins a transport, and no link of that kind leads to its node; send later, or \
+                 spawn it with another preference"
             }
         })
     }

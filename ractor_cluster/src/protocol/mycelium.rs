@@ -1,21 +1,63 @@
 //! What nodes of the fork say to each other: `mycelium.proto`.
 #![allow(unreachable_pub, reason = "generated code is public")]
 
-use super::control::control_message::Msg;
-use super::control::ControlMessage;
+use bytes::Bytes;
+use prost::Message as _;
+use ractor::actor::actor_config::TransportPreference;
+
+use super::meta::network_message::Message;
+use super::NetworkMessage;
+use frame::Body;
 
 include!(concat!(env!("OUT_DIR"), "/mycelium.rs"));
 
-impl Announcement {
-    /// The control message with which this node says that it is one of the fork's.
-    pub(crate) fn of_this_node() -> ControlMessage {
-        let release = env!("CARGO_PKG_VERSION").to_owned();
-        ControlMessage { msg: Some(Msg::Announcement(Self { release })) }
+/// The version of the fork's protocol that this release speaks.
+pub(crate) const VERSION: u32 = 1;
+
+impl From<Body> for NetworkMessage {
+    fn from(body: Body) -> Self {
+        Self { message: Some(Message::Mycelium(Frame { body: Some(body) })) }
+    }
+}
+
+impl Body {
+    /// As it goes over a link.
+    pub(crate) fn encoded(self) -> Bytes {
+        NetworkMessage::from(self).encode_to_vec().into()
     }
 
-    /// Notes what the peer of the session `node_id` announced.
-    pub(crate) fn note(&self, node_id: u64) {
-        tracing::info!(node_id, release = self.release, "the peer runs Mycelium's fork");
+    /// Of a frame of the fork's, if `frame` is one.
+    pub(crate) fn decode(frame: Bytes) -> Option<Self> {
+        match NetworkMessage::decode(frame).ok()?.message? {
+            Message::Mycelium(Frame { body }) => body,
+            _ => None,
+        }
+    }
+}
+
+impl From<TransportPreference> for Preference {
+    fn from(preference: TransportPreference) -> Self {
+        match preference {
+            TransportPreference::Arc => Self::Arc,
+            TransportPreference::SharedMemory => Self::SharedMemory,
+            TransportPreference::UnixSocket => Self::UnixSocket,
+            TransportPreference::Tcp => Self::Tcp,
+            TransportPreference::Tls => Self::Tls,
+            _ => Self::Adaptive,
+        }
+    }
+}
+
+impl From<Preference> for TransportPreference {
+    fn from(preference: Preference) -> Self {
+        match preference {
+            Preference::Adaptive => Self::Adaptive,
+            Preference::Arc => Self::Arc,
+            Preference::SharedMemory => Self::SharedMemory,
+            Preference::UnixSocket => Self::UnixSocket,
+            Preference::Tcp => Self::Tcp,
+            Preference::Tls => Self::Tls,
+        }
     }
 }
 
@@ -23,30 +65,42 @@ impl Announcement {
 mod tests {
     use prost::Message as _;
 
-    use super::{Announcement, ControlMessage, Msg};
+    use super::frame::Body;
+    use super::{Hello, NetworkMessage, Preference};
+    use ractor::actor::actor_config::TransportPreference;
 
     #[test]
-    fn an_announcement_survives_the_wire() {
-        let sent = Announcement::of_this_node();
-        let received = ControlMessage::decode(sent.encode_to_vec().as_slice()).unwrap();
-        let Some(Msg::Announcement(announcement)) = received.msg else {
-            panic!("{received:?}");
-        };
-        assert!(announcement.release.contains("+mycelium"));
+    fn a_frame_survives_the_wire() {
+        let hello = Body::Hello(Hello { version: 1, nonce: vec![7; 32] });
+        assert_eq!(Body::decode(hello.clone().encoded()), Some(hello));
     }
 
     #[test]
-    fn a_variant_that_a_node_does_not_know_is_skipped() {
+    fn a_stock_node_skips_our_frames() {
         /// As a stock node would have it, which knows no variant of ours.
         #[derive(Clone, PartialEq, prost::Message)]
         struct Stock {
-            #[prost(message, optional, tag = "9")]
-            ready: Option<()>,
+            #[prost(message, optional, tag = "2")]
+            node: Option<()>,
         }
-        let sent = Announcement::of_this_node().encode_to_vec();
-        assert_eq!(Stock::decode(sent.as_slice()).unwrap(), Stock::default());
-        // And the other way: a variant of a later release of the fork.
+        let sent = Body::Hello(Hello::default()).encoded();
+        assert_eq!(Stock::decode(sent).unwrap(), Stock::default());
+        // And the other way: a frame of a later release of the fork.
         let later = [0xca, 0x3e, 0x00]; // field 1001, an empty message
-        assert_eq!(ControlMessage::decode(later.as_slice()).unwrap(), ControlMessage::default());
+        assert_eq!(NetworkMessage::decode(later.as_slice()).unwrap(), NetworkMessage::default());
+    }
+
+    #[test]
+    fn preferences_are_the_same_on_both_sides() {
+        for preference in [
+            TransportPreference::Adaptive,
+            TransportPreference::Arc,
+            TransportPreference::SharedMemory,
+            TransportPreference::UnixSocket,
+            TransportPreference::Tcp,
+            TransportPreference::Tls,
+        ] {
+            assert_eq!(TransportPreference::from(Preference::from(preference)), preference);
+        }
     }
 }

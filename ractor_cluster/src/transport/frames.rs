@@ -10,6 +10,8 @@ pub use reader::FrameReader;
 pub use writer::FrameWriter;
 
 pub(super) use length::check as check_length;
+#[cfg(test)]
+pub(crate) use reader::LARGE_BLOCK as LARGEST_READ;
 pub(super) use turn::Turn;
 
 /// The length before each frame takes as many bytes.

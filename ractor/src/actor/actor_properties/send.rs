@@ -94,6 +94,10 @@ impl ActorProperties {
         if !self.handles::<M>() {
             return Err(MessagingErr::InvalidActorType);
         }
+        #[cfg(feature = "cluster")]
+        if !self.is_reachable() {
+            return Err(MessagingErr::SendErr(message));
+        }
         // Before it is boxed: `box_message` may drain this very actor.
         let Some(admitted) = Admitted::to(&self.mailbox) else {
             return Err(MessagingErr::SendErr(message));

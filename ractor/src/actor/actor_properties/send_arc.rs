@@ -76,6 +76,9 @@ impl<T: SharedMessage> Fanout<T> {
 
     #[cfg(feature = "cluster")]
     fn send_away(&mut self, actor: &ActorCell) -> Result<(), UndeliveredReason> {
+        if !actor.inner.is_reachable() {
+            return Err(UndeliveredReason::NoLink);
+        }
         let wire = self.wire.get_or_insert_with(|| serialize(&*self.message));
         let cast = wire.as_ref().map_err(|reason| *reason)?;
         let copy = SerializedMessage::Cast {

@@ -15,8 +15,8 @@ use crate::transport::{FrameStream, TransportMessage};
 
 /// What is read at once where frames are small.
 const BLOCK: usize = 64 * 1024;
-/// What is read at once where a [`BLOCK`] would hold a few frames only.
-const LARGE_BLOCK: usize = 256 * 1024;
+/// What is read at once where a [`BLOCK`] would hold a few frames only, and at most.
+pub(crate) const LARGE_BLOCK: usize = 256 * 1024;
 /// What is read at once where frames have memory of their own: their beginning is copied.
 const SMALL_BLOCK: usize = 16 * 1024;
 
@@ -157,6 +157,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         if let Some(large) = &mut self.large {
             large.grow(large.bytes.len(), self.recent)?;
             let room = large.bytes.capacity().min(large.length) - large.bytes.len();
+            let room = room.min(LARGE_BLOCK);
             let mut room = (&mut large.bytes).limit(room);
             return pin!(self.reader.read_buf(&mut room)).poll(context);
         }

@@ -1,0 +1,124 @@
+//! The handshake by which a further link joins a session: both ends prove that they know the
+//! session's secret, the listener first, so that a dialler tells nothing to a false one.
+
+use std::fmt;
+use std::io;
+
+use bytes::Bytes;
+
+use super::directory;
+use super::halves::Halves;
+use super::secret::{draw, Nonces, Role, Secret, BYTES};
+use super::{Event, LinkEvent};
+use crate::protocol::mycelium::frame::Body;
+use crate::protocol::mycelium::{Attach, AttachAccepted, AttachChallenge, AttachProof};
+use crate::transport::{Transport, TransportMessage};
+use crate::NodeSessionMessage;
+
+/// Why a link did not join a session.
+#[derive(Debug)]
+pub(crate) enum AttachError {
+    Io(io::Error),
+    /// The peer closed the link before the handshake was done.
+    Closed,
+    /// It said something else than what was due.
+    Unexpected(&'static str),
+    /// It does not know the secret.
+    Proof,
+    /// There is no such session here, or it does not take links of this kind.
+    NoSession,
+}
+
+impl fmt::Display for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "{error}"),
+            Self::Closed => f.write_str("the peer closed the link during its handshake"),
+            Self::Unexpected(due) => write!(f, "the peer did not send {due}"),
+            Self::Proof => f.write_str("the peer does not know the session's secret"),
+            Self::NoSession => f.write_str("no session here takes this link"),
+        }
+    }
+}
+
+impl std::error::Error for AttachError {}
+
+impl From<io::Error> for AttachError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Joins a link that was dialled to the session of `secret`. Cancelling it closes the link.
+pub(crate) async fn dial(
+    transport: Box<dyn Transport>,
+    secret: &Secret,
+    max_frame: u64,
+) -> Result<Halves, AttachError> {
+    let mut link = Halves::of(transport, max_frame);
+    let dialler = draw();
+    let attach = Attach { session: secret.name().to_vec(), nonce: dialler.to_vec() };
+    send(&mut link, Body::Attach(attach)).await?;
+    let Body::AttachChallenge(challenge) = receive(&mut link).await? else {
+        return Err(AttachError::Unexpected("a challenge"));
+    };
+    let listener = nonce(&challenge.nonce).ok_or(AttachError::Unexpected("a nonce"))?;
+    let nonces = Nonces { dialler, listener };
+    if !secret.verify(Role::Listener, link.kind, &nonces, &challenge.proof) {
+        return Err(AttachError::Proof);
+    }
+    let proof = secret.proof(Role::Dialler, link.kind, &nonces);
+    send(&mut link, Body::AttachProof(AttachProof { proof })).await?;
+    let Body::AttachAccepted(AttachAccepted {}) = receive(&mut link).await? else {
+        return Err(AttachError::Unexpected("its consent"));
+    };
+    Ok(link)
+}
+
+/// Joins a link that came to a listener, and began with `attach`, to its session.
+pub(crate) async fn accept(mut link: Halves, attach: Attach) -> Result<(), AttachError> {
+    let session = directory::session(&attach.session, Role::Listener)
+        .filter(|session| session.takes(link.kind))
+        .ok_or(AttachError::NoSession)?;
+    let dialler = nonce(&attach.nonce).ok_or(AttachError::Unexpected("a nonce"))?;
+    let nonces = Nonces { dialler, listener: draw() };
+    let challenge = AttachChallenge {
+        nonce: nonces.listener.to_vec(),
+        proof: session.secret.proof(Role::Listener, link.kind, &nonces),
+    };
+    send(&mut link, Body::AttachChallenge(challenge)).await?;
+    let Body::AttachProof(proof) = receive(&mut link).await? else {
+        return Err(AttachError::Unexpected("its proof"));
+    };
+    if !session.secret.verify(Role::Dialler, link.kind, &nonces, &proof.proof) {
+        return Err(AttachError::Proof);
+    }
+    // The session reads nothing of the link before it has it, so that what the dialler sends from
+    // here on comes after.
+    send(&mut link, Body::AttachAccepted(AttachAccepted {})).await?;
+    let up = NodeSessionMessage::Link(LinkEvent(Event::Up(Box::new(link))));
+    session.handler.cast(up).map_err(|_| AttachError::NoSession)
+}
+
+async fn send(link: &mut Halves, body: Body) -> Result<(), AttachError> {
+    let frame: Bytes = body.encoded();
+    // Every transport carries bytes.
+    link.sink
+        .queue(TransportMessage::Bytes(frame))
+        .map_err(|_| AttachError::Unexpected("a way to send"))?;
+    Ok(link.sink.flush().await?)
+}
+
+async fn receive(link: &mut Halves) -> Result<Body, AttachError> {
+    match link.stream.frame().await? {
+        None => Err(AttachError::Closed),
+        Some(TransportMessage::Bytes(frame)) => {
+            Body::decode(frame).ok_or(AttachError::Unexpected("a frame of the handshake"))
+        }
+        Some(TransportMessage::Arc(_)) => Err(AttachError::Unexpected("a frame of the handshake")),
+    }
+}
+
+fn nonce(bytes: &[u8]) -> Option<[u8; BYTES]> {
+    bytes.try_into().ok()
+}

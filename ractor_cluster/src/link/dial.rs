@@ -1,0 +1,118 @@
+//! Making further links to a peer, and making them again after they broke.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ractor::concurrency::JoinHandle;
+use ractor::ActorRef;
+use rand::RngExt as _;
+
+use super::attach::{self, AttachError};
+use super::directory;
+use super::secret::{Role, Secret};
+use super::{Event, LinkEvent};
+use crate::transport::{ArcTransport, TcpTransport, Transport, TransportKind};
+use crate::NodeSessionMessage;
+
+/// The pauses between two tries to make a broken link again grow from the first to the second.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How a peer may be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    InProcess,
+    Unix(PathBuf),
+    Tcp(SocketAddr),
+}
+
+impl Route {
+    pub(crate) const fn kind(&self) -> TransportKind {
+        match self {
+            Self::InProcess => TransportKind::Arc,
+            Self::Unix(_) => TransportKind::UnixSocket,
+            Self::Tcp(_) => TransportKind::Tcp,
+        }
+    }
+}
+
+/// What every link of a session is made with.
+#[derive(Debug, Clone)]
+pub(crate) struct Dialler {
+    pub(crate) session: ActorRef<NodeSessionMessage>,
+    pub(crate) secret: Secret,
+    pub(crate) max_frame: u64,
+    pub(crate) timeout: Duration,
+}
+
+impl Dialler {
+    /// Makes a link, and joins it to the session at both ends.
+    pub(crate) async fn dial(&self, route: &Route) -> Result<Box<dyn Transport>, AttachError> {
+        let dial = async {
+            let transport: Box<dyn Transport> = match route {
+                Route::InProcess => return in_process(&self.secret),
+                #[cfg(unix)]
+                Route::Unix(path) => Box::new(
+                    crate::transport::UnixSocketTransport::connect(path)
+                        .await
+                        .map_err(std::io::Error::other)?,
+                ),
+                #[cfg(not(unix))]
+                Route::Unix(_) => return Err(AttachError::NoSession),
+                Route::Tcp(address) => Box::new(TcpTransport::connect(*address).await?),
+            };
+            let halves = attach::dial(transport, &self.secret, self.max_frame).await?;
+            Ok(Box::new(halves) as Box<dyn Transport>)
+        };
+        match tokio::time::timeout(self.timeout, dial).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(AttachError::Io(std::io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    /// Goes on trying to make a link, with growing pauses of random length, until there is one or the task is
+    /// dropped.
+    pub(crate) fn keep_dialling(self, route: Route) -> Redial {
+        let task = ractor::concurrency::spawn(async move {
+            let mut pause = FIRST_PAUSE;
+            loop {
+                let jittered = rand::rng().random_range(pause / 2..=pause);
+                ractor::concurrency::sleep(jittered).await;
+                match self.dial(&route).await {
+                    Ok(link) => {
+                        let up = NodeSessionMessage::Link(LinkEvent(Event::Up(link)));
+                        // A session that has ended meanwhile needs no link.
+                        _ = self.session.cast(up);
+                        return;
+                    }
+                    Err(error) => tracing::debug!(kind = %route.kind(), %error, "no link yet"),
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        });
+        Redial(task)
+    }
+}
+
+/// Tries to make a link again, as long as it is held.
+#[derive(Debug)]
+pub(crate) struct Redial(JoinHandle<()>);
+
+impl Drop for Redial {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A link to the other end of the session in this process. That it is found by the session's secret
+/// name is the proof.
+fn in_process(secret: &Secret) -> Result<Box<dyn Transport>, AttachError> {
+    let other = directory::session(&secret.name(), Role::Listener)
+        .filter(|session| session.takes(TransportKind::Arc))
+        .ok_or(AttachError::NoSession)?;
+    let (here, there) = ArcTransport::pair("this process", "this process");
+    let up = NodeSessionMessage::Link(LinkEvent(Event::Up(Box::new(there))));
+    other.handler.cast(up).map_err(|_| AttachError::NoSession)?;
+    Ok(Box::new(here))
+}

@@ -1,0 +1,146 @@
+//! What the node servers and sessions of this process know of each other: which options a server
+//! has, where it listens, and which session a further link belongs to.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ractor::{ActorId, ActorRef};
+
+use super::options::LinkOptions;
+use super::secret::{Role, Secret, SessionName};
+use crate::transport::TransportKind;
+use crate::{NodeId, NodeServerMessage, NodeSessionMessage};
+
+/// A node server of this process.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) options: LinkOptions,
+    pub(crate) max_frame: u64,
+    listening: Mutex<Vec<Listening>>,
+}
+
+/// Where a node server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listening {
+    /// By what.
+    pub kind: TransportKind,
+    /// The address, with the port that the system gave, or the path.
+    pub address: String,
+}
+
+impl Server {
+    /// The Unix socket, if there is one.
+    pub(crate) fn unix_socket(&self) -> Option<PathBuf> {
+        let listening = locked(&self.listening);
+        let unix = listening.iter().find(|it| it.kind == TransportKind::UnixSocket)?;
+        Some(PathBuf::from(&unix.address))
+    }
+
+    /// Notes that a listener has begun, until the guard is dropped.
+    pub(crate) fn listens(self: &Arc<Self>, kind: TransportKind, address: String) -> Registered {
+        let listening = Listening { kind, address };
+        locked(&self.listening).push(listening.clone());
+        Registered { server: self.clone(), listening }
+    }
+}
+
+/// A listener's entry.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    server: Arc<Server>,
+    listening: Listening,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut all = locked(&self.server.listening);
+        if let Some(index) = all.iter().position(|it| *it == self.listening) {
+            all.swap_remove(index);
+        }
+    }
+}
+
+/// A session to which further links may be attached.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) node_id: NodeId,
+    pub(crate) handler: ActorRef<NodeSessionMessage>,
+    pub(crate) secret: Secret,
+    /// Whether a link that does not leave the machine may join.
+    pub(crate) local: bool,
+}
+
+impl Session {
+    /// Whether a link of this kind may join.
+    pub(crate) fn takes(&self, kind: TransportKind) -> bool {
+        match kind {
+            TransportKind::Arc | TransportKind::SharedMemory | TransportKind::UnixSocket => {
+                self.local
+            }
+            TransportKind::Tcp | TransportKind::Tls | TransportKind::External => true,
+        }
+    }
+}
+
+type Key = (SessionName, bool);
+
+static SERVERS: Mutex<Option<HashMap<ActorId, Arc<Server>>>> = Mutex::new(None);
+static SESSIONS: Mutex<Option<HashMap<Key, Session>>> = Mutex::new(None);
+
+/// A node server begins.
+pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOptions, max_frame: u64) {
+    let entry = Server { options, max_frame, listening: Mutex::default() };
+    locked(&SERVERS).get_or_insert_default().insert(server.get_id(), Arc::new(entry));
+}
+
+/// A node server ends.
+pub(crate) fn unregister(server: ActorId) {
+    locked(&SERVERS).get_or_insert_default().remove(&server);
+}
+
+/// What the server of a session or of a listener was told.
+pub(crate) fn server(server: ActorId) -> Option<Arc<Server>> {
+    locked(&SERVERS).as_ref()?.get(&server).cloned()
+}
+
+/// Where a node server listens at present, with the ports that the system chose.
+pub fn listening(node_server: &ActorRef<NodeServerMessage>) -> Vec<Listening> {
+    server(node_server.get_id()).map_or_else(Vec::new, |it| locked(&it.listening).clone())
+}
+
+/// A session can be found from here on, until the guard is dropped.
+pub(crate) fn open(session: Session, end: Role) -> Open {
+    let key = (session.secret.name(), end == Role::Dialler);
+    locked(&SESSIONS).get_or_insert_default().insert(key, session);
+    Open(key)
+}
+
+/// The session of this name, seen from its `end`.
+pub(crate) fn session(name: &[u8], end: Role) -> Option<Session> {
+    let name: SessionName = name.try_into().ok()?;
+    locked(&SESSIONS).as_ref()?.get(&(name, end == Role::Dialler)).cloned()
+}
+
+/// The session with a peer of the fork.
+pub(crate) fn session_of(node_id: NodeId) -> Option<ActorRef<NodeSessionMessage>> {
+    let sessions = locked(&SESSIONS);
+    let session = sessions.as_ref()?.values().find(|session| session.node_id == node_id)?;
+    Some(session.handler.clone())
+}
+
+/// A session that can be found.
+#[derive(Debug)]
+pub(crate) struct Open(Key);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        locked(&SESSIONS).get_or_insert_default().remove(&self.0);
+    }
+}
+
+/// Nothing under these locks can be left half done.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,234 @@
+//! What a [`NodeServer`](crate::NodeServer) may be told of links and peers.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ractor::actor::actor_config::TransportPreference;
+
+/// How a node listens, and which links it makes to its peers of the fork. Peers of stock
+/// `ractor_cluster` have the one link that they made.
+///
+/// ```
+/// use ractor::actor::actor_config::TransportPreference;
+/// use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy, UnixListening};
+///
+/// let options = LinkOptions::default()
+///     .with_number(7)
+///     .with_unix(UnixListening::Off)
+///     .with_peer(Peer::named("archive"), PeerPolicy::default().with_location(Location::Remote));
+/// assert_eq!(options.preference, TransportPreference::Adaptive);
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct LinkOptions {
+    /// The number that peers know this node by, beside its name.
+    pub number: Option<u64>,
+    /// The transport by which this node sends, where neither the receiving actor nor its node pins
+    /// one. A pinned kind also forbids to look for cheaper ones.
+    pub preference: TransportPreference,
+    /// Whether and where to listen for peers of this machine.
+    pub unix: UnixListening,
+    /// Further listeners, beside the one of the node server's port.
+    pub listeners: Vec<Listen>,
+    /// How long a handshake may take: from a connection to its first frame, and from
+    /// authentication to the announcement of actors.
+    pub handshake_timeout: Duration,
+    /// Connections whose handshake is under way; more wait to be accepted.
+    pub max_handshakes: usize,
+    /// The bytes of messages kept per peer until it has acknowledged them, so that they can go
+    /// again when a link breaks.
+    pub replay_window: usize,
+    /// What is known of peers.
+    pub peers: HashMap<Peer, PeerPolicy>,
+}
+
+impl Default for LinkOptions {
+    fn default() -> Self {
+        Self {
+            number: None,
+            preference: TransportPreference::Adaptive,
+            unix: UnixListening::default(),
+            listeners: Vec::new(),
+            handshake_timeout: Duration::from_secs(10),
+            max_handshakes: 256,
+            replay_window: 16 * 1024 * 1024,
+            peers: HashMap::new(),
+        }
+    }
+}
+
+impl LinkOptions {
+    /// With this number.
+    #[must_use]
+    pub fn with_number(mut self, number: u64) -> Self {
+        self.number = Some(number);
+        self
+    }
+
+    /// With this preference.
+    #[must_use]
+    pub fn with_preference(mut self, preference: TransportPreference) -> Self {
+        self.preference = preference;
+        self
+    }
+
+    /// Listening so for peers of this machine.
+    #[must_use]
+    pub fn with_unix(mut self, unix: UnixListening) -> Self {
+        self.unix = unix;
+        self
+    }
+
+    /// With a further listener.
+    #[must_use]
+    pub fn with_listener(mut self, listener: Listen) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// With this knowledge of a peer.
+    #[must_use]
+    pub fn with_peer(mut self, peer: Peer, policy: PeerPolicy) -> Self {
+        self.peers.insert(peer, policy);
+        self
+    }
+
+    /// With this time for handshakes.
+    #[must_use]
+    pub fn with_handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// With this many bytes of replay window.
+    #[must_use]
+    pub fn with_replay_window(mut self, bytes: usize) -> Self {
+        self.replay_window = bytes;
+        self
+    }
+
+    /// The policy towards the peer of this full name (`name@host`) and number. The name goes first.
+    pub(crate) fn policy(&self, full_name: &str, number: Option<u64>) -> PeerPolicy {
+        let name = full_name.split_once('@').map_or(full_name, |(name, _)| name);
+        let by_name = self.peers.get(&Peer::Name(name.to_owned()));
+        let by_number = || self.peers.get(&Peer::Number(number?));
+        by_name.or_else(by_number).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for LinkOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkOptions")
+            .field("number", &self.number)
+            .field("preference", &self.preference)
+            .field("unix", &self.unix)
+            .field("listeners", &self.listeners)
+            .field("peers", &self.peers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether and where a node listens for peers of its machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnixListening {
+    /// In a private folder, by a name of its own; peers are told. Where that cannot be, the node
+    /// goes without, and says so once.
+    #[default]
+    Automatic,
+    /// At this path; where that cannot be, the node does not start.
+    At(PathBuf),
+    /// Not at all.
+    Off,
+}
+
+/// A further listener.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Listen {
+    /// TCP at this address.
+    Tcp(SocketAddr),
+    /// TLS at this address.
+    Tls(SocketAddr, tokio_rustls::TlsAcceptor),
+}
+
+impl fmt::Debug for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Tls(address, _) => write!(f, "tls://{address}"),
+        }
+    }
+}
+
+/// By what a peer is known in configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// The name before the `@`. Stock peers have this only.
+    Name(String),
+    /// The number that the peer's own configuration gives it.
+    Number(u64),
+}
+
+impl Peer {
+    /// By its name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self::Name(name.into())
+    }
+}
+
+/// What is known of a peer before it is met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerPolicy {
+    /// Where it is.
+    pub location: Location,
+    /// The transport to it, in place of [`LinkOptions::preference`].
+    pub preference: TransportPreference,
+}
+
+impl PeerPolicy {
+    /// Of a peer that is there.
+    #[must_use]
+    pub const fn with_location(self, location: Location) -> Self {
+        Self { location, ..self }
+    }
+
+    /// Of a peer that is reached so.
+    #[must_use]
+    pub const fn with_preference(self, preference: TransportPreference) -> Self {
+        Self { preference, ..self }
+    }
+}
+
+/// Where a peer is expected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Location {
+    /// Wherever it proves to be.
+    #[default]
+    Auto,
+    /// On this machine. A peer that cannot prove it is refused.
+    Local,
+    /// Elsewhere: cheaper links are neither looked for nor accepted.
+    Remote,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_found_by_name_and_then_by_number() {
+        let remote = PeerPolicy::default().with_location(Location::Remote);
+        let local = PeerPolicy::default().with_location(Location::Local);
+        let options = LinkOptions::default()
+            .with_peer(Peer::named("a"), remote)
+            .with_peer(Peer::Number(3), local);
+        assert_eq!(options.policy("a@host", Some(3)), remote);
+        assert_eq!(options.policy("b@host", Some(3)), local);
+        assert_eq!(options.policy("b", None), PeerPolicy::default());
+    }
+}

@@ -1,0 +1,156 @@
+//! What both ends of a session know, and nobody else: it makes a further link part of the session.
+//!
+//! Each end gives half of it over the authenticated first link, and the cookie goes in as well: who
+//! only listened to that link cannot attach another. Proofs are HMAC-SHA-256 over both nonces of the
+//! new link, the role of who proves, and the kind of transport, and are compared in constant time.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use crate::transport::TransportKind;
+
+/// The bytes of a share, of a nonce, of a session's name and of a proof.
+pub(crate) const BYTES: usize = 32;
+
+/// By which name a session is found; it tells nothing of the key.
+pub(crate) type SessionName = [u8; BYTES];
+
+/// Which end proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The one who connected the link.
+    Dialler,
+    /// The one who was connected to.
+    Listener,
+}
+
+/// The key of a session's links.
+#[derive(Clone)]
+pub(crate) struct Secret {
+    name: SessionName,
+    key: [u8; BYTES],
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Secret {
+    /// Of the cookie and both shares; `client` is the end that made the first link. `None` when a share is
+    /// not one.
+    pub(crate) fn new(cookie: &str, client: &[u8], server: &[u8]) -> Option<Self> {
+        if client.len() != BYTES || server.len() != BYTES {
+            return None;
+        }
+        let name = Sha256::new()
+            .chain_update(b"session")
+            .chain_update(client)
+            .chain_update(server)
+            .finalize()
+            .into();
+        let mut key = keyed(cookie.as_bytes());
+        key.update(b"links");
+        key.update(client);
+        key.update(server);
+        Some(Self { name, key: key.finalize().into_bytes().into() })
+    }
+
+    /// The session's name.
+    pub(crate) fn name(&self) -> SessionName {
+        self.name
+    }
+
+    /// What `role` says to prove that it knows the secret.
+    pub(crate) fn proof(&self, role: Role, kind: TransportKind, nonces: &Nonces) -> Vec<u8> {
+        self.mac(role, kind, nonces).finalize().into_bytes().to_vec()
+    }
+
+    /// Whether `proof` is what `role` has to say.
+    pub(crate) fn verify(
+        &self,
+        role: Role,
+        kind: TransportKind,
+        nonces: &Nonces,
+        proof: &[u8],
+    ) -> bool {
+        self.mac(role, kind, nonces).verify_slice(proof).is_ok()
+    }
+
+    fn mac(&self, role: Role, kind: TransportKind, nonces: &Nonces) -> Hmac<Sha256> {
+        let mut mac = keyed(&self.key);
+        mac.update(match role {
+            Role::Dialler => b"dialler.",
+            Role::Listener => b"listener",
+        });
+        mac.update(&nonces.dialler);
+        mac.update(&nonces.listener);
+        // Last, since its length varies.
+        mac.update(kind.name().as_bytes());
+        mac
+    }
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+/// What both ends of a new link drew.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nonces {
+    pub(crate) dialler: [u8; BYTES],
+    pub(crate) listener: [u8; BYTES],
+}
+
+/// A nonce, or a share.
+pub(crate) fn draw() -> [u8; BYTES] {
+    rand::random()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nonces() -> Nonces {
+        Nonces { dialler: draw(), listener: draw() }
+    }
+
+    #[test]
+    fn both_ends_agree() {
+        let (client, server) = (draw(), draw());
+        let here = Secret::new("cookie", &client, &server).unwrap();
+        let there = Secret::new("cookie", &client, &server).unwrap();
+        let nonces = nonces();
+        let proof = here.proof(Role::Dialler, TransportKind::UnixSocket, &nonces);
+        assert_eq!(here.name(), there.name());
+        assert!(there.verify(Role::Dialler, TransportKind::UnixSocket, &nonces, &proof));
+    }
+
+    #[test]
+    fn a_proof_is_of_one_role_kind_link_and_cookie() {
+        let (client, server) = (draw(), draw());
+        let secret = Secret::new("cookie", &client, &server).unwrap();
+        let link = nonces();
+        let proof = secret.proof(Role::Dialler, TransportKind::UnixSocket, &link);
+        let is_it = |secret: &Secret, role, kind, nonces: &Nonces| {
+            secret.verify(role, kind, nonces, &proof)
+        };
+        let unix = TransportKind::UnixSocket;
+        assert!(is_it(&secret, Role::Dialler, unix, &link));
+        assert!(!is_it(&secret, Role::Listener, unix, &link));
+        assert!(!is_it(&secret, Role::Dialler, TransportKind::Tcp, &link));
+        assert!(!is_it(&secret, Role::Dialler, unix, &nonces()));
+        let other = Secret::new("another cookie", &client, &server).unwrap();
+        assert!(!is_it(&other, Role::Dialler, unix, &link));
+        let swapped = Secret::new("cookie", &server, &client).unwrap();
+        assert!(!is_it(&swapped, Role::Dialler, unix, &link));
+        assert!(!secret.verify(Role::Dialler, unix, &link, &proof[1..]));
+    }
+
+    #[test]
+    fn a_short_share_makes_no_secret() {
+        assert!(Secret::new("cookie", &[0; 31], &draw()).is_none());
+        assert!(Secret::new("cookie", &draw(), &[]).is_none());
+    }
+}

@@ -1,0 +1,126 @@
+//! Where a node server listens: TCP, with or without TLS, at its port, and whatever else its
+//! [`LinkOptions`](crate::link::options::LinkOptions) name.
+//!
+//! Each connection has a task of its own until its first frame is there, so that one that says
+//! nothing, or says it slowly, holds up no other. The first frame tells what it is: a new session,
+//! or a further link of one that there is.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::IncomingEncryptionMode;
+use crate::link::directory::{self, Registered, Server};
+use crate::link::options::{Listen, UnixListening};
+use crate::node::NodeServerMessage;
+
+#[path = "listener/accept.rs"]
+mod accept;
+#[path = "listener/bind.rs"]
+mod bind;
+
+use accept::{Acceptor, Door};
+
+/// The actor that holds a node server's listeners.
+pub(crate) struct Listener {
+    port: super::NetworkPort,
+    node_server: ActorRef<NodeServerMessage>,
+    encryption: IncomingEncryptionMode,
+    address: Option<IpAddr>,
+}
+
+impl Listener {
+    /// At `port` of `address`, or of all addresses.
+    pub(crate) fn new(
+        port: super::NetworkPort,
+        node_server: ActorRef<NodeServerMessage>,
+        encryption: IncomingEncryptionMode,
+        address: Option<IpAddr>,
+    ) -> Self {
+        Self { port, node_server, encryption, address }
+    }
+
+    /// Binds what the options name beside the port.
+    async fn bind_others(&self, server: &Arc<Server>) -> Result<Vec<Acceptor>, ActorProcessingErr> {
+        let mut acceptors = Vec::new();
+        for listener in &server.options.listeners {
+            let (address, tls) = match listener {
+                Listen::Tcp(address) => (*address, None),
+                Listen::Tls(address, tls) => (*address, Some(tls.clone())),
+            };
+            let listener = TcpListener::bind(address)
+                .await
+                .map_err(|error| format!("cannot listen at {listener:?}: {error}"))?;
+            acceptors.push(Acceptor::tcp(listener, tls));
+        }
+        #[cfg(unix)]
+        match &server.options.unix {
+            UnixListening::Off => {}
+            UnixListening::At(path) => {
+                let listener = crate::transport::UnixSocketListener::at(path)?;
+                acceptors.push(Acceptor::Unix(listener));
+            }
+            UnixListening::Automatic => match crate::transport::UnixSocketListener::automatic() {
+                Ok(listener) => acceptors.push(Acceptor::Unix(listener)),
+                Err(error) => tracing::warn!(
+                    %error,
+                    "this node has no Unix socket; peers of this machine reach it by TCP"
+                ),
+            },
+        }
+        Ok(acceptors)
+    }
+}
+
+/// The listeners' tasks, which end with the state.
+pub(crate) struct ListenerState {
+    _tasks: JoinSet<()>,
+    _registered: Vec<Registered>,
+}
+
+/// A listener takes no messages.
+#[derive(crate::RactorMessage)]
+pub(crate) struct ListenerMessage;
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Listener {
+    type Msg = ListenerMessage;
+    type Arguments = ActorRef<NodeServerMessage>;
+    type State = ListenerState;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Self::Msg>,
+        node_server: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        let listener = bind::bind(self.address, self.port).await?;
+        let address = listener.local_addr()?;
+        if address.port() != self.port {
+            node_server.cast(NodeServerMessage::PortChanged { port: address.port() })?;
+        }
+        let tls = match &self.encryption {
+            IncomingEncryptionMode::Raw => None,
+            IncomingEncryptionMode::Tls(tls) => Some(tls.clone()),
+        };
+        let mut acceptors = vec![Acceptor::tcp(listener, tls)];
+        let mut registered = Vec::new();
+        let server = directory::server(self.node_server.get_id());
+        if let Some(server) = &server {
+            acceptors.extend(self.bind_others(server).await?);
+            for acceptor in &acceptors {
+                registered.push(server.listens(acceptor.kind(), acceptor.address()));
+            }
+        }
+        let door = Arc::new(Door::new(self.node_server.clone(), server.as_deref()));
+        let mut tasks = JoinSet::new();
+        for acceptor in acceptors {
+            tasks.spawn(accept::accept(acceptor, door.clone()));
+        }
+        Ok(ListenerState { _tasks: tasks, _registered: registered })
+    }
+}
+
+include!(concat!(env!("OUT_DIR"), "/upstream/graft/src/net/listener.rs"));

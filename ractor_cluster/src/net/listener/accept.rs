@@ -1,0 +1,178 @@
+//! From a connection to its first frame.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message as _;
+use ractor::ActorRef;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::link::attach;
+use crate::link::directory::Server;
+use crate::link::halves::Halves;
+use crate::link::options::LinkOptions;
+use crate::net::NetworkStream;
+use crate::node::{NodeServerMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
+use crate::protocol::meta::network_message::Message;
+use crate::protocol::mycelium::{frame::Body, Frame};
+use crate::protocol::NetworkMessage;
+use crate::transport::{TcpTransport, TlsTransport, Transport, TransportKind, TransportMessage};
+
+/// The pause after an accept that failed, for instance for want of file descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// One listener.
+pub(super) enum Acceptor {
+    Tcp(TcpListener),
+    Tls(TcpListener, TlsAcceptor),
+    #[cfg(unix)]
+    Unix(crate::transport::UnixSocketListener),
+}
+
+/// A connection whose first frame is still to come.
+enum Incoming {
+    Transport(Box<dyn Transport>),
+    Tls(tokio::net::TcpStream, TlsAcceptor),
+}
+
+impl Acceptor {
+    pub(super) fn tcp(listener: TcpListener, tls: Option<TlsAcceptor>) -> Self {
+        match tls {
+            Some(tls) => Self::Tls(listener, tls),
+            None => Self::Tcp(listener),
+        }
+    }
+
+    pub(super) fn kind(&self) -> TransportKind {
+        match self {
+            Self::Tcp(_) => TransportKind::Tcp,
+            Self::Tls(..) => TransportKind::Tls,
+            #[cfg(unix)]
+            Self::Unix(_) => TransportKind::UnixSocket,
+        }
+    }
+
+    pub(super) fn address(&self) -> String {
+        match self {
+            Self::Tcp(listener) | Self::Tls(listener, _) => {
+                listener.local_addr().map_or_else(|error| error.to_string(), |it| it.to_string())
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => listener.path().display().to_string(),
+        }
+    }
+
+    async fn next(&self) -> io::Result<Incoming> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Incoming::Transport(Box::new(TcpTransport::new(stream))))
+            }
+            Self::Tls(listener, tls) => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Incoming::Tls(stream, tls.clone()))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => Ok(Incoming::Transport(Box::new(listener.accept().await?))),
+        }
+    }
+}
+
+/// What connections pass through on their way to the node server.
+pub(super) struct Door {
+    node_server: ActorRef<NodeServerMessage>,
+    max_frame: u64,
+    timeout: Duration,
+    handshakes: Arc<Semaphore>,
+}
+
+impl Door {
+    pub(super) fn new(node_server: ActorRef<NodeServerMessage>, server: Option<&Server>) -> Self {
+        let defaults = LinkOptions::default();
+        let options = server.map_or(&defaults, |server| &server.options);
+        Self {
+            node_server,
+            max_frame: server.map_or(DEFAULT_MAX_INBOUND_FRAME_SIZE, |server| server.max_frame),
+            timeout: options.handshake_timeout,
+            handshakes: Arc::new(Semaphore::new(options.max_handshakes.max(1))),
+        }
+    }
+
+    /// Takes a connection to its first frame, and to where that belongs.
+    async fn enter(&self, incoming: Incoming) {
+        let peer = match &incoming {
+            Incoming::Transport(transport) => format!("{transport:?}"),
+            Incoming::Tls(stream, _) => match stream.peer_addr() {
+                Ok(peer) => format!("tls link to {peer}"),
+                Err(error) => format!("tls link ({error})"),
+            },
+        };
+        match tokio::time::timeout(self.timeout, self.first_frame(incoming)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                tracing::debug!(peer, "a connection was closed before its first frame");
+            }
+            Ok(Err(error)) => tracing::warn!(peer, %error, "a connection is refused"),
+            Err(_) => tracing::warn!(
+                peer,
+                timeout = ?self.timeout,
+                "a connection is refused: its handshake was not done in time"
+            ),
+        }
+    }
+
+    async fn first_frame(&self, incoming: Incoming) -> io::Result<()> {
+        let transport: Box<dyn Transport> = match incoming {
+            Incoming::Transport(transport) => transport,
+            Incoming::Tls(stream, tls) => Box::new(TlsTransport::accept(stream, &tls).await?),
+        };
+        let mut halves = Halves::of(transport, self.max_frame);
+        let first = halves.stream.frame().await?;
+        let Some(TransportMessage::Bytes(frame)) = first else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        let message = NetworkMessage::decode(frame.clone()).map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("no frame of a node: {error}"))
+        })?;
+        if let Some(Message::Mycelium(Frame { body: Some(Body::Attach(attach)) })) = message.message
+        {
+            return attach::accept(halves, attach).await.map_err(io::Error::other);
+        }
+        let halves = halves.unread(TransportMessage::Bytes(frame));
+        let stream = Box::new(NetworkStream::Transport(Box::new(halves)));
+        let opened = NodeServerMessage::ConnectionOpened { stream, is_server: true };
+        self.node_server.cast(opened).map_err(|_| io::Error::other("the node server has ended"))
+    }
+}
+
+/// Accepts for ever. Dropping the future ends all handshakes that are under way.
+pub(super) async fn accept(acceptor: Acceptor, door: Arc<Door>) {
+    let mut handshakes = JoinSet::new();
+    let mut failing = false;
+    loop {
+        let permit = door.handshakes.clone().acquire_owned().await;
+        match acceptor.next().await {
+            Ok(incoming) => {
+                failing = false;
+                let door = door.clone();
+                handshakes.spawn(async move {
+                    door.enter(incoming).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                if !failing {
+                    let (kind, address) = (acceptor.kind(), acceptor.address());
+                    tracing::warn!(%kind, address, %error, "cannot accept; trying on");
+                }
+                failing = true;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        while handshakes.try_join_next().is_some() {}
+    }
+}

@@ -1,0 +1,275 @@
+//! One connection to a peer: an actor that sends frames, beside one that reads them. It knows of
+//! the transport only that it carries frames.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::task::Poll;
+
+use bytes::Bytes;
+use prost::Message as _;
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use tokio::sync::mpsc;
+
+use crate::link::{Event, LinkEvent};
+use crate::protocol::NetworkMessage;
+use crate::transport::{FrameSink, FrameStream, TransportMessage};
+use crate::{NodeSessionMessage, RactorMessage};
+
+/// What is handed to the kernel at a time, about, in bytes: more waits until it took this much.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// Frames handled in a row before other actors get a turn.
+const TURN: usize = 64;
+
+/// One connection, as an actor.
+pub(crate) struct Session {
+    handler: ActorRef<NodeSessionMessage>,
+    /// Of the first connection; for the log.
+    peer_addr: SocketAddr,
+    max_inbound_frame_size: u64,
+}
+
+impl Session {
+    /// Starts one below `supervisor`, which learns of its end. What it reads goes to `handler`.
+    pub(crate) async fn spawn_linked(
+        handler: ActorRef<NodeSessionMessage>,
+        stream: super::NetworkStream,
+        peer_addr: SocketAddr,
+        _local_addr: SocketAddr,
+        max_inbound_frame_size: u64,
+        supervisor: ActorCell,
+    ) -> Result<ActorRef<SessionMessage>, SpawnErr> {
+        let session = Self { handler, peer_addr, max_inbound_frame_size };
+        match Actor::spawn_linked(None, session, stream, supervisor).await {
+            Ok((session, _)) => Ok(session),
+            Err(error) => {
+                tracing::error!(%error, "a connection's actor did not start");
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What a connection is told.
+#[derive(RactorMessage)]
+pub(crate) enum SessionMessage {
+    /// Send this.
+    Send(NetworkMessage),
+    /// Send this, which is encoded already.
+    Frame(Bytes),
+    /// This came.
+    ObjectAvailable(NetworkMessage),
+    /// This came, as it was sent.
+    Shared(crate::transport::SharedCast),
+}
+
+pub(crate) struct SessionState {
+    outgoing: mpsc::UnboundedSender<TransportMessage>,
+    writer: tokio::task::JoinHandle<()>,
+    reader: ActorRef<SessionReaderMessage>,
+}
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Session {
+    type Msg = SessionMessage;
+    type Arguments = super::NetworkStream;
+    type State = SessionState;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        stream: super::NetworkStream,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        let (sink, frames) = stream.into_transport().split(self.max_inbound_frame_size);
+        let (outgoing, queued) = mpsc::unbounded_channel();
+        let writer = tokio::spawn(write(sink, queued, myself.clone()));
+        let reader = SessionReader { session: myself.clone() };
+        let (reader, _) = Actor::spawn_linked(None, reader, frames, myself.get_cell()).await?;
+        Ok(SessionState { outgoing, writer, reader })
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<Self::Msg>,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        state.writer.abort();
+        tracing::info!(peer = %self.peer_addr, "connection closed");
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        // Nobody on either side is told of what comes too late: the connection's end is an event.
+        match message {
+            SessionMessage::Frame(frame) => {
+                _ = state.outgoing.send(TransportMessage::Bytes(frame));
+            }
+            SessionMessage::Send(message) => {
+                let frame = message.encode_to_vec().into();
+                _ = state.outgoing.send(TransportMessage::Bytes(frame));
+            }
+            SessionMessage::ObjectAvailable(message) => {
+                _ = self.handler.cast(NodeSessionMessage::MessageReceived(message));
+            }
+            SessionMessage::Shared(cast) => {
+                _ = self.handler.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        event: SupervisionEvent,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(actor, error) => {
+                let is_reader = actor.get_id() == state.reader.get_id();
+                tracing::error!(%error, is_reader, "a child of a connection failed");
+                myself.stop(Some("child_panic".to_owned()));
+            }
+            SupervisionEvent::ActorTerminated(..) => {
+                myself.stop(Some("child_terminate".to_owned()));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Sends what comes in batches, as far as it has come.
+async fn write(
+    mut sink: Box<dyn FrameSink>,
+    mut queued: mpsc::UnboundedReceiver<TransportMessage>,
+    session: ActorRef<SessionMessage>,
+) {
+    while let Some(first) = queued.recv().await {
+        let mut next = Some(first);
+        while let Some(message) = next {
+            if sink.queue(message).is_err() {
+                // Sessions share only over links that carry what is shared.
+                tracing::error!("a link cannot carry a message, which is lost");
+            }
+            next = if sink.queued_bytes() < BATCH_BYTES { queued.try_recv().ok() } else { None };
+        }
+        if let Err(error) = sink.flush().await {
+            tracing::warn!(%error, "a connection cannot be written to");
+            session.stop(Some("channel_closed".to_owned()));
+            return;
+        }
+    }
+}
+
+/// Reads frames, one after the other.
+struct SessionReader {
+    session: ActorRef<SessionMessage>,
+}
+
+/// What a reader tells itself.
+pub(crate) enum SessionReaderMessage {
+    /// Read on.
+    WaitForObject,
+}
+
+impl ractor::Message for SessionReaderMessage {}
+
+impl SessionReader {
+    fn deliver(&self, frame: TransportMessage) -> io::Result<()> {
+        _ = match frame {
+            TransportMessage::Arc(cast) => self.session.cast(SessionMessage::Shared(cast)),
+            TransportMessage::Bytes(bytes) => {
+                self.session.cast(SessionMessage::ObjectAvailable(decode(bytes)?))
+            }
+        };
+        Ok(())
+    }
+
+    /// Waits for a frame, and takes those that are there already with it.
+    async fn read(&self, frames: &mut Box<dyn FrameStream>) -> io::Result<()> {
+        let mut next = frames.frame().await?;
+        for _ in 0..TURN {
+            let Some(frame) = next else {
+                return Err(ErrorKind::UnexpectedEof.into());
+            };
+            self.deliver(frame)?;
+            match std::future::poll_fn(|context| Poll::Ready(frames.poll_frame(context))).await {
+                Poll::Ready(read) => next = read?,
+                Poll::Pending => return Ok(()),
+            }
+        }
+        match next {
+            Some(frame) => self.deliver(frame),
+            None => Err(ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for SessionReader {
+    type Msg = SessionReaderMessage;
+    type Arguments = Box<dyn FrameStream>;
+    type State = Option<Box<dyn FrameStream>>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        frames: Box<dyn FrameStream>,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        myself.cast(SessionReaderMessage::WaitForObject)?;
+        Ok(Some(frames))
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<Self::Msg>,
+        frames: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        drop(frames.take());
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        SessionReaderMessage::WaitForObject: Self::Msg,
+        state: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(frames) = state else { return Ok(()) };
+        match self.read(frames).await {
+            Ok(()) => myself.cast(SessionReaderMessage::WaitForObject)?,
+            Err(error) => {
+                let reason = if error.kind() == ErrorKind::UnexpectedEof {
+                    "channel_closed"
+                } else {
+                    tracing::warn!(%error, "a connection is closed for what came by it");
+                    "frame_read_error"
+                };
+                drop(state.take());
+                myself.stop(Some(reason.to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn decode(frame: Bytes) -> io::Result<NetworkMessage> {
+    NetworkMessage::decode(frame).map_err(|error| {
+        io::Error::new(ErrorKind::InvalidData, format!("a frame is no message: {error}"))
+    })
+}
+
+/// Lets upstream's tests of frames drive our reader and writer.
+#[cfg(test)]
+#[path = "session/upstream_tests.rs"]
+mod upstream_tests;
+#[cfg(test)]
+use upstream_tests::*;
+
+include!(concat!(env!("OUT_DIR"), "/upstream/graft/src/net/session.rs"));

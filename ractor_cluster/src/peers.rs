@@ -1,0 +1,191 @@
+//! The peers of this process's nodes: where they are, and which links lead to them.
+//!
+//! ```
+//! for peer in ractor_cluster::peers::list() {
+//!     println!("{} is {}, by {:?}", peer.node_id, peer.locality, peer.active());
+//! }
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use ractor::{ActorCell, ActorId};
+use tokio::sync::broadcast;
+
+pub use crate::locality::Locality;
+use crate::transport::TransportKind;
+use crate::NodeId;
+
+/// How many events are kept for a listener that is behind.
+const EVENTS: usize = 1024;
+
+/// A node that is connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerInfo {
+    /// The peer's number in this process: what the ids of its actors hold.
+    pub node_id: NodeId,
+    /// Its name, `name@host`.
+    pub name: String,
+    /// The number that its configuration gives it. Stock nodes have none.
+    pub number: Option<u64>,
+    /// Its release, when it runs the fork.
+    pub release: Option<String>,
+    /// Where it has proven to be.
+    pub locality: Locality,
+    /// The links to it, the cheapest first.
+    pub links: Vec<LinkInfo>,
+}
+
+impl PeerInfo {
+    /// The kind of the link that is used at present.
+    #[must_use]
+    pub fn active(&self) -> Option<TransportKind> {
+        self.links.iter().find(|link| link.active).map(|link| link.kind)
+    }
+}
+
+/// A link to a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkInfo {
+    /// What it is.
+    pub kind: TransportKind,
+    /// The other end, for people.
+    pub peer: String,
+    /// This end, for people.
+    pub local: String,
+    /// Whether what may take any link takes this one.
+    pub active: bool,
+}
+
+/// Something changed about a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerEvent {
+    /// A peer was authenticated, and where it is is known.
+    Settled(PeerInfo),
+    /// A peer is nearer, or farther, than it was.
+    LocalityChanged {
+        /// The peer.
+        node_id: NodeId,
+        /// Where it was.
+        from: Locality,
+        /// Where it is.
+        to: Locality,
+    },
+    /// There is a further link.
+    LinkUp {
+        /// The peer.
+        node_id: NodeId,
+        /// What it is.
+        kind: TransportKind,
+    },
+    /// A link broke.
+    LinkDown {
+        /// The peer.
+        node_id: NodeId,
+        /// What it was.
+        kind: TransportKind,
+    },
+    /// What may take any link takes another one from here on.
+    LinkSwitched {
+        /// The peer.
+        node_id: NodeId,
+        /// By which it went.
+        from: TransportKind,
+        /// By which it goes.
+        to: TransportKind,
+    },
+    /// The session ended.
+    Gone {
+        /// The peer.
+        node_id: NodeId,
+        /// Messages sent to it that it did not acknowledge: it may or may not have them. Of a stock
+        /// peer nobody can tell, and this is `None`.
+        unacknowledged: Option<usize>,
+    },
+}
+
+static NEXT_NODE_ID: AtomicU64 = AtomicU64::new(1);
+static PEERS: Mutex<BTreeMap<NodeId, PeerInfo>> = Mutex::new(BTreeMap::new());
+static CHANGES: LazyLock<broadcast::Sender<PeerEvent>> =
+    LazyLock::new(|| broadcast::Sender::new(EVENTS));
+
+fn peers() -> MutexGuard<'static, BTreeMap<NodeId, PeerInfo>> {
+    PEERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All peers of this process's nodes.
+#[must_use]
+pub fn list() -> Vec<PeerInfo> {
+    peers().values().cloned().collect()
+}
+
+/// The peer with this id; `None` when its session has ended, or is not yet authenticated.
+#[must_use]
+pub fn get(node_id: NodeId) -> Option<PeerInfo> {
+    peers().get(&node_id).cloned()
+}
+
+/// Where an actor is at present. Its id says where it was when the reference was made. `None` when
+/// it is one of a peer that is gone.
+#[must_use]
+pub fn locality_of(actor: &ActorCell) -> Option<Locality> {
+    match actor.get_id() {
+        ActorId::Local(_) => Some(Locality::SameProcess),
+        ActorId::Remote { node_id, .. } | ActorId::LocalMachine { node_id, .. } => {
+            peers().get(&node_id).map(|peer| peer.locality)
+        }
+    }
+}
+
+/// What changes from here on. A receiver that is more than 1024 events behind misses the oldest, and
+/// is told how many.
+#[must_use]
+pub fn events() -> broadcast::Receiver<PeerEvent> {
+    CHANGES.subscribe()
+}
+
+/// The id of another peer. Ids are given once per process, so that two node servers never give the
+/// same one; 0 is this process.
+pub(crate) fn next_node_id() -> NodeId {
+    NEXT_NODE_ID.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The id of a peer's actor.
+pub(crate) fn id_of(node_id: NodeId, pid: u64) -> ActorId {
+    match get(node_id).map(|peer| peer.locality) {
+        Some(Locality::SameProcess | Locality::SameMachine) => {
+            ActorId::LocalMachine { node_id, pid }
+        }
+        Some(Locality::Remote) | None => ActorId::Remote { node_id, pid },
+    }
+}
+
+/// Notes what is known of a peer by now, and tells of its locality when that changed.
+pub(crate) fn publish(peer: PeerInfo) {
+    let (node_id, to) = (peer.node_id, peer.locality);
+    let before = peers().insert(node_id, peer.clone());
+    match before {
+        None => tell(PeerEvent::Settled(peer)),
+        Some(before) if before.locality != to => {
+            tracing::info!(node_id, from = %before.locality, %to, "a peer's locality changed");
+            tell(PeerEvent::LocalityChanged { node_id, from: before.locality, to });
+        }
+        Some(_) => {}
+    }
+}
+
+/// The session ended; a peer that was never published is not told of.
+pub(crate) fn forget(node_id: NodeId, unacknowledged: Option<usize>) {
+    if peers().remove(&node_id).is_some() {
+        tell(PeerEvent::Gone { node_id, unacknowledged });
+    }
+}
+
+pub(crate) fn tell(event: PeerEvent) {
+    // Nobody has to listen.
+    _ = CHANGES.send(event);
+}

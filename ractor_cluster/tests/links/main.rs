@@ -1,0 +1,156 @@
+//! Sessions between nodes in processes of their own: where they find each other to be, which links
+//! they take, and what becomes of messages when links break.
+//!
+//! The test binary is the node as well, so that the tests need no other program: started with the
+//! argument `node` it does what its standard input says.
+
+mod node;
+mod process;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use process::{Node, Options};
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("node") {
+        return node::run();
+    }
+    let tests: [(&str, fn() -> Result<(), Failed>); 7] = [
+        ("neighbours_end_on_a_unix_socket", neighbours_end_on_a_unix_socket),
+        ("nothing_is_lost_or_doubled_when_links_break", nothing_is_lost_or_doubled),
+        ("a_broken_link_is_made_again", a_broken_link_is_made_again),
+        ("a_peer_configured_remote_stays_on_tcp", a_remote_peer_stays_on_tcp),
+        ("a_peer_configured_local_has_to_prove_it", a_local_peer_has_to_prove_it),
+        ("an_actor_pins_its_transport", an_actor_pins_its_transport),
+        ("a_session_ends_with_its_last_link", a_session_ends_with_its_last_link),
+    ];
+    let trials = tests.map(|(name, test)| Trial::test(name, test)).into_iter().collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Two nodes of which the second connected to the first.
+fn pair(first: Options, second: Options) -> Result<(Node, Node), Failed> {
+    let first = Node::start("first", first)?;
+    let mut second = Node::start("second", second)?;
+    second.ask(&format!("connect {}", first.address))?;
+    Ok((first, second))
+}
+
+fn neighbours_end_on_a_unix_socket() -> Result<(), Failed> {
+    let (mut first, mut second) = pair(Options::default(), Options::default())?;
+    first.ask("await second same-machine unix")?;
+    second.ask("await first same-machine unix")?;
+    first.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    assert_eq!(second.ask("ids readers")?, "local-machine");
+    second.ask("cast readers 1 100")?;
+    assert_eq!(first.ask("received readers 100")?, "100 in order");
+    // And calls, the other way.
+    second.ask("spawn writers adaptive")?;
+    first.ask("members writers 1")?;
+    assert_eq!(first.ask("call writers")?, "0");
+    Ok(())
+}
+
+fn nothing_is_lost_or_doubled() -> Result<(), Failed> {
+    let (mut first, mut second) = pair(Options::default(), Options::default())?;
+    first.ask("await second same-machine unix")?;
+    second.ask("await first same-machine unix")?;
+    first.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    const EACH: u64 = 20_000;
+    for round in 0..6 {
+        let (from, to) = (round * EACH + 1, (round + 1) * EACH);
+        // It answers once all are cast, and not once they have gone.
+        second.ask(&format!("cast readers {from} {to}"))?;
+        // Either end may close it, in the midst of that.
+        let closing = if round % 2 == 0 { &mut second } else { &mut first };
+        closing.ask("close unix")?;
+        first.ask("await second same-machine unix")?;
+        second.ask("await first same-machine unix")?;
+    }
+    let all = 6 * EACH;
+    assert_eq!(first.ask(&format!("received readers {all}"))?, format!("{all} in order"));
+    Ok(())
+}
+
+fn a_broken_link_is_made_again() -> Result<(), Failed> {
+    let (mut first, mut second) = pair(Options::default(), Options::default())?;
+    second.ask("await first same-machine unix")?;
+    first.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    // Without the first connection the session lives on the better one.
+    second.ask("close tcp")?;
+    second.ask("cast readers 1 10")?;
+    assert_eq!(first.ask("received readers 10")?, "10 in order");
+    second.ask("links first tcp,unix")?;
+    second.ask("close unix")?;
+    second.ask("await first same-machine unix")?;
+    second.ask("cast readers 11 20")?;
+    assert_eq!(first.ask("received readers 20")?, "20 in order");
+    Ok(())
+}
+
+fn a_remote_peer_stays_on_tcp() -> Result<(), Failed> {
+    for (here, there) in [("auto", "remote"), ("remote", "auto")] {
+        let (mut first, mut second) =
+            pair(Options::default().location(here), Options::default().location(there))?;
+        second.ask("await first remote tcp")?;
+        first.ask("await second remote tcp")?;
+        first.ask("spawn readers adaptive")?;
+        second.ask("members readers 1")?;
+        assert_eq!(second.ask("ids readers")?, "remote");
+        second.ask("cast readers 1 10")?;
+        assert_eq!(first.ask("received readers 10")?, "10 in order");
+        assert_eq!(second.ask("kinds first")?, "tcp");
+    }
+    Ok(())
+}
+
+fn a_local_peer_has_to_prove_it() -> Result<(), Failed> {
+    // It is here, and proves it.
+    let (mut first, mut second) =
+        pair(Options::default().location("local"), Options::default().location("local"))?;
+    second.ask("await first same-machine unix")?;
+    first.ask("await second same-machine unix")?;
+    // It listens at no Unix socket, so that it cannot.
+    let mut first = Node::start("first", Options::default().unix(false))?;
+    let mut second = Node::start("second", Options::default().location("local"))?;
+    let address = first.address.clone();
+    second.ask(&format!("refused {address}"))?;
+    assert_eq!(first.ask("peers")?, "");
+    assert_eq!(second.ask("peers")?, "");
+    Ok(())
+}
+
+fn an_actor_pins_its_transport() -> Result<(), Failed> {
+    let (mut first, mut second) = pair(Options::default(), Options::default())?;
+    second.ask("await first same-machine unix")?;
+    for (group, preference) in [("tcp", "tcp"), ("shm", "shm"), ("unix", "unix")] {
+        first.ask(&format!("spawn {group} {preference}"))?;
+        second.ask(&format!("members {group} 1"))?;
+    }
+    for group in ["tcp", "unix"] {
+        second.ask(&format!("cast {group} 1 50"))?;
+        assert_eq!(first.ask(&format!("received {group} 50"))?, "50 in order");
+    }
+    // There is no such link: the message comes back, by value and by `Arc`.
+    assert_eq!(second.ask("try shm")?, "returned returned");
+    // A link that breaks closes the way, and one that is made again opens it.
+    second.ask("close unix")?;
+    second.ask("await first same-machine unix")?;
+    second.ask("cast unix 51 60")?;
+    assert_eq!(first.ask("received unix 60")?, "60 in order");
+    Ok(())
+}
+
+fn a_session_ends_with_its_last_link() -> Result<(), Failed> {
+    let (first, mut second) = pair(Options::default(), Options::default())?;
+    second.ask("await first same-machine unix")?;
+    drop(first);
+    second.ask("gone first")?;
+    assert_eq!(second.ask("peers")?, "");
+    Ok(())
+}

@@ -1,0 +1,302 @@
+//! The node: it does what the lines of its standard input say, and answers each by a line.
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::actor::actor_config::{ActorConfig, TransportPreference};
+use ractor::errors::UndeliveredReason;
+use ractor::{call_t, pg, Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef};
+use ractor::{MessagingErr, RpcReplyPort};
+use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy, UnixListening};
+use ractor_cluster::node::NodeConnectionMode;
+use ractor_cluster::peers::{self, Locality, PeerInfo};
+use ractor_cluster::transport::TransportKind;
+use ractor_cluster::{client_connect, NodeServer, NodeServerMessage, RactorClusterMessage};
+use tokio::sync::{mpsc, watch};
+
+/// Nothing here takes as long, unless it never happens.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Failure = Box<dyn std::error::Error>;
+
+/// What a recorder was sent: how much, and whether in order from 1.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Record {
+    count: u64,
+    in_order: bool,
+}
+
+/// Takes down what it is sent.
+struct Recorder(watch::Sender<Record>);
+
+#[derive(RactorClusterMessage)]
+#[shared]
+enum Note {
+    Number(u64),
+    #[rpc]
+    HowMany(RpcReplyPort<u64>),
+}
+
+impl Actor for Recorder {
+    type Msg = Note;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Note>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Note>,
+        note: Note,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        match note {
+            Note::Number(number) => self.0.send_modify(|record| {
+                record.count += 1;
+                record.in_order &= record.count == number;
+            }),
+            Note::HowMany(reply) => reply.send(self.0.borrow().count)?,
+        }
+        Ok(())
+    }
+}
+
+struct Running {
+    server: ActorRef<NodeServerMessage>,
+    records: HashMap<String, watch::Receiver<Record>>,
+}
+
+/// Runs until standard input ends.
+pub fn run() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime starts");
+    match runtime.block_on(serve()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("failed {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Failure> {
+    let words: Vec<String> = std::env::args().skip(2).collect();
+    let [name, location, unix] = words.as_slice() else { return Err("three words".into()) };
+    let location = match location.as_str() {
+        "local" => Location::Local,
+        "remote" => Location::Remote,
+        _ => Location::Auto,
+    };
+    let policy = PeerPolicy::default().with_location(location);
+    let mut options = LinkOptions::default()
+        .with_peer(Peer::named("first"), policy)
+        .with_peer(Peer::named("second"), policy);
+    if unix == "no-unix" {
+        options = options.with_unix(UnixListening::Off);
+    }
+    let server = NodeServer::new(
+        0,
+        "a cookie".to_owned(),
+        name.clone(),
+        "localhost".to_owned(),
+        None,
+        Some(NodeConnectionMode::Isolated),
+    )
+    .with_listen_addr("127.0.0.1".parse()?)
+    .with_links(options);
+    let (server, _) = Actor::spawn(None, server, ()).await?;
+    let tcp = ractor_cluster::link::listening(&server)
+        .into_iter()
+        .find(|it| it.kind == TransportKind::Tcp)
+        .ok_or("it does not listen")?;
+    println!("ok {}", tcp.address);
+    let mut running = Running { server, records: HashMap::new() };
+    let mut lines = lines();
+    while let Some(line) = lines.recv().await {
+        match tokio::time::timeout(PATIENCE, running.obey(&line)).await {
+            Ok(Ok(answer)) => println!("ok {answer}"),
+            Ok(Err(error)) => println!("failed {error}"),
+            Err(_) => println!("failed never; the peers are {:?}", peers::list()),
+        }
+    }
+    running.server.stop_and_wait(None, None).await?;
+    Ok(())
+}
+
+/// The lines of standard input.
+fn lines() -> mpsc::UnboundedReceiver<String> {
+    let (sender, lines) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+impl Running {
+    async fn obey(&mut self, line: &str) -> Result<String, Failure> {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["connect", address] => {
+                client_connect(&self.server, *address).await?;
+                Ok(String::new())
+            }
+            ["refused", address] => {
+                // It may be told of the peer neither before nor after.
+                let mut events = peers::events();
+                client_connect(&self.server, *address).await?;
+                while self.sessions() == 0 {
+                    tokio::task::yield_now().await;
+                }
+                while self.sessions() > 0 {
+                    tokio::task::yield_now().await;
+                }
+                match events.try_recv() {
+                    Err(_) => Ok(String::new()),
+                    Ok(event) => Err(format!("{event:?}").into()),
+                }
+            }
+            ["await", name, locality, kind] => {
+                until(name, |peer| {
+                    peer.is_some_and(|peer| {
+                        locality_name(peer.locality) == *locality
+                            && peer.active().map(TransportKind::name) == Some(*kind)
+                    })
+                })
+                .await
+            }
+            ["links", name, kinds] => {
+                until(name, |peer| peer.is_some_and(|peer| kinds_of(peer) == *kinds)).await
+            }
+            ["gone", name] => until(name, |peer| peer.is_none()).await,
+            ["kinds", name] => Ok(kinds_of(&peer(name).ok_or("no such peer")?)),
+            ["peers"] => {
+                let names: Vec<String> = peers::list().into_iter().map(|peer| peer.name).collect();
+                Ok(names.join(","))
+            }
+            ["close", kind] => {
+                let kind =
+                    if *kind == "unix" { TransportKind::UnixSocket } else { TransportKind::Tcp };
+                let peer = peers::list().into_iter().next().ok_or("no peer")?;
+                let mut events = peers::events();
+                ractor_cluster::link::close(peer.node_id, kind).map_err(|_| "no session")?;
+                loop {
+                    if let peers::PeerEvent::LinkDown { kind: down, .. } = events.recv().await? {
+                        if down == kind {
+                            return Ok(String::new());
+                        }
+                    }
+                }
+            }
+            ["spawn", group, preference] => {
+                let (sender, record) = watch::channel(Record { count: 0, in_order: true });
+                let config = ActorConfig::default().with_transport(match *preference {
+                    "tcp" => TransportPreference::Tcp,
+                    "unix" => TransportPreference::UnixSocket,
+                    "shm" => TransportPreference::SharedMemory,
+                    _ => TransportPreference::Adaptive,
+                });
+                let (actor, _) =
+                    Actor::spawn_with_config(None, Recorder(sender), (), config).await?;
+                self.records.insert((*group).to_owned(), record);
+                pg::join((*group).to_owned(), vec![actor.get_cell()]);
+                Ok(String::new())
+            }
+            ["members", group, count] => {
+                let count: usize = count.parse()?;
+                while members(group).len() != count {
+                    tokio::task::yield_now().await;
+                }
+                Ok(String::new())
+            }
+            ["ids", group] => {
+                let id = members(group).first().ok_or("no member")?.get_id();
+                Ok(match id {
+                    ActorId::Local(_) => "local",
+                    ActorId::LocalMachine { .. } => "local-machine",
+                    ActorId::Remote { .. } => "remote",
+                }
+                .to_owned())
+            }
+            ["cast", group, from, to] => {
+                let member = recorder(group)?;
+                for number in from.parse::<u64>()?..=to.parse()? {
+                    member.cast(Note::Number(number))?;
+                }
+                Ok(String::new())
+            }
+            ["try", group] => {
+                let member = recorder(group)?;
+                let by_value = match member.cast(Note::Number(1)) {
+                    Err(MessagingErr::SendErr(Note::Number(1))) => "returned",
+                    _ => "kept",
+                };
+                let by_arc = match member.cast_arc(Arc::new(Note::Number(1))) {
+                    Err(error) if error.reason() == UndeliveredReason::NoLink => "returned",
+                    _ => "kept",
+                };
+                Ok(format!("{by_value} {by_arc}"))
+            }
+            ["call", group] => Ok(call_t!(recorder(group)?, Note::HowMany, 10_000)?.to_string()),
+            ["received", group, count] => {
+                let count: u64 = count.parse()?;
+                let record = self.records.get_mut(*group).ok_or("no such recorder")?;
+                let record = *record.wait_for(|record| record.count >= count).await?;
+                let order = if record.in_order { "in order" } else { "out of order" };
+                Ok(format!("{} {order}", record.count))
+            }
+            _ => Err("what?".into()),
+        }
+    }
+
+    /// The sessions below the node server; one of its children is the listener.
+    fn sessions(&self) -> usize {
+        self.server.get_children().len().saturating_sub(1)
+    }
+}
+
+fn members(group: &str) -> Vec<ActorCell> {
+    let members = pg::get_members(&group.to_owned());
+    members.into_iter().filter(|member| !member.get_id().is_local()).collect()
+}
+
+fn recorder(group: &str) -> Result<ActorRef<Note>, Failure> {
+    Ok(members(group).pop().ok_or("no member")?.into())
+}
+
+fn peer(name: &str) -> Option<PeerInfo> {
+    peers::list().into_iter().find(|peer| peer.name.split('@').next() == Some(name))
+}
+
+/// Waits until a peer is as it should be; whatever changes is an event.
+async fn until(name: &str, holds: impl Fn(Option<&PeerInfo>) -> bool) -> Result<String, Failure> {
+    let mut events = peers::events();
+    while !holds(peer(name).as_ref()) {
+        events.recv().await?;
+    }
+    Ok(String::new())
+}
+
+fn kinds_of(peer: &PeerInfo) -> String {
+    let mut kinds: Vec<&str> = peer.links.iter().map(|link| link.kind.name()).collect();
+    kinds.sort_unstable();
+    kinds.join(",")
+}
+
+fn locality_name(locality: Locality) -> &'static str {
+    match locality {
+        Locality::SameProcess => "same-process",
+        Locality::SameMachine => "same-machine",
+        Locality::Remote => "remote",
+    }
+}
