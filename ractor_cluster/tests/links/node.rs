@@ -10,10 +10,12 @@ use ractor::errors::UndeliveredReason;
 use ractor::{call_t, pg, Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef};
 use ractor::{MessagingErr, RpcReplyPort};
 use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy, UnixListening};
-use ractor_cluster::node::NodeConnectionMode;
+use ractor_cluster::node::{NodeConnectionMode, NodeServerSessionInformation};
 use ractor_cluster::peers::{self, Locality, PeerInfo};
 use ractor_cluster::transport::TransportKind;
-use ractor_cluster::{client_connect, NodeServer, NodeServerMessage, RactorClusterMessage};
+use ractor_cluster::{
+    client_connect, NodeEventSubscription, NodeServer, NodeServerMessage, RactorClusterMessage,
+};
 use tokio::sync::{mpsc, watch};
 
 /// Nothing here takes as long, unless it never happens.
@@ -152,15 +154,15 @@ impl Running {
                 Ok(String::new())
             }
             ["refused", address] => {
-                // It may be told of the peer neither before nor after.
                 let mut events = peers::events();
+                let (sender, mut ended) = mpsc::unbounded_channel();
+                self.server.cast(NodeServerMessage::SubscribeToEvents {
+                    id: "refused".to_owned(),
+                    subscription: Box::new(Ended(sender)),
+                })?;
                 client_connect(&self.server, *address).await?;
-                while self.sessions() == 0 {
-                    tokio::task::yield_now().await;
-                }
-                while self.sessions() > 0 {
-                    tokio::task::yield_now().await;
-                }
+                ended.recv().await.ok_or("the server has ended")?;
+                // Nobody was told of the peer.
                 match events.try_recv() {
                     Err(_) => Ok(String::new()),
                     Ok(event) => Err(format!("{event:?}").into()),
@@ -258,10 +260,18 @@ impl Running {
             _ => Err("what?".into()),
         }
     }
+}
 
-    /// The sessions below the node server; one of its children is the listener.
-    fn sessions(&self) -> usize {
-        self.server.get_children().len().saturating_sub(1)
+/// Tells when a session has ended.
+struct Ended(mpsc::UnboundedSender<()>);
+
+impl NodeEventSubscription for Ended {
+    fn node_session_opened(&self, _: NodeServerSessionInformation) {}
+
+    fn node_session_authenticated(&self, _: NodeServerSessionInformation) {}
+
+    fn node_session_disconnected(&self, _: NodeServerSessionInformation) {
+        _ = self.0.send(());
     }
 }
 
