@@ -1,0 +1,20 @@
+//! What every transport has to keep to, and what is particular to each.
+
+#[path = "transports/arc.rs"]
+mod arc;
+#[path = "transports/conformance.rs"]
+mod conformance;
+#[path = "transports/ends.rs"]
+mod ends;
+#[cfg(unix)]
+#[path = "transports/log.rs"]
+mod log;
+#[path = "transports/reader.rs"]
+mod reader;
+#[path = "transports/streams.rs"]
+mod streams;
+#[cfg(unix)]
+#[path = "transports/unix.rs"]
+mod unix;
+#[path = "transports/writer.rs"]
+mod writer;
