@@ -1,24 +1,27 @@
 //! What tells one machine, and one process, from another.
 //!
-//! Both go to authenticated peers only, and hashed with the nonces of the connection, so that nobody
-//! learns an identity that is of use elsewhere. They are hints: a peer that lies about them is
-//! looked for where it is not, and not found.
+//! Both go to authenticated peers only, hashed with the nonces of the connection, so that nobody learns
+//! an identity that is of use elsewhere, and with the end that says it, so that nobody can repeat
+//! what it was told. They are hints: a peer that lies about them is looked for where it is not, and
+//! not found.
 
 use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
+use super::secret::Role;
+
 /// As bytes of a protocol message.
 type Hashed = Vec<u8>;
 
-/// This machine and this network namespace, or `None` where the system does not tell.
+/// This machine and this network namespace as `end` says it, or `None` where the system does not tell.
 ///
 /// Two containers of one machine differ by their network namespace, though they may see the same
 /// files: what is reached by other addresses counts as another machine.
-pub(crate) fn machine(salt: &[u8]) -> Option<Hashed> {
+pub(crate) fn machine(salt: &[u8], end: Role) -> Option<Hashed> {
     static RAW: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     let raw = RAW.get_or_init(raw_machine).as_ref()?;
-    Some(hash(b"machine", salt, raw))
+    Some(hash("machine", end, salt, raw))
 }
 
 #[cfg(target_os = "linux")]
@@ -41,15 +44,15 @@ fn raw_machine() -> Option<Vec<u8>> {
     None
 }
 
-/// This process.
-pub(crate) fn process(salt: &[u8]) -> Hashed {
+/// This process, as `end` says it.
+pub(crate) fn process(salt: &[u8], end: Role) -> Hashed {
     static RAW: OnceLock<[u8; 32]> = OnceLock::new();
-    hash(b"process", salt, RAW.get_or_init(rand::random))
+    hash("process", end, salt, RAW.get_or_init(rand::random))
 }
 
-fn hash(what: &[u8], salt: &[u8], raw: &[u8]) -> Hashed {
+fn hash(what: &str, end: Role, salt: &[u8], raw: &[u8]) -> Hashed {
     let mut hash = Sha256::new();
-    for part in [what, salt, raw] {
+    for part in [what.as_bytes(), end.name(), salt, raw] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -58,16 +61,20 @@ fn hash(what: &[u8], salt: &[u8], raw: &[u8]) -> Hashed {
 
 #[cfg(test)]
 mod tests {
-    use super::{machine, process};
+    use super::{machine, process, Role};
 
     #[test]
-    fn an_identity_is_stable_and_depends_on_the_salt() {
-        assert_eq!(process(b"one"), process(b"one"));
-        assert_ne!(process(b"one"), process(b"two"));
-        assert_eq!(machine(b"one"), machine(b"one"));
-        if let (Some(one), Some(two)) = (machine(b"one"), machine(b"two")) {
-            assert_ne!(one, two);
-            assert_ne!(one, process(b"one"));
+    fn an_identity_is_stable_and_depends_on_the_salt_and_on_who_says_it() {
+        use Role::{Dialler, Listener};
+
+        assert_eq!(process(b"one", Dialler), process(b"one", Dialler));
+        assert_ne!(process(b"one", Dialler), process(b"two", Dialler));
+        assert_ne!(process(b"one", Dialler), process(b"one", Listener));
+        assert_eq!(machine(b"one", Dialler), machine(b"one", Dialler));
+        if let Some(one) = machine(b"one", Dialler) {
+            assert_ne!(Some(&one), machine(b"two", Dialler).as_ref());
+            assert_ne!(Some(&one), machine(b"one", Listener).as_ref());
+            assert_ne!(one, process(b"one", Dialler));
         }
     }
 }

@@ -24,6 +24,16 @@ pub(crate) enum Role {
     Listener,
 }
 
+impl Role {
+    /// For hashes; all are of one length.
+    pub(crate) const fn name(self) -> &'static [u8] {
+        match self {
+            Self::Dialler => b"dialler.",
+            Self::Listener => b"listener",
+        }
+    }
+}
+
 /// The key of a session's links.
 #[derive(Clone)]
 pub(crate) struct Secret {
@@ -80,10 +90,7 @@ impl Secret {
 
     fn mac(&self, role: Role, kind: TransportKind, nonces: &Nonces) -> Hmac<Sha256> {
         let mut mac = keyed(&self.key);
-        mac.update(match role {
-            Role::Dialler => b"dialler.",
-            Role::Listener => b"listener",
-        });
+        mac.update(role.name());
         mac.update(&nonces.dialler);
         mac.update(&nonces.listener);
         // Last, since its length varies.

@@ -170,20 +170,21 @@ impl Active {
 
     fn announcement(&self, is_server: bool) -> Announcement {
         let salt = self.salt(is_server);
+        let end = if is_server { Role::Listener } else { Role::Dialler };
         let local = self.may_be_local();
         let socket = self.server.unix_socket().filter(|_| local);
         Announcement {
             release: env!("CARGO_PKG_VERSION").to_owned(),
             number: self.server.options.number,
-            machine: identity::machine(&salt).filter(|_| local),
-            process: local.then(|| identity::process(&salt)),
+            machine: identity::machine(&salt, end).filter(|_| local),
+            process: local.then(|| identity::process(&salt, end)),
             share: self.share.to_vec(),
             unix_socket: socket.and_then(|path| path.into_os_string().into_string().ok()),
             preference: Preference::from(self.server.options.preference).into(),
         }
     }
 
-    /// The way to the peer that looks cheaper than the first link.
+    /// The way to the peer, which was connected to, that looks cheaper than the first link.
     fn local_route(&self) -> Option<Route> {
         let peer = self.announcement.as_ref()?;
         let salt = self.salt(false);
@@ -191,9 +192,9 @@ impl Active {
             |theirs: &Option<Vec<u8>>, ours: Option<Vec<u8>>| theirs.is_some() && *theirs == ours;
         let route = if !self.may_be_local() {
             return None;
-        } else if is(&peer.process, Some(identity::process(&salt))) {
+        } else if is(&peer.process, Some(identity::process(&salt, Role::Listener))) {
             Route::InProcess
-        } else if is(&peer.machine, identity::machine(&salt)) {
+        } else if is(&peer.machine, identity::machine(&salt, Role::Listener)) {
             Route::Unix(PathBuf::from(peer.unix_socket.as_ref()?))
         } else {
             return None;
