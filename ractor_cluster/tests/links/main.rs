@@ -13,11 +13,13 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use process::{Node, Options};
 
+type Test = fn() -> Result<(), Failed>;
+
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("node") {
         return node::run();
     }
-    let tests: [(&str, fn() -> Result<(), Failed>); 7] = [
+    let tests: [(&str, Test); 7] = [
         ("neighbours_end_on_a_unix_socket", neighbours_end_on_a_unix_socket),
         ("nothing_is_lost_or_doubled_when_links_break", nothing_is_lost_or_doubled),
         ("a_broken_link_is_made_again", a_broken_link_is_made_again),
