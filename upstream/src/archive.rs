@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Component, Path};
 
 use flate2::read::GzDecoder;
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash;
 
 use crate::{Error, Result, Tree};
 
@@ -15,7 +15,7 @@ const MAX_UNPACKED: u64 = 32 << 20;
 
 /// The SHA-256 of `bytes`, in lower-case hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+    Hash::hash(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("a string grows");
         hex
     })

@@ -33,12 +33,10 @@ impl<'a> Source<'a> {
             // The parser would leave it out, and count every byte from behind it.
             return Err(wrong("it starts with a byte order mark or a `#!` line".to_owned()));
         }
-        Ok(Self {
-            file,
-            text,
-            tokens: tokens::lex(text).map_err(wrong)?,
-            items: items::parse(file, text).map_err(wrong)?,
-        })
+        let stream = tokens::stream(text).map_err(wrong)?;
+        let tokens = tokens::flatten(stream.clone());
+        let items = items::of(file, stream, &tokens).map_err(wrong)?;
+        Ok(Self { file, text, tokens, items })
     }
 
     /// The fingerprint of the tokens in `range`.

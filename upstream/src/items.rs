@@ -2,9 +2,13 @@
 
 use std::ops::Range;
 
-use crate::address::{Address, Segment};
-use crate::{proto, tokens};
+use proc_macro2::TokenStream;
 use quote::ToTokens;
+use syn::spanned::Spanned;
+
+use crate::address::{Address, Segment};
+use crate::proto;
+use crate::tokens::{self, Token};
 
 /// An item: what an address can name.
 #[derive(Debug, Clone)]
@@ -28,10 +32,17 @@ pub struct Item {
 /// # Errors
 /// The parser's words.
 pub fn parse(file: &str, source: &str) -> Result<Vec<Item>, String> {
+    let stream = tokens::stream(source)?;
+    let tokens = tokens::flatten(stream.clone());
+    of(file, stream, &tokens)
+}
+
+/// The items of a source that is lexed already: `tokens` are those of `stream`.
+pub(crate) fn of(file: &str, stream: TokenStream, tokens: &[Token]) -> Result<Vec<Item>, String> {
     if file.ends_with(".proto") {
-        return proto::parse(source);
+        return Ok(proto::items(tokens));
     }
-    let parsed = syn::parse_file(source).map_err(|error| {
+    let parsed: syn::File = syn::parse2(stream).map_err(|error| {
         let at = error.span().start();
         format!("{error} (line {}, column {})", at.line, at.column + 1)
     })?;
@@ -210,7 +221,7 @@ fn node(syntax: &impl ToTokens, attributes: &[syn::Attribute], name: String) -> 
             .filter(|attribute| matches!(attribute.style, syn::AttrStyle::Outer))
             .map(words)
             .collect(),
-        range: tokens::extent(&tokens::flatten(syntax.to_token_stream())),
+        range: syntax.span().byte_range(),
         body: None,
         listed: false,
         children: Vec::new(),

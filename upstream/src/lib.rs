@@ -26,6 +26,7 @@ pub mod pins;
 mod proto;
 #[cfg(feature = "cli")]
 pub mod rebase;
+mod section;
 mod splice;
 pub mod tokens;
 mod tree;

@@ -12,10 +12,9 @@
 //! code = "&& !id.is_same_machine()"
 //! ```
 
-use serde::Deserialize;
-
 use crate::address::Address;
 use crate::error::Place;
+use crate::section::Section;
 use crate::tokens::{self, Token};
 use crate::{Error, Result};
 
@@ -54,8 +53,7 @@ pub struct Edit {
 }
 
 /// What an edit does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     /// Before the anchor or item.
     InsertBefore,
@@ -71,25 +69,46 @@ pub enum Op {
     Remove,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// How a patch file writes them.
+const OPS: [(&str, Op); 6] = [
+    ("insert-before", Op::InsertBefore),
+    ("insert-after", Op::InsertAfter),
+    ("insert-start", Op::InsertStart),
+    ("insert-end", Op::InsertEnd),
+    ("replace", Op::Replace),
+    ("remove", Op::Remove),
+];
+
+/// A patch file as it is written, before it is known to make sense.
 struct PatchFile {
     title: String,
     why: String,
     edit: Vec<EditEntry>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct EditEntry {
     file: String,
     item: Option<String>,
     anchor: Option<String>,
     op: Op,
     code: Option<String>,
-    #[serde(default)]
     all_twins: bool,
     pin: Option<String>,
+}
+
+impl PatchFile {
+    fn read(text: &str) -> Result<Self, String> {
+        let mut file = Section::parse(text, &["title", "why", "edit"])?;
+        Ok(Self {
+            title: file.required("title")?,
+            why: file.required("why")?,
+            edit: file
+                .sections("edit")?
+                .into_iter()
+                .map(EditEntry::read)
+                .collect::<Result<_, String>>()?,
+        })
+    }
 }
 
 impl Patch {
@@ -101,7 +120,7 @@ impl Patch {
     pub fn parse(krate: &str, file: &str, text: &str) -> Result<Self> {
         let name = format!("{krate}/{file}");
         let wrong = |why: String| Error::Patch { patch: name.clone(), why };
-        let parsed: PatchFile = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let parsed = PatchFile::read(text).map_err(wrong)?;
         for (key, value) in [("title", &parsed.title), ("why", &parsed.why)] {
             if value.trim().is_empty() {
                 return Err(wrong(format!("`{key}` is empty; every patch states its reason")));
@@ -130,6 +149,20 @@ impl Patch {
 }
 
 impl EditEntry {
+    fn read(table: Section<'_>) -> Result<Self, String> {
+        let known = ["file", "item", "anchor", "op", "code", "all-twins", "pin"];
+        let mut table = table.only(&known)?;
+        Ok(Self {
+            file: table.required("file")?,
+            item: table.text("item")?,
+            anchor: table.text("anchor")?,
+            op: table.word("op", &OPS)?,
+            code: table.text("code")?,
+            all_twins: table.flag("all-twins")?,
+            pin: table.text("pin")?,
+        })
+    }
+
     fn into_edit(self, patch: &str, number: usize) -> Result<Edit, String> {
         let place = Place {
             patch: patch.to_owned(),

@@ -2,36 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
+use crate::section::Section;
 use crate::{Error, Result};
 
 /// `patches/upstream.toml`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Pins {
     /// By crate name.
     pub crates: BTreeMap<String, Pin>,
 }
 
 /// One pinned upstream package.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Pin {
     /// The release, exactly.
     pub version: String,
     /// SHA-256 of its `.crate` archive, in lower-case hexadecimal.
     pub sha256: String,
     /// Fingerprint of each upstream file that a file of ours replaces, by path.
-    #[serde(default)]
     pub shadows: BTreeMap<String, String>,
     /// Where our manifest differs from upstream's on purpose, and why, by the path that
     /// `cargo upstream check` prints.
-    #[serde(default)]
     pub manifest: BTreeMap<String, String>,
     /// Upstream's tests that do not run on the fork, as `file :: item`, and the test of ours that
     /// covers what each of them pinned.
-    #[serde(default)]
     pub retired: BTreeMap<String, String>,
 }
 
@@ -41,7 +35,7 @@ impl Pins {
     /// # Errors
     /// Text that is not TOML, unknown or missing keys, or a checksum that is none.
     pub fn parse(text: &str) -> Result<Self> {
-        let pins: Self = toml::from_str(text).map_err(|error| Error::Pins(error.to_string()))?;
+        let pins = Self::read(text).map_err(Error::Pins)?;
         for (name, pin) in &pins.crates {
             let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
             if pin.sha256.len() != 64 || !pin.sha256.chars().all(hex) {
@@ -54,6 +48,13 @@ impl Pins {
         Ok(pins)
     }
 
+    fn read(text: &str) -> Result<Self, String> {
+        let mut file = Section::parse(text, &["crates"])?;
+        let crates = file.required_section("crates")?.tables()?;
+        let read = |(name, table)| Ok((name, Pin::read(table)?));
+        Ok(Self { crates: crates.into_iter().map(read).collect::<Result<_, String>>()? })
+    }
+
     /// The pin of the crate `name`.
     ///
     /// # Errors
@@ -63,6 +64,19 @@ impl Pins {
             name: name.to_owned(),
             wanted_by: wanted_by.to_owned(),
             known: self.crates.keys().cloned().collect(),
+        })
+    }
+}
+
+impl Pin {
+    fn read(table: Section<'_>) -> Result<Self, String> {
+        let mut table = table.only(&["version", "sha256", "shadows", "manifest", "retired"])?;
+        Ok(Self {
+            version: table.required("version")?,
+            sha256: table.required("sha256")?,
+            shadows: table.section("shadows")?.texts()?,
+            manifest: table.section("manifest")?.texts()?,
+            retired: table.section("retired")?.texts()?,
         })
     }
 }

@@ -3,16 +3,12 @@
 //! Protobuf's tokens are Rust's, as far as upstream uses them, so that the same lexer serves.
 
 use crate::items::Item;
-use crate::tokens::{self, Token};
+use crate::tokens::Token;
 
 const KINDS: [&str; 4] = ["message", "enum", "oneof", "service"];
 
-/// The items of `source`.
-pub(crate) fn parse(source: &str) -> Result<Vec<Item>, String> {
-    Ok(items(&tokens::lex(source)?))
-}
-
-fn items(tokens: &[Token]) -> Vec<Item> {
+/// The items among `tokens`.
+pub(crate) fn items(tokens: &[Token]) -> Vec<Item> {
     let mut found = Vec::new();
     let mut rest = tokens;
     while let Some((first, tail)) = rest.split_first() {
@@ -25,8 +21,8 @@ fn items(tokens: &[Token]) -> Vec<Item> {
                 found.push(Item {
                     name: format!("{} {}", first.text, name.text),
                     attributes: Vec::new(),
-                    range: first.range.start..close.range.end,
-                    body: Some(open.range.end..close.range.start),
+                    range: first.range().start..close.range().end,
+                    body: Some(open.range().end..close.range().start),
                     listed: false,
                     children: items(inner),
                 });
@@ -61,7 +57,7 @@ mod tests {
     #[test]
     fn nested_items_are_found_with_their_bodies() {
         let source = "syntax = \"proto3\";\n// it's\nmessage M {\n  oneof msg {\n    A a = 1;\n  }\n  enum E { Z = 0; }\n}\nmessage N {}\n";
-        let found = parse(source).expect("protobuf");
+        let found = items(&crate::tokens::lex(source).expect("protobuf"));
         let names: Vec<_> = found.iter().map(|item| item.name.as_str()).collect();
         assert_eq!(names, ["message M", "message N"]);
         let inner: Vec<_> = found[0].children.iter().map(|item| item.name.as_str()).collect();

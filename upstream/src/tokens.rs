@@ -8,19 +8,32 @@
 use std::ops::Range;
 use std::str::FromStr;
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 
 use crate::archive::sha256;
 
 /// One token, with the bytes of the source that it stands on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Token {
     /// Its text; a bracket is a token of its own.
     pub text: String,
-    /// Its bytes in the source.
-    pub range: Range<usize>,
     /// Whether it and the next token make one operator, as `=` and `=` in `==`.
     pub joined: bool,
+    span: Span,
+}
+
+impl Token {
+    fn new(text: impl Into<String>, span: Span) -> Self {
+        Self { text: text.into(), joined: false, span }
+    }
+
+    /// Its bytes in the source; only for the thread that read it.
+    ///
+    /// Counted when it is asked for: to count the bytes of all tokens takes longer than to read
+    /// them, and few are looked at.
+    pub fn range(&self) -> Range<usize> {
+        self.span.byte_range()
+    }
 }
 
 /// The beginnings of Rust's operators of several characters. Not `>>`, which more often closes
@@ -35,8 +48,15 @@ const OPERATORS: [&str; 19] = [
 /// # Errors
 /// The lexer's words, for instance on unbalanced brackets.
 pub fn lex(source: &str) -> Result<Vec<Token>, String> {
-    let stream = TokenStream::from_str(source).map_err(|error| error.to_string())?;
-    Ok(flatten(stream))
+    Ok(flatten(stream(source)?))
+}
+
+/// The tokens of `source`, brackets closed.
+///
+/// # Errors
+/// As [`lex`].
+pub(crate) fn stream(source: &str) -> Result<TokenStream, String> {
+    TokenStream::from_str(source).map_err(|error| error.to_string())
 }
 
 /// The tokens of a stream that was parsed from text.
@@ -59,16 +79,13 @@ fn push(stream: TokenStream, tokens: &mut Vec<Token>) {
                         continue;
                     }
                 };
-                let range = group.span_open().byte_range();
-                tokens.push(Token { text: open.to_owned(), range, joined: false });
+                tokens.push(Token::new(open, group.span_open()));
                 push(group.stream(), tokens);
                 drop_comma(tokens);
-                let range = group.span_close().byte_range();
-                tokens.push(Token { text: close.to_owned(), range, joined: false });
+                tokens.push(Token::new(close, group.span_close()));
             }
             other => {
-                let range = other.span().byte_range();
-                let text = other.to_string();
+                let (text, span) = (other.to_string(), other.span());
                 if text == ">" {
                     drop_comma(tokens);
                 }
@@ -76,11 +93,12 @@ fn push(stream: TokenStream, tokens: &mut Vec<Token>) {
                 match tokens.last_mut().filter(|last| last.text == "'") {
                     Some(quote) => {
                         quote.text.push_str(&text);
-                        quote.range.end = range.end;
+                        quote.span = quote.span.join(span).unwrap_or(span);
                     }
                     None => {
-                        join(tokens.last_mut(), &text, &range);
-                        tokens.push(Token { text, range, joined: false });
+                        let token = Token::new(text, span);
+                        join(tokens.last_mut(), &token);
+                        tokens.push(token);
                     }
                 }
             }
@@ -88,10 +106,13 @@ fn push(stream: TokenStream, tokens: &mut Vec<Token>) {
     }
 }
 
-/// Notes on `last` whether the token `text` at `range` makes an operator with it.
-fn join(last: Option<&mut Token>, text: &str, range: &Range<usize>) {
-    if let Some(last) = last.filter(|last| last.range.end == range.start) {
-        last.joined = OPERATORS.contains(&format!("{}{text}", last.text).as_str());
+/// Notes on `last` whether `next` makes an operator with it.
+fn join(last: Option<&mut Token>, next: &Token) {
+    if let Some(last) = last {
+        last.joined = last.text.len() == 1
+            && next.text.len() == 1
+            && OPERATORS.contains(&[&*last.text, &*next.text].concat().as_str())
+            && last.range().end == next.range().start;
     }
 }
 
@@ -126,15 +147,14 @@ pub fn find(hay: &[Token], needle: &[Token]) -> Vec<Range<usize>> {
 pub fn extent(tokens: &[Token]) -> Range<usize> {
     // The tokens of a doc comment all span the comment, so neither end is simply the first's
     // start or the last's end.
-    let start = tokens.iter().map(|token| token.range.start).min().unwrap_or(0);
-    let end = tokens.iter().map(|token| token.range.end).max().unwrap_or(0);
-    start..end
+    let ranges = tokens.iter().map(Token::range);
+    ranges.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end)).unwrap_or(0..0)
 }
 
 /// The tokens that lie in `range`.
 pub fn within<'a>(tokens: &'a [Token], range: &Range<usize>) -> &'a [Token] {
-    let start = tokens.partition_point(|token| token.range.start < range.start);
-    let end = tokens.partition_point(|token| token.range.start < range.end);
+    let start = tokens.partition_point(|token| token.range().start < range.start);
+    let end = tokens.partition_point(|token| token.range().start < range.end);
     &tokens[start..end.max(start)]
 }
 
@@ -214,7 +234,7 @@ mod tests {
     fn a_lifetime_is_one_token() {
         let tokens = lexed("impl<'a> Drop for Admission<'_> {}");
         assert_eq!(canonical(&tokens), "impl < 'a > Drop for Admission < '_ > { }");
-        assert_eq!(tokens[2].range, 5..7);
+        assert_eq!(tokens[2].range(), 5..7);
     }
 
     #[test]

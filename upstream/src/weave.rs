@@ -8,14 +8,20 @@
 //! * An included file cannot have inner attributes: those of a crate root are taken away, and
 //!   its documentation is kept in `lib.md`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+
+use proc_macro2::TokenStream;
+use syn::Attribute;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
 
 use crate::edit::Source;
 use crate::error::Place;
 use crate::items::Item;
 use crate::splice::{self, Rank, Splice};
-use crate::{Error, Result, Tree, tokens};
+use crate::{Error, Result, Tree};
 
 /// The crate root, which is always ours and includes upstream's.
 pub const ROOT: &str = "src/lib.rs";
@@ -154,28 +160,38 @@ fn graft(tree: &mut Tree, ours: &Tree, file: &str, layout: Layout<'_>) -> Result
 
 /// Points the `mod` declarations of upstream's files to our files.
 fn redirect(tree: &mut Tree, ours: &Tree, shadows: &[&str], package: &Path) -> Result<()> {
+    // By parent, each of which is parsed once.
+    let mut children: BTreeMap<String, Vec<(&str, String)>> = BTreeMap::new();
     for (file, _) in ours.iter().filter(|(file, _)| *file != ROOT && file.ends_with(".rs")) {
         // A shadowed parent declares its children itself, and a file of ours without a parent
         // upstream is declared by another file of ours.
-        let Some((parent, module)) = parent(file, tree) else {
-            continue;
-        };
+        if let Some((parent, module)) = parent(file, tree) {
+            children.entry(parent).or_default().push((file, module));
+        }
+    }
+    for (parent, children) in children {
         let text = tree.text(&parent).unwrap_or_default();
         let source = Source::parse(&parent, text)?;
-        let name = format!("mod {module}");
-        let attributes = format!("{OUR_LINTS}{}", path_attribute(&package.join(file)));
-        // More than one where `cfg` chooses.
-        let splices: Vec<Splice> = source
-            .items
-            .iter()
-            .filter(|item| item.name == name && item.body.is_none())
-            .map(|item| cut(&parent, item.range.start..item.range.start, &attributes))
-            .collect();
-        if splices.is_empty() && shadows.contains(&file) {
-            return Err(Error::Shadow {
-                file: file.to_owned(),
-                why: format!("upstream's {parent} does not declare `{name};`"),
-            });
+        let mut splices = Vec::new();
+        for (file, module) in children {
+            let name = format!("mod {module}");
+            // More than one where `cfg` chooses.
+            let mut declarations = source
+                .items
+                .iter()
+                .filter(|item| item.name == name && item.body.is_none())
+                .peekable();
+            if declarations.peek().is_none() && shadows.contains(&file) {
+                return Err(Error::Shadow {
+                    file: file.to_owned(),
+                    why: format!("upstream's {parent} does not declare `{name};`"),
+                });
+            }
+            let attributes = format!("{OUR_LINTS}{}", path_attribute(&package.join(file)));
+            splices.extend(
+                declarations
+                    .map(|item| cut(&parent, item.range.start..item.range.start, &attributes)),
+            );
         }
         let woven = splice::apply(text, splices)?;
         tree.insert(parent, woven);
@@ -248,20 +264,23 @@ pub(crate) struct Opened {
 /// Opens the crate root `text`, and puts `lints` in front of each item.
 pub(crate) fn open(file: &str, text: &str, lints: &str) -> Result<Opened> {
     let wrong = |error: syn::Error| Error::Syntax { file: file.to_owned(), why: error.to_string() };
-    let parsed = syn::parse_file(text).map_err(wrong)?;
+    let parse = |input: ParseStream<'_>| {
+        Ok((input.call(Attribute::parse_inner)?, input.parse::<TokenStream>()?))
+    };
+    let (attributes, rest) = parse.parse_str(text).map_err(wrong)?;
     let mut documentation = String::new();
     let mut splices = Vec::new();
-    for attribute in &parsed.attrs {
+    for attribute in &attributes {
         if let Some(line) = doc_line(attribute) {
             documentation.push_str(line.strip_prefix(' ').unwrap_or(&line));
             documentation.push('\n');
         }
-        let stream = quote::ToTokens::to_token_stream(attribute);
-        splices.push(cut(file, tokens::extent(&tokens::flatten(stream)), ""));
+        splices.push(cut(file, attribute.span().byte_range(), ""));
     }
     if !lints.is_empty() {
-        for item in &Source::parse(file, text)?.items {
-            splices.push(cut(file, item.range.start..item.range.start, lints));
+        for item in syn::parse2::<syn::File>(rest).map_err(wrong)?.items {
+            let start = item.span().byte_range().start;
+            splices.push(cut(file, start..start, lints));
         }
     }
     Ok(Opened { documentation, items: splice::apply(text, splices)? })
@@ -279,7 +298,7 @@ pub(crate) fn cut(file: &str, range: Range<usize>, text: &str) -> Splice {
     Splice { range, text: text.to_owned(), rank, place }
 }
 
-fn doc_line(attribute: &syn::Attribute) -> Option<String> {
+fn doc_line(attribute: &Attribute) -> Option<String> {
     let syn::Meta::NameValue(pair) = &attribute.meta else {
         return None;
     };

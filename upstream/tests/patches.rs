@@ -250,6 +250,55 @@ fn a_patch_that_contradicts_itself_is_refused_with_its_file() {
 }
 
 #[test]
+fn a_wrong_key_or_value_is_shown_in_its_line() {
+    for (edits, place, marked, complaint) in [
+        (
+            "[[edit]]\nfile = \"a\"\ncod = \"b\"",
+            "line 5, column 1",
+            "5 | cod = \"b\"\n  | ^^^\n",
+            "unknown field `cod`, expected one of `file`, `item`",
+        ),
+        (
+            "[[edit]]\nfile = \"é\" \nop = \"move\"",
+            "line 5, column 6",
+            "5 | op = \"move\"\n  |      ^^^^^^\n",
+            "unknown variant `move`, expected one of `insert-before`",
+        ),
+        (
+            "[[edit]]\nfile = 7",
+            "line 4, column 8",
+            "4 | file = 7\n  |        ^\n",
+            "invalid type: integer, expected a string",
+        ),
+        (
+            "[[edit]]\nfile = \"a\"\nop = \"remove\"\nall-twins = 1",
+            "line 6, column 13",
+            "6 | all-twins = 1\n  |             ^\n",
+            "invalid type: integer, expected a boolean",
+        ),
+        (
+            "[[edit]]\nop = \"remove\"",
+            "line 3, column 1",
+            "3 | [[edit]]\n  | ^^^^^^^^\n",
+            "missing field `file`",
+        ),
+        ("edit = 1", "line 3, column 8", "3 | edit = 1\n", "expected an array of tables"),
+        ("[[edit]]\nfile = ", "line 4, column 8", "4 | file = \n", "expected"),
+        (
+            "[[edit]]\nop = \"a\"\nop = \"b\"",
+            "line 5, column 1",
+            "5 | op = \"b\"\n",
+            "duplicate key",
+        ),
+    ] {
+        let refused = words(edits);
+        for part in ["demo/0001-test.toml", place, marked, complaint] {
+            assert!(refused.contains(part), "{part:?} is not in {refused}");
+        }
+    }
+}
+
+#[test]
 fn a_patch_of_a_crate_that_is_not_pinned_is_refused() {
     let error = Fork::load(&pins(""), &[("demos", "0001.toml", "")]).unwrap_err();
     assert!(matches!(error, Error::UnknownCrate { .. }));
@@ -268,6 +317,13 @@ fn pins_with_a_typo_or_a_bad_sum_are_refused() {
     let typo = pins("").replace("sha256", "sha265");
     let words = Fork::load(&typo, &[]).unwrap_err().to_string();
     assert!(words.contains("unknown field `sha265`"), "{words}");
+    assert!(words.contains("3 | sha265 = "), "{words}");
+    let untyped = pins("\"src/a.rs\" = 1\n");
+    let words = Fork::load(&untyped, &[]).unwrap_err().to_string();
+    assert!(words.contains("5 | \"src/a.rs\" = 1\n"), "{words}");
+    assert!(words.contains("expected a string"), "{words}");
+    let none = Fork::load("", &[]).unwrap_err().to_string();
+    assert!(none.contains("missing field `crates`"), "{none}");
     let short = "[crates.demo]\nversion = \"1.0.0\"\nsha256 = \"abc\"\n";
     let words = Fork::load(short, &[]).unwrap_err().to_string();
     assert!(words.contains("64 lower-case hexadecimal digits"), "{words}");

@@ -66,7 +66,7 @@ fn conflicts(verdict: &Verdict) -> bool {
 /// `text` with every token on a line of its own that white space allows.
 fn relaid(text: &str) -> String {
     let mut ranges: Vec<_> =
-        tokens::lex(text).unwrap().into_iter().map(|t| (t.range.start, t.range.end)).collect();
+        tokens::lex(text).unwrap().into_iter().map(|t| (t.range().start, t.range().end)).collect();
     ranges.dedup();
     let mut result = String::new();
     let mut done = 0;
@@ -278,7 +278,7 @@ fn a_renamed_item_conflicts_and_the_new_name_is_a_candidate() {
             let Some(token) = all.iter().find(|token| name.starts_with(&*token.text)) else {
                 return item.to_owned();
             };
-            format!("{}_ng{}", &item[..token.range.end], &item[token.range.end..])
+            format!("{}_ng{}", &item[..token.range().end], &item[token.range().end..])
         });
     });
     for edit in edits_with_items(&reports) {
@@ -301,7 +301,7 @@ fn an_edited_anchor_conflicts_and_the_change_is_shown() {
             let inside = tokens::within(&all, &at);
             // The last, since the first may be a keyword.
             let name = inside.iter().rfind(|token| is_name(&token.text)).unwrap();
-            format!("{}_ng{}", &item[..name.range.end], &item[name.range.end..])
+            format!("{}_ng{}", &item[..name.range().end], &item[name.range().end..])
         });
     });
     let (fork, _) = pinned();
@@ -452,7 +452,7 @@ fn an_item_that_is_still_in_its_file_did_not_move() {
                 let Some(at) = tokens::find(&all, anchor).first().cloned() else {
                     return item.to_owned();
                 };
-                let end = tokens::within(&all, &at)[0].range.end;
+                let end = tokens::within(&all, &at)[0].range().end;
                 format!("{}_ng{}", &item[..end], &item[end..])
             }
         });

@@ -10,7 +10,7 @@ use upstream::items::Item;
 
 use crate::progress::spinner;
 use crate::repository::Repository;
-use crate::{Failure, export, manifest};
+use crate::{Failure, export, manifest, toolchain};
 
 pub(crate) fn run(repository: &Repository, api: bool) -> Result<bool, Failure> {
     let mut complaints = Vec::new();
@@ -33,6 +33,7 @@ pub(crate) fn run(repository: &Repository, api: bool) -> Result<bool, Failure> {
         for test in pin.retired.keys().filter(|test| !lost.contains(*test)) {
             found.push(format!("{test} is retired, and upstream has no such test or it runs"));
         }
+        found.extend(toolchain::complaints(&repository.root, &name)?);
         drop(progress);
         println!(
             "{name}: {} edits and {} shadows fit, {} tests of upstream kept, {} retired, {}",

@@ -35,9 +35,11 @@ pub(crate) fn run(repository: &Repository, only: &[Proof]) -> Result<bool, Failu
     let mut failed = 0;
     let chosen: Vec<Proof> =
         ALL.into_iter().filter(|proof| only.is_empty() || only.contains(proof)).collect();
+    // What applications have in common is compiled once for all proofs.
+    let shared = tempfile::Builder::new().prefix("drop in target ").tempdir()?;
     for proof in &chosen {
         println!("\n== drop-in, {proof:?}");
-        let work = Work::new(repository)?;
+        let work = Work::new(repository, shared.path())?;
         let outcome = match proof {
             Proof::Path => forms::by_path(&work),
             Proof::Git => forms::by_git_and_vendored(&work),

@@ -11,6 +11,7 @@ mod rebase;
 mod repository;
 mod status;
 mod suites;
+mod toolchain;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,7 +62,7 @@ enum Command {
         /// A folder that does not exist yet, or is empty.
         folder: PathBuf,
     },
-    /// Compares manifests, shadows and patches with the pinned release.
+    /// Compares manifests, shadows, patches and Rust versions with the pinned release.
     Check {
         /// Compare the public API with stock too (needs `cargo install cargo-semver-checks`).
         #[arg(long)]

@@ -2,7 +2,7 @@
 //! feature set that matters.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -155,9 +155,7 @@ impl Suite {
             .args(["--no-fail-fast", "--", "--quiet"])
             .stdout(Stdio::piped());
         if self.place == Place::Export || folder != repository.root {
-            // Beside the exported sources, which are written anew each time; around them, the
-            // compile-fail cases would take their own paths for the target folder's.
-            command.env("CARGO_TARGET_DIR", repository.scratch("export-target"));
+            command.env("CARGO_TARGET_DIR", target_for(folder, repository));
             sparing(&mut command);
         }
         let mut child =
@@ -180,6 +178,16 @@ impl Suite {
         outcome.took = started.elapsed();
         Ok(outcome)
     }
+}
+
+/// The target folder for the exported sources in `folder`: the user's, in which the workspace's
+/// suites have compiled most of it already, or else one beside the sources. Never one around
+/// them: the compile-fail cases would take their own paths for the target folder's.
+fn target_for(folder: &Path, repository: &Repository) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map(PathBuf::from)
+        .filter(|target| target.is_absolute() && !folder.starts_with(target))
+        .unwrap_or_else(|| repository.scratch("export-target"))
 }
 
 impl Outcome {

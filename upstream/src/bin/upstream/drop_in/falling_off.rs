@@ -13,7 +13,7 @@ pub(super) fn prove(work: &Work<'_>) -> Result<(), Failure> {
 
     // No patch at all: what cargo silently makes of a patch that no longer matches.
     let app = work.application("without patch", &depends)?;
-    let output = work.cargo(&app, &["build"]).output()?;
+    let output = work.sharing(&app, &["build"]).output()?;
     let said = words(&output);
     ensure(!output.status.success(), "mycelium-ext compiles with the stock ractor")?;
     ensure(said.contains(ERROR), format!("the compile error does not say why:\n{said}"))?;
@@ -23,7 +23,7 @@ pub(super) fn prove(work: &Work<'_>) -> Result<(), Failure> {
     let root = &work.repository.root;
     let patch = work.patch(&CRATES, |name| format!("path = {:?}", root.join(name)));
     let app = work.application("without patch", &format!("{depends}{patch}"))?;
-    let output = work.cargo(&app, &["build"]).output()?;
+    let output = work.sharing(&app, &["build"]).output()?;
     ensure(output.status.success(), words(&output))?;
     doctor(work, &app, true)
 }

@@ -16,7 +16,7 @@ pub(super) fn by_path(work: &Work<'_>) -> Result<(), Failure> {
     let patch = work.patch(&CRATES, |name| format!("path = {:?}", root.join(name)));
     let app = work.application("by path", &patch)?;
     let home = work.cargo_home("home of path")?;
-    run(work.cargo(&app, &["run"]).env("CARGO_HOME", home))?;
+    run(work.sharing(&app, &["run"]).env("CARGO_HOME", home))?;
     doctor(work, &app, true)
 }
 
@@ -30,14 +30,14 @@ pub(super) fn by_git_and_vendored(work: &Work<'_>) -> Result<(), Failure> {
     let patch = work.patch(&CRATES, |_| format!("git = {url:?}"));
     let app = work.application("by git", &patch)?;
     let home = work.cargo_home("home of git")?;
-    run(work.cargo(&app, &["run", "--features=cluster"]).env("CARGO_HOME", &home))?;
+    run(work.sharing(&app, &["run", "--features=cluster"]).env("CARGO_HOME", &home))?;
     doctor(work, &app, true)?;
 
     let vendor = work.cargo(&app, &["vendor"]).env("CARGO_HOME", &home).output()?;
     ensure(vendor.status.success(), words(&vendor))?;
     fs::create_dir_all(app.join(".cargo"))?;
     fs::write(app.join(".cargo/config.toml"), vendor.stdout)?;
-    fs::remove_dir_all(app.join("target"))?;
+    // From here on in the application's own target folder, which nothing was built in yet.
     let empty = work.path("home of vendored");
     fs::create_dir_all(&empty)?;
     // Cargo is offline for this run, and could not reach a registry if it tried.

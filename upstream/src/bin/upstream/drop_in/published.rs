@@ -45,11 +45,7 @@ pub(super) fn prove(work: &Work<'_>) -> Result<(), Failure> {
             let lock = fs::read_to_string(folder.join("Cargo.lock"))?;
             let forked = lock.contains("+mycelium");
             ensure(forked == (variant == "fork"), format!("{variant} took the wrong ractor"))?;
-            // The rest is compiled once for both.
-            let output = work
-                .cargo(&folder, &["test", "--no-fail-fast"])
-                .env("CARGO_TARGET_DIR", work.path(&format!("target of {package}")))
-                .output()?;
+            let output = work.sharing(&folder, &["test", "--no-fail-fast"]).output()?;
             drop(progress);
             results.push(Results::read(&words(&output)));
         }

@@ -26,15 +26,12 @@ pub(super) fn prove(work: &Work<'_>) -> Result<(), Failure> {
 
 fn build(work: &Work<'_>, name: &str, patch: &str) -> Result<PathBuf, Failure> {
     let app = work.application(name, patch)?;
-    // What both depend on is compiled once.
-    let target = work.path("target of nodes");
-    let mut cargo = work.cargo(&app, &["build", "--features=cluster"]);
-    succeed(cargo.env("CARGO_TARGET_DIR", &target))?;
+    succeed(&mut work.sharing(&app, &["build", "--features=cluster"]))?;
     let lock = std::fs::read_to_string(app.join("Cargo.lock"))?;
     let forked = lock.contains("+mycelium");
     ensure(forked != patch.is_empty(), format!("the {name} took the wrong ractor"))?;
     let program = work.path(&format!("{name} program"));
-    std::fs::copy(target.join("debug/drop-in-app"), &program)?;
+    std::fs::copy(work.built("drop-in-app"), &program)?;
     Ok(program)
 }
 

@@ -15,13 +15,14 @@ use crate::suites;
 pub(super) struct Work<'a> {
     pub(super) repository: &'a Repository,
     folder: TempDir,
+    shared: &'a Path,
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(repository: &'a Repository) -> Result<Self, Failure> {
+    pub(super) fn new(repository: &'a Repository, shared: &'a Path) -> Result<Self, Failure> {
         // A space in the path, since users have them.
         let folder = tempfile::Builder::new().prefix("drop in ").tempdir()?;
-        Ok(Self { repository, folder })
+        Ok(Self { repository, folder, shared })
     }
 
     /// A path in the folder.
@@ -60,15 +61,26 @@ impl<'a> Work<'a> {
         Ok(home)
     }
 
+    /// As [`Work::cargo`], with the target folder of all proofs: packages of a registry, and of
+    /// this workspace with the same features, are compiled once. Those of a clone or a copy are
+    /// other packages to cargo, and so is each application.
+    pub(super) fn sharing(&self, folder: &Path, words: &[&str]) -> Command {
+        let mut cargo = self.cargo(folder, words);
+        cargo.env("CARGO_TARGET_DIR", self.shared);
+        cargo
+    }
+
+    /// A program that [`Work::sharing`] built last.
+    pub(super) fn built(&self, name: &str) -> PathBuf {
+        self.shared.join("debug").join(name)
+    }
+
     /// Cargo in `folder`, with a target folder of its own there.
     pub(super) fn cargo(&self, folder: &Path, words: &[&str]) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
-            .current_dir(folder)
-            .args(words)
-            .env_remove("CARGO_TARGET_DIR")
-            .env_remove("MYCELIUM_UPSTREAM_DIR");
+        cargo.current_dir(folder).args(words).env_remove("MYCELIUM_UPSTREAM_DIR");
         if folder != self.repository.root {
+            cargo.env_remove("CARGO_TARGET_DIR");
             suites::sparing(&mut cargo);
         }
         cargo
