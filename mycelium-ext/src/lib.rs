@@ -19,6 +19,8 @@ pub mod address;
 pub mod config;
 pub mod fast_lane;
 #[cfg(feature = "cluster")]
+pub mod node;
+#[cfg(feature = "cluster")]
 mod tls;
 
 // So that it is compiled, and what it has to say said, before this crate.

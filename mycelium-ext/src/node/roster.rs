@@ -1,0 +1,238 @@
+//! Who is connected, and who waits to hear of it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ractor::{ActorCell, ActorId};
+use ractor_cluster::NodeEventSubscription;
+use ractor_cluster::node::NodeServerSessionInformation;
+use tokio::sync::{broadcast, watch};
+use tokio::task::AbortHandle;
+
+use super::event::{NodeEvent, PeerInfo};
+
+/// Events that a slow listener may be behind before it misses some.
+const EVENTS: usize = 256;
+
+/// What a session says at its end when its handshake took too long.
+pub(super) const HANDSHAKE_TIMEOUT: &str = "handshake_timeout";
+
+/// Tells the two connections between the same hosts apart, before the session exists.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum StreamKey {
+    Socket { local: SocketAddr, peer: SocketAddr },
+    Label(String),
+}
+
+/// How far a dialled session has come.
+#[derive(Debug, Clone)]
+pub(super) enum Progress {
+    /// The connection is open, the handshake under way.
+    Dialled,
+    Ready(PeerInfo),
+    Ended {
+        reason: Option<String>,
+    },
+}
+
+/// The state of all sessions of one server.
+#[derive(Debug)]
+pub(super) struct Roster {
+    state: Mutex<State>,
+    /// Bumped with each change of who is ready.
+    changed: watch::Sender<()>,
+    events: broadcast::Sender<NodeEvent>,
+    handshake_timeout: Duration,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sessions: HashMap<ActorId, Session>,
+    /// Dialled streams that the server has not taken yet.
+    dialled: HashMap<StreamKey, watch::Sender<Progress>>,
+    /// The one whose session the server makes just now.
+    opening: Option<watch::Sender<Progress>>,
+    /// The session whose end the server handles just now, and why it ended.
+    ending: Option<(ActorId, Option<String>)>,
+}
+
+#[derive(Debug)]
+struct Session {
+    ready: Option<PeerInfo>,
+    progress: Option<watch::Sender<Progress>>,
+    watchdog: AbortHandle,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.watchdog.abort();
+    }
+}
+
+impl Roster {
+    pub(super) fn new(handshake_timeout: Duration) -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: watch::Sender::new(()),
+            events: broadcast::Sender::new(EVENTS),
+            handshake_timeout,
+        }
+    }
+
+    pub(super) fn events(&self) -> broadcast::Receiver<NodeEvent> {
+        self.events.subscribe()
+    }
+
+    pub(super) fn tell(&self, event: NodeEvent) {
+        // Nobody may be listening.
+        let _ = self.events.send(event);
+    }
+
+    /// All peers whose session is ready.
+    pub(super) fn peers(&self) -> Vec<PeerInfo> {
+        let state = self.state.lock();
+        let mut peers: Vec<_> =
+            state.sessions.values().filter_map(|session| session.ready.clone()).collect();
+        peers.sort_by_key(|peer| peer.node_id);
+        peers
+    }
+
+    /// The peer of this name, before the `@`, if its session is ready.
+    pub(super) fn find(&self, name: &str) -> Option<PeerInfo> {
+        let short = |peer: &PeerInfo| peer.name.split('@').next() == Some(name);
+        self.peers().into_iter().find(short)
+    }
+
+    /// Waits until [`find`](Self::find) answers as `wanted` says.
+    pub(super) async fn wait_for<T>(&self, wanted: impl Fn(&Self) -> Option<T>) -> T {
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.borrow_and_update();
+            if let Some(found) = wanted(self) {
+                return found;
+            }
+            // It does not fail: the sender is in `self`.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Before a dialled stream is given to the server: whoever holds what is returned hears of it.
+    pub(super) fn dialled(&self, key: StreamKey) -> watch::Receiver<Progress> {
+        let (progress, watcher) = watch::channel(Progress::Dialled);
+        self.state.lock().dialled.insert(key, progress);
+        watcher
+    }
+
+    /// The server did not get it.
+    pub(super) fn forget(&self, key: &StreamKey) {
+        self.state.lock().dialled.remove(key);
+    }
+
+    /// The server takes a dialled stream.
+    pub(super) fn opening(&self, key: &StreamKey) {
+        let mut state = self.state.lock();
+        state.opening = state.dialled.remove(key);
+    }
+
+    /// The server has taken it. Without a session, the one who dialled learns it by the drop.
+    pub(super) fn opened(&self) {
+        self.state.lock().opening = None;
+    }
+
+    /// The server is about to handle the end of one of its actors.
+    pub(super) fn ending(&self, actor: ActorId, reason: Option<String>) {
+        self.state.lock().ending = Some((actor, reason));
+    }
+
+    /// The server has stopped: nobody is connected.
+    pub(super) fn clear(&self) {
+        *self.state.lock() = State::default();
+        self.changed.send_replace(());
+    }
+
+    fn watchdog(&self, session: ActorCell) -> AbortHandle {
+        let patience = self.handshake_timeout;
+        let watchdog = tokio::spawn(async move {
+            tokio::time::sleep(patience).await;
+            session.stop(Some(HANDSHAKE_TIMEOUT.to_owned()));
+        });
+        watchdog.abort_handle()
+    }
+}
+
+/// Hears of the server's sessions.
+pub(super) struct Watcher(pub(super) Arc<Roster>);
+
+impl NodeEventSubscription for Watcher {
+    fn node_session_opened(&self, it: NodeServerSessionInformation) {
+        let watchdog = self.0.watchdog(it.actor.get_cell());
+        let mut state = self.0.state.lock();
+        let progress = if it.is_server { None } else { state.opening.take() };
+        state.sessions.insert(it.actor.get_id(), Session { ready: None, progress, watchdog });
+    }
+
+    fn node_session_authenticated(&self, _: NodeServerSessionInformation) {}
+
+    fn node_session_ready(&self, it: NodeServerSessionInformation) {
+        let peer = PeerInfo {
+            node_id: it.node_id,
+            name: it.peer_name.as_ref().map(|name| name.name.clone()).unwrap_or_default(),
+            address: it.peer_addr.clone(),
+            incoming: it.is_server,
+        };
+        {
+            let mut state = self.0.state.lock();
+            let Some(session) = state.sessions.get_mut(&it.actor.get_id()) else { return };
+            session.watchdog.abort();
+            session.ready = Some(peer.clone());
+            if let Some(progress) = &session.progress {
+                progress.send_replace(Progress::Ready(peer.clone()));
+            }
+        }
+        tracing::info!(
+            peer = peer.name,
+            peer.node_id = peer.node_id,
+            peer.address = peer.address,
+            link.incoming = peer.incoming,
+            "connected"
+        );
+        self.0.changed.send_replace(());
+        self.0.tell(NodeEvent::Connected(peer));
+    }
+
+    fn node_session_disconnected(&self, it: NodeServerSessionInformation) {
+        let id = it.actor.get_id();
+        let (peer, reason) = {
+            let mut state = self.0.state.lock();
+            let reason =
+                state.ending.take_if(|(actor, _)| *actor == id).and_then(|(_, reason)| reason);
+            let Some(mut session) = state.sessions.remove(&id) else { return };
+            if let Some(progress) = &session.progress {
+                progress.send_replace(Progress::Ended { reason: reason.clone() });
+            }
+            (session.ready.take(), reason)
+        };
+        match peer {
+            Some(peer) => {
+                tracing::warn!(
+                    peer = peer.name,
+                    peer.node_id = peer.node_id,
+                    peer.address = peer.address,
+                    reason,
+                    "disconnected"
+                );
+                self.0.changed.send_replace(());
+                self.0.tell(NodeEvent::Disconnected { peer, reason });
+            }
+            None => tracing::info!(
+                peer.address = it.peer_addr,
+                link.incoming = it.is_server,
+                reason,
+                "handshake failed"
+            ),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The cluster's server, with an ear to what it is told.
+//!
+//! [`NodeServer`] keeps its real port and the ends of its sessions to itself; yet all of that comes by its
+//! mailbox. So an actor of ours stands in its place, looks at each message, and lets it do the rest.
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor_cluster::node::NodeServerState;
+use ractor_cluster::{NetworkStream, NodeServer, NodeServerMessage};
+use tokio::sync::watch;
+
+use super::roster::{Roster, StreamKey, Watcher};
+
+pub(super) struct Server {
+    pub(super) inner: NodeServer,
+    pub(super) roster: Arc<Roster>,
+    /// The listener's real port, where that was left to the system.
+    pub(super) port: watch::Sender<Option<u16>>,
+}
+
+impl Drop for Server {
+    /// However it ended: nobody waits for its sessions any more.
+    fn drop(&mut self) {
+        self.roster.clear();
+    }
+}
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Server {
+    type Msg = NodeServerMessage;
+    type State = NodeServerState;
+    type Arguments = ();
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<NodeServerMessage>,
+        (): (),
+    ) -> Result<NodeServerState, ActorProcessingErr> {
+        let mut state = self.inner.pre_start(myself.clone(), ()).await?;
+        // Not by a message: a connection may be in the mailbox already.
+        let subscribe = NodeServerMessage::SubscribeToEvents {
+            id: "mycelium".to_owned(),
+            subscription: Box::new(Watcher(self.roster.clone())),
+        };
+        self.inner.handle(myself, subscribe, &mut state).await?;
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<NodeServerMessage>,
+        message: NodeServerMessage,
+        state: &mut NodeServerState,
+    ) -> Result<(), ActorProcessingErr> {
+        match &message {
+            NodeServerMessage::ConnectionOpened { stream, is_server: false } => {
+                if let Some(key) = key_of(stream) {
+                    self.roster.opening(&key);
+                }
+            }
+            NodeServerMessage::ConnectionOpenedExternal { stream, is_server: false } => {
+                if let Some(label) = stream.peer_label() {
+                    self.roster.opening(&StreamKey::Label(label));
+                }
+            }
+            NodeServerMessage::PortChanged { port } => {
+                self.port.send_replace(Some(*port));
+            }
+            _ => {}
+        }
+        let handled = self.inner.handle(myself, message, state).await;
+        self.roster.opened();
+        handled
+    }
+
+    async fn post_stop(
+        &self,
+        myself: ActorRef<NodeServerMessage>,
+        state: &mut NodeServerState,
+    ) -> Result<(), ActorProcessingErr> {
+        self.inner.post_stop(myself, state).await
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<NodeServerMessage>,
+        event: SupervisionEvent,
+        state: &mut NodeServerState,
+    ) -> Result<(), ActorProcessingErr> {
+        match &event {
+            SupervisionEvent::ActorTerminated(actor, _, reason) => {
+                self.roster.ending(actor.get_id(), reason.clone());
+            }
+            SupervisionEvent::ActorFailed(actor, error) => {
+                self.roster.ending(actor.get_id(), Some(error.to_string()));
+            }
+            _ => {}
+        }
+        self.inner.handle_supervisor_evt(myself, event, state).await
+    }
+}
+
+fn key_of(stream: &NetworkStream) -> Option<StreamKey> {
+    match stream {
+        NetworkStream::Raw { peer_addr, local_addr, .. }
+        | NetworkStream::TlsClient { peer_addr, local_addr, .. }
+        | NetworkStream::TlsServer { peer_addr, local_addr, .. } => {
+            Some(StreamKey::Socket { local: *local_addr, peer: *peer_addr })
+        }
+        NetworkStream::External { .. } => None,
+    }
+}
