@@ -89,7 +89,13 @@ async fn feed() -> Result<(), Box<dyn Error>> {
     drop(stdin);
 
     let peer = node.connected("reader").await;
-    println!("process {}: connected with {} at {}", std::process::id(), peer.name, peer.address);
+    println!(
+        "process {}: connected with {}, {}, by {:?}",
+        std::process::id(),
+        peer.name,
+        peer.locality,
+        peer.active()
+    );
     for line in ["one line for all", LAST] {
         let report = pg::broadcast_arc(&GROUP.to_owned(), Arc::new(line.to_owned()));
         println!("process {}: cast \"{line}\": {report:?}", std::process::id());

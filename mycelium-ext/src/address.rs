@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use ractor_cluster::transport::TransportKind;
+
 /// Where a peer is dialled, and where a node says that it listens: `tcp://host:port`,
 /// `tls://host:port` or `unix:///path`.
 ///
@@ -27,6 +29,16 @@ pub enum Address {
 }
 
 impl Address {
+    /// Where a node listens; `None` for what cannot be dialled.
+    pub(crate) fn of(kind: TransportKind, text: &str) -> Option<Self> {
+        match kind {
+            TransportKind::Tcp => endpoint(text).ok().map(Self::Tcp),
+            TransportKind::Tls => endpoint(text).ok().map(Self::Tls),
+            TransportKind::UnixSocket => Some(Self::Unix(PathBuf::from(text))),
+            _ => None,
+        }
+    }
+
     /// Where TCP or TLS is spoken; `None` for a Unix socket.
     #[must_use]
     pub fn endpoint(&self) -> Option<&Endpoint> {

@@ -35,8 +35,8 @@
 //! | `node.local_nodes.ids`, `node.remote_nodes.ids` | numbers of nodes on this and on other machines | none |
 //! | `node.tls.authorities` | PEM file of those who vouch for peers | none |
 //! | `node.limits.max_frame` | the largest frame that a peer may send | `16 MiB` |
-//! | `node.limits.replay_window` | what is kept for a peer until it is acknowledged | `8 MiB` |
-//! | `node.limits.handshake_timeout` | from the open connection to the end of the handshake | `10s` |
+//! | `node.limits.replay_window` | what is kept for a peer until it is acknowledged | `16 MiB` |
+//! | `node.limits.handshake_timeout` | from the open connection to authentication, and from there to the exchange of actors | `10s` |
 //! | `node.limits.connect_timeout` | to open a connection | `5s` |
 //! | `node.limits.backoff_min`, `backoff_max` | pauses between attempts to connect | `100ms`, `30s` |
 //! | `node.limits.backoff_reset` | a connection that lasts so long starts the pauses anew | `10s` |
@@ -92,9 +92,10 @@ pub use mistake::{ConfigError, Mistake, Place};
 pub(crate) use node::machine;
 pub use node::{Limits, NodeSettings};
 pub use peers::{PeerSettings, PeerTls};
+pub use ractor_cluster::link::options::{Location, UnixListening};
 pub use secret::Secret;
 pub use setting::{Origin, Setting};
-pub use values::{ConnectionMode, InvalidName, Location, NodeName, UnixListen};
+pub use values::{ConnectionMode, InvalidName, NodeName};
 
 /// The configuration of a node, complete and free of contradictions. It prints as the topology that it
 /// describes, without secrets.

@@ -7,7 +7,7 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let node = Node::from_config(&Config::load("mycelium.toml")?)?.start().await?;
 //! let archive = node.connected("archive").await;
-//! println!("{} is at {}", archive.name, archive.address);
+//! println!("{}: {}, by {:?}", archive.name, archive.locality, archive.active());
 //! node.stop().await;
 //! # Ok(())
 //! # }
@@ -19,6 +19,8 @@
 //! * **Peers.** Each `[nodes.X]` with an address is dialled whenever there is no session with it, whoever opened that.
 //!   Between two attempts there is a pause, which doubles up to a bound and is drawn at random from the upper half of
 //!   its step; a session that lasts starts it anew.
+//! * **Links.** A peer of this machine is reached by a Unix socket, and one of this process by `Arc`, as soon as it has
+//!   proven to be there; [`PeerInfo`] and [`ractor_cluster::peers`] tell.
 //! * **Bounds.** A connection has to open, and a handshake to finish, in time, on both sides.
 //! * **The end.** [`Node::stop`] returns when the listeners are closed. A node that is dropped stops too.
 //!
@@ -29,14 +31,13 @@
 //! | event | level | fields |
 //! |---|---|---|
 //! | `listens` | info | `address` |
-//! | `connected` | info | `peer` (full name), `peer.node_id`, `peer.address`, `link.incoming` |
+//! | `connected` | info | `peer` (full name), `peer.node_id`, `peer.address`, `peer.locality`, `link.kind`, `link.incoming` |
 //! | `disconnected` | warn | `peer`, `peer.node_id`, `peer.address`, `reason` |
 //! | `handshake failed` | info | `peer.address`, `link.incoming`, `reason` |
 //! | `not connected` | warn | `peer` (configured name), `peer.address`, `error`, `retry_in_ms` |
-//! | `no TLS with a peer` | warn | `peer.address`, `error` |
-//! | `TLS took a peer too long` | warn | `peer.address` |
-//! | `a listener cannot accept` | warn | `error` |
 //! | `the node at this address has another name than the configuration gives it` | warn | `expected`, `peer`, `peer.address` |
+//!
+//! The cluster itself tells, beside others, of links and localities as they change.
 
 mod backoff;
 mod builder;
@@ -44,11 +45,8 @@ mod dial;
 mod error;
 mod event;
 mod keep;
-mod listen;
 mod roster;
 mod server;
-#[cfg(unix)]
-mod unix;
 
 use std::sync::Arc;
 
@@ -59,14 +57,15 @@ use tokio::sync::broadcast;
 use self::builder::Running;
 use self::dial::{Dialer, Target};
 use self::keep::Keeping;
-use self::listen::Serving;
 use self::roster::Roster;
 use crate::address::Address;
 use crate::config::Config;
 pub use crate::tls::{Authorities, Identity, TlsError};
 pub use builder::{Listen, NodeBuilder};
 pub use error::{ConnectError, StartError};
-pub use event::{NodeEvent, PeerInfo};
+pub use event::NodeEvent;
+pub use ractor_cluster::link::options::{Peer, PeerPolicy};
+pub use ractor_cluster::peers::{LinkInfo, Locality, PeerEvent, PeerInfo};
 
 /// A running node. It stops when it is dropped; [`stop`](Self::stop) also waits for that.
 #[derive(Debug)]
@@ -77,7 +76,6 @@ pub struct Node {
     dialer: Dialer,
     authorities: Option<Authorities>,
     addresses: Vec<Address>,
-    serving: Vec<Serving>,
     keeping: Keeping,
 }
 
@@ -107,7 +105,8 @@ impl Node {
         &self.running.server
     }
 
-    /// Where it listens, with the real ports, in the order of its configuration.
+    /// Where it listens, with the real ports: TCP and TLS in the order of its configuration, and then the
+    /// Unix socket.
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
@@ -125,7 +124,8 @@ impl Node {
         Ok(self.dialer.connect(&Target { address, tls }).await?.peer)
     }
 
-    /// All peers with which there is a session, by their ids.
+    /// The peers with which this node has a session, by their ids: where they are, and by which links. Those of
+    /// all nodes of this process are in [`ractor_cluster::peers::list`].
     #[must_use]
     pub fn peers(&self) -> Vec<PeerInfo> {
         self.roster.peers()
@@ -147,11 +147,8 @@ impl Node {
     /// # Cancel safety
     /// When this future is dropped, the node stops all the same.
     pub async fn stop(self) {
-        let Self { running, serving, keeping, .. } = self;
+        let Self { running, keeping, .. } = self;
         keeping.stop().await;
-        for serving in serving {
-            serving.stop().await;
-        }
         running.stop().await;
     }
 }

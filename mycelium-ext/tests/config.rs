@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mycelium_ext::config::{
-    Config, ConfigError, ConnectionMode, Environment, Location, Mistake, Origin, Place, UnixListen,
+    Config, ConfigError, ConnectionMode, Environment, Location, Mistake, Origin, Place,
+    UnixListening,
 };
 use proptest::prelude::*;
 use ractor::actor::actor_config::TransportPreference;
@@ -61,7 +62,7 @@ fn the_least_has_defaults_for_the_rest() {
     assert_eq!(*config.node.limits.max_frame, 16 * 1024 * 1024);
     assert_eq!(config.listen.streams.len(), 1);
     assert_eq!(config.listen.streams[0].address().to_string(), "tcp://127.0.0.1:0");
-    assert_eq!(*config.listen.unix, UnixListen::Auto);
+    assert_eq!(*config.listen.unix, UnixListening::Automatic);
     assert_eq!(*config.listen.unix.origin(), Origin::Default);
     assert!(config.peers.is_empty() && config.numbers.is_empty());
 }
@@ -95,7 +96,7 @@ fn everything_is_read() {
     let listens: Vec<_> =
         config.listen.streams.iter().map(|listen| listen.address().to_string()).collect();
     assert_eq!(listens, ["tcp://0.0.0.0:4697", "tcp://127.0.0.1:4698"]);
-    assert_eq!(*config.listen.unix, UnixListen::At(PathBuf::from("/run/a.sock")));
+    assert_eq!(*config.listen.unix, UnixListening::At(PathBuf::from("/run/a.sock")));
     let [peer] = &config.peers[..] else { panic!("{:?}", config.peers) };
     assert_eq!(peer.address.as_ref().expect("an address").to_string(), "tcp://[::1]:5");
     assert_eq!(peer.transport.as_deref(), Some(&TransportPreference::UnixSocket));
@@ -333,7 +334,7 @@ fn variables_go_before_the_file() {
     let listens: Vec<_> =
         config.listen.streams.iter().map(|listen| listen.address().to_string()).collect();
     assert_eq!(listens, ["tcp://0.0.0.0:1"]);
-    assert_eq!(*config.listen.unix, UnixListen::At(PathBuf::from("/run/b.sock")));
+    assert_eq!(*config.listen.unix, UnixListening::At(PathBuf::from("/run/b.sock")));
     let shown = config.to_string();
     assert!(shown.contains("node other (from MYCELIUM_NODE_NAME)@h"), "{shown}");
     assert!(shown.contains("cookie: set (from MYCELIUM_NODE_COOKIE)"), "{shown}");

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use ractor::actor::actor_config::TransportPreference;
+use ractor_cluster::link::options::Location;
 
 use super::mistake::Place;
 use super::node::Identity;
 use super::peers::{Entry, Numbers};
 use super::reader::Reader;
 use super::setting::Setting;
-use super::values::{Location, preference_word};
+use super::values::{location_word, preference_word};
 use crate::address::Address;
 
 /// Adds a number of a list to what is known, unless it stands in one already.
@@ -23,7 +24,8 @@ pub(super) fn number(
     let Some(place) = id.place() else { return };
     match numbers.get(&*id) {
         Some(before) => {
-            let found = format!("{}, which is {} already{}", *id, **before, line(before));
+            let said = location_word(**before);
+            let found = format!("{}, which is {said} already{}", *id, line(before));
             reader.mistake(place.clone(), key, "a number that is listed once", found, None);
         }
         None => {
@@ -120,7 +122,8 @@ fn located(reader: &mut Reader<'_>, entry: &Entry, id: u64, numbers: &mut Number
     let Some((location, place)) = placed(&entry.location) else { return };
     match numbers.get(&id) {
         Some(listed) if **listed != *location => {
-            let found = format!("\"{location}\", and its id {id} is {}{}", **listed, line(listed));
+            let (word, said) = (location_word(*location), location_word(**listed));
+            let found = format!("{word:?}, and its id {id} is {said}{}", line(listed));
             let expected = "what the list of numbers says";
             let key = format!("{}.location", entry.path);
             reader.mistake(place.clone(), key, expected, found, None);

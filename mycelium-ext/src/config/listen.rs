@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use ractor_cluster::link::options::UnixListening;
+
 use super::mistake::Place;
 use super::reader::{Reader, Section, variable_of};
 use super::setting::Setting;
-use super::values::{Bind, UnixListen};
+use super::values::Bind;
 use crate::address::{Address, Endpoint};
 use crate::tls::Identity;
 
@@ -16,7 +18,7 @@ pub struct ListenSettings {
     /// TCP and TLS. Without any in the configuration: any free port of loopback, by TCP.
     pub streams: Vec<Setting<StreamListen>>,
     /// The Unix socket.
-    pub unix: Setting<UnixListen>,
+    pub unix: Setting<UnixListening>,
 }
 
 /// A listener for TCP or TLS.
@@ -49,7 +51,7 @@ impl StreamListen {
 #[derive(Default)]
 struct Found {
     streams: Vec<Setting<StreamListen>>,
-    unix: Option<Setting<UnixListen>>,
+    unix: Option<Setting<UnixListening>>,
 }
 
 /// Reads all `[[listen]]`, and the variable that takes their place.
@@ -67,14 +69,14 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_, '_>) -> Liste
     }
     ListenSettings {
         streams: found.streams,
-        unix: found.unix.unwrap_or_else(|| Setting::default(UnixListen::default())),
+        unix: found.unix.unwrap_or_else(|| Setting::default(UnixListening::default())),
     }
 }
 
 fn entry(reader: &mut Reader<'_>, entry: &mut Section<'_, '_>, found: &mut Found) {
     let tcp: Option<Setting<Bind>> = entry.written(reader, "tcp");
     let tls: Option<Setting<Bind>> = entry.written(reader, "tls");
-    let unix: Option<Setting<UnixListen>> = entry.written(reader, "unix");
+    let unix: Option<Setting<UnixListening>> = entry.written(reader, "unix");
     let certificate: Option<Setting<PathBuf>> = entry.written(reader, "certificate");
     let key: Option<Setting<PathBuf>> = entry.written(reader, "key");
     let kinds = ["tcp", "tls", "unix"].into_iter().filter(|kind| entry.has(kind)).count();
@@ -174,7 +176,7 @@ fn layered(reader: &mut Reader<'_>) -> Option<Found> {
                 found.streams.push(Setting::written(StreamListen::Tcp(endpoint), place.clone()));
             }
             Address::Unix(path) if found.unix.is_none() => {
-                found.unix = Some(Setting::written(UnixListen::At(path), place.clone()));
+                found.unix = Some(Setting::written(UnixListening::At(path), place.clone()));
             }
             Address::Unix(_) => {
                 let expected = "one Unix socket for a node";

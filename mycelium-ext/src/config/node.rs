@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
+use ractor_cluster::link::LinkOptions;
 
 use super::cookie;
 use super::reader::{Reader, Section};
@@ -45,7 +46,8 @@ pub struct NodeSettings {
 pub struct Limits {
     /// The largest frame that a peer may send, in bytes.
     pub max_frame: Setting<u64>,
-    /// How long a peer may take from the open connection to the end of the handshake.
+    /// How long a peer may take from the open connection to authentication, and from there to the
+    /// exchange of actors.
     pub handshake_timeout: Setting<Duration>,
     /// What is kept for a peer until it has acknowledged it, in bytes.
     pub replay_window: Setting<u64>,
@@ -61,10 +63,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let links = LinkOptions::default();
         Self {
             max_frame: Setting::default(ractor_cluster::DEFAULT_MAX_INBOUND_FRAME_SIZE),
-            handshake_timeout: Setting::default(Duration::from_secs(10)),
-            replay_window: Setting::default(8 * 1024 * 1024),
+            handshake_timeout: Setting::default(links.handshake_timeout),
+            replay_window: Setting::default(links.replay_window as u64),
             connect_timeout: Setting::default(Duration::from_secs(5)),
             backoff_min: Setting::default(Duration::from_millis(100)),
             backoff_max: Setting::default(Duration::from_secs(30)),

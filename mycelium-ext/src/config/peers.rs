@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ractor::actor::actor_config::TransportPreference;
+use ractor_cluster::link::options::Location;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::contradictions;
@@ -11,7 +12,7 @@ use super::mistake::Place;
 use super::node::Identity;
 use super::reader::{Reader, Section};
 use super::setting::{Origin, Setting};
-use super::values::{Location, NodeName, Value};
+use super::values::{NodeName, Value};
 use crate::address::Address;
 use crate::tls::Authorities;
 

@@ -7,8 +7,8 @@ use bytesize::ByteSize;
 
 use super::mistake::Place;
 use super::setting::{Origin, Setting};
-use super::values::{Location, preference_word};
-use super::{Config, Limits, PeerSettings};
+use super::values::{location_word, preference_word, unix_word};
+use super::{Config, Limits, Location, PeerSettings};
 
 impl fmt::Display for Config {
     /// The topology, a line for each fact. What is from a variable says so; secrets are not shown.
@@ -26,12 +26,13 @@ impl fmt::Display for Config {
         for listen in &self.listen.streams {
             writeln!(f, "  {}", listen.clone().map(|listen| listen.address()))?;
         }
-        line(f, "unix", &self.listen.unix)?;
+        line(f, "unix", &self.listen.unix.clone().map(|unix| unix_word(&unix)))?;
         writeln!(f, "peers")?;
         for it in &self.peers {
             peer(f, it)?;
         }
         for (id, location) in self.unnamed() {
+            let location = location.clone().map(location_word);
             writeln!(f, "  node number {id}: {location}, waited for")?;
         }
         if self.peers.is_empty() && self.unnamed().next().is_none() {
@@ -80,7 +81,7 @@ fn peer(f: &mut fmt::Formatter<'_>, peer: &PeerSettings) -> fmt::Result {
     if peer.is_this_node {
         return writeln!(f, ": this node");
     }
-    write!(f, ": {}", peer.location)?;
+    write!(f, ": {}", peer.location.clone().map(location_word))?;
     match &peer.address {
         Some(address) => write!(f, ", dialled at {address}")?,
         None => write!(f, ", waited for")?,

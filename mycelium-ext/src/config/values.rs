@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use ractor::actor::actor_config::TransportPreference;
+use ractor_cluster::link::options::{Location, UnixListening};
 
 use super::secret::Secret;
 use crate::address::{self, Address, Endpoint};
@@ -60,29 +61,6 @@ impl fmt::Display for InvalidName {
 
 impl std::error::Error for InvalidName {}
 
-/// What the configuration says about how far away a peer is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Location {
-    /// Whatever turns out.
-    #[default]
-    Auto,
-    /// On this machine. It has to prove that.
-    Local,
-    /// On another machine; nothing else is tried.
-    Remote,
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Local => "local",
-            Self::Remote => "remote",
-        })
-    }
-}
-
 /// Whom a node connects to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -103,26 +81,21 @@ impl fmt::Display for ConnectionMode {
     }
 }
 
-/// Where a node listens on a Unix socket.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UnixListen {
-    /// In a private folder, under a name that peers of this machine are told.
-    #[default]
-    Auto,
-    /// At this absolute path.
-    At(PathBuf),
-    /// Nowhere.
-    Off,
+/// How `location` is written in a configuration.
+pub(super) const fn location_word(location: Location) -> &'static str {
+    match location {
+        Location::Auto => "auto",
+        Location::Local => "local",
+        Location::Remote => "remote",
+    }
 }
 
-impl fmt::Display for UnixListen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::At(path) => write!(f, "{}", path.display()),
-            Self::Off => f.write_str("off"),
-        }
+/// How `unix` is written in a configuration.
+pub(super) fn unix_word(unix: &UnixListening) -> String {
+    match unix {
+        UnixListening::At(path) => path.display().to_string(),
+        UnixListening::Off => "off".to_owned(),
+        _ => "auto".to_owned(),
     }
 }
 
@@ -258,12 +231,12 @@ impl Value for Bind {
     }
 }
 
-impl Value for UnixListen {
+impl Value for UnixListening {
     const EXPECTED: &'static str = "\"auto\", \"off\" or the absolute path of a socket";
 
     fn read(text: &str) -> Result<Self, Option<String>> {
         match text {
-            "auto" => Ok(Self::Auto),
+            "auto" => Ok(Self::Automatic),
             "off" => Ok(Self::Off),
             path => {
                 let path = PathBuf::from(path);

@@ -1,13 +1,15 @@
 //! What a node is started with.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use ractor::actor::actor_config::TransportPreference;
 use ractor::{Actor, ActorRef, SpawnErr};
+use ractor_cluster::link::options::{self as links, Peer, PeerPolicy, UnixListening};
+use ractor_cluster::link::{LinkOptions, listening};
 use ractor_cluster::node::NodeConnectionMode;
 use ractor_cluster::{IncomingEncryptionMode, NodeServer, NodeServerMessage};
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::Instrument;
 
@@ -15,12 +17,11 @@ use super::Node;
 use super::dial::{Dialer, Target};
 use super::error::StartError;
 use super::keep::{Keeping, Patience, keep};
-use super::listen::Listener;
 use super::roster::Roster;
 use super::server::Server;
 use crate::address::{Address, Endpoint, InvalidAddress};
 use crate::config::{
-    Config, ConnectionMode, Limits, NodeName, PeerTls, Secret, StreamListen, UnixListen, machine,
+    Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret, StreamListen, machine,
 };
 use crate::tls::{Authorities, Identity};
 
@@ -59,6 +60,10 @@ pub struct NodeBuilder {
     mode: ConnectionMode,
     limits: Limits,
     listen: Vec<Listen>,
+    unix: UnixListening,
+    id: Option<u64>,
+    transport: TransportPreference,
+    known: Vec<(Peer, PeerPolicy)>,
     kept: Vec<Kept>,
     authorities: Option<Authorities>,
 }
@@ -72,6 +77,10 @@ impl NodeBuilder {
             mode: ConnectionMode::default(),
             limits: Limits::default(),
             listen: Vec::new(),
+            unix: UnixListening::default(),
+            id: None,
+            transport: TransportPreference::default(),
+            known: Vec::new(),
             kept: Vec::new(),
             authorities: None,
         }
@@ -83,7 +92,11 @@ impl NodeBuilder {
             .host(&**config.node.host)
             .cookie((*config.node.cookie).clone())
             .mode(*config.node.mode)
-            .limits(config.node.limits.clone());
+            .limits(config.node.limits.clone())
+            .unix((*config.listen.unix).clone())
+            .transport(*config.node.transport);
+        builder.id = config.node.id.as_deref().copied();
+        builder.known = known(config);
         builder.authorities.clone_from(&config.authorities);
         builder.listen =
             config.listen.streams.iter().map(|listen| Listen(Ok((**listen).clone()))).collect();
@@ -128,6 +141,30 @@ impl NodeBuilder {
         self
     }
 
+    /// Where it listens for peers of this machine; by default in a private folder, and peers are told where.
+    pub fn unix(mut self, unix: UnixListening) -> Self {
+        self.unix = unix;
+        self
+    }
+
+    /// The number that peers may know it by.
+    pub fn id(mut self, id: u64) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The transport by which it sends, where neither the receiving actor nor the peer pins one.
+    pub fn transport(mut self, transport: TransportPreference) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// What is known of a peer before it is met.
+    pub fn known(mut self, peer: Peer, policy: PeerPolicy) -> Self {
+        self.known.push((peer, policy));
+        self
+    }
+
     /// Who vouches for the peers that are dialled by TLS.
     pub fn authorities(mut self, authorities: Authorities) -> Self {
         self.authorities = Some(authorities);
@@ -163,26 +200,13 @@ impl NodeBuilder {
     ) -> Result<Node, StartError> {
         let cookie = self.cookie.take().ok_or(StartError::NoCookie)?;
         let listen: Result<Vec<_>, _> = self.listen.drain(..).map(|listen| listen.0).collect();
-        let mut listen = listen.map_err(StartError::Address)?;
-        if listen.is_empty() {
-            listen.push(StreamListen::Tcp(Endpoint::loopback(0)));
-        }
-        let first = listen.remove(0);
-
-        // The others first: what fails before the server is there needs no stop.
-        let mut listeners = Vec::new();
-        let mut addresses = Vec::new();
-        for other in &listen {
-            let failed = |source| StartError::Listen { address: other.address(), source };
-            let listener = Listener::open(other).await.map_err(failed)?;
-            addresses.push(listener.address().map_err(failed)?);
-            listeners.push(listener);
-        }
-
+        let listen = listen.map_err(StartError::Address)?;
         let roster = Arc::new(Roster::new(*self.limits.handshake_timeout));
-        let (running, address) =
-            start_server(&self, &first, &name, &cookie, roster.clone()).await?;
-        addresses.insert(0, address);
+        let running = start_server(&self, &listen, &name, &cookie, roster.clone()).await?;
+        let addresses = listening(&running.server)
+            .iter()
+            .filter_map(|listening| Address::of(listening.kind, &listening.address))
+            .collect::<Vec<_>>();
 
         let dialer = Dialer {
             server: running.server.clone(),
@@ -195,10 +219,6 @@ impl NodeBuilder {
             max: *self.limits.backoff_max,
             reset: *self.limits.backoff_reset,
         };
-        let serving = listeners
-            .into_iter()
-            .map(|listener| listener.serve(running.server.clone(), *self.limits.handshake_timeout))
-            .collect();
         let mut keeping = Keeping::default();
         for Kept { name, mut target } in self.kept {
             let tls = || tls_of(&target.address, self.authorities.as_ref());
@@ -215,26 +235,36 @@ impl NodeBuilder {
             dialer,
             authorities: self.authorities,
             addresses,
-            serving,
             keeping,
         })
     }
 }
 
-/// Refuses what the configuration asks for and nothing here would do.
+/// Refuses what the configuration asks for and this system cannot do.
 fn supported(config: &Config) -> Result<(), StartError> {
-    let unsupported = |what: &str| Err(StartError::Unsupported { what: what.to_owned() });
-    let pinned = |preference: TransportPreference| preference != TransportPreference::Adaptive;
-    if pinned(*config.node.transport) {
-        return unsupported("node.transport other than \"adaptive\"");
-    }
-    if config.peers.iter().filter_map(|peer| peer.transport.as_ref()).any(|it| pinned(**it)) {
-        return unsupported("nodes.X.transport other than \"adaptive\"");
-    }
-    if matches!(&*config.listen.unix, UnixListen::At(_)) {
-        return unsupported("[[listen]] unix = \"PATH\"");
+    let unix = |peer: &PeerSettings| matches!(peer.address.as_deref(), Some(Address::Unix(_)));
+    let asked =
+        matches!(&*config.listen.unix, UnixListening::At(_)) || config.peers.iter().any(unix);
+    if cfg!(not(unix)) && asked {
+        return Err(StartError::Unsupported { what: "Unix sockets".to_owned() });
     }
     Ok(())
+}
+
+/// What is known of peers by their numbers, and of those by name of which anything is said: the name goes
+/// before the number.
+fn known(config: &Config) -> Vec<(Peer, PeerPolicy)> {
+    let policy = |location, preference| {
+        PeerPolicy::default().with_location(location).with_preference(preference)
+    };
+    let numbered = config.numbers.iter().map(|(number, location)| {
+        (Peer::Number(*number), policy(**location, TransportPreference::default()))
+    });
+    let named = config.peers.iter().map(|peer| {
+        let preference = peer.transport.as_deref().copied().unwrap_or_default();
+        (Peer::named(peer.name.as_str()), policy(*peer.location, preference))
+    });
+    numbered.chain(named.filter(|(_, policy)| *policy != PeerPolicy::default())).collect()
 }
 
 /// What TLS has to know of a peer at `address`: its certificate is for the host that is dialled.
@@ -274,26 +304,46 @@ impl Drop for Running {
     }
 }
 
-/// Starts the cluster's server with its own listener, and learns where that is.
+/// Starts the cluster's server with its listeners, of which the first is its own.
 async fn start_server(
     builder: &NodeBuilder,
-    listen: &StreamListen,
+    listen: &[StreamListen],
     name: &NodeName,
     cookie: &Secret,
     roster: Arc<Roster>,
-) -> Result<(Running, Address), StartError> {
-    let failed = |source| StartError::Listen { address: listen.address(), source };
-    let (endpoint, encryption) = match listen {
-        StreamListen::Tcp(endpoint) => (endpoint, IncomingEncryptionMode::Raw),
-        StreamListen::Tls { endpoint, identity } => {
-            (endpoint, IncomingEncryptionMode::Tls(TlsAcceptor::from(identity.server())))
+) -> Result<Running, StartError> {
+    let limits = &builder.limits;
+    let mut links = LinkOptions::default()
+        .with_preference(builder.transport)
+        .with_unix(builder.unix.clone())
+        .with_handshake_timeout(*limits.handshake_timeout)
+        .with_replay_window(usize::try_from(*limits.replay_window).unwrap_or(usize::MAX));
+    links.number = builder.id;
+    links.peers.extend(builder.known.iter().cloned());
+
+    let mut own = None;
+    for listen in listen {
+        let address = resolve(listen)
+            .await
+            .map_err(|source| StartError::Listen { address: listen.address(), source })?;
+        let tls = match listen {
+            StreamListen::Tcp(_) => None,
+            StreamListen::Tls { identity, .. } => Some(TlsAcceptor::from(identity.server())),
+        };
+        match (&own, tls) {
+            (None, tls) => own = Some((listen.address(), address, tls)),
+            (Some(_), None) => links.listeners.push(links::Listen::Tcp(address)),
+            (Some(_), Some(tls)) => links.listeners.push(links::Listen::Tls(address, tls)),
+        }
+    }
+    let (shown, address, tls) = match own {
+        Some(own) => own,
+        None => {
+            let loopback = Endpoint::loopback(0);
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, loopback.port()));
+            (Address::Tcp(loopback), address, None)
         }
     };
-    let mut resolved =
-        tokio::net::lookup_host((endpoint.host(), endpoint.port())).await.map_err(failed)?;
-    let address = resolved.next().ok_or_else(|| {
-        failed(io::Error::new(io::ErrorKind::NotFound, "the host has no address"))
-    })?;
     let mode = match builder.mode {
         ConnectionMode::Isolated => NodeConnectionMode::Isolated,
         ConnectionMode::Transitive => NodeConnectionMode::Transitive,
@@ -303,47 +353,41 @@ async fn start_server(
         cookie.reveal().to_owned(),
         name.as_str().to_owned(),
         builder.host.clone(),
-        Some(encryption),
+        tls.map(IncomingEncryptionMode::Tls),
         Some(mode),
     )
     .with_listen_addr(address.ip())
-    .with_max_inbound_frame_size(*builder.limits.max_frame);
+    .with_max_inbound_frame_size(*limits.max_frame)
+    .with_links(links);
 
-    let known = (address.port() != 0).then_some(address.port());
-    let (port, mut ports) = watch::channel(known);
-    let (server, stopped) = Actor::spawn(None, Server { inner, roster, port }, ()).await.map_err(
-        |error| match io_error(error) {
-            Ok(source) => failed(source),
-            Err(error) => StartError::Server(Box::new(error)),
-        },
-    )?;
-    let running = Running { server, stopped: Some(stopped) };
-    let port = match ports.wait_for(Option::is_some).await {
-        Ok(port) => port.unwrap_or_default(),
-        Err(_) => {
-            return Err(StartError::Server(Box::new(SpawnErr::StartupFailed(
-                "it stopped at once".into(),
-            ))));
-        }
-    };
-    let bound = Endpoint::from(std::net::SocketAddr::new(address.ip(), port));
-    let bound = match listen {
-        StreamListen::Tcp(_) => Address::Tcp(bound),
-        StreamListen::Tls { .. } => Address::Tls(bound),
-    };
-    Ok((running, bound))
+    match Actor::spawn(None, Server { inner, roster }, ()).await {
+        Ok((server, stopped)) => Ok(Running { server, stopped: Some(stopped) }),
+        Err(error) => Err(start_error(error, shown)),
+    }
 }
 
-/// The error of the system below a start that failed, if there is one.
-fn io_error(error: SpawnErr) -> Result<io::Error, SpawnErr> {
-    match error {
-        SpawnErr::StartupFailed(inner) => match inner.downcast::<SpawnErr>() {
-            Ok(inner) => io_error(*inner),
-            Err(inner) => match inner.downcast::<io::Error>() {
-                Ok(error) => Ok(*error),
-                Err(inner) => Err(SpawnErr::StartupFailed(inner)),
-            },
-        },
-        other => Err(other),
+/// The address of a listener, by number.
+async fn resolve(listen: &StreamListen) -> io::Result<SocketAddr> {
+    let (StreamListen::Tcp(endpoint) | StreamListen::Tls { endpoint, .. }) = listen;
+    let mut found = tokio::net::lookup_host((endpoint.host(), endpoint.port())).await?;
+    let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    found.next().ok_or_else(none)
+}
+
+/// What is below a start that failed. An error of the system is that of the server's own listener, at `own`.
+fn start_error(error: SpawnErr, own: Address) -> StartError {
+    let SpawnErr::StartupFailed(inner) = error else { return StartError::Server(error.into()) };
+    let inner = match inner.downcast::<SpawnErr>() {
+        Ok(inner) => return start_error(*inner, own),
+        Err(inner) => inner,
+    };
+    #[cfg(unix)]
+    let inner = match inner.downcast::<ractor_cluster::transport::unix::UnixListenError>() {
+        Ok(error) => return StartError::Unix(*error),
+        Err(inner) => inner,
+    };
+    match inner.downcast::<io::Error>() {
+        Ok(source) => StartError::Listen { address: own, source: *source },
+        Err(inner) => StartError::Server(inner),
     }
 }

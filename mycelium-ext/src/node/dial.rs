@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::ActorRef;
+use ractor_cluster::peers::PeerInfo;
 use ractor_cluster::{NetworkStream, NodeServerMessage};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -14,8 +15,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::error::ConnectError;
-use super::event::PeerInfo;
-use super::roster::{HANDSHAKE_TIMEOUT, Progress, Roster, StreamKey};
+use super::roster::{HANDSHAKE_TIMEOUT, Progress, Roster};
+use super::server::key_of;
 use crate::address::{Address, Endpoint};
 use crate::config::PeerTls;
 
@@ -82,74 +83,52 @@ impl Dialer {
     async fn open(&self, target: &Target) -> Result<watch::Receiver<Progress>, ConnectError> {
         let address = || target.address.clone();
         let unreachable = |source| ConnectError::Unreachable { address: address(), source };
-        match (&target.address, &target.tls) {
+        let stream = match (&target.address, &target.tls) {
             (Address::Tcp(endpoint), _) => {
-                let (stream, key, ends) = tcp(endpoint).await.map_err(unreachable)?;
-                let (local_addr, peer_addr) = ends;
-                self.hand_over(NetworkStream::Raw { peer_addr, local_addr, stream }, key)
+                let (stream, local_addr, peer_addr) = tcp(endpoint).await.map_err(unreachable)?;
+                NetworkStream::Raw { peer_addr, local_addr, stream }
             }
-            (Address::Tls(_), None) => Err(ConnectError::NoAuthorities { address: address() }),
+            (Address::Tls(_), None) => {
+                return Err(ConnectError::NoAuthorities { address: address() });
+            }
             (Address::Tls(endpoint), Some(tls)) => {
-                let (stream, key, ends) = tcp(endpoint).await.map_err(unreachable)?;
-                let (local_addr, peer_addr) = ends;
+                let (stream, local_addr, peer_addr) = tcp(endpoint).await.map_err(unreachable)?;
                 let stream = TlsConnector::from(tls.authorities.client())
                     .connect(tls.server_name.clone(), stream)
                     .await
                     .map_err(|source| ConnectError::Tls { address: address(), source })?;
-                self.hand_over(NetworkStream::TlsClient { peer_addr, local_addr, stream }, key)
+                NetworkStream::TlsClient { peer_addr, local_addr, stream }
             }
-            (Address::Unix(path), _) => self.unix(path).await.map_err(|error| match error {
-                Some(error) => unreachable(error),
-                None => ConnectError::Stopped,
-            }),
-        }
-    }
-
-    fn hand_over(
-        &self,
-        stream: NetworkStream,
-        key: StreamKey,
-    ) -> Result<watch::Receiver<Progress>, ConnectError> {
+            (Address::Unix(path), _) => unix(path).await.map_err(unreachable)?,
+        };
+        let Some(key) = key_of(&stream) else { return Err(ConnectError::Stopped) };
+        let progress = self.roster.dialled(key.clone());
         let stream = Box::new(stream);
         let message = NodeServerMessage::ConnectionOpened { stream, is_server: false };
-        self.tell_server(message, key).ok_or(ConnectError::Stopped)
-    }
-
-    fn tell_server(
-        &self,
-        message: NodeServerMessage,
-        key: StreamKey,
-    ) -> Option<watch::Receiver<Progress>> {
-        let progress = self.roster.dialled(key.clone());
         if self.server.cast(message).is_err() {
-            self.roster.forget(&key);
-            return None;
+            self.roster.opening(&key);
+            self.roster.opened();
+            return Err(ConnectError::Stopped);
         }
-        Some(progress)
-    }
-
-    /// Dials a Unix socket. The error is `None` when this node has stopped.
-    #[cfg(unix)]
-    async fn unix(&self, path: &Path) -> Result<watch::Receiver<Progress>, Option<io::Error>> {
-        let stream = super::unix::dial(path).await.map_err(Some)?;
-        let key = StreamKey::Label(stream.label().to_owned());
-        let stream = Box::new(stream);
-        let message = NodeServerMessage::ConnectionOpenedExternal { stream, is_server: false };
-        self.tell_server(message, key).ok_or(None)
-    }
-
-    #[cfg(not(unix))]
-    async fn unix(&self, _: &Path) -> Result<watch::Receiver<Progress>, Option<io::Error>> {
-        Err(Some(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets")))
+        Ok(progress)
     }
 }
 
-/// A connection, what tells it from others, and its two ends, this one first.
-type Opened = (TcpStream, StreamKey, (SocketAddr, SocketAddr));
-
-async fn tcp(endpoint: &Endpoint) -> io::Result<Opened> {
+/// A connection and its two ends, this one first.
+async fn tcp(endpoint: &Endpoint) -> io::Result<(TcpStream, SocketAddr, SocketAddr)> {
     let stream = TcpStream::connect((endpoint.host(), endpoint.port())).await?;
     stream.set_nodelay(true)?;
     let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
-    Ok((stream, StreamKey::Socket { local, peer }, (local, peer)))
+    Ok((stream, local, peer))
+}
+
+#[cfg(unix)]
+async fn unix(path: &Path) -> io::Result<NetworkStream> {
+    let transport = ractor_cluster::transport::UnixSocketTransport::connect(path).await;
+    Ok(NetworkStream::Transport(Box::new(transport.map_err(io::Error::other)?)))
+}
+
+#[cfg(not(unix))]
+async fn unix(_: &Path) -> io::Result<NetworkStream> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
 }

@@ -29,8 +29,11 @@ pub enum StartError {
         /// What it asks for.
         what: String,
     },
-    /// The node's server did not start.
-    Server(Box<ractor::SpawnErr>),
+    /// The Unix socket could not be opened.
+    #[cfg(unix)]
+    Unix(ractor_cluster::transport::unix::UnixListenError),
+    /// The node's server did not start, often for a listener beside the first.
+    Server(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl fmt::Display for StartError {
@@ -43,6 +46,8 @@ impl fmt::Display for StartError {
             Self::Address(error) => error.fmt(f),
             Self::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),
             Self::Unsupported { what } => write!(f, "this build does not support {what}"),
+            #[cfg(unix)]
+            Self::Unix(error) => error.fmt(f),
             Self::Server(error) => write!(f, "the node's server did not start: {error}"),
         }
     }
@@ -54,7 +59,9 @@ impl std::error::Error for StartError {
             Self::Name(error) => Some(error),
             Self::Address(error) => Some(error),
             Self::Listen { source, .. } => Some(source),
-            Self::Server(error) => Some(error),
+            #[cfg(unix)]
+            Self::Unix(error) => Some(error),
+            Self::Server(error) => Some(&**error),
             Self::NoCookie | Self::Unsupported { .. } => None,
         }
     }

@@ -3,27 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor_cluster::NodeId;
+use ractor_cluster::peers::PeerInfo;
 
 use super::error::ConnectError;
 use crate::address::Address;
 use crate::config::NodeName;
 
-/// A peer with which there is a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerInfo {
-    /// The id that its actors carry here.
-    pub node_id: NodeId,
-    /// Its full name, `name@host`.
-    pub name: String,
-    /// The other end of the connection.
-    pub address: String,
-    /// Whether the peer has dialled.
-    pub incoming: bool,
-}
-
-/// What happens to the peers of a node.
+/// What happens to the peers of a node. Of links and localities tells
+/// [`ractor_cluster::peers::events`], for all nodes of the process.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum NodeEvent {
@@ -31,7 +18,7 @@ pub enum NodeEvent {
     Connected(PeerInfo),
     /// A session that was ready is over.
     Disconnected {
-        /// The peer.
+        /// The peer, as it was when it was connected.
         peer: PeerInfo,
         /// What the session said at its end.
         reason: Option<String>,

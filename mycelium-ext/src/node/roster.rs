@@ -1,7 +1,6 @@
 //! Who is connected, and who waits to hear of it.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,23 +8,25 @@ use parking_lot::Mutex;
 use ractor::{ActorCell, ActorId};
 use ractor_cluster::NodeEventSubscription;
 use ractor_cluster::node::NodeServerSessionInformation;
+use ractor_cluster::peers::{self, PeerInfo};
 use tokio::sync::{broadcast, watch};
 use tokio::task::AbortHandle;
 
-use super::event::{NodeEvent, PeerInfo};
+use super::event::NodeEvent;
 
 /// Events that a slow listener may be behind before it misses some.
 const EVENTS: usize = 256;
 
+/// Handshake timeouts that a session gets from authentication to the exchange of actors. The cluster itself ends those
+/// of its own kind after two.
+const SETTLING: u32 = 3;
+
 /// What a session says at its end when its handshake took too long.
 pub(super) const HANDSHAKE_TIMEOUT: &str = "handshake_timeout";
 
-/// Tells the two connections between the same hosts apart, before the session exists.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum StreamKey {
-    Socket { local: SocketAddr, peer: SocketAddr },
-    Label(String),
-}
+/// What a stream is known by before its session exists: this end and the other. Two streams may share it where
+/// both lead to one and the same peer.
+pub(super) type StreamKey = (String, String);
 
 /// How far a dialled session has come.
 #[derive(Debug, Clone)]
@@ -52,7 +53,7 @@ pub(super) struct Roster {
 struct State {
     sessions: HashMap<ActorId, Session>,
     /// Dialled streams that the server has not taken yet.
-    dialled: HashMap<StreamKey, watch::Sender<Progress>>,
+    dialled: HashMap<StreamKey, VecDeque<watch::Sender<Progress>>>,
     /// The one whose session the server makes just now.
     opening: Option<watch::Sender<Progress>>,
     /// The session whose end the server handles just now, and why it ended.
@@ -94,8 +95,9 @@ impl Roster {
     /// All peers whose session is ready.
     pub(super) fn peers(&self) -> Vec<PeerInfo> {
         let state = self.state.lock();
-        let mut peers: Vec<_> =
-            state.sessions.values().filter_map(|session| session.ready.clone()).collect();
+        let ready = state.sessions.values().filter_map(|session| session.ready.as_ref());
+        // As they are now, and not as they were when they became ready.
+        let mut peers: Vec<_> = ready.filter_map(|peer| peers::get(peer.node_id)).collect();
         peers.sort_by_key(|peer| peer.node_id);
         peers
     }
@@ -122,19 +124,19 @@ impl Roster {
     /// Before a dialled stream is given to the server: whoever holds what is returned hears of it.
     pub(super) fn dialled(&self, key: StreamKey) -> watch::Receiver<Progress> {
         let (progress, watcher) = watch::channel(Progress::Dialled);
-        self.state.lock().dialled.insert(key, progress);
+        self.state.lock().dialled.entry(key).or_default().push_back(progress);
         watcher
     }
 
-    /// The server did not get it.
-    pub(super) fn forget(&self, key: &StreamKey) {
-        self.state.lock().dialled.remove(key);
-    }
-
-    /// The server takes a dialled stream.
+    /// The server takes a dialled stream, or cannot any more.
     pub(super) fn opening(&self, key: &StreamKey) {
         let mut state = self.state.lock();
-        state.opening = state.dialled.remove(key);
+        let Some(waiting) = state.dialled.get_mut(key) else { return };
+        let next = waiting.pop_front();
+        if waiting.is_empty() {
+            state.dialled.remove(key);
+        }
+        state.opening = next;
     }
 
     /// The server has taken it. Without a session, the one who dialled learns it by the drop.
@@ -153,8 +155,8 @@ impl Roster {
         self.changed.send_replace(());
     }
 
-    fn watchdog(&self, session: ActorCell) -> AbortHandle {
-        let patience = self.handshake_timeout;
+    /// Ends a session that has not come further in time.
+    fn watchdog(&self, session: ActorCell, patience: Duration) -> AbortHandle {
         let watchdog = tokio::spawn(async move {
             tokio::time::sleep(patience).await;
             session.stop(Some(HANDSHAKE_TIMEOUT.to_owned()));
@@ -168,21 +170,25 @@ pub(super) struct Watcher(pub(super) Arc<Roster>);
 
 impl NodeEventSubscription for Watcher {
     fn node_session_opened(&self, it: NodeServerSessionInformation) {
-        let watchdog = self.0.watchdog(it.actor.get_cell());
+        let watchdog = self.0.watchdog(it.actor.get_cell(), self.0.handshake_timeout);
         let mut state = self.0.state.lock();
         let progress = if it.is_server { None } else { state.opening.take() };
         state.sessions.insert(it.actor.get_id(), Session { ready: None, progress, watchdog });
     }
 
-    fn node_session_authenticated(&self, _: NodeServerSessionInformation) {}
+    fn node_session_authenticated(&self, it: NodeServerSessionInformation) {
+        let mut state = self.0.state.lock();
+        let Some(session) = state.sessions.get_mut(&it.actor.get_id()) else { return };
+        if session.ready.is_none() {
+            session.watchdog.abort();
+            let patience = SETTLING * self.0.handshake_timeout;
+            session.watchdog = self.0.watchdog(it.actor.get_cell(), patience);
+        }
+    }
 
     fn node_session_ready(&self, it: NodeServerSessionInformation) {
-        let peer = PeerInfo {
-            node_id: it.node_id,
-            name: it.peer_name.as_ref().map(|name| name.name.clone()).unwrap_or_default(),
-            address: it.peer_addr.clone(),
-            incoming: it.is_server,
-        };
+        // One that has ended meanwhile is not there any more, and its end is told next.
+        let Some(peer) = peers::get(it.node_id) else { return };
         {
             let mut state = self.0.state.lock();
             let Some(session) = state.sessions.get_mut(&it.actor.get_id()) else { return };
@@ -195,8 +201,10 @@ impl NodeEventSubscription for Watcher {
         tracing::info!(
             peer = peer.name,
             peer.node_id = peer.node_id,
-            peer.address = peer.address,
-            link.incoming = peer.incoming,
+            peer.address = it.peer_addr,
+            peer.locality = %peer.locality,
+            link.kind = peer.active().map(|kind| kind.name()),
+            link.incoming = it.is_server,
             "connected"
         );
         self.0.changed.send_replace(());
@@ -220,7 +228,7 @@ impl NodeEventSubscription for Watcher {
                 tracing::warn!(
                     peer = peer.name,
                     peer.node_id = peer.node_id,
-                    peer.address = peer.address,
+                    peer.address = it.peer_addr,
                     reason,
                     "disconnected"
                 );

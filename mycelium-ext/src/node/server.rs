@@ -1,6 +1,6 @@
 //! The cluster's server, with an ear to what it is told.
 //!
-//! [`NodeServer`] keeps its real port and the ends of its sessions to itself; yet all of that comes by its
+//! [`NodeServer`] does not say which session it makes of a stream, nor why one ended; yet both come by its
 //! mailbox. So an actor of ours stands in its place, looks at each message, and lets it do the rest.
 
 use std::sync::Arc;
@@ -8,15 +8,12 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use ractor_cluster::node::NodeServerState;
 use ractor_cluster::{NetworkStream, NodeServer, NodeServerMessage};
-use tokio::sync::watch;
 
 use super::roster::{Roster, StreamKey, Watcher};
 
 pub(super) struct Server {
     pub(super) inner: NodeServer,
     pub(super) roster: Arc<Roster>,
-    /// The listener's real port, where that was left to the system.
-    pub(super) port: watch::Sender<Option<u16>>,
 }
 
 impl Drop for Server {
@@ -53,21 +50,10 @@ impl Actor for Server {
         message: NodeServerMessage,
         state: &mut NodeServerState,
     ) -> Result<(), ActorProcessingErr> {
-        match &message {
-            NodeServerMessage::ConnectionOpened { stream, is_server: false } => {
-                if let Some(key) = key_of(stream) {
-                    self.roster.opening(&key);
-                }
+        if let NodeServerMessage::ConnectionOpened { stream, is_server: false } = &message {
+            if let Some(key) = key_of(stream) {
+                self.roster.opening(&key);
             }
-            NodeServerMessage::ConnectionOpenedExternal { stream, is_server: false } => {
-                if let Some(label) = stream.peer_label() {
-                    self.roster.opening(&StreamKey::Label(label));
-                }
-            }
-            NodeServerMessage::PortChanged { port } => {
-                self.port.send_replace(Some(*port));
-            }
-            _ => {}
         }
         let handled = self.inner.handle(myself, message, state).await;
         self.roster.opened();
@@ -101,13 +87,15 @@ impl Actor for Server {
     }
 }
 
-fn key_of(stream: &NetworkStream) -> Option<StreamKey> {
+/// What a stream is known by; those that applications bring along are known to nobody here.
+pub(super) fn key_of(stream: &NetworkStream) -> Option<StreamKey> {
     match stream {
         NetworkStream::Raw { peer_addr, local_addr, .. }
         | NetworkStream::TlsClient { peer_addr, local_addr, .. }
         | NetworkStream::TlsServer { peer_addr, local_addr, .. } => {
-            Some(StreamKey::Socket { local: *local_addr, peer: *peer_addr })
+            Some((local_addr.to_string(), peer_addr.to_string()))
         }
+        NetworkStream::Transport(transport) => Some((transport.local(), transport.peer())),
         NetworkStream::External { .. } => None,
     }
 }
