@@ -90,11 +90,11 @@ async fn feed() -> Result<(), Box<dyn Error>> {
 
     let peer = node.connected("reader").await;
     println!(
-        "process {}: connected with {}, {}, by {:?}",
+        "process {}: connected with {}, {}, by {}",
         std::process::id(),
         peer.name,
         peer.locality,
-        peer.active()
+        peer.active().map_or("none", |kind| kind.name())
     );
     for line in ["one line for all", LAST] {
         let report = pg::broadcast_arc(&GROUP.to_owned(), Arc::new(line.to_owned()));

@@ -26,7 +26,7 @@
 //!
 //! # Tracing
 //!
-//! Everything is in the span `node` (field `node`: the full name).
+//! All of these are in the span `node` (field `node`: the full name).
 //!
 //! | event | level | fields |
 //! |---|---|---|

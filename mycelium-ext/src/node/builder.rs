@@ -202,7 +202,8 @@ impl NodeBuilder {
         let listen: Result<Vec<_>, _> = self.listen.drain(..).map(|listen| listen.0).collect();
         let listen = listen.map_err(StartError::Address)?;
         let roster = Arc::new(Roster::new(*self.limits.handshake_timeout));
-        let running = start_server(&self, &listen, &name, &cookie, roster.clone()).await?;
+        let running =
+            start_server(&self, &listen, &name, &cookie, (roster.clone(), span.clone())).await?;
         let addresses = listening(&running.server)
             .iter()
             .filter_map(|listening| Address::of(listening.kind, &listening.address))
@@ -310,7 +311,7 @@ async fn start_server(
     listen: &[StreamListen],
     name: &NodeName,
     cookie: &Secret,
-    roster: Arc<Roster>,
+    (roster, span): (Arc<Roster>, tracing::Span),
 ) -> Result<Running, StartError> {
     let limits = &builder.limits;
     let mut links = LinkOptions::default()
@@ -360,7 +361,7 @@ async fn start_server(
     .with_max_inbound_frame_size(*limits.max_frame)
     .with_links(links);
 
-    match Actor::spawn(None, Server { inner, roster }, ()).await {
+    match Actor::spawn(None, Server { inner, roster, span }, ()).await {
         Ok((server, stopped)) => Ok(Running { server, stopped: Some(stopped) }),
         Err(error) => Err(start_error(error, shown)),
     }

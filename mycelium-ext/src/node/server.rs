@@ -8,12 +8,15 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use ractor_cluster::node::NodeServerState;
 use ractor_cluster::{NetworkStream, NodeServer, NodeServerMessage};
+use tracing::{Instrument, Span};
 
 use super::roster::{Roster, StreamKey, Watcher};
 
 pub(super) struct Server {
     pub(super) inner: NodeServer,
     pub(super) roster: Arc<Roster>,
+    /// What all that it does is told in.
+    pub(super) span: Span,
 }
 
 impl Drop for Server {
@@ -34,7 +37,8 @@ impl Actor for Server {
         myself: ActorRef<NodeServerMessage>,
         (): (),
     ) -> Result<NodeServerState, ActorProcessingErr> {
-        let mut state = self.inner.pre_start(myself.clone(), ()).await?;
+        let starting = self.inner.pre_start(myself.clone(), ());
+        let mut state = starting.instrument(self.span.clone()).await?;
         // Not by a message: a connection may be in the mailbox already.
         let subscribe = NodeServerMessage::SubscribeToEvents {
             id: "mycelium".to_owned(),
@@ -55,7 +59,8 @@ impl Actor for Server {
                 self.roster.opening(&key);
             }
         }
-        let handled = self.inner.handle(myself, message, state).await;
+        let handling = self.inner.handle(myself, message, state);
+        let handled = handling.instrument(self.span.clone()).await;
         self.roster.opened();
         handled
     }
@@ -83,7 +88,8 @@ impl Actor for Server {
             }
             _ => {}
         }
-        self.inner.handle_supervisor_evt(myself, event, state).await
+        let handling = self.inner.handle_supervisor_evt(myself, event, state);
+        handling.instrument(self.span.clone()).await
     }
 }
 
