@@ -1,5 +1,6 @@
 //! The `mycelium` command.
 
+mod check;
 mod doctor;
 mod lockfile;
 
@@ -18,6 +19,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Reads a node's configuration, and prints what it means, or all that is wrong with it.
+    ///
+    /// Environment variables count as they do for the node itself. Secrets are not printed. Exit
+    /// status: 0 when it is right, 1 when it is not, 2 when the file cannot be read.
+    Check {
+        /// The configuration.
+        #[arg(default_value = "mycelium.toml")]
+        file: PathBuf,
+    },
     /// Says whether a project really takes ractor from the fork.
     ///
     /// Reads the project's Cargo.lock, which is what cargo builds, and the patches in the
@@ -32,6 +42,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Check { file } => check::run(&file),
         Command::Doctor { project } => match doctor::run(&project) {
             Ok(diagnosis) => {
                 print!("{diagnosis}");

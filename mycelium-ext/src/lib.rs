@@ -13,9 +13,19 @@
 //! Cargo drops a patch without an error when a newer upstream release fits better. The `=`
 //! prevents that, and this crate does not compile with a stock `ractor`, and says so.
 
+#[cfg(feature = "cluster")]
+pub mod address;
+#[cfg(feature = "cluster")]
+pub mod config;
 pub mod fast_lane;
+#[cfg(feature = "cluster")]
+pub mod node;
+#[cfg(feature = "cluster")]
+mod tls;
 
 // So that it is compiled, and what it has to say said, before this crate.
 use mycelium_fork_guard as _;
 
 pub use ractor;
+#[cfg(feature = "cluster")]
+pub use ractor_cluster;

@@ -1,0 +1,195 @@
+//! `mycelium.toml`: the configuration of a node.
+//!
+//! ```
+//! use mycelium_ext::config::{Config, Environment, Location};
+//!
+//! let text = r#"
+//! [node]
+//! name = "feed"
+//! cookie_env = "FEED_COOKIE"
+//!
+//! [node.local_nodes]
+//! ids = [1, 2]
+//!
+//! [nodes.archive]
+//! address = "tcp://archive.example.org:4697"
+//! location = "remote"
+//! "#;
+//! let environment = Environment::of([("FEED_COOKIE", "open sesame")]);
+//! let config = Config::parse(text, "mycelium.toml", &environment)?;
+//! assert_eq!(config.location(None, Some(2)), Location::Local);
+//! assert_eq!(config.location(Some("archive"), None), Location::Remote);
+//! # Ok::<(), mycelium_ext::config::ConfigError>(())
+//! ```
+//!
+//! # Keys
+//!
+//! | key | value | default |
+//! |---|---|---|
+//! | `node.name` | the name, before the `@` | needed |
+//! | `node.id` | the number that is announced to peers | none |
+//! | `node.host` | the host, after the `@` | the machine's name |
+//! | `node.cookie_file`, `node.cookie_env`, `node.cookie` | one of: a file that only its owner may use, the name of a variable, the cookie itself | needed |
+//! | `node.transport` | `adaptive`, `arc`, `shm`, `unix`, `tcp`, `tls` | `adaptive` |
+//! | `node.mode` | `isolated`, `transitive` (also connects to the peers of its peers) | `isolated` |
+//! | `node.local_nodes.ids`, `node.remote_nodes.ids` | numbers of nodes on this and on other machines | none |
+//! | `node.tls.authorities` | PEM file of those who vouch for peers | none |
+//! | `node.limits.max_frame` | the largest frame that a peer may send | `16 MiB` |
+//! | `node.limits.replay_window` | what is kept for a peer until it is acknowledged | `16 MiB` |
+//! | `node.limits.handshake_timeout` | from the open connection to authentication, and from there to the exchange of actors | `10s` |
+//! | `node.limits.connect_timeout` | to open a connection | `5s` |
+//! | `node.limits.backoff_min`, `backoff_max` | pauses between attempts to connect | `100ms`, `30s` |
+//! | `node.limits.backoff_reset` | a connection that lasts so long starts the pauses anew | `10s` |
+//! | `[[listen]]` `tcp` | `host:port`; `port` alone is one of loopback; port 0 is any free one | any of loopback |
+//! | `[[listen]]` `tls`, `certificate`, `key` | the same for TLS, and its PEM files | none |
+//! | `[[listen]]` `unix` | `auto`, `off` or a path | `auto` |
+//! | `[nodes.X]` | a peer, X being its name | |
+//! | `nodes.X.id` | its number | none |
+//! | `nodes.X.location` | `local`, `remote`, `auto` | what the lists of numbers say, or `auto` |
+//! | `nodes.X.address` | where it is dialled: `tcp://host:port`, `tls://host:port`, `unix:///path` | it is waited for |
+//! | `nodes.X.transport` | as `node.transport`, for this peer | none |
+//! | `nodes.X.server_name`, `nodes.X.authorities` | for `tls://`: the name in its certificate, who vouches for it | the host; `node.tls.authorities` |
+//!
+//! Sizes are written `"64 MiB"`, durations `"1m 30s"`. Files are looked for from the folder of the
+//! configuration. Entries of a table that cannot both be meant, and keys that do not exist, are mistakes.
+//!
+//! # Layers
+//!
+//! Each key that is not in a list has a variable, which goes before the file: `MYCELIUM_` and the key in upper case, with
+//! `_` for what is neither letter nor digit. So `MYCELIUM_NODE_NAME`, `MYCELIUM_NODE_LIMITS_MAX_FRAME`, and for
+//! `[nodes.archive]`, if the file has it, `MYCELIUM_NODES_ARCHIVE_ADDRESS`. `MYCELIUM_LISTEN` takes the place of all
+//! `[[listen]]`: addresses (`tcp://…`, `unix://…`) with commas between them. Its paths are looked for from the
+//! working directory. Variables that start like these and stand for no key are mistakes.
+//!
+//! # Secrets
+//!
+//! The cookie is a [`Secret`]: it is in no output and in no error.
+
+mod contradictions;
+mod cookie;
+mod environment;
+mod listen;
+mod mistake;
+mod node;
+mod peers;
+mod reader;
+mod secret;
+mod setting;
+mod show;
+mod suggest;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use self::reader::{Reader, Section};
+use crate::tls::Authorities;
+pub use environment::Environment;
+pub use listen::{ListenSettings, StreamListen};
+pub use mistake::{ConfigError, Mistake, Place};
+pub(crate) use node::machine;
+pub use node::{Limits, NodeSettings};
+pub use peers::{PeerSettings, PeerTls};
+pub use ractor_cluster::link::options::{Location, UnixListening};
+pub use secret::Secret;
+pub use setting::{Origin, Setting};
+pub use values::{ConnectionMode, InvalidName, NodeName};
+
+/// The configuration of a node, complete and free of contradictions. It prints as the topology that it
+/// describes, without secrets.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The file, as it was named.
+    pub file: PathBuf,
+    /// Who this node is.
+    pub node: NodeSettings,
+    /// Where peers come in.
+    pub listen: ListenSettings,
+    /// The peers that have a name here, in the order of their names.
+    pub peers: Vec<PeerSettings>,
+    /// How far away the nodes are that announce these numbers.
+    pub numbers: BTreeMap<u64, Setting<Location>>,
+    /// Who vouches for peers of which nothing else is said.
+    pub authorities: Option<Authorities>,
+}
+
+impl Config {
+    /// Reads `file`, and the variables of this process.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: that the file cannot be read, or all that is wrong with it.
+    pub fn load(file: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Self::load_with(file, &Environment::of_process())
+    }
+
+    /// Reads `file`, and the variables of `environment`.
+    ///
+    /// # Errors
+    /// As those of [`load`](Self::load).
+    pub fn load_with(
+        file: impl AsRef<Path>,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let file = file.as_ref();
+        let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        Self::parse(&text, file, environment)
+    }
+
+    /// Reads `text`. `file` is what errors call it, and its folder is where other files are looked for.
+    ///
+    /// # Errors
+    /// [`ConfigError::Mistakes`]: all that is wrong with it.
+    pub fn parse(
+        text: &str,
+        file: impl AsRef<Path>,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let file = file.as_ref();
+        let mut reader = Reader::new(file, text, environment);
+        let (document, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            for error in errors {
+                let at = error.span().map_or(0, |span| span.start);
+                reader.mistake(reader.place(at), "", "TOML", error.message(), None);
+            }
+            return Err(ConfigError::Mistakes(reader.into_mistakes()));
+        }
+        let mut root = Section::root(document.get_ref());
+        let mut section = root.section(&mut reader, "node");
+        let draft = node::read(&mut reader, &mut section);
+        let others = peers::read(&mut reader, &mut root, &mut section, draft.identity());
+        section.finish(&mut reader);
+        let listen = listen::read(&mut reader, &mut root);
+        root.finish(&mut reader);
+        reader.unknown_variables();
+        match (draft.settle(), reader.into_mistakes()) {
+            (Some(node), mistakes) if mistakes.is_empty() => Ok(Self {
+                file: file.to_owned(),
+                node,
+                listen,
+                peers: others.peers,
+                numbers: others.numbers,
+                authorities: others.authorities,
+            }),
+            (_, mistakes) => Err(ConfigError::Mistakes(mistakes)),
+        }
+    }
+
+    /// How far away a node is that announces this name (before the `@`) and this number: what is said of the
+    /// name, or else of the number.
+    #[must_use]
+    pub fn location(&self, name: Option<&str>, number: Option<u64>) -> Location {
+        let named = self.peers.iter().find(|peer| Some(peer.name.as_str()) == name);
+        let by_name = named.map_or(Location::Auto, |peer| *peer.location);
+        match (by_name, number) {
+            (Location::Auto, Some(number)) => {
+                self.numbers.get(&number).map_or(Location::Auto, |location| **location)
+            }
+            (location, _) => location,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `[node]`: who this node is.
+
+use std::time::Duration;
+
+use ractor::actor::actor_config::TransportPreference;
+use ractor_cluster::link::LinkOptions;
+
+use super::cookie;
+use super::reader::{Reader, Section};
+use super::secret::Secret;
+use super::setting::Setting;
+use super::values::{ConnectionMode, Host, NodeName, Size};
+
+/// Who this node is, and what it puts up with.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NodeSettings {
+    /// Its name, before the `@`.
+    pub name: Setting<NodeName>,
+    /// The number that it announces to its peers.
+    pub id: Option<Setting<u64>>,
+    /// The host after the `@`: by default what the machine calls itself.
+    pub host: Setting<String>,
+    /// What all nodes of the cluster know.
+    pub cookie: Setting<Secret>,
+    /// How messages shall come to this node's actors that do not say so themselves.
+    pub transport: Setting<TransportPreference>,
+    /// Whom it connects to.
+    pub mode: Setting<ConnectionMode>,
+    /// What it puts up with.
+    pub limits: Limits,
+}
+
+/// What a node puts up with.
+///
+/// ```
+/// use std::time::Duration;
+/// use mycelium_ext::config::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.connect_timeout = Duration::from_secs(1).into();
+/// assert_eq!(*limits.connect_timeout, Duration::from_secs(1));
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest frame that a peer may send, in bytes.
+    pub max_frame: Setting<u64>,
+    /// How long a peer may take from the open connection to authentication, and from there to the
+    /// exchange of actors.
+    pub handshake_timeout: Setting<Duration>,
+    /// What is kept for a peer until it has acknowledged it, in bytes.
+    pub replay_window: Setting<u64>,
+    /// How long it may take to open a connection, name resolution and TLS included.
+    pub connect_timeout: Setting<Duration>,
+    /// The pause after the first failed attempt to connect.
+    pub backoff_min: Setting<Duration>,
+    /// The longest pause.
+    pub backoff_max: Setting<Duration>,
+    /// How long a connection has to last before the pauses start from the shortest again.
+    pub backoff_reset: Setting<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let links = LinkOptions::default();
+        Self {
+            max_frame: Setting::default(ractor_cluster::DEFAULT_MAX_INBOUND_FRAME_SIZE),
+            handshake_timeout: Setting::default(links.handshake_timeout),
+            replay_window: Setting::default(links.replay_window as u64),
+            connect_timeout: Setting::default(Duration::from_secs(5)),
+            backoff_min: Setting::default(Duration::from_millis(100)),
+            backoff_max: Setting::default(Duration::from_secs(30)),
+            backoff_reset: Setting::default(Duration::from_secs(10)),
+        }
+    }
+}
+
+/// Who this node is, as far as it is known.
+#[derive(Clone, Copy)]
+pub(super) struct Identity<'a> {
+    pub(super) name: Option<&'a NodeName>,
+    pub(super) id: Option<&'a Setting<u64>>,
+}
+
+/// What was read of `[node]`.
+pub(super) struct Draft {
+    name: Option<Setting<NodeName>>,
+    id: Option<Setting<u64>>,
+    host: Option<Setting<Host>>,
+    cookie: Option<Setting<Secret>>,
+    transport: Option<Setting<TransportPreference>>,
+    mode: Option<Setting<ConnectionMode>>,
+    limits: Limits,
+}
+
+impl Draft {
+    pub(super) fn identity(&self) -> Identity<'_> {
+        Identity { name: self.name.as_deref(), id: self.id.as_ref() }
+    }
+
+    /// With the defaults; `None` when something is missing that is needed.
+    pub(super) fn settle(self) -> Option<NodeSettings> {
+        let host = self.host.map(|host| host.map(|host| host.0));
+        Some(NodeSettings {
+            name: self.name?,
+            id: self.id,
+            host: host.unwrap_or_else(|| Setting::default(machine())),
+            cookie: self.cookie?,
+            transport: self.transport.unwrap_or_else(|| Setting::default(Default::default())),
+            mode: self.mode.unwrap_or_else(|| Setting::default(Default::default())),
+            limits: self.limits,
+        })
+    }
+}
+
+/// Reads `[node]` but for what is about other nodes.
+pub(super) fn read(reader: &mut Reader<'_>, node: &mut Section<'_, '_>) -> Draft {
+    if !node.has_layered(reader, "name") {
+        reader.mistake(
+            reader.place(node.at()),
+            node.key("name"),
+            "the name of this node",
+            "nothing",
+            Some("write name = \"…\" under [node], or set MYCELIUM_NODE_NAME".to_owned()),
+        );
+    }
+    let mut section = node.section(reader, "limits");
+    let limits = limits(reader, &mut section);
+    section.finish(reader);
+    Draft {
+        name: node.setting(reader, "name"),
+        id: node.setting(reader, "id"),
+        host: node.setting(reader, "host"),
+        cookie: cookie::find(reader, node),
+        transport: node.setting(reader, "transport"),
+        mode: node.setting(reader, "mode"),
+        limits,
+    }
+}
+
+/// What this machine calls itself; `localhost`, if that is nothing that others can use.
+pub(crate) fn machine() -> String {
+    let name = gethostname::gethostname().to_string_lossy().into_owned();
+    match crate::address::host_name(&name) {
+        Ok(()) => name,
+        Err(_) => "localhost".to_owned(),
+    }
+}
+
+fn limits(reader: &mut Reader<'_>, section: &mut Section<'_, '_>) -> Limits {
+    let mut limits = Limits::default();
+    let mut size = |reader: &mut Reader<'_>, key, limit: &mut Setting<u64>| {
+        if let Some(size) = section.setting::<Size>(reader, key) {
+            *limit = size.map(|size| size.0);
+        }
+    };
+    size(reader, "max_frame", &mut limits.max_frame);
+    size(reader, "replay_window", &mut limits.replay_window);
+    for (key, limit) in [
+        ("handshake_timeout", &mut limits.handshake_timeout),
+        ("connect_timeout", &mut limits.connect_timeout),
+        ("backoff_min", &mut limits.backoff_min),
+        ("backoff_max", &mut limits.backoff_max),
+        ("backoff_reset", &mut limits.backoff_reset),
+    ] {
+        if let Some(duration) = section.setting(reader, key) {
+            *limit = duration;
+        }
+    }
+    if *limits.backoff_min > *limits.backoff_max {
+        let (at, key) = match limits.backoff_min.place() {
+            Some(place) => (place, "backoff_min"),
+            None => match limits.backoff_max.place() {
+                Some(place) => (place, "backoff_max"),
+                None => return limits,
+            },
+        };
+        let pause = humantime::format_duration;
+        reader.mistake(
+            at.clone(),
+            section.key(key),
+            "a backoff_min of at most backoff_max",
+            format!("{} and {}", pause(*limits.backoff_min), pause(*limits.backoff_max)),
+            None,
+        );
+    }
+    limits
+}

@@ -1,0 +1,96 @@
+//! The resolved configuration, for people.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use super::mistake::Place;
+use super::setting::{Origin, Setting};
+use super::values::{location_word, preference_word, unix_word};
+use super::{Config, Limits, Location, PeerSettings};
+
+impl fmt::Display for Config {
+    /// The topology, a line for each fact. What is from a variable says so; secrets are not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = &self.node;
+        writeln!(f, "node {}@{}", node.name, node.host)?;
+        if let Some(id) = &node.id {
+            line(f, "id", id)?;
+        }
+        line(f, "cookie", &cookie(&node.cookie))?;
+        line(f, "transport", &node.transport.clone().map(preference_word))?;
+        line(f, "mode", &node.mode)?;
+        limits(f, &node.limits)?;
+        writeln!(f, "listens on")?;
+        for listen in &self.listen.streams {
+            writeln!(f, "  {}", listen.clone().map(|listen| listen.address()))?;
+        }
+        line(f, "unix", &self.listen.unix.clone().map(|unix| unix_word(&unix)))?;
+        writeln!(f, "peers")?;
+        for it in &self.peers {
+            peer(f, it)?;
+        }
+        for (id, location) in self.unnamed() {
+            let location = location.clone().map(location_word);
+            writeln!(f, "  node number {id}: {location}, waited for")?;
+        }
+        if self.peers.is_empty() && self.unnamed().next().is_none() {
+            writeln!(f, "  none named")?;
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Numbered nodes that no `[nodes.X]` is about.
+    fn unnamed(&self) -> impl Iterator<Item = (u64, &Setting<Location>)> {
+        let named = |id: u64| self.peers.iter().any(|peer| peer.id.as_deref() == Some(&id));
+        self.numbers.iter().map(|(id, location)| (*id, location)).filter(move |(id, _)| !named(*id))
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, what: &str, value: &dyn fmt::Display) -> fmt::Result {
+    writeln!(f, "  {what}: {value}")
+}
+
+fn cookie(cookie: &Setting<super::Secret>) -> String {
+    match cookie.origin() {
+        Origin::Written(Place::Environment { variable }) => format!("set (from {variable})"),
+        _ => "set".to_owned(),
+    }
+}
+
+fn limits(f: &mut fmt::Formatter<'_>, limits: &Limits) -> fmt::Result {
+    let size = |bytes: &Setting<u64>| bytes.clone().map(|bytes| ByteSize(bytes).display().iec());
+    let time = |span: &Setting<Duration>| span.clone().map(humantime::format_duration);
+    line(f, "largest frame", &size(&limits.max_frame))?;
+    line(f, "replay window", &size(&limits.replay_window))?;
+    line(f, "handshake within", &time(&limits.handshake_timeout))?;
+    line(f, "connection within", &time(&limits.connect_timeout))?;
+    let (min, max) = (time(&limits.backoff_min), time(&limits.backoff_max));
+    let reset = time(&limits.backoff_reset);
+    writeln!(f, "  reconnects after: {min} to {max}, anew after {reset} of connection")
+}
+
+fn peer(f: &mut fmt::Formatter<'_>, peer: &PeerSettings) -> fmt::Result {
+    write!(f, "  {}", peer.name)?;
+    if let Some(id) = &peer.id {
+        write!(f, ", number {id}")?;
+    }
+    if peer.is_this_node {
+        return writeln!(f, ": this node");
+    }
+    write!(f, ": {}", peer.location.clone().map(location_word))?;
+    match &peer.address {
+        Some(address) => write!(f, ", dialled at {address}")?,
+        None => write!(f, ", waited for")?,
+    }
+    if let Some(tls) = &peer.tls {
+        write!(f, " as {}", tls.server_name.to_str())?;
+    }
+    match &peer.transport {
+        Some(transport) => writeln!(f, ", by {}", transport.clone().map(preference_word)),
+        None => writeln!(f),
+    }
+}

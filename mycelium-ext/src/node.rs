@@ -1,0 +1,154 @@
+//! A node: this process as a member of a cluster.
+//!
+//! ```no_run
+//! use mycelium_ext::config::Config;
+//! use mycelium_ext::node::Node;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let node = Node::from_config(&Config::load("mycelium.toml")?)?.start().await?;
+//! let archive = node.connected("archive").await;
+//! println!("{}: {}, by {:?}", archive.name, archive.locality, archive.active());
+//! node.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It runs `ractor_cluster`'s [`NodeServer`](ractor_cluster::NodeServer), whose [reference](Node::server) may be used as
+//! with stock `ractor`. Around it:
+//!
+//! * **Peers.** Each `[nodes.X]` with an address is dialled whenever there is no session with it, whoever opened that.
+//!   Between two attempts there is a pause, which doubles up to a bound and is drawn at random from the upper half of
+//!   its step; a session that lasts starts it anew.
+//! * **Links.** A peer of this machine is reached by a Unix socket, and one of this process by `Arc`, as soon as it has
+//!   proven to be there; [`PeerInfo`] and [`ractor_cluster::peers`] tell.
+//! * **Bounds.** A connection has to open, and a handshake to finish, in time, on both sides.
+//! * **The end.** [`Node::stop`] returns when the listeners are closed. A node that is dropped stops too.
+//!
+//! # Tracing
+//!
+//! All of these are in the span `node` (field `node`: the full name).
+//!
+//! | event | level | fields |
+//! |---|---|---|
+//! | `listens` | info | `address` |
+//! | `connected` | info | `peer` (full name), `peer.node_id`, `peer.address`, `peer.locality`, `link.kind`, `link.incoming` |
+//! | `disconnected` | warn | `peer`, `peer.node_id`, `peer.address`, `reason` |
+//! | `handshake failed` | info | `peer.address`, `link.incoming`, `reason` |
+//! | `not connected` | warn | `peer` (configured name), `peer.address`, `error`, `retry_in_ms` |
+//! | `the node at this address has another name than the configuration gives it` | warn | `expected`, `peer`, `peer.address` |
+//!
+//! The cluster itself tells, beside others, of links and localities as they change.
+
+mod backoff;
+mod builder;
+mod dial;
+mod error;
+mod event;
+mod keep;
+mod roster;
+mod server;
+
+use std::sync::Arc;
+
+use ractor::ActorRef;
+use ractor_cluster::NodeServerMessage;
+use tokio::sync::broadcast;
+
+use self::builder::Running;
+use self::dial::{Dialer, Target};
+use self::keep::Keeping;
+use self::roster::Roster;
+use crate::address::Address;
+use crate::config::Config;
+pub use crate::tls::{Authorities, Identity, TlsError};
+pub use builder::{Listen, NodeBuilder};
+pub use error::{ConnectError, StartError};
+pub use event::NodeEvent;
+pub use ractor_cluster::link::options::{Peer, PeerPolicy};
+pub use ractor_cluster::peers::{LinkInfo, Locality, PeerEvent, PeerInfo};
+
+/// A running node. It stops when it is dropped; [`stop`](Self::stop) also waits for that.
+#[derive(Debug)]
+pub struct Node {
+    name: String,
+    running: Running,
+    roster: Arc<Roster>,
+    dialer: Dialer,
+    authorities: Option<Authorities>,
+    addresses: Vec<Address>,
+    keeping: Keeping,
+}
+
+impl Node {
+    /// A node of this name (before the `@`).
+    pub fn builder(name: impl Into<String>) -> NodeBuilder {
+        NodeBuilder::new(name.into())
+    }
+
+    /// The node that a configuration describes.
+    ///
+    /// # Errors
+    /// [`StartError::Unsupported`], when it asks for what this build cannot do.
+    pub fn from_config(config: &Config) -> Result<NodeBuilder, StartError> {
+        NodeBuilder::of(config)
+    }
+
+    /// Its full name, `name@host`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The cluster's server, as stock `ractor` knows it.
+    #[must_use]
+    pub const fn server(&self) -> &ActorRef<NodeServerMessage> {
+        &self.running.server
+    }
+
+    /// Where it listens, with the real ports: TCP and TLS in the order of its configuration, and then the
+    /// Unix socket.
+    #[must_use]
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// Dials `address` once, and waits until the session is ready. It is not dialled again when it ends.
+    ///
+    /// # Cancel safety
+    /// A session whose handshake has begun goes on when this future is dropped.
+    ///
+    /// # Errors
+    /// [`ConnectError`] names the address and what went wrong.
+    pub async fn connect(&self, address: Address) -> Result<PeerInfo, ConnectError> {
+        let tls = builder::tls_of(&address, self.authorities.as_ref());
+        Ok(self.dialer.connect(&Target { address, tls }).await?.peer)
+    }
+
+    /// The peers with which this node has a session, by their ids: where they are, and by which links. Those of
+    /// all nodes of this process are in [`ractor_cluster::peers::list`].
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        self.roster.peers()
+    }
+
+    /// Waits until there is a session with the peer of this name (before the `@`). Cancel safe.
+    pub async fn connected(&self, name: &str) -> PeerInfo {
+        self.roster.wait_for(|roster| roster.find(name)).await
+    }
+
+    /// What happens to its peers from now on. One who is slow misses the oldest events, and is told how many.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
+        self.roster.events()
+    }
+
+    /// Ends all sessions, and waits until the node is gone and its addresses are free.
+    ///
+    /// # Cancel safety
+    /// When this future is dropped, the node stops all the same.
+    pub async fn stop(self) {
+        let Self { running, keeping, .. } = self;
+        keeping.stop().await;
+        running.stop().await;
+    }
+}

@@ -1,0 +1,394 @@
+//! What a node is started with.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use ractor::actor::actor_config::TransportPreference;
+use ractor::{Actor, ActorRef, SpawnErr};
+use ractor_cluster::link::options::{self as links, Peer, PeerPolicy, UnixListening};
+use ractor_cluster::link::{LinkOptions, listening};
+use ractor_cluster::node::NodeConnectionMode;
+use ractor_cluster::{IncomingEncryptionMode, NodeServer, NodeServerMessage};
+use tokio_rustls::TlsAcceptor;
+use tracing::Instrument;
+
+use super::Node;
+use super::dial::{Dialer, Target};
+use super::error::StartError;
+use super::keep::{Keeping, Patience, keep};
+use super::roster::Roster;
+use super::server::Server;
+use crate::address::{Address, Endpoint, InvalidAddress};
+use crate::config::{
+    Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret, StreamListen, machine,
+};
+use crate::tls::{Authorities, Identity};
+
+/// A listener of a node. An address that cannot be one is told when the node starts.
+#[derive(Debug, Clone)]
+pub struct Listen(Result<StreamListen, InvalidAddress>);
+
+impl Listen {
+    /// TCP, at `host:port`; port 0 is any free one.
+    #[must_use]
+    pub fn tcp(address: &str) -> Self {
+        Self(address.parse().map(StreamListen::Tcp))
+    }
+
+    /// TLS over TCP, at `host:port`, with a certificate.
+    #[must_use]
+    pub fn tls(address: &str, identity: Identity) -> Self {
+        Self(address.parse().map(|endpoint| StreamListen::Tls { endpoint, identity }))
+    }
+}
+
+/// A peer whose session is kept: it is dialled whenever there is none.
+#[derive(Debug, Clone)]
+struct Kept {
+    name: NodeName,
+    target: Target,
+}
+
+/// A node that is to be started.
+#[derive(Debug)]
+#[must_use = "a node does nothing before it is started"]
+pub struct NodeBuilder {
+    name: String,
+    host: String,
+    cookie: Option<Secret>,
+    mode: ConnectionMode,
+    limits: Limits,
+    listen: Vec<Listen>,
+    unix: UnixListening,
+    id: Option<u64>,
+    transport: TransportPreference,
+    known: Vec<(Peer, PeerPolicy)>,
+    kept: Vec<Kept>,
+    authorities: Option<Authorities>,
+}
+
+impl NodeBuilder {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            host: machine(),
+            cookie: None,
+            mode: ConnectionMode::default(),
+            limits: Limits::default(),
+            listen: Vec::new(),
+            unix: UnixListening::default(),
+            id: None,
+            transport: TransportPreference::default(),
+            known: Vec::new(),
+            kept: Vec::new(),
+            authorities: None,
+        }
+    }
+
+    pub(super) fn of(config: &Config) -> Result<Self, StartError> {
+        supported(config)?;
+        let mut builder = Self::new(config.node.name.as_str().to_owned())
+            .host(&**config.node.host)
+            .cookie((*config.node.cookie).clone())
+            .mode(*config.node.mode)
+            .limits(config.node.limits.clone())
+            .unix((*config.listen.unix).clone())
+            .transport(*config.node.transport);
+        builder.id = config.node.id.as_deref().copied();
+        builder.known = known(config);
+        builder.authorities.clone_from(&config.authorities);
+        builder.listen =
+            config.listen.streams.iter().map(|listen| Listen(Ok((**listen).clone()))).collect();
+        let dialled = config.peers.iter().filter(|peer| !peer.is_this_node);
+        builder.kept = dialled
+            .filter_map(|peer| {
+                let address = (**peer.address.as_ref()?).clone();
+                let target = Target { address, tls: peer.tls.clone() };
+                Some(Kept { name: peer.name.clone(), target })
+            })
+            .collect();
+        Ok(builder)
+    }
+
+    /// The cookie that all nodes of the cluster know. It is needed.
+    pub fn cookie(mut self, cookie: impl Into<Secret>) -> Self {
+        self.cookie = Some(cookie.into());
+        self
+    }
+
+    /// The host after the `@` of the full name; by default what the machine calls itself.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// Whom it connects to; by default only whom it is told to.
+    pub fn mode(mut self, mode: ConnectionMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// What it puts up with.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Adds a listener. Without any, the node listens on a free port of loopback, by TCP.
+    pub fn listen(mut self, listen: Listen) -> Self {
+        self.listen.push(listen);
+        self
+    }
+
+    /// Where it listens for peers of this machine; by default in a private folder, and peers are told where.
+    pub fn unix(mut self, unix: UnixListening) -> Self {
+        self.unix = unix;
+        self
+    }
+
+    /// The number that peers may know it by.
+    pub fn id(mut self, id: u64) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The transport by which it sends, where neither the receiving actor nor the peer pins one.
+    pub fn transport(mut self, transport: TransportPreference) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// What is known of a peer before it is met.
+    pub fn known(mut self, peer: Peer, policy: PeerPolicy) -> Self {
+        self.known.push((peer, policy));
+        self
+    }
+
+    /// Who vouches for the peers that are dialled by TLS.
+    pub fn authorities(mut self, authorities: Authorities) -> Self {
+        self.authorities = Some(authorities);
+        self
+    }
+
+    /// Keeps a session with the peer of this name (before the `@`): it is dialled at `address` whenever
+    /// there is none.
+    pub fn peer(mut self, name: NodeName, address: Address) -> Self {
+        self.kept.push(Kept { name, target: Target { address, tls: None } });
+        self
+    }
+
+    /// Starts the node. It listens when this returns, and dials its peers from then on.
+    ///
+    /// It needs a tokio runtime with time and I/O. When this future is dropped, the node does not start, or
+    /// stops at once.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(self) -> Result<Node, StartError> {
+        let name: NodeName = self.name.parse().map_err(StartError::Name)?;
+        let full_name = format!("{name}@{}", self.host);
+        let span = tracing::info_span!("node", node = full_name);
+        self.start_as(name, full_name, span.clone()).instrument(span).await
+    }
+
+    async fn start_as(
+        mut self,
+        name: NodeName,
+        full_name: String,
+        span: tracing::Span,
+    ) -> Result<Node, StartError> {
+        let cookie = self.cookie.take().ok_or(StartError::NoCookie)?;
+        let listen: Result<Vec<_>, _> = self.listen.drain(..).map(|listen| listen.0).collect();
+        let listen = listen.map_err(StartError::Address)?;
+        let roster = Arc::new(Roster::new(*self.limits.handshake_timeout));
+        let running =
+            start_server(&self, &listen, &name, &cookie, (roster.clone(), span.clone())).await?;
+        let addresses = listening(&running.server)
+            .iter()
+            .filter_map(|listening| Address::of(listening.kind, &listening.address))
+            .collect::<Vec<_>>();
+
+        let dialer = Dialer {
+            server: running.server.clone(),
+            roster: roster.clone(),
+            connect_timeout: *self.limits.connect_timeout,
+            handshake_timeout: *self.limits.handshake_timeout,
+        };
+        let patience = Patience {
+            min: *self.limits.backoff_min,
+            max: *self.limits.backoff_max,
+            reset: *self.limits.backoff_reset,
+        };
+        let mut keeping = Keeping::default();
+        for Kept { name, mut target } in self.kept {
+            let tls = || tls_of(&target.address, self.authorities.as_ref());
+            target.tls = target.tls.take().or_else(tls);
+            keeping.add(keep(dialer.clone(), name, target, patience).instrument(span.clone()));
+        }
+        for address in &addresses {
+            tracing::info!(%address, "listens");
+        }
+        Ok(Node {
+            name: full_name,
+            running,
+            roster,
+            dialer,
+            authorities: self.authorities,
+            addresses,
+            keeping,
+        })
+    }
+}
+
+/// Refuses what the configuration asks for and this system cannot do.
+fn supported(config: &Config) -> Result<(), StartError> {
+    let unix = |peer: &PeerSettings| matches!(peer.address.as_deref(), Some(Address::Unix(_)));
+    let asked =
+        matches!(&*config.listen.unix, UnixListening::At(_)) || config.peers.iter().any(unix);
+    if cfg!(not(unix)) && asked {
+        return Err(StartError::Unsupported { what: "Unix sockets".to_owned() });
+    }
+    Ok(())
+}
+
+/// What is known of peers by their numbers, and of those by name of which anything is said: the name goes
+/// before the number.
+fn known(config: &Config) -> Vec<(Peer, PeerPolicy)> {
+    let policy = |location, preference| {
+        PeerPolicy::default().with_location(location).with_preference(preference)
+    };
+    let numbered = config.numbers.iter().map(|(number, location)| {
+        (Peer::Number(*number), policy(**location, TransportPreference::default()))
+    });
+    let named = config.peers.iter().map(|peer| {
+        let preference = peer.transport.as_deref().copied().unwrap_or_default();
+        (Peer::named(peer.name.as_str()), policy(*peer.location, preference))
+    });
+    numbered.chain(named.filter(|(_, policy)| *policy != PeerPolicy::default())).collect()
+}
+
+/// What TLS has to know of a peer at `address`: its certificate is for the host that is dialled.
+pub(super) fn tls_of(address: &Address, authorities: Option<&Authorities>) -> Option<PeerTls> {
+    match address {
+        Address::Tls(endpoint) => PeerTls::of(endpoint.host(), authorities?),
+        _ => None,
+    }
+}
+
+/// A server that runs; it stops when this is dropped.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) server: ActorRef<NodeServerMessage>,
+    stopped: Option<ractor::concurrency::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Stops it, and waits until its addresses are free.
+    pub(super) async fn stop(mut self) {
+        // Its listener is a child of it, and ends after it.
+        let children = self.server.get_children();
+        self.server.stop(None);
+        if let Some(stopped) = self.stopped.take() {
+            let _ = stopped.await;
+        }
+        for child in children {
+            // Without a bound it cannot time out.
+            let _ = child.wait(None).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.server.stop(None);
+    }
+}
+
+/// Starts the cluster's server with its listeners, of which the first is its own.
+async fn start_server(
+    builder: &NodeBuilder,
+    listen: &[StreamListen],
+    name: &NodeName,
+    cookie: &Secret,
+    (roster, span): (Arc<Roster>, tracing::Span),
+) -> Result<Running, StartError> {
+    let limits = &builder.limits;
+    let mut links = LinkOptions::default()
+        .with_preference(builder.transport)
+        .with_unix(builder.unix.clone())
+        .with_handshake_timeout(*limits.handshake_timeout)
+        .with_replay_window(usize::try_from(*limits.replay_window).unwrap_or(usize::MAX));
+    links.number = builder.id;
+    links.peers.extend(builder.known.iter().cloned());
+
+    let mut own = None;
+    for listen in listen {
+        let address = resolve(listen)
+            .await
+            .map_err(|source| StartError::Listen { address: listen.address(), source })?;
+        let tls = match listen {
+            StreamListen::Tcp(_) => None,
+            StreamListen::Tls { identity, .. } => Some(TlsAcceptor::from(identity.server())),
+        };
+        match (&own, tls) {
+            (None, tls) => own = Some((listen.address(), address, tls)),
+            (Some(_), None) => links.listeners.push(links::Listen::Tcp(address)),
+            (Some(_), Some(tls)) => links.listeners.push(links::Listen::Tls(address, tls)),
+        }
+    }
+    let (shown, address, tls) = match own {
+        Some(own) => own,
+        None => {
+            let loopback = Endpoint::loopback(0);
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, loopback.port()));
+            (Address::Tcp(loopback), address, None)
+        }
+    };
+    let mode = match builder.mode {
+        ConnectionMode::Isolated => NodeConnectionMode::Isolated,
+        ConnectionMode::Transitive => NodeConnectionMode::Transitive,
+    };
+    let inner = NodeServer::new(
+        address.port(),
+        cookie.reveal().to_owned(),
+        name.as_str().to_owned(),
+        builder.host.clone(),
+        tls.map(IncomingEncryptionMode::Tls),
+        Some(mode),
+    )
+    .with_listen_addr(address.ip())
+    .with_max_inbound_frame_size(*limits.max_frame)
+    .with_links(links);
+
+    match Actor::spawn(None, Server { inner, roster, span }, ()).await {
+        Ok((server, stopped)) => Ok(Running { server, stopped: Some(stopped) }),
+        Err(error) => Err(start_error(error, shown)),
+    }
+}
+
+/// The address of a listener, by number.
+async fn resolve(listen: &StreamListen) -> io::Result<SocketAddr> {
+    let (StreamListen::Tcp(endpoint) | StreamListen::Tls { endpoint, .. }) = listen;
+    let mut found = tokio::net::lookup_host((endpoint.host(), endpoint.port())).await?;
+    let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    found.next().ok_or_else(none)
+}
+
+/// What is below a start that failed. An error of the system is that of the server's own listener, at `own`.
+fn start_error(error: SpawnErr, own: Address) -> StartError {
+    let SpawnErr::StartupFailed(inner) = error else { return StartError::Server(error.into()) };
+    let inner = match inner.downcast::<SpawnErr>() {
+        Ok(inner) => return start_error(*inner, own),
+        Err(inner) => inner,
+    };
+    #[cfg(unix)]
+    let inner = match inner.downcast::<ractor_cluster::transport::unix::UnixListenError>() {
+        Ok(error) => return StartError::Unix(*error),
+        Err(inner) => inner,
+    };
+    match inner.downcast::<io::Error>() {
+        Ok(source) => StartError::Listen { address: own, source: *source },
+        Err(inner) => StartError::Server(inner),
+    }
+}

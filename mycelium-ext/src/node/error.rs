@@ -1,0 +1,154 @@
+//! What may go wrong with a node.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::address::{Address, InvalidAddress};
+use crate::config::InvalidName;
+
+/// Says why a node did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Its name cannot be one.
+    Name(InvalidName),
+    /// Nobody told it the cookie.
+    NoCookie,
+    /// A listener's address cannot be one.
+    Address(InvalidAddress),
+    /// A listener could not be opened.
+    Listen {
+        /// Where.
+        address: Address,
+        /// Why.
+        source: io::Error,
+    },
+    /// The configuration asks for what this build or this system cannot do.
+    Unsupported {
+        /// What it asks for.
+        what: String,
+    },
+    /// The Unix socket could not be opened.
+    #[cfg(unix)]
+    Unix(ractor_cluster::transport::unix::UnixListenError),
+    /// The node's server did not start, often for a listener beside the first.
+    Server(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => error.fmt(f),
+            Self::NoCookie => {
+                f.write_str("the node has no cookie: give it the one that all its peers have")
+            }
+            Self::Address(error) => error.fmt(f),
+            Self::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),
+            Self::Unsupported { what } => write!(f, "this build does not support {what}"),
+            #[cfg(unix)]
+            Self::Unix(error) => error.fmt(f),
+            Self::Server(error) => write!(f, "the node's server did not start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Name(error) => Some(error),
+            Self::Address(error) => Some(error),
+            Self::Listen { source, .. } => Some(source),
+            #[cfg(unix)]
+            Self::Unix(error) => Some(error),
+            Self::Server(error) => Some(&**error),
+            Self::NoCookie | Self::Unsupported { .. } => None,
+        }
+    }
+}
+
+/// Says why a peer was not reached.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The connection did not open in time.
+    Timeout {
+        /// Whom one dialled.
+        address: Address,
+        /// How long it was tried.
+        after: Duration,
+    },
+    /// The connection did not open.
+    Unreachable {
+        /// Whom one dialled.
+        address: Address,
+        /// Why.
+        source: io::Error,
+    },
+    /// TLS was not agreed upon; often the certificate is for another name, or of another authority.
+    Tls {
+        /// Whom one dialled.
+        address: Address,
+        /// Why.
+        source: io::Error,
+    },
+    /// TLS was asked for, and nobody to believe in was named.
+    NoAuthorities {
+        /// Whom one dialled.
+        address: Address,
+    },
+    /// The peer did not finish the handshake in time.
+    HandshakeTimeout {
+        /// Whom one dialled.
+        address: Address,
+        /// How long it had.
+        after: Duration,
+    },
+    /// The handshake ended without a session: the peer has another cookie or another version of the
+    /// protocol, or a session with a node of this name.
+    Refused {
+        /// Whom one dialled.
+        address: Address,
+        /// What the session said at its end.
+        reason: Option<String>,
+    },
+    /// This node stopped meanwhile.
+    Stopped,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |span: &Duration| humantime::format_duration(*span);
+        match self {
+            Self::Timeout { address, after } => {
+                write!(f, "{address} did not open within {}", time(after))
+            }
+            Self::Unreachable { address, source } => write!(f, "cannot reach {address}: {source}"),
+            Self::Tls { address, source } => write!(f, "no TLS with {address}: {source}"),
+            Self::NoAuthorities { address } => {
+                write!(f, "nobody vouches for {address}: name the authorities of its certificate")
+            }
+            Self::HandshakeTimeout { address, after } => {
+                write!(f, "{address} did not finish the handshake within {}", time(after))
+            }
+            Self::Refused { address, reason } => {
+                write!(
+                    f,
+                    "{address} ended the handshake: it has another cookie or protocol version, or \
+                     a session with a node of this name"
+                )?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+            }
+            Self::Stopped => f.write_str("this node stopped meanwhile"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreachable { source, .. } | Self::Tls { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
