@@ -12,6 +12,28 @@ use lane::{lane, LaneSink, LaneStream};
 ///
 /// It holds back like a socket does: a flush waits while 1024 frames, or 4 MiB in frames of bytes,
 /// have been handed over and not been taken.
+///
+/// ```
+/// use std::sync::Arc;
+/// use ractor::message::ArcMessage;
+/// use ractor_cluster::transport::{ArcTransport, SharedCast, Transport, TransportMessage};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let (a, b) = ArcTransport::pair("feed", "readers");
+/// let (mut sink, _) = Box::new(a).split(u64::MAX);
+/// let (_, mut stream) = Box::new(b).split(u64::MAX);
+///
+/// let tick = Arc::new(42_u64);
+/// let cast = SharedCast { to: 1, message: ArcMessage::new(tick.clone()) };
+/// sink.queue(TransportMessage::Arc(cast)).expect("this transport takes an `Arc`");
+/// sink.flush().await?;
+///
+/// let Some(TransportMessage::Arc(cast)) = stream.frame().await? else { unreachable!() };
+/// assert!(Arc::ptr_eq(&cast.message.downcast::<u64>().unwrap(), &tick));
+/// # Ok(())
+/// # }
+/// ```
 pub struct ArcTransport {
     sink: LaneSink,
     stream: LaneStream,

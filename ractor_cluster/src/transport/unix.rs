@@ -25,6 +25,29 @@ pub const PATH_LIMIT: usize =
     if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };
 
 /// A connection by a Unix socket.
+///
+/// ```
+/// use bytes::Bytes;
+/// use ractor_cluster::transport::{Transport, TransportMessage};
+/// use ractor_cluster::transport::{UnixSocketListener, UnixSocketTransport};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let scratch = tempfile::tempdir()?;
+/// let listener = UnixSocketListener::at(scratch.path().join("node.sock"))?;
+/// let client = UnixSocketTransport::connect(listener.path()).await?;
+/// let server = listener.accept().await?;
+///
+/// let (mut sink, _) = Box::new(client).split(1024);
+/// let (_, mut stream) = Box::new(server).split(1024);
+/// sink.queue(TransportMessage::Bytes(Bytes::from("tick"))).expect("it takes bytes");
+/// sink.flush().await?;
+///
+/// let Some(TransportMessage::Bytes(frame)) = stream.frame().await? else { unreachable!() };
+/// assert_eq!(frame, "tick");
+/// # Ok(())
+/// # }
+/// ```
 pub struct UnixSocketTransport {
     stream: UnixStream,
     local: String,

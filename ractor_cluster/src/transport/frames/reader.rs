@@ -28,6 +28,22 @@ const SMALL_BLOCK: usize = 16 * 1024;
 /// 64 KiB, or what a frame of this peer has recently needed.
 ///
 /// After an error it is of no use; an oversized frame is told again.
+///
+/// ```
+/// use ractor_cluster::transport::frames::FrameReader;
+/// use ractor_cluster::transport::{FrameStream, TransportMessage};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// // The length, and the frame.
+/// let bytes: &[u8] = b"\0\0\0\0\0\0\0\x04tick";
+/// let mut stream: Box<dyn FrameStream> = Box::new(FrameReader::new(bytes, 1024));
+/// let Some(TransportMessage::Bytes(frame)) = stream.frame().await? else { unreachable!() };
+/// assert_eq!(frame, "tick");
+/// assert!(stream.frame().await?.is_none());
+/// # Ok(())
+/// # }
+/// ```
 pub struct FrameReader<R> {
     reader: R,
     max_frame: u64,
