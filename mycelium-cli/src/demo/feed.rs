@@ -14,6 +14,7 @@ use super::counters::Counters;
 use super::ledger::{LEFT, Ledger};
 use super::message::ReaderMessage;
 use super::plan::{ALL_READERS, Kind, Round, reader_number};
+use super::progress::Progress;
 use super::tick::{FIXED_BYTES, Tick};
 use super::trades::Trade;
 
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What may be under way to one reader, in bytes and in ticks.
 const WINDOW_BYTES: usize = 4 << 20;
-const WINDOW_TICKS: u64 = 1024;
+const WINDOW_TICKS: u64 = 256;
 
 /// How many ticks may be under way to a reader, for ticks with so many bytes of payload.
 pub(crate) fn window(payload: usize) -> u64 {
@@ -147,20 +148,22 @@ pub(crate) struct Feed<'a> {
 }
 
 impl Feed<'_> {
-    /// Replays `rounds`, one after the other, and tells `told` of each tick. What was sent stands in
+    /// Replays `rounds`, one after the other, and shows how far it is. What was sent stands in
     /// `replays` at any moment, so that whoever drops the future knows.
     pub(crate) async fn run(
         &self,
         rounds: &[Round],
         replays: &mut Vec<Replay>,
-        told: impl Fn(usize, &Replay),
+        progress: &Progress,
     ) {
+        let mut before = 0;
         for (index, round) in rounds.iter().enumerate() {
             replays.push(Replay::new(round.clone()));
             let replay = replays.last_mut().expect("one was just added");
-            told(index, replay);
-            self.replay(index, replay, |replay| told(index, replay)).await;
+            progress.begin(replay);
+            self.replay(index, replay, |replay| progress.show(before, replay)).await;
             replay.close();
+            before += replay.planned();
         }
     }
 

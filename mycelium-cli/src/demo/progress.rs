@@ -23,11 +23,13 @@ impl Progress {
         self.bar.suspend(|| eprintln!("{line}"));
     }
 
+    /// Says that `replay` begins.
+    pub(crate) fn begin(&self, replay: &Replay) {
+        self.say(&format!("{}: {} ticks", replay.round.kind, replay.planned()));
+    }
+
     /// Moves the bar to where `replay` is, with `before` ticks in the replays before it.
     pub(crate) fn show(&self, before: u64, replay: &Replay) {
-        if replay.ticks == 0 {
-            self.say(&format!("{}: {} ticks", replay.round.kind, replay.planned()));
-        }
         self.bar.set_position(before + replay.ticks);
     }
 

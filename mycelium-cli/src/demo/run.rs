@@ -8,6 +8,7 @@ use std::time::Duration;
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorRef, pg};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::args::DemoArgs;
 use super::child::Start;
@@ -30,6 +31,9 @@ const STARTING: Duration = Duration::from_secs(20);
 
 /// How long a reader may take to report.
 const REPORTING: Duration = Duration::from_secs(20);
+
+/// How long the node may take to close its connections.
+const PARTING: Duration = Duration::from_secs(5);
 
 /// Bytes of ticks that are replayed flat out by default.
 const DEFAULT_BYTES: usize = 40_000_000;
@@ -58,6 +62,17 @@ pub(crate) fn run(args: &DemoArgs) -> ExitCode {
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::FAILURE,
     }
+}
+
+/// Finds before the run what would spoil its end.
+fn check_report(args: &DemoArgs) -> Result<(), String> {
+    let path = &args.report;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+        let path = path.display();
+        return Err(format!("the report {path} cannot be written: name a file in a folder that exists"));
+    }
+    Ok(())
 }
 
 fn write_report(args: &DemoArgs, outcome: &Outcome, faults: &[Fault]) -> Result<(), String> {
@@ -91,11 +106,10 @@ async fn demonstrate(args: &DemoArgs, recording: &Recording) -> Result<Outcome, 
         payload: args.payload,
         ledger: &theatre.ledger,
     };
-    let before = |index: usize| rounds[..index].iter().map(|it| it.trades.len() as u64).sum();
     let play = async {
         let everybody: Vec<usize> = (0..ALL_READERS).collect();
         theatre.ledger.wait_for_presence(&everybody, STARTING).await;
-        feed.run(&rounds, &mut replays, |index, replay| progress.show(before(index), replay)).await;
+        feed.run(&rounds, &mut replays, &progress).await;
     };
     let interrupted = tokio::select! {
         biased;
@@ -193,7 +207,8 @@ impl Theatre {
             reader.stop(None);
         }
         self.clerk.stop(None);
-        self.node.stop().await;
+        // A node that hangs ends with the process.
+        let _ = timeout(PARTING, self.node.stop()).await;
     }
 }
 

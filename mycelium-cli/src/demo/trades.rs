@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-/// Units of a price or a size in one: eight decimals are kept, exactly.
-#[cfg(test)]
-pub(crate) const UNIT: i64 = 100_000_000;
-
+/// Decimals of prices and sizes that are kept, exactly: they are counted in units of 0.00000001.
 const DECIMALS: usize = 8;
 
 /// One trade of the recording.
@@ -13,9 +10,9 @@ const DECIMALS: usize = 8;
 pub(crate) struct Trade {
     /// Milliseconds since 1970.
     pub(crate) time_ms: i64,
-    /// In [`UNIT`]s; positive.
+    /// In units; positive.
     pub(crate) price: i64,
-    /// In [`UNIT`]s; positive when the buyer took, negative when the seller did.
+    /// In units; positive when the buyer took, negative when the seller did.
     pub(crate) size: i64,
 }
 
@@ -81,7 +78,7 @@ fn trade(line: &[u8]) -> Result<Trade, String> {
     Ok(Trade { time_ms, price, size })
 }
 
-/// A decimal number in [`UNIT`]s; further decimals are cut off. `None` when it is none, or too large.
+/// A decimal number in units; further decimals are cut off. `None` when it is none, or too large.
 fn decimal(text: &str) -> Option<i64> {
     let (negative, digits) = match text.as_bytes() {
         [b'-', rest @ ..] => (true, rest),
@@ -110,15 +107,20 @@ fn decimal(text: &str) -> Option<i64> {
     any.then_some(if negative { -value } else { value })
 }
 
-/// The stretch of at most `milliseconds` in which most trades took place, as indices.
+/// The stretch of at most `milliseconds` with trades at most moments, as indices. Trades of one
+/// moment count once: one order that sweeps the book is no busy market.
 pub(crate) fn busiest(trades: &[Trade], milliseconds: i64) -> std::ops::Range<usize> {
-    let (mut first, mut best) = (0, 0..0);
+    let opens = |index: usize| index == 0 || trades[index - 1].time_ms != trades[index].time_ms;
+    let (mut first, mut moments, mut most) = (0, 0, 0);
+    let mut best = 0..0;
     for (last, trade) in trades.iter().enumerate() {
+        moments += usize::from(opens(last));
         while trade.time_ms - trades[first].time_ms > milliseconds {
             first += 1;
+            moments -= usize::from(opens(first));
         }
-        if last + 1 - first > best.len() {
-            best = first..last + 1;
+        if (moments, last + 1 - first) > (most, best.len()) {
+            (most, best) = (moments, first..last + 1);
         }
     }
     best
@@ -127,6 +129,9 @@ pub(crate) fn busiest(trades: &[Trade], milliseconds: i64) -> std::ops::Range<us
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Units in one.
+    const UNIT: i64 = 100_000_000;
 
     fn line_of(text: &str) -> Result<Vec<Trade>, Wrong> {
         parse(text.as_bytes())
@@ -189,11 +194,21 @@ mod tests {
     }
 
     #[test]
+    fn trades_of_one_moment_are_one() {
+        let trades: Vec<Trade> = [1, 1, 1, 1, 1, 50, 51, 52, 52]
+            .map(|time_ms| Trade { time_ms, price: 1, size: 1 })
+            .into();
+        assert_eq!(busiest(&trades, 10), 5..9);
+        assert_eq!(busiest(&trades, 0), 0..5);
+    }
+
+    #[test]
     fn the_busiest_stretch_is_found() {
         let trades: Vec<Trade> = [0, 100, 101, 102, 110, 111, 300]
             .map(|time_ms| Trade { time_ms, price: 1, size: 1 })
             .into();
         assert_eq!(busiest(&trades, 10), 1..5);
+        assert_eq!(busiest(&trades, 9), 1..4);
         assert_eq!(busiest(&trades, 0), 0..1);
         assert_eq!(busiest(&trades, 1000), 0..7);
         assert_eq!(busiest(&[], 10), 0..0);
