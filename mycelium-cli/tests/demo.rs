@@ -152,7 +152,6 @@ fn lost_readers(words: &str) -> Vec<[u64; 5]> {
         .collect()
 }
 
-
 #[test]
 fn all_readers_get_all_ticks() {
     let demo = Demo::start(&recording(3_000, 20), &["--ticks", "2000", "--seconds", "1"]);

@@ -41,8 +41,9 @@ const DEFAULT_BYTES: usize = 40_000_000;
 /// Runs the demo. Exit status 0 when all is as it should be, 1 when a reader did not get all, 2 when
 /// it could not be run, 130 when it was interrupted.
 pub(crate) fn run(args: &DemoArgs) -> ExitCode {
-    let outcome =
-        data::load(args.data.as_deref()).and_then(|recording| demonstrate(args, &recording));
+    let outcome = check_report(args)
+        .and_then(|()| data::load(args.data.as_deref()))
+        .and_then(|recording| demonstrate(args, &recording));
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -70,7 +71,9 @@ fn check_report(args: &DemoArgs) -> Result<(), String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
         let path = path.display();
-        return Err(format!("the report {path} cannot be written: name a file in a folder that exists"));
+        return Err(format!(
+            "the report {path} cannot be written: name a file in a folder that exists"
+        ));
     }
     Ok(())
 }
