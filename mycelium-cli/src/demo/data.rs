@@ -133,3 +133,32 @@ fn sweep(folder: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recording_is_stored_whole_and_old_leftovers_go() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let old = folder.path().join(".part-old");
+        let new = folder.path().join(".part-new");
+        let other = folder.path().join("other");
+        for path in [&old, &new, &other] {
+            fs::write(path, "half").expect("it is written");
+        }
+        for path in [&old, &other] {
+            let file = fs::File::options().write(true).open(path).expect("it is there");
+            file.set_modified(SystemTime::now() - 2 * LEFT_OVER).expect("the time is set");
+        }
+        sweep(folder.path());
+        assert_eq!([&old, &new, &other].map(|path| path.exists()), [false, true, true]);
+
+        let path = folder.path().join(NAME);
+        let content = vec![b'1'; 3 << 20];
+        store(folder.path(), &path, &content).expect("it is stored");
+        assert_eq!(fs::read(&path).expect("it is there"), content);
+        let files = fs::read_dir(folder.path()).expect("it is a folder").count();
+        assert_eq!(files, 3, "nothing unfinished is left");
+    }
+}

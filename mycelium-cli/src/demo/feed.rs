@@ -57,7 +57,7 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    fn new(round: Round) -> Self {
+    pub(crate) fn new(round: Round) -> Self {
         Self {
             round,
             ticks: 0,

@@ -75,20 +75,29 @@ fn table(page: &mut String, section: &Section) {
     page.push_str("</table>\n");
 }
 
-/// A histogram for each distance and replay, those of one sort on one axis.
+/// What histograms stand together, on one axis.
+const SORTS: [&str; 3] = [
+    "Latency flat out, each distance alone",
+    "Latency flat out, all distances at once",
+    "Latency at recorded pace",
+];
+
+/// The sort that what a distance saw of a replay belongs to; none, if it was not meant.
+fn sort(kind: Kind, distance: Distance) -> Option<usize> {
+    match kind {
+        Kind::Alone(only) => (only == distance).then_some(0),
+        Kind::Together => Some(1),
+        Kind::Paced => Some(2),
+    }
+}
+
+/// A histogram for each distance and replay.
 fn histograms(page: &mut String, outcome: &Outcome) {
-    let alone = |kind| matches!(kind, Kind::Alone(_));
-    let sorts: [(&str, fn(Kind) -> bool); 3] = [
-        ("Latency flat out, each distance alone", |kind| matches!(kind, Kind::Alone(_))),
-        ("Latency flat out, all distances at once", |kind| kind == Kind::Together),
-        ("Latency at recorded pace", |kind| kind == Kind::Paced),
-    ];
-    for (title, of_sort) in sorts {
+    for (index_of_sort, title) in SORTS.into_iter().enumerate() {
         let mut pictures: Vec<(Distance, Latencies)> = Vec::new();
         for (index, replay) in outcome.replays.iter().enumerate() {
-            let kind = replay.round.kind;
             for distance in Distance::ALL {
-                if of_sort(kind) && (!alone(kind) || kind == Kind::Alone(distance)) {
+                if sort(replay.round.kind, distance) == Some(index_of_sort) {
                     let seen = outcome.seen(distance, index);
                     pictures.extend(seen.map(|seen| (distance, seen.latencies)));
                 }
@@ -126,4 +135,28 @@ fn escaped(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::outcome::tests::{finished, spoil};
+
+    #[test]
+    fn the_page_holds_figures_pictures_and_the_verdict() {
+        let outcome = finished();
+        let page = render(&outcome, &outcome.faults());
+        assert_eq!(page.matches("<svg").count(), 9);
+        assert_eq!(page.matches("</svg>").count(), 9);
+        assert!(page.contains("PASS") && !page.contains("<li>"), "{page}");
+        assert!(page.contains("&lt;recording&gt;"), "{page}");
+    }
+
+    #[test]
+    fn faults_stand_on_the_page() {
+        let mut outcome = finished();
+        spoil(&mut outcome, 9, |round| round.received -= 1);
+        let page = render(&outcome, &outcome.faults());
+        assert!(page.contains("FAIL") && page.contains("<li>reader 9"), "{page}");
+    }
 }

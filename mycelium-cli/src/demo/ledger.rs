@@ -127,8 +127,9 @@ impl Ledger {
         }
     }
 
-    /// Waits until all `readers` acknowledged so many ticks or are gone; who does not for
-    /// `patience` is lost.
+    /// Waits until all `readers` acknowledged so many ticks or are gone; those of a distance of
+    /// which one does not for `patience` are lost, since they share a process and a link, and the
+    /// next would be waited for as long.
     pub(crate) async fn wait_for(
         &self,
         readers: &[usize],
@@ -139,7 +140,12 @@ impl Ledger {
         let enough = |entry: &Entry| entry.acknowledged(round) >= ticks;
         for reader in self.wait_until(readers, patience, enough).await {
             let seconds = patience.as_secs();
-            self.lose(reader, &format!("it acknowledged nothing for {seconds} s"));
+            for neighbour in Distance::of(reader).readers() {
+                self.lose(
+                    neighbour,
+                    &format!("reader {reader} acknowledged nothing for {seconds} s"),
+                );
+            }
         }
     }
 }
@@ -233,15 +239,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_silent_is_lost_and_who_is_gone_is_not_waited_for() {
+    async fn who_is_silent_is_lost_with_its_distance_and_who_is_gone_is_not_waited_for() {
         let ledger = Ledger::default();
-        ledger.acknowledge(said(0, 0, 5));
+        for reader in [0, 8, 9] {
+            ledger.acknowledge(said(reader, 0, 5));
+        }
         ledger.lose(1, "it burnt");
-        ledger.wait_for(&[0, 1, 2], 0, 5, PATIENCE).await;
+        ledger.wait_for(&[0, 1, 8, 9, 10], 0, 5, PATIENCE).await;
         let entries = ledger.entries();
         assert_eq!(entries[0].gone, None);
         assert_eq!(entries[1].gone.as_deref(), Some("it burnt"));
-        assert!(entries[2].gone.as_ref().is_some_and(|why| why.contains("nothing for")));
+        for entry in &entries[8..16] {
+            let why = entry.gone.as_ref().expect("it is lost");
+            assert!(why.starts_with("reader 10 acknowledged nothing"), "{why}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

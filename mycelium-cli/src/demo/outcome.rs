@@ -155,3 +155,140 @@ fn fault(reader: usize, replay: &Replay, seen: Option<&RoundReport>) -> Option<F
         expected,
     })
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::demo::counters::Counters;
+    use crate::demo::plan::{self, Kind};
+
+    const TICKS: u64 = 10;
+
+    /// A run of which all is known and nothing wrong: ten ticks in each replay.
+    pub(crate) fn finished() -> Outcome {
+        let rounds = plan::rounds(0..TICKS as usize, 0..TICKS as usize);
+        let mut replays = Vec::new();
+        let mut reports =
+            vec![ReaderReport { counters: Counters::default(), rounds: vec![] }; ALL_READERS];
+        let mut entries = vec![Entry { present: true, ..Entry::default() }; ALL_READERS];
+        for (index, round) in rounds.into_iter().enumerate() {
+            let mut replay = Replay::new(round);
+            replay.ticks = TICKS;
+            replay.checksum.fold(index as u64);
+            replay.complete = true;
+            replay.close();
+            for reader in (0..ALL_READERS).filter(|reader| replay.round.kind.includes(*reader)) {
+                replay.sent[reader] = TICKS;
+                entries[reader].acknowledged.resize(index, 0);
+                entries[reader].acknowledged.push(TICKS - 1);
+                reports[reader].rounds.push(RoundReport {
+                    round: index as u16,
+                    received: TICKS,
+                    skipped: 0,
+                    doubled: 0,
+                    late: 0,
+                    checksum: replay.checksum.value(),
+                    last_ns: replay.first_ns + 1_000_000,
+                    latencies: vec![(5_000, TICKS)],
+                });
+            }
+            replays.push(replay);
+        }
+        let link = |kind: &str| Link { kind: kind.to_owned(), locality: "somewhere".to_owned() };
+        Outcome {
+            recording: "<recording>".to_owned(),
+            trades: 10,
+            tick_bytes: 700,
+            links: [link("arc"), link("unix"), link("tcp")],
+            replays,
+            entries,
+            reports: reports.into_iter().map(Some).collect(),
+            interrupted: false,
+        }
+    }
+
+    /// Changes what a reader says of its last replay.
+    pub(crate) fn spoil(
+        outcome: &mut Outcome,
+        reader: usize,
+        spoil: impl FnOnce(&mut RoundReport),
+    ) {
+        let report = outcome.reports[reader].as_mut().expect("it reported");
+        spoil(report.rounds.last_mut().expect("it took part"));
+    }
+
+    fn fault_of(reader: usize, change: impl FnOnce(&mut RoundReport)) -> Fault {
+        let mut outcome = finished();
+        spoil(&mut outcome, reader, change);
+        let [fault] = outcome.faults().try_into().expect("one fault");
+        fault
+    }
+
+    fn wrong(reader: usize, lost: u64, doubled: u64, late: u64) -> Fault {
+        Fault::Wrong { reader, replay: Kind::Paced.to_string(), lost, doubled, late }
+    }
+
+    #[test]
+    fn a_good_run_has_no_faults() {
+        assert_eq!(finished().faults(), []);
+    }
+
+    #[test]
+    fn each_fault_is_told() {
+        assert_eq!(fault_of(0, |round| round.received -= 2), wrong(0, 2, 0, 0));
+        assert_eq!(fault_of(9, |round| round.skipped = 1), wrong(9, 1, 0, 0));
+        let doubled = |round: &mut RoundReport| {
+            round.received += 1;
+            round.doubled += 1;
+        };
+        assert_eq!(fault_of(23, doubled), wrong(23, 0, 1, 0));
+        assert_eq!(fault_of(23, |round| round.received += 3), wrong(23, 0, 3, 0));
+        assert_eq!(fault_of(1, |round| round.late = 4), wrong(1, 0, 0, 4));
+        let other = fault_of(1, |round| round.checksum ^= 1);
+        assert!(matches!(other, Fault::Checksum { reader: 1, .. }), "{other}");
+    }
+
+    #[test]
+    fn a_replay_that_a_reader_never_saw_is_lost_to_it() {
+        let mut outcome = finished();
+        outcome.reports[4].as_mut().expect("it reported").rounds.pop();
+        assert_eq!(outcome.faults(), [wrong(4, TICKS, 0, 0)]);
+    }
+
+    #[test]
+    fn a_reader_without_report_is_told_by_what_it_acknowledged() {
+        let mut outcome = finished();
+        outcome.reports[20] = None;
+        let [fault] = outcome.faults().try_into().expect("one fault");
+        assert_eq!(
+            fault.to_string(),
+            "reader 20 (remote): sent 30, acknowledged 27, unknown 3, not sent 0; it gave no report"
+        );
+    }
+
+    #[test]
+    fn what_a_reader_was_not_sent_is_told_unless_nobody_was() {
+        let mut outcome = finished();
+        outcome.entries[20].gone = Some("it burnt".to_owned());
+        let replay = outcome.replays.last_mut().expect("there are some");
+        replay.sent[20] = 4;
+        replay.ticks = 7;
+        let not_sent = |outcome: &Outcome| match outcome.faults().as_slice() {
+            [Fault::Gone { planned, sent, .. }, ..] => planned - sent,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(not_sent(&outcome), 6);
+        outcome.interrupted = true;
+        assert_eq!(not_sent(&outcome), 3);
+    }
+
+    #[test]
+    fn speed_counts_from_the_first_sending_to_the_last_handling() {
+        let outcome = finished();
+        let seen = outcome.seen(Distance::Remote, 3).expect("it took part");
+        assert_eq!((seen.messages, seen.bytes), (80, 56_000));
+        assert!((seen.seconds - 0.001).abs() < 1e-12);
+        assert_eq!(seen.latencies.len(), 80);
+        assert!(outcome.seen(Distance::Remote, 0).is_none());
+    }
+}

@@ -83,18 +83,75 @@ pub(crate) fn verdict(outcome: &Outcome, faults: &[Fault]) -> String {
             begun.join(" ")
         );
     }
-    let gone = faults.iter().filter(|fault| matches!(fault, Fault::Gone { .. })).count();
-    let unknown: u64 = faults
-        .iter()
-        .map(|fault| match fault {
-            Fault::Gone { sent, acknowledged, .. } => sent.saturating_sub(*acknowledged),
-            _ => 0,
+    let mut parts = Vec::new();
+    let gone = || {
+        faults.iter().filter_map(|fault| match fault {
+            Fault::Gone { planned, sent, acknowledged, .. } => {
+                Some((sent.saturating_sub(*acknowledged), planned.saturating_sub(*sent)))
+            }
+            _ => None,
         })
-        .sum();
+    };
+    let readers = gone().count();
+    if readers > 0 {
+        let unknown = figures::count(gone().map(|(unknown, _)| unknown).sum());
+        let unsent = figures::count(gone().map(|(_, unsent)| unsent).sum());
+        parts.push(format!(
+            "{readers} of {ALL_READERS} readers could no longer be reached, {unknown} messages to \
+             them are not known to have arrived, and {unsent} were not sent"
+        ));
+    }
+    if faults.len() > readers {
+        let wrong = faults.len() - readers;
+        parts.push(format!("{wrong} times a reader did not get what was sent"));
+    }
     format!(
-        "{early}FAIL: of {sent} messages, {} are unknown to have arrived; {gone} of {ALL_READERS} \
-         readers could no longer be reached, and {} findings are told above",
-        figures::count(unknown),
-        faults.len() - gone,
+        "{early}FAIL: of {sent} messages sent not all arrived as they were: {}",
+        parts.join("; ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::outcome::tests::{finished, spoil};
+
+    #[test]
+    fn a_good_run_passes_and_every_distance_has_its_column() {
+        let outcome = finished();
+        let text = render(&outcome, &outcome.faults());
+        let line = |start: &str| {
+            let line = text.lines().find(|line| line.trim_start().starts_with(start));
+            line.unwrap_or_else(|| panic!("no {start}: {text}")).trim().to_owned()
+        };
+        assert!(line("chosen").ends_with("arc            unix             tcp"), "{text}");
+        assert!(line("latency p50").matches("µs").count() == 3, "{text}");
+        assert!(line("PASS: of ").contains("none was lost"), "{text}");
+    }
+
+    #[test]
+    fn a_lost_distance_is_counted() {
+        let mut outcome = finished();
+        for reader in Distance::Remote.readers() {
+            outcome.entries[reader].gone = Some("it burnt".to_owned());
+        }
+        let faults = outcome.faults();
+        let text = render(&outcome, &faults);
+        assert!(text.contains("8 of 24 readers could no longer be reached"), "{text}");
+        // In the first, third and fourth replay each had acknowledged all but one tick.
+        assert!(text.contains("24 messages to them are not known to have arrived"), "{text}");
+        assert!(
+            text.contains("reader 23 (remote): sent 30, acknowledged 27, unknown 3, not sent 0")
+        );
+    }
+
+    #[test]
+    fn an_interrupted_run_is_partial() {
+        let mut outcome = finished();
+        outcome.interrupted = true;
+        assert!(verdict(&outcome, &[]).starts_with("Interrupted, and partial: PASS"));
+        spoil(&mut outcome, 3, |round| round.doubled += 1);
+        let words = verdict(&outcome, &outcome.faults());
+        assert!(words.starts_with("Interrupted, and partial: FAIL"), "{words}");
+    }
 }
