@@ -86,8 +86,7 @@ async fn serve(start: Start, mut end: oneshot::Receiver<()>) -> Result<(), Strin
 
 /// Starts the node and the readers.
 async fn read(start: Start) -> Result<Node, String> {
-    let name = start.distance.to_string().replace(' ', "-");
-    let node = Node::join(&name, &start.cookie, start.coordinator).await?;
+    let node = Node::join(start.distance, &start.cookie, start.coordinator).await?;
     let feed = find_feed().await;
     reader::start(start.distance, start.acknowledge_every, &feed)
         .await

@@ -4,14 +4,26 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
+use ractor::actor::actor_config::TransportPreference;
 use ractor::{Actor, ActorRef};
+use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy, UnixListening};
 use ractor_cluster::node::NodeConnectionMode;
+use ractor_cluster::peers::{self, Locality};
+use ractor_cluster::transport::TransportKind;
 use ractor_cluster::{IncomingEncryptionMode, NetworkStream, NodeServer, NodeServerMessage};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::plan::Distance;
+
+/// The node of the feed.
+const FEED: &str = "feed";
+
+/// How long a peer may take to find its cheapest link before ticks are sent by another.
+const SETTLING: Duration = Duration::from_secs(3);
 
 /// A node of the demo.
 #[derive(Debug)]
@@ -31,7 +43,7 @@ pub(crate) struct Link {
 }
 
 impl Node {
-    async fn start(name: &str, cookie: &str) -> Result<Self, String> {
+    async fn start(name: &str, cookie: &str, links: LinkOptions) -> Result<Self, String> {
         let server = NodeServer::new(
             0,
             cookie.to_owned(),
@@ -40,50 +52,52 @@ impl Node {
             Some(IncomingEncryptionMode::Raw),
             Some(NodeConnectionMode::Isolated),
         )
-        .with_listen_addr(Ipv4Addr::LOCALHOST.into());
+        .with_listen_addr(Ipv4Addr::LOCALHOST.into())
+        .with_links(links);
         let (server, ended) = Actor::spawn(None, server, ())
             .await
             .map_err(|error| format!("the node {name} does not start: {error}"))?;
         Ok(Self { server, ended, accepting: None })
     }
 
-    /// Starts a node that others can connect to, and gives its address.
+    /// Starts the node of the feed, and gives the address to which others can connect.
     ///
     /// # Errors
     /// A sentence that names what does not work.
-    pub(crate) async fn listen(name: &str, cookie: &str) -> Result<(Self, SocketAddr), String> {
-        let mut node = Self::start(name, cookie).await?;
+    pub(crate) async fn listen(cookie: &str) -> Result<(Self, SocketAddr), String> {
+        // All that is said of the distances: that one of them is not where it is found to be.
+        let remote = Peer::named(node_name(Distance::Remote));
+        let links = LinkOptions::default().with_peer(remote, elsewhere());
+        let mut node = Self::start(FEED, cookie, links).await?;
         // A listener of ours: the node server's own does not tell its port.
-        let wrong = |error: io::Error| format!("the node {name} cannot listen: {error}");
+        let wrong = |error: io::Error| format!("the node {FEED} cannot listen: {error}");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(wrong)?;
         let address = listener.local_addr().map_err(wrong)?;
         node.accepting = Some(tokio::spawn(accept(listener, node.server.clone())));
         Ok((node, address))
     }
 
-    /// Starts a node, and connects it to the one at `address`.
+    /// Starts the node of the readers at `distance`, and connects it to the feed's.
     ///
     /// # Errors
     /// A sentence that names what does not work.
     pub(crate) async fn join(
-        name: &str,
+        distance: Distance,
         cookie: &str,
-        address: SocketAddr,
+        feed: SocketAddr,
     ) -> Result<Self, String> {
-        let node = Self::start(name, cookie).await?;
-        ractor_cluster::client_connect(&node.server, address)
-            .await
-            .map_err(|error| format!("the node {name} cannot connect to {address}: {error}"))?;
-        Ok(node)
-    }
-
-    /// What carries ticks over `distance` now.
-    pub(crate) fn link(distance: Distance) -> Link {
-        let (kind, locality) = match distance {
-            Distance::SameProcess => ("arc", "same process"),
-            Distance::SameMachine | Distance::Remote => ("tcp", "another process"),
+        let name = node_name(distance);
+        let links = match distance {
+            Distance::SameProcess | Distance::SameMachine => LinkOptions::default(),
+            Distance::Remote => LinkOptions::default()
+                .with_unix(UnixListening::Off)
+                .with_peer(Peer::named(FEED), elsewhere()),
         };
-        Link { kind: kind.to_owned(), locality: locality.to_owned() }
+        let node = Self::start(&name, cookie, links).await?;
+        ractor_cluster::client_connect(&node.server, feed)
+            .await
+            .map_err(|error| format!("the node {name} cannot connect to {feed}: {error}"))?;
+        Ok(node)
     }
 
     /// Stops it, and all its sessions.
@@ -94,6 +108,44 @@ impl Node {
         self.server.stop(None);
         // A node that panicked has stopped, too.
         let _ = self.ended.await;
+    }
+}
+
+/// A policy for what stands in for another machine: nothing of this machine may be used.
+fn elsewhere() -> PeerPolicy {
+    PeerPolicy::default().with_location(Location::Remote).with_preference(TransportPreference::Tcp)
+}
+
+/// The name of the node with the readers at a distance.
+fn node_name(distance: Distance) -> String {
+    distance.to_string().replace(' ', "-")
+}
+
+impl Link {
+    /// What carries ticks over `distance` from this process now; `None` when the peer is not there.
+    pub(crate) fn to(distance: Distance) -> Option<Self> {
+        if distance == Distance::SameProcess {
+            let (kind, locality) = (TransportKind::Arc, Locality::SameProcess);
+            return Some(Self { kind: kind.to_string(), locality: locality.to_string() });
+        }
+        let name = node_name(distance);
+        let of_it = |full: &str| full.split_once('@').map_or(full, |(name, _)| name) == name;
+        let peer = peers::list().into_iter().find(|peer| of_it(&peer.name))?;
+        let kind = peer.active()?.to_string();
+        Some(Self { kind, locality: peer.locality.to_string() })
+    }
+
+    /// Waits for the peer of this machine to be reached by a link that does not leave it, but not
+    /// for long: ticks may as well be sent by another link, and the better one be taken meanwhile.
+    pub(crate) async fn settle() {
+        let mut events = peers::events();
+        let settled = async {
+            while Self::to(Distance::SameMachine).is_some_and(|link| link.kind == "tcp") {
+                // Events that were missed are as good as any: the state is looked at again.
+                let _ = events.recv().await;
+            }
+        };
+        let _ = timeout(SETTLING, settled).await;
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::args::DemoArgs;
 use super::child::Start;
 use super::children::ReaderProcess;
-use super::cluster::Node;
+use super::cluster::{Link, Node};
 use super::data::{self, Recording};
 use super::feed::{self, Feed, Replay};
 use super::ledger::{Clerk, Ledger};
@@ -103,6 +103,7 @@ async fn demonstrate(args: &DemoArgs, recording: &Recording) -> Result<Outcome, 
         progress.say(&format!("{}: process {}", process.distance, process.pid));
     }
     let mut replays: Vec<Replay> = Vec::new();
+    let mut before: [Option<Link>; 3] = Default::default();
     let feed = Feed {
         trades: &recording.trades,
         step: book::price_step(&recording.trades),
@@ -112,6 +113,8 @@ async fn demonstrate(args: &DemoArgs, recording: &Recording) -> Result<Outcome, 
     let play = async {
         let everybody: Vec<usize> = (0..ALL_READERS).collect();
         theatre.ledger.wait_for_presence(&everybody, STARTING).await;
+        Link::settle().await;
+        before = Distance::ALL.map(Link::to);
         feed.run(&rounds, &mut replays, &progress).await;
     };
     let interrupted = tokio::select! {
@@ -124,7 +127,10 @@ async fn demonstrate(args: &DemoArgs, recording: &Recording) -> Result<Outcome, 
     if let Some(replay) = replays.last_mut() {
         replay.close();
     }
-    let links = Distance::ALL.map(Node::link);
+    let links = Distance::ALL.map(|distance| {
+        let before = before[distance.index()].take();
+        changed(before, Link::to(distance))
+    });
     let reports = theatre.collect().await;
     let entries = theatre.ledger.entries();
     theatre.close().await;
@@ -138,6 +144,17 @@ async fn demonstrate(args: &DemoArgs, recording: &Recording) -> Result<Outcome, 
         reports,
         interrupted,
     })
+}
+
+/// The link of a distance, or both when another one was taken during the run.
+fn changed(before: Option<Link>, after: Option<Link>) -> Link {
+    match (before, after) {
+        (Some(before), Some(after)) if before != after => {
+            Link { kind: format!("{}, then {}", before.kind, after.kind), locality: after.locality }
+        }
+        (Some(link), _) | (None, Some(link)) => link,
+        (None, None) => Link { kind: "none".to_owned(), locality: "not there".to_owned() },
+    }
 }
 
 /// All that runs: the node, the readers, and the processes.
@@ -157,7 +174,7 @@ impl Theatre {
             .await
             .map_err(|error| format!("the feed does not start: {error}"))?;
         let cookie = format!("{:032x}", rand::random::<u128>());
-        let (node, coordinator) = Node::listen("feed", &cookie).await?;
+        let (node, coordinator) = Node::listen(&cookie).await?;
         let here = reader::start(Distance::SameProcess, acknowledge_every, &clerk)
             .await
             .map_err(|error| format!("a reader does not start: {error}"))?;
