@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -29,7 +30,8 @@ fn recording(trades: u64, apart: u64) -> String {
 
 /// A running demo, in a folder of its own. Dropped, it is killed, and its children end with it.
 struct Demo {
-    folder: TempDir,
+    /// `None` when it has ended.
+    folder: Option<TempDir>,
     coordinator: Child,
     /// Lines of standard error; they end when the last process that could write one ended.
     lines: Receiver<String>,
@@ -42,16 +44,34 @@ struct Ended {
     /// What it wrote to standard output.
     words: String,
     report: Option<String>,
+    folder: TempDir,
+}
+
+impl Ended {
+    /// The sockets that are left in the demo's runtime folder.
+    fn sockets(&self) -> Vec<String> {
+        let files = fs::read_dir(self.folder.path().join("run/mycelium")).into_iter().flatten();
+        files
+            .map(|file| file.expect("it can be read").file_name().to_string_lossy().into_owned())
+            .collect()
+    }
 }
 
 impl Demo {
     fn start(csv: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("trades.csv"), csv).expect("the recording is written");
+        let mut private = fs::DirBuilder::new();
+        private.mode(0o700).create(folder.path().join("run")).expect("a runtime folder");
+        Self::start_in(folder, arguments)
+    }
+
+    fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         let mut coordinator = Command::new(env!("CARGO_BIN_EXE_mycelium"))
             .current_dir(folder.path())
             .args(["demo", "--data", "trades.csv"])
             .args(arguments)
+            .env("XDG_RUNTIME_DIR", folder.path().join("run"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -66,7 +86,7 @@ impl Demo {
                 }
             }
         });
-        Self { folder, coordinator, lines, children: Vec::new() }
+        Self { folder: Some(folder), coordinator, lines, children: Vec::new() }
     }
 
     /// Reads standard error up to a line that starts with `start`, and gives the rest of it.
@@ -109,8 +129,9 @@ impl Demo {
         for child in &self.children {
             assert!(has_ended(*child), "{child:?} is still there");
         }
-        let report = fs::read_to_string(self.folder.path().join(report)).ok();
-        Ended { status, words, report }
+        let folder = self.folder.take().expect("it has not ended before");
+        let report = fs::read_to_string(folder.path().join(report)).ok();
+        Ended { status, words, report, folder }
     }
 
     /// All processes hold the other side of standard error as long as they live.
@@ -165,6 +186,11 @@ fn all_readers_get_all_ticks() {
         let line = ended.words.lines().find(|line| line.trim_start().starts_with(label));
         line.unwrap_or_else(|| panic!("no {label}: {}", ended.words)).replace(label, "")
     };
+    assert_eq!(row("chosen").split_whitespace().collect::<Vec<_>>(), ["arc", "unix", "tcp"]);
+    assert!(
+        row("the peer is").trim_end().ends_with("same process    same machine          remote")
+    );
+    assert_eq!(ended.sockets(), Vec::<String>::new());
     // Those of the same process share what was sent.
     assert!(row("bytes serialised").trim_start().starts_with("0 B"), "{}", ended.words);
     assert!(row("copies made by the feed").trim_start().starts_with("0 "), "{}", ended.words);
@@ -214,7 +240,15 @@ fn kill_a_child(child: usize, first: u64, moment: Option<&str>) {
     assert!(ended.words.contains("signal: 9"), "{}", ended.words);
     assert!(!ended.words.contains(", lost "), "the other readers got all: {}", ended.words);
     assert!(ended.words.contains("FAIL"), "{}", ended.words);
-    assert!(ended.report.is_some_and(|report| report.contains("FAIL")));
+    assert!(ended.report.as_ref().is_some_and(|report| report.contains("FAIL")));
+    nothing_is_left_after_the_next_run(ended);
+}
+
+/// Runs once more where another run ended badly.
+fn nothing_is_left_after_the_next_run(before: Ended) {
+    let again = Demo::start_in(before.folder, &["--ticks", "10", "--seconds", "0"]).end();
+    assert!(again.status.success(), "{}", again.words);
+    assert_eq!(again.sockets(), Vec::<String>::new());
 }
 
 #[test]
@@ -268,7 +302,9 @@ fn children_end_when_the_coordinator_is_killed() {
         }
         kill_process(demo.coordinator(), Signal::KILL).expect("it runs");
         // Which checks that the children have ended.
-        assert_eq!(demo.end().status.code(), None);
+        let ended = demo.end();
+        assert_eq!(ended.status.code(), None);
+        nothing_is_left_after_the_next_run(ended);
     }
 }
 
@@ -288,6 +324,7 @@ fn an_interrupted_run_tells_what_it_has() {
         let ended = demo.end();
         assert_eq!(ended.status.code(), Some(130), "{}", ended.words);
         assert!(ended.words.contains("Interrupted, and partial: PASS"), "{}", ended.words);
+        assert_eq!(ended.sockets(), Vec::<String>::new());
         assert!(ended.report.is_some_and(|report| report.contains("Interrupted")));
     }
 }
