@@ -11,6 +11,8 @@ const HEIGHT: f64 = 130.0;
 /// Left for the axis below and the names above.
 const BELOW: f64 = 22.0;
 const ABOVE: f64 = 34.0;
+/// Left for half a name at either end of the axis.
+const BESIDE: f64 = 24.0;
 const BARS_A_DECADE: f64 = 15.0;
 
 /// The exponents of ten, of nanoseconds, between which an axis runs.
@@ -55,8 +57,8 @@ fn exponent(nanoseconds: u64) -> f64 {
 /// The picture, as one `svg` element named `title`.
 pub(crate) fn render(title: &str, latencies: &Latencies, axis: Axis) -> String {
     let mut svg = format!(
-        "<svg viewBox=\"-8 0 {} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n",
-        WIDTH + 16.0
+        "<svg viewBox=\"-{BESIDE} 0 {} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n",
+        WIDTH + 2.0 * BESIDE
     );
     let floor = HEIGHT - BELOW;
     let bars = bars(latencies, axis);
