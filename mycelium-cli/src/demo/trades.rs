@@ -119,7 +119,8 @@ pub(crate) fn busiest(trades: &[Trade], milliseconds: i64) -> std::ops::Range<us
             first += 1;
             moments -= usize::from(opens(first));
         }
-        if (moments, last + 1 - first) > (most, best.len()) {
+        // The first of such stretches, and with all trades of its last moment.
+        if moments > most || (moments == most && first == best.start) {
             (most, best) = (moments, first..last + 1);
         }
     }
