@@ -1,6 +1,8 @@
 //! The `mycelium` command.
 
 mod check;
+#[cfg(all(unix, feature = "demo"))]
+mod demo;
 mod doctor;
 mod lockfile;
 
@@ -38,6 +40,18 @@ enum Command {
         #[arg(default_value = ".")]
         project: PathBuf,
     },
+    /// Sends recorded trades to readers at three distances, and shows what each costs.
+    ///
+    /// Eight readers run in this process, eight in a second one of this machine, and eight in a third
+    /// one that is treated as remote. Nothing needs to be set up, and nothing is left behind but the
+    /// report. Exit status: 0 when every reader got every tick once and in order, 1 when not,
+    /// 2 when it could not be run, 130 when it was interrupted.
+    #[cfg(all(unix, feature = "demo"))]
+    Demo(demo::args::DemoArgs),
+    /// The readers of one distance; `mycelium demo` starts these.
+    #[cfg(all(unix, feature = "demo"))]
+    #[command(hide = true)]
+    DemoReaders,
 }
 
 fn main() -> ExitCode {
@@ -53,5 +67,9 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         },
+        #[cfg(all(unix, feature = "demo"))]
+        Command::Demo(args) => demo::run(&args),
+        #[cfg(all(unix, feature = "demo"))]
+        Command::DemoReaders => demo::child::run(),
     }
 }

@@ -1,0 +1,300 @@
+//! The feed: makes ticks of trades, and sends each as one `Arc` to all who read.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::pg;
+use tokio::time::Instant;
+
+use super::book::Book;
+use super::checksum::Checksum;
+use super::clock;
+use super::counters::Counters;
+use super::ledger::{LEFT, Ledger};
+use super::message::ReaderMessage;
+use super::plan::{ALL_READERS, Kind, Round, reader_number};
+use super::progress::Progress;
+use super::tick::{FIXED_BYTES, Tick};
+use super::trades::Trade;
+
+/// Who acknowledges nothing for so long is no longer waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What may be under way to one reader, in bytes and in ticks.
+const WINDOW_BYTES: usize = 4 << 20;
+const WINDOW_TICKS: u64 = 256;
+
+/// How many ticks may be under way to a reader, for ticks with so many bytes of payload.
+pub(crate) fn window(payload: usize) -> u64 {
+    let fitting = WINDOW_BYTES / (FIXED_BYTES + payload);
+    (fitting as u64).clamp(4, WINDOW_TICKS)
+}
+
+/// Readers acknowledge four times a window, so that the feed need not stop for them.
+pub(crate) fn acknowledge_every(window: u64) -> u64 {
+    (window / 4).max(1)
+}
+
+/// A replay as the feed saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Replay {
+    pub(crate) round: Round,
+    /// Ticks sent, and their bytes.
+    pub(crate) ticks: u64,
+    pub(crate) bytes: u64,
+    /// Of them, those sent to each reader.
+    pub(crate) sent: [u64; ALL_READERS],
+    /// What a reader that gets all of them folds them into.
+    pub(crate) checksum: Checksum,
+    /// When the first was sent, on the clock that all processes share.
+    pub(crate) first_ns: u64,
+    /// What this process counted during the replay, once it is over; until then, before it.
+    counters: Counters,
+    /// Whether all ticks were sent, and everybody had time to read them.
+    pub(crate) complete: bool,
+    closed: bool,
+}
+
+impl Replay {
+    pub(crate) fn new(round: Round) -> Self {
+        Self {
+            round,
+            ticks: 0,
+            bytes: 0,
+            sent: [0; ALL_READERS],
+            checksum: Checksum::default(),
+            first_ns: clock::now_ns(),
+            counters: Counters::now(),
+            complete: false,
+            closed: false,
+        }
+    }
+
+    /// Ends it, complete or not.
+    pub(crate) fn close(&mut self) {
+        if !self.closed {
+            self.counters = Counters::now() - self.counters;
+            self.closed = true;
+        }
+    }
+
+    /// What this process counted during the replay.
+    pub(crate) fn counters(&self) -> Counters {
+        if self.closed { self.counters } else { Counters::now() - self.counters }
+    }
+
+    /// How many ticks it was to send.
+    pub(crate) fn planned(&self) -> u64 {
+        self.round.trades.len() as u64
+    }
+}
+
+/// Makes ticks of trades.
+struct Maker<'a> {
+    trades: &'a [Trade],
+    round: u16,
+    book: Book,
+    bought: i64,
+    sold: i64,
+    payload: Box<[u8]>,
+}
+
+impl<'a> Maker<'a> {
+    fn new(trades: &'a [Trade], step: i64, round: u16, payload: usize) -> Option<Self> {
+        // Bytes without a pattern, the same in every run.
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let payload = (0..payload).map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        });
+        let payload = payload.collect();
+        let book = Book::before(trades.first()?, step);
+        Some(Self { trades, round, book, bought: 0, sold: 0, payload })
+    }
+
+    fn tick(&mut self, index: usize) -> Tick {
+        let trade = &self.trades[index];
+        self.book.apply(trade);
+        let side = if trade.size > 0 { &mut self.bought } else { &mut self.sold };
+        *side = side.saturating_add(trade.size.saturating_abs());
+        Tick {
+            round: self.round,
+            last: index + 1 == self.trades.len(),
+            number: index as u64,
+            sent_ns: 0,
+            time_ms: trade.time_ms,
+            price: trade.price,
+            size: trade.size,
+            bought: self.bought,
+            sold: self.sold,
+            bids: self.book.bids,
+            asks: self.book.asks,
+            payload: self.payload.clone(),
+        }
+    }
+}
+
+/// What the feed works with.
+pub(crate) struct Feed<'a> {
+    pub(crate) trades: &'a [Trade],
+    /// The recording's price step.
+    pub(crate) step: i64,
+    /// Bytes of payload.
+    pub(crate) payload: usize,
+    pub(crate) ledger: &'a Ledger,
+}
+
+impl Feed<'_> {
+    /// Replays `rounds`, one after the other, and shows how far it is. What was sent stands in
+    /// `replays` at any moment, so that whoever drops the future knows.
+    pub(crate) async fn run(
+        &self,
+        rounds: &[Round],
+        replays: &mut Vec<Replay>,
+        progress: &Progress,
+    ) {
+        let mut before = 0;
+        for (index, round) in rounds.iter().enumerate() {
+            replays.push(Replay::new(round.clone()));
+            let replay = replays.last_mut().expect("one was just added");
+            progress.begin(replay);
+            self.replay(index, replay, |replay| progress.show(before, replay)).await;
+            replay.close();
+            before += replay.planned();
+        }
+    }
+
+    async fn replay(&self, index: usize, replay: &mut Replay, told: impl Fn(&Replay)) {
+        let trades = &self.trades[replay.round.trades.clone()];
+        let number = u16::try_from(index).expect("a few replays");
+        let Some(mut maker) = Maker::new(trades, self.step, number, self.payload) else { return };
+        let window = window(self.payload);
+        let stride = (window / 8).max(1);
+        let kind = replay.round.kind;
+        let group = kind.group();
+        let mut live = self.live(kind);
+        let start = Instant::now();
+        replay.first_ns = clock::now_ns();
+        for tick_index in 0..trades.len() {
+            if kind == Kind::Paced {
+                let passed = trades[tick_index].time_ms - trades[0].time_ms;
+                let due = start + Duration::from_millis(passed.unsigned_abs());
+                if due > Instant::now() {
+                    told(replay);
+                    tokio::time::sleep_until(due).await;
+                }
+            }
+            let sent = tick_index as u64;
+            if sent % stride == 0 {
+                let least = (sent + stride).saturating_sub(window);
+                self.ledger.wait_for(&live, index, least, PATIENCE).await;
+                live = self.live(kind);
+                if live.is_empty() {
+                    return;
+                }
+                told(replay);
+                // The feed shares its thread with readers, and with those who look for Ctrl-C.
+                tokio::task::yield_now().await;
+            }
+            let mut tick = maker.tick(tick_index);
+            tick.fold_into(&mut replay.checksum);
+            replay.ticks += 1;
+            replay.bytes += tick.encoded_len() as u64;
+            tick.sent_ns = clock::now_ns();
+            let report = pg::broadcast_arc(&group, Arc::new(ReaderMessage::Tick(tick)));
+            if report.delivered() != live.len() {
+                self.find_missing(kind, &report);
+                live = self.live(kind);
+            }
+            for reader in &live {
+                replay.sent[*reader] += 1;
+            }
+        }
+        self.ledger.wait_for(&live, index, replay.ticks, PATIENCE).await;
+        replay.complete = true;
+    }
+
+    /// Who takes part and can be reached. Who is lost leaves the groups, so that nothing more piles
+    /// up on the way to it.
+    fn live(&self, kind: Kind) -> Vec<usize> {
+        let entries = self.ledger.entries();
+        let takes_part = |reader: &usize| kind.includes(*reader);
+        let (live, lost): (Vec<usize>, Vec<usize>) =
+            (0..ALL_READERS).filter(takes_part).partition(|reader| entries[*reader].gone.is_none());
+        if !lost.is_empty() {
+            let group = kind.group();
+            let members = pg::get_members(&group).into_iter().filter(|member| {
+                let number = member.get_name().and_then(|name| reader_number(&name));
+                number.is_some_and(|number| lost.contains(&number))
+            });
+            let members: Vec<_> = members.collect();
+            if !members.is_empty() {
+                pg::leave(group, members);
+            }
+        }
+        live
+    }
+
+    /// Notes who did not get a tick that others got.
+    fn find_missing(&self, kind: Kind, report: &pg::Broadcast) {
+        for (member, reason) in report.failed() {
+            if let Some(reader) = member.get_name().and_then(|name| reader_number(&name)) {
+                self.ledger.lose(reader, &format!("a tick could not be sent to it: {reason}"));
+            }
+        }
+        let members = pg::get_members(&kind.group());
+        let there: HashSet<usize> =
+            members.iter().filter_map(|member| reader_number(&member.get_name()?)).collect();
+        for reader in (0..ALL_READERS).filter(|reader| kind.includes(*reader)) {
+            if !there.contains(&reader) {
+                self.ledger.lose(reader, LEFT);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRADES: [Trade; 3] = [
+        Trade { time_ms: 1, price: 100, size: 5 },
+        Trade { time_ms: 2, price: 102, size: -7 },
+        Trade { time_ms: 2, price: 102, size: 9 },
+    ];
+
+    #[test]
+    fn trades_become_ticks() {
+        let mut maker = Maker::new(&TRADES, 2, 3, 10).expect("there are trades");
+        let ticks: Vec<Tick> = (0..3).map(|index| maker.tick(index)).collect();
+        assert_eq!(ticks.iter().map(|tick| tick.number).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(ticks.iter().map(|tick| tick.last).collect::<Vec<_>>(), [false, false, true]);
+        assert_eq!((ticks[2].bought, ticks[2].sold), (14, 7));
+        assert_eq!((ticks[2].round, ticks[2].payload.len()), (3, 10));
+        assert_eq!(ticks[2].asks[0].price, 102);
+    }
+
+    #[test]
+    fn two_replays_make_the_same_ticks() {
+        let ticks = || {
+            let mut maker = Maker::new(&TRADES, 2, 0, 33).expect("there are trades");
+            (0..3).map(|index| maker.tick(index)).collect::<Vec<_>>()
+        };
+        assert_eq!(ticks(), ticks());
+        assert!(Maker::new(&[], 1, 0, 0).is_none());
+    }
+
+    #[test]
+    fn the_window_is_bounded_in_bytes() {
+        assert_eq!(window(0), WINDOW_TICKS);
+        assert_eq!(window(64 << 10), 63);
+        assert_eq!(window(16 << 20), 4);
+        for payload in [0, 1000, 1 << 20, 16 << 20] {
+            let window = window(payload);
+            assert!(acknowledge_every(window) + (window / 8).max(1) <= window);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The figures of a run, as rows for people.
+
+use super::outcome::Outcome;
+use super::plan::{Distance, Kind};
+
+/// Rows under a heading, with a column for each distance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Section {
+    pub(crate) title: String,
+    pub(crate) rows: Vec<(&'static str, [String; 3])>,
+}
+
+/// What is not known.
+const NONE: &str = "–";
+
+/// All figures of a run.
+pub(crate) fn sections(outcome: &Outcome) -> Vec<Section> {
+    let kind = outcome.links.each_ref().map(|link| link.kind.clone());
+    let locality = outcome.links.each_ref().map(|link| link.locality.clone());
+    let mut sections = vec![Section {
+        title: "link".to_owned(),
+        rows: vec![("chosen", kind), ("the peer is", locality)],
+    }];
+    sections.extend(alone(outcome));
+    for (index, replay) in outcome.replays.iter().enumerate() {
+        let paced = match replay.round.kind {
+            Kind::Alone(_) => continue,
+            Kind::Together => false,
+            Kind::Paced => true,
+        };
+        let column = |distance| speed_and_latency(outcome, distance, index, paced);
+        sections.push(section(replay.round.kind.to_string(), Distance::ALL.map(column)));
+    }
+    sections
+}
+
+/// One column of each replay to a distance alone, where costs can be told apart.
+fn alone(outcome: &Outcome) -> Option<Section> {
+    let columns = Distance::ALL.map(|distance| {
+        let of = |kind| outcome.replays.iter().position(|replay| replay.round.kind == kind);
+        let index = of(Kind::Alone(distance))?;
+        let mut column = speed_and_latency(outcome, distance, index, false)?;
+        let counters = outcome.replays[index].counters();
+        column.push(("bytes serialised", bytes(counters.serialised_bytes as f64)));
+        column.push(("copies made by the feed", count(counters.copies)));
+        let apart = match distance {
+            Distance::SameProcess => Some(counters.copies),
+            Distance::SameMachine | Distance::Remote => outcome.copies_apart(distance),
+        };
+        column.push(("copies made by the readers", apart.map_or(NONE.to_owned(), count)));
+        Some(column)
+    });
+    columns
+        .iter()
+        .any(Option::is_some)
+        .then(|| section("flat out, each distance alone".to_owned(), columns))
+}
+
+type Column = Vec<(&'static str, String)>;
+
+fn section(title: String, columns: [Option<Column>; 3]) -> Section {
+    let labels = columns.iter().flatten().next();
+    let rows = labels.into_iter().flatten().enumerate().map(|(index, (label, _))| {
+        let cell = |column: &Option<Column>| match column {
+            Some(column) => column[index].1.clone(),
+            None => NONE.to_owned(),
+        };
+        (*label, columns.each_ref().map(cell))
+    });
+    let rows = rows.collect();
+    Section { title, rows }
+}
+
+fn speed_and_latency(
+    outcome: &Outcome,
+    distance: Distance,
+    index: usize,
+    paced: bool,
+) -> Option<Column> {
+    let seen = outcome.seen(distance, index)?;
+    let per_second = |amount: u64| amount as f64 / seen.seconds.max(1e-9);
+    let mut column = Vec::new();
+    // At recorded pace the speed is the recording's.
+    if paced {
+        column.push(("messages", count(seen.messages)));
+    }
+    column.push(("messages per second", count(per_second(seen.messages) as u64)));
+    column.push(("bytes per second", bytes(per_second(seen.bytes))));
+    for (label, percent) in PERCENTILES {
+        column.push((label, seen.latencies.percentile(percent).map_or(NONE.to_owned(), time)));
+    }
+    Some(column)
+}
+
+/// The percentiles that are told.
+pub(crate) const PERCENTILES: [(&str, f64); 3] =
+    [("latency p50", 50.0), ("latency p99", 99.0), ("latency p99.9", 99.9)];
+
+/// A time in nanoseconds, with three digits.
+pub(crate) fn time(nanoseconds: u64) -> String {
+    scaled(nanoseconds as f64, 1000.0, &["ns", "µs", "ms", "s"])
+}
+
+/// Bytes, with three digits.
+pub(crate) fn bytes(bytes: f64) -> String {
+    scaled(bytes, 1000.0, &["B", "kB", "MB", "GB", "TB"])
+}
+
+fn scaled(mut value: f64, step: f64, units: &[&str]) -> String {
+    let mut units = units.iter();
+    let mut unit = units.next().expect("there is one");
+    for larger in units {
+        if value < step {
+            break;
+        }
+        value /= step;
+        unit = larger;
+    }
+    match value {
+        value if value >= 100.0 || value.fract() == 0.0 => format!("{value:.0} {unit}"),
+        value if value >= 10.0 => format!("{value:.1} {unit}"),
+        value => format!("{value:.2} {unit}"),
+    }
+}
+
+/// A count, with its digits in groups of three.
+pub(crate) fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_three_digits_and_a_unit() {
+        assert_eq!(time(0), "0 ns");
+        assert_eq!(time(999), "999 ns");
+        assert_eq!(time(1_234), "1.23 µs");
+        assert_eq!(time(98_765_432), "98.8 ms");
+        assert_eq!(time(61_000_000_000), "61 s");
+        assert_eq!(bytes(1_500_000.0), "1.50 MB");
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!(count(7), "7");
+        assert_eq!(count(123_456), "123 456");
+        assert_eq!(count(1_234_567), "1 234 567");
+    }
+}

@@ -1,0 +1,294 @@
+//! What came of a run, and whether it is as it should be.
+
+use std::fmt;
+
+use super::cluster::Link;
+use super::feed::Replay;
+use super::histogram::Latencies;
+use super::ledger::Entry;
+use super::plan::{ALL_READERS, Distance};
+use super::reader::{ReaderReport, RoundReport};
+
+/// Everything that is known at the end.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The recording, for people.
+    pub(crate) recording: String,
+    /// Its trades.
+    pub(crate) trades: usize,
+    pub(crate) tick_bytes: usize,
+    pub(crate) links: [Link; 3],
+    /// Those that were begun.
+    pub(crate) replays: Vec<Replay>,
+    /// What the feed knows of each reader.
+    pub(crate) entries: Vec<Entry>,
+    /// What each reader said itself.
+    pub(crate) reports: Vec<Option<ReaderReport>>,
+    /// Whether somebody ended it early.
+    pub(crate) interrupted: bool,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A reader could no longer be reached. All counts are of ticks, over all replays.
+    Gone { reader: usize, planned: u64, sent: u64, acknowledged: u64, why: String },
+    /// A reader did not get exactly what was sent to it.
+    Wrong { reader: usize, replay: String, lost: u64, doubled: u64, late: u64 },
+    /// A reader got as many ticks as were sent, but not these.
+    Checksum { reader: usize, replay: String, found: u64, expected: u64 },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone { reader, planned, sent, acknowledged, why } => write!(
+                f,
+                "reader {reader} ({}): sent {sent}, acknowledged {acknowledged}, unknown {}, not \
+                 sent {}; {why}",
+                Distance::of(*reader),
+                sent.saturating_sub(*acknowledged),
+                planned.saturating_sub(*sent),
+            ),
+            Self::Wrong { reader, replay, lost, doubled, late } => write!(
+                f,
+                "reader {reader} ({}), {replay}: lost {lost}, doubled {doubled}, reordered {late}",
+                Distance::of(*reader)
+            ),
+            Self::Checksum { reader, replay, found, expected } => write!(
+                f,
+                "reader {reader} ({}), {replay}: checksum {found:016x} and not {expected:016x}",
+                Distance::of(*reader)
+            ),
+        }
+    }
+}
+
+/// What the readers of one distance saw of one replay.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    /// Ticks handled, by all of them.
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    /// From the first tick's sending to the last one's handling.
+    pub(crate) seconds: f64,
+    pub(crate) latencies: Latencies,
+}
+
+impl Outcome {
+    /// What is not as it should be; nothing, when all readers got all ticks that were sent, each
+    /// once and in order.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        (0..ALL_READERS).flat_map(|reader| self.faults_of(reader)).collect()
+    }
+
+    fn faults_of(&self, reader: usize) -> Vec<Fault> {
+        let begun =
+            || self.replays.iter().enumerate().filter(|(_, it)| it.round.kind.includes(reader));
+        let entry = &self.entries[reader];
+        let report = match (&entry.gone, &self.reports[reader]) {
+            (None, Some(report)) => report,
+            (gone, _) => {
+                // When the run was interrupted, nobody was to get more.
+                let planned = |it: &Replay| if self.interrupted { it.ticks } else { it.planned() };
+                return vec![Fault::Gone {
+                    reader,
+                    planned: begun().map(|(_, it)| planned(it)).sum(),
+                    sent: begun().map(|(_, it)| it.sent[reader]).sum(),
+                    acknowledged: begun().map(|(index, _)| entry.acknowledged(index)).sum(),
+                    why: gone.clone().unwrap_or_else(|| "it gave no report".to_owned()),
+                }];
+            }
+        };
+        begun().filter_map(|(index, it)| fault(reader, it, round_of(report, index))).collect()
+    }
+
+    /// What the readers of a distance saw of a replay; `None` when none of them took part and told.
+    pub(crate) fn seen(&self, distance: Distance, index: usize) -> Option<Seen> {
+        let replay = &self.replays[index];
+        let mut seen = Seen::default();
+        let mut last_ns = 0;
+        for reader in distance.readers() {
+            let report = self.reports[reader].as_ref();
+            let Some(round) = report.and_then(|report| round_of(report, index)) else { continue };
+            seen.messages += round.received;
+            seen.latencies.add(&round.latencies);
+            last_ns = last_ns.max(round.last_ns);
+        }
+        seen.bytes = seen.messages * self.tick_bytes as u64;
+        seen.seconds = last_ns.saturating_sub(replay.first_ns) as f64 / 1e9;
+        (seen.messages > 0).then_some(seen)
+    }
+
+    /// Copies that the readers' own process made of ticks in the whole run, where it is not the
+    /// feed's; `None` when none of them told.
+    pub(crate) fn copies_apart(&self, distance: Distance) -> Option<u64> {
+        let reports = distance.readers().filter_map(|reader| self.reports[reader].as_ref());
+        reports.map(|report| report.counters.copies).max()
+    }
+}
+
+fn round_of(report: &ReaderReport, index: usize) -> Option<&RoundReport> {
+    report.rounds.iter().find(|round| usize::from(round.round) == index)
+}
+
+/// What is wrong with what a reader saw of a replay.
+fn fault(reader: usize, replay: &Replay, seen: Option<&RoundReport>) -> Option<Fault> {
+    let sent = replay.sent[reader];
+    let name = || replay.round.kind.to_string();
+    let Some(seen) = seen else {
+        let nothing = Fault::Wrong { reader, replay: name(), lost: sent, doubled: 0, late: 0 };
+        return (sent > 0).then_some(nothing);
+    };
+    let distinct = seen.received.saturating_sub(seen.doubled);
+    let lost = sent.saturating_sub(distinct).max(seen.skipped);
+    // More than was sent has to be somebody else's, or doubled in a way that numbers hide.
+    let doubled = seen.doubled + distinct.saturating_sub(sent);
+    if lost > 0 || doubled > 0 || seen.late > 0 {
+        return Some(Fault::Wrong { reader, replay: name(), lost, doubled, late: seen.late });
+    }
+    let expected = replay.checksum.value();
+    (seen.checksum != expected).then(|| Fault::Checksum {
+        reader,
+        replay: name(),
+        found: seen.checksum,
+        expected,
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::demo::counters::Counters;
+    use crate::demo::plan::{self, Kind};
+
+    const TICKS: u64 = 10;
+
+    /// A run of which all is known and nothing wrong: ten ticks in each replay.
+    pub(crate) fn finished() -> Outcome {
+        let rounds = plan::rounds(0..TICKS as usize, 0..TICKS as usize);
+        let mut replays = Vec::new();
+        let mut reports =
+            vec![ReaderReport { counters: Counters::default(), rounds: vec![] }; ALL_READERS];
+        let mut entries = vec![Entry { present: true, ..Entry::default() }; ALL_READERS];
+        for (index, round) in rounds.into_iter().enumerate() {
+            let mut replay = Replay::new(round);
+            replay.ticks = TICKS;
+            replay.checksum.fold(index as u64);
+            replay.complete = true;
+            replay.close();
+            for reader in (0..ALL_READERS).filter(|reader| replay.round.kind.includes(*reader)) {
+                replay.sent[reader] = TICKS;
+                entries[reader].acknowledged.resize(index, 0);
+                entries[reader].acknowledged.push(TICKS - 1);
+                reports[reader].rounds.push(RoundReport {
+                    round: index as u16,
+                    received: TICKS,
+                    skipped: 0,
+                    doubled: 0,
+                    late: 0,
+                    checksum: replay.checksum.value(),
+                    last_ns: replay.first_ns + 1_000_000,
+                    latencies: vec![(5_000, TICKS)],
+                });
+            }
+            replays.push(replay);
+        }
+        let link = |kind: &str| Link { kind: kind.to_owned(), locality: "somewhere".to_owned() };
+        Outcome {
+            recording: "<recording>".to_owned(),
+            trades: 10,
+            tick_bytes: 700,
+            links: [link("arc"), link("unix"), link("tcp")],
+            replays,
+            entries,
+            reports: reports.into_iter().map(Some).collect(),
+            interrupted: false,
+        }
+    }
+
+    /// Changes what a reader says of its last replay.
+    pub(crate) fn spoil(
+        outcome: &mut Outcome,
+        reader: usize,
+        spoil: impl FnOnce(&mut RoundReport),
+    ) {
+        let report = outcome.reports[reader].as_mut().expect("it reported");
+        spoil(report.rounds.last_mut().expect("it took part"));
+    }
+
+    fn fault_of(reader: usize, change: impl FnOnce(&mut RoundReport)) -> Fault {
+        let mut outcome = finished();
+        spoil(&mut outcome, reader, change);
+        let [fault] = outcome.faults().try_into().expect("one fault");
+        fault
+    }
+
+    fn wrong(reader: usize, lost: u64, doubled: u64, late: u64) -> Fault {
+        Fault::Wrong { reader, replay: Kind::Paced.to_string(), lost, doubled, late }
+    }
+
+    #[test]
+    fn a_good_run_has_no_faults() {
+        assert_eq!(finished().faults(), []);
+    }
+
+    #[test]
+    fn each_fault_is_told() {
+        assert_eq!(fault_of(0, |round| round.received -= 2), wrong(0, 2, 0, 0));
+        assert_eq!(fault_of(9, |round| round.skipped = 1), wrong(9, 1, 0, 0));
+        let doubled = |round: &mut RoundReport| {
+            round.received += 1;
+            round.doubled += 1;
+        };
+        assert_eq!(fault_of(23, doubled), wrong(23, 0, 1, 0));
+        assert_eq!(fault_of(23, |round| round.received += 3), wrong(23, 0, 3, 0));
+        assert_eq!(fault_of(1, |round| round.late = 4), wrong(1, 0, 0, 4));
+        let other = fault_of(1, |round| round.checksum ^= 1);
+        assert!(matches!(other, Fault::Checksum { reader: 1, .. }), "{other}");
+    }
+
+    #[test]
+    fn a_replay_that_a_reader_never_saw_is_lost_to_it() {
+        let mut outcome = finished();
+        outcome.reports[4].as_mut().expect("it reported").rounds.pop();
+        assert_eq!(outcome.faults(), [wrong(4, TICKS, 0, 0)]);
+    }
+
+    #[test]
+    fn a_reader_without_report_is_told_by_what_it_acknowledged() {
+        let mut outcome = finished();
+        outcome.reports[20] = None;
+        let [fault] = outcome.faults().try_into().expect("one fault");
+        assert_eq!(
+            fault.to_string(),
+            "reader 20 (remote): sent 30, acknowledged 27, unknown 3, not sent 0; it gave no report"
+        );
+    }
+
+    #[test]
+    fn what_a_reader_was_not_sent_is_told_unless_nobody_was() {
+        let mut outcome = finished();
+        outcome.entries[20].gone = Some("it burnt".to_owned());
+        let replay = outcome.replays.last_mut().expect("there are some");
+        replay.sent[20] = 4;
+        replay.ticks = 7;
+        let not_sent = |outcome: &Outcome| match outcome.faults().as_slice() {
+            [Fault::Gone { planned, sent, .. }, ..] => planned - sent,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(not_sent(&outcome), 6);
+        outcome.interrupted = true;
+        assert_eq!(not_sent(&outcome), 3);
+    }
+
+    #[test]
+    fn speed_counts_from_the_first_sending_to_the_last_handling() {
+        let outcome = finished();
+        let seen = outcome.seen(Distance::Remote, 3).expect("it took part");
+        assert_eq!((seen.messages, seen.bytes), (80, 56_000));
+        assert!((seen.seconds - 0.001).abs() < 1e-12);
+        assert_eq!(seen.latencies.len(), 80);
+        assert!(outcome.seen(Distance::Remote, 0).is_none());
+    }
+}

@@ -1,0 +1,157 @@
+//! The outcome in words, for a terminal.
+
+use std::fmt::Write as _;
+
+use super::figures::{self, Section};
+use super::outcome::{Fault, Outcome};
+use super::plan::{ALL_READERS, Distance, Kind, READERS};
+
+/// The table of figures, and the verdict.
+pub(crate) fn render(outcome: &Outcome, faults: &[Fault]) -> String {
+    let mut text = format!("{}\n\n{:46}", headline(outcome), "");
+    for distance in Distance::ALL {
+        write!(text, "{distance:>16}").expect("a string grows");
+    }
+    text.push('\n');
+    for Section { title, rows } in figures::sections(outcome) {
+        writeln!(text, "{title}").expect("a string grows");
+        for (label, cells) in rows {
+            write!(text, "  {label:44}").expect("a string grows");
+            for cell in cells {
+                write!(text, "{cell:>16}").expect("a string grows");
+            }
+            text.push('\n');
+        }
+    }
+    text.push('\n');
+    for line in shared_work(outcome) {
+        writeln!(text, "{line}").expect("a string grows");
+    }
+    for fault in faults {
+        writeln!(text, "  {fault}").expect("a string grows");
+    }
+    writeln!(text, "{}", verdict(outcome, faults)).expect("a string grows");
+    text
+}
+
+/// What was replayed.
+pub(crate) fn headline(outcome: &Outcome) -> String {
+    let flat_out = outcome.replays.first().map_or(0, |replay| replay.planned());
+    format!(
+        "{} ticks of {} bytes, made of {} ({} trades), for {READERS} readers at each distance",
+        figures::count(flat_out),
+        figures::count(outcome.tick_bytes as u64),
+        outcome.recording,
+        figures::count(outcome.trades as u64),
+    )
+}
+
+/// What the feed's process did once for all readers.
+pub(crate) fn shared_work(outcome: &Outcome) -> Vec<String> {
+    let shared =
+        outcome.replays.iter().filter(|replay| !matches!(replay.round.kind, Kind::Alone(_)));
+    shared
+        .map(|replay| {
+            let counters = replay.counters();
+            format!(
+                "{}: {} ticks, each one Arc for all; {} serialisations and {} copies in the feed's \
+                 process",
+                replay.round.kind,
+                figures::count(replay.ticks),
+                figures::count(counters.serialised),
+                figures::count(counters.copies),
+            )
+        })
+        .collect()
+}
+
+/// The verdict in a sentence.
+pub(crate) fn verdict(outcome: &Outcome, faults: &[Fault]) -> String {
+    let sent: u64 = outcome.replays.iter().flat_map(|replay| replay.sent).sum();
+    let sent = figures::count(sent);
+    let early = if outcome.interrupted { "Interrupted, and partial: " } else { "" };
+    if faults.is_empty() {
+        let begun: Vec<String> = outcome
+            .replays
+            .iter()
+            .filter(|replay| replay.ticks > 0)
+            .map(|replay| format!("{:016x}", replay.checksum.value()))
+            .collect();
+        return format!(
+            "{early}PASS: of {sent} messages none was lost, doubled or reordered, and the checksums of \
+             all {ALL_READERS} readers agree ({})",
+            begun.join(" ")
+        );
+    }
+    let mut parts = Vec::new();
+    let gone = || {
+        faults.iter().filter_map(|fault| match fault {
+            Fault::Gone { planned, sent, acknowledged, .. } => {
+                Some((sent.saturating_sub(*acknowledged), planned.saturating_sub(*sent)))
+            }
+            _ => None,
+        })
+    };
+    let readers = gone().count();
+    if readers > 0 {
+        let unknown = figures::count(gone().map(|(unknown, _)| unknown).sum());
+        let unsent = figures::count(gone().map(|(_, unsent)| unsent).sum());
+        parts.push(format!(
+            "{readers} of {ALL_READERS} readers could no longer be reached, {unknown} messages to \
+             them are not known to have arrived, and {unsent} were not sent"
+        ));
+    }
+    if faults.len() > readers {
+        let wrong = faults.len() - readers;
+        parts.push(format!("{wrong} times a reader did not get what was sent"));
+    }
+    format!(
+        "{early}FAIL: of {sent} messages sent not all arrived as they were: {}",
+        parts.join("; ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::outcome::tests::{finished, spoil};
+
+    #[test]
+    fn a_good_run_passes_and_every_distance_has_its_column() {
+        let outcome = finished();
+        let text = render(&outcome, &outcome.faults());
+        let line = |start: &str| {
+            let line = text.lines().find(|line| line.trim_start().starts_with(start));
+            line.unwrap_or_else(|| panic!("no {start}: {text}")).trim().to_owned()
+        };
+        assert!(line("chosen").ends_with("arc            unix             tcp"), "{text}");
+        assert!(line("latency p50").matches("µs").count() == 3, "{text}");
+        assert!(line("PASS: of ").contains("none was lost"), "{text}");
+    }
+
+    #[test]
+    fn a_lost_distance_is_counted() {
+        let mut outcome = finished();
+        for reader in Distance::Remote.readers() {
+            outcome.entries[reader].gone = Some("it burnt".to_owned());
+        }
+        let faults = outcome.faults();
+        let text = render(&outcome, &faults);
+        assert!(text.contains("8 of 24 readers could no longer be reached"), "{text}");
+        // In the first, third and fourth replay each had acknowledged all but one tick.
+        assert!(text.contains("24 messages to them are not known to have arrived"), "{text}");
+        assert!(
+            text.contains("reader 23 (remote): sent 30, acknowledged 27, unknown 3, not sent 0")
+        );
+    }
+
+    #[test]
+    fn an_interrupted_run_is_partial() {
+        let mut outcome = finished();
+        outcome.interrupted = true;
+        assert!(verdict(&outcome, &[]).starts_with("Interrupted, and partial: PASS"));
+        spoil(&mut outcome, 3, |round| round.doubled += 1);
+        let words = verdict(&outcome, &outcome.faults());
+        assert!(words.starts_with("Interrupted, and partial: FAIL"), "{words}");
+    }
+}
