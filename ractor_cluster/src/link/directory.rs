@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ractor::{ActorId, ActorRef};
+use ractor::{ActorCell, ActorId, ActorRef, ActorStatus};
 
 use super::options::LinkOptions;
 use super::secret::{Role, Secret, SessionName};
@@ -17,6 +17,7 @@ use crate::{NodeId, NodeServerMessage, NodeSessionMessage};
 pub(crate) struct Server {
     pub(crate) options: LinkOptions,
     pub(crate) max_frame: u64,
+    cell: ActorCell,
     listening: Mutex<Vec<Listening>>,
 }
 
@@ -91,8 +92,17 @@ static SESSIONS: Mutex<Option<HashMap<Key, Session>>> = Mutex::new(None);
 
 /// A node server begins.
 pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOptions, max_frame: u64) {
-    let entry = Server { options, max_frame, listening: Mutex::default() };
-    locked(&SERVERS).get_or_insert_default().insert(server.get_id(), Arc::new(entry));
+    let entry = Server {
+        options,
+        max_frame,
+        cell: server.get_cell(),
+        listening: Mutex::default(),
+    };
+    let mut servers = locked(&SERVERS);
+    let servers = servers.get_or_insert_default();
+    // One that was killed could not unregister itself.
+    servers.retain(|_, other| other.cell.get_status() != ActorStatus::Stopped);
+    servers.insert(server.get_id(), Arc::new(entry));
 }
 
 /// A node server ends.

@@ -110,12 +110,22 @@ impl LinkOptions {
         self
     }
 
-    /// The policy towards the peer of this full name (`name@host`) and number. The name goes first.
+    /// The policy towards the peer of this full name (`name@host`) and number. What is said of its name goes
+    /// before what is said of its number, one thing at a time.
     pub(crate) fn policy(&self, full_name: &str, number: Option<u64>) -> PeerPolicy {
         let name = full_name.split_once('@').map_or(full_name, |(name, _)| name);
-        let by_name = self.peers.get(&Peer::Name(name.to_owned()));
-        let by_number = || self.peers.get(&Peer::Number(number?));
-        by_name.or_else(by_number).copied().unwrap_or_default()
+        let find = |peer| self.peers.get(&peer).copied().unwrap_or_default();
+        let by_name = find(Peer::Name(name.to_owned()));
+        let by_number = number.map_or_else(PeerPolicy::default, |number| find(Peer::Number(number)));
+        let location = match by_name.location {
+            Location::Auto => by_number.location,
+            known => known,
+        };
+        let preference = match by_name.preference {
+            TransportPreference::Adaptive => by_number.preference,
+            pinned => pinned,
+        };
+        PeerPolicy { location, preference }
     }
 }
 
@@ -230,5 +240,9 @@ mod tests {
         assert_eq!(options.policy("a@host", Some(3)), remote);
         assert_eq!(options.policy("b@host", Some(3)), local);
         assert_eq!(options.policy("b", None), PeerPolicy::default());
+        // Neither hides what only the other says.
+        let tcp = PeerPolicy::default().with_preference(TransportPreference::Tcp);
+        let options = options.with_peer(Peer::named("c"), tcp);
+        assert_eq!(options.policy("c@host", Some(3)), tcp.with_location(Location::Local));
     }
 }
