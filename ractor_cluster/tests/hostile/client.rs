@@ -35,6 +35,8 @@ pub struct Client {
     share: [u8; 32],
     /// What the node said of itself.
     pub announced: Option<Announcement>,
+    /// From its hello.
+    their_nonce: Vec<u8>,
     sequence: u64,
     /// The node's last envelope.
     pub seen: u64,
@@ -55,6 +57,7 @@ impl Client {
             nonce: rand::random(),
             share: rand::random(),
             announced: None,
+            their_nonce: Vec::new(),
             sequence: 0,
             seen: 0,
             waiting: VecDeque::new(),
@@ -118,8 +121,10 @@ impl Client {
         watched(self.stream.read_exact(&mut frame)).await.ok()?;
         let frame = Network::decode(frame.as_slice()).expect("the node speaks the protocol");
         if let Some(Body::Ours(ours)) = &frame.body {
-            if let Some(Frame::Envelope(envelope)) = &ours.frame {
-                self.seen = self.seen.max(envelope.sequence);
+            match &ours.frame {
+                Some(Frame::Envelope(it)) => self.seen = self.seen.max(it.sequence),
+                Some(Frame::Hello(hello)) => self.their_nonce.clone_from(&hello.nonce),
+                _ => {}
             }
         }
         Some(frame)
@@ -250,6 +255,25 @@ impl Client {
             share: self.share.to_vec(),
             ..Announcement::default()
         }
+    }
+
+    /// This machine, as a node that was connected to says it.
+    #[cfg(target_os = "linux")]
+    pub fn machine(&self) -> Vec<u8> {
+        use std::os::unix::fs::MetadataExt;
+
+        let space = |name| std::fs::metadata(format!("/proc/self/ns/{name}")).expect("it is there");
+        let mut raw = std::fs::read("/proc/sys/kernel/random/boot_id").expect("it is there");
+        raw.extend(space("net").dev().to_be_bytes());
+        raw.extend(space("net").ino().to_be_bytes());
+        raw.extend(space("user").ino().to_be_bytes());
+        let salt = [self.their_nonce.as_slice(), &self.nonce].concat();
+        let mut hash = Sha256::new();
+        for part in [b"machine".as_slice(), b"listener", &salt, &raw] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().to_vec()
     }
 
     pub async fn expect_announcement(&mut self) -> Announcement {

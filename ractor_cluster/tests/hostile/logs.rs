@@ -65,6 +65,10 @@ impl Log {
         }
     }
 
+    pub fn says(&self, what: &str) -> bool {
+        self.text().contains(what)
+    }
+
     /// No peer has written a line of its own.
     pub fn has_no_line_that_begins_with(&self, forged: &str) {
         assert!(!self.text().lines().any(|line| line.starts_with(forged)));

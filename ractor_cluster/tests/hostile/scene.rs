@@ -32,6 +32,8 @@ struct Counter;
 #[derive(RactorClusterMessage)]
 pub enum Count {
     Add(u64),
+    /// Is of no use but its size.
+    Blob(Vec<u8>),
     #[rpc]
     Sum(RpcReplyPort<u64>),
 }
@@ -53,6 +55,7 @@ impl Actor for Counter {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Count::Add(number) => *sum += number,
+            Count::Blob(bytes) => drop(bytes),
             Count::Sum(reply) => reply.send(*sum)?,
         }
         Ok(())
@@ -72,18 +75,22 @@ pub struct Scene {
 
 impl Scene {
     pub async fn start(name: &str) -> Self {
-        Self::patient(name, LinkOptions::default().handshake_timeout).await
+        Self::with(name, LinkOptions::default()).await
     }
 
     /// A node that waits so long for each part of a handshake.
     pub async fn patient(name: &str, timeout: Duration) -> Self {
+        Self::with(name, LinkOptions::default().with_handshake_timeout(timeout)).await
+    }
+
+    /// A node with these options, beside its listeners.
+    pub async fn with(name: &str, options: LinkOptions) -> Self {
         let log = Log::begin();
         let folder = tempfile::tempdir().expect("there is room");
         let (acceptor, connector) = tls("localhost");
-        let options = LinkOptions::default()
+        let options = options
             .with_unix(UnixListening::At(folder.path().join("socket")))
-            .with_listener(Listen::Tls(([127, 0, 0, 1], 0).into(), acceptor))
-            .with_handshake_timeout(timeout);
+            .with_listener(Listen::Tls(([127, 0, 0, 1], 0).into(), acceptor));
         let server = node_server(name).with_links(options).with_max_inbound_frame_size(MAX_FRAME);
         let node = Node::spawn(server).await;
         let (counter, ended) = Actor::spawn(None, Counter, ()).await.expect("it starts");

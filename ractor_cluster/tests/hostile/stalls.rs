@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use ractor::{pg, ActorRef};
+use ractor_cluster::link::LinkOptions;
 use ractor_cluster::transport::TransportKind;
+use tokio::runtime::Handle;
 
 use crate::client::Client;
 use crate::common::watched;
-use crate::scene::{Scene, KINDS};
-use crate::wire::{Frame, Network};
+use crate::scene::{Count, Scene, KINDS};
+use crate::wire::{Actor, ControlBody, Frame, Network, PgJoin};
 
 /// The node's patience; that of the test is without end.
 const SHORT: Duration = Duration::from_secs(2);
@@ -104,4 +107,51 @@ async fn more_handshakes_than_there_may_be_wait() {
         watched(client.closed()).await;
     }
     scene.end().await;
+}
+
+#[tokio::test]
+async fn one_place_for_handshakes_does_for_all_listeners() {
+    let mut options = LinkOptions::default();
+    options.max_handshakes = 1;
+    let scene = Scene::with("one-place", options).await;
+    // Every listener serves somebody.
+    scene.end().await;
+}
+
+/// A peer that reads nothing keeps nobody, and nothing of it is left when its node ends.
+#[tokio::test]
+async fn a_peer_that_reads_nothing_is_left_behind() {
+    let before = Handle::current().metrics().num_alive_tasks();
+    let mut scene = Scene::start("deaf").await;
+    let mut deaf = scene.guest(TransportKind::Tcp).await;
+    let (group, scope) = ("deaf".to_owned(), pg::DEFAULT_SCOPE.to_owned());
+    let actors = vec![Actor { pid: 7, name: None }];
+    let join = ControlBody::PgJoin(PgJoin { group: group.clone(), actors, scope });
+    let envelope = deaf.envelope(join);
+    deaf.send(Frame::Envelope(envelope)).await;
+    let proxy = watched(async {
+        loop {
+            if let Some(proxy) = pg::get_members(&group).pop() {
+                return ActorRef::<Count>::from(proxy);
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // More than fits into any buffer on the way.
+    for _ in 0..64 {
+        proxy.cast(Count::Blob(vec![7; 1024 * 1024])).expect("its session runs");
+    }
+    for kind in KINDS {
+        scene.serves(kind).await;
+    }
+    scene.end().await;
+    watched(async {
+        while Handle::current().metrics().num_alive_tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Until now it had the connection open.
+    drop(deaf);
 }

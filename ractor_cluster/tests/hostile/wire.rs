@@ -152,26 +152,30 @@ pub struct CallReply {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Control {
-    #[prost(oneof = "ControlBody", tags = "1, 9")]
+    #[prost(oneof = "ControlBody", tags = "5, 9")]
     pub body: Option<ControlBody>,
 }
 
 #[derive(Clone, PartialEq, Oneof)]
 pub enum ControlBody {
-    #[prost(message, tag = "1")]
-    Spawn(Spawn),
+    #[prost(message, tag = "5")]
+    PgJoin(PgJoin),
     #[prost(message, tag = "9")]
     Ready(Ready),
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Spawn {
-    #[prost(message, repeated, tag = "1")]
-    pub actors: Vec<SpawnedActor>,
+pub struct PgJoin {
+    #[prost(string, tag = "1")]
+    pub group: String,
+    #[prost(message, repeated, tag = "2")]
+    pub actors: Vec<Actor>,
+    #[prost(string, tag = "3")]
+    pub scope: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct SpawnedActor {
+pub struct Actor {
     #[prost(uint64, tag = "1")]
     pub pid: u64,
     #[prost(string, optional, tag = "2")]
