@@ -33,8 +33,8 @@ pub struct LinkOptions {
     pub unix: UnixListening,
     /// Further listeners, beside the one of the node server's port.
     pub listeners: Vec<Listen>,
-    /// How long a handshake may take: from a connection to its first frame, and from
-    /// authentication to the announcement of actors.
+    /// How long each part of a handshake may take: from a connection to its first frame, from there
+    /// to authentication, and, twice as long, from there to the announcement of actors.
     pub handshake_timeout: Duration,
     /// Connections whose handshake is under way; more wait to be accepted.
     pub max_handshakes: usize,

@@ -78,6 +78,11 @@ impl Table {
         }
     }
 
+    /// The peer.
+    pub(crate) fn node_id(&self) -> NodeId {
+        self.node_id
+    }
+
     /// The link that the session begins with, of which nobody is told before the session is
     /// authenticated.
     pub(crate) fn begin(&mut self, link: Link) -> LinkInfo {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::link::{Event, LinkEvent};
 use crate::protocol::NetworkMessage;
@@ -18,14 +19,17 @@ use crate::{NodeSessionMessage, RactorMessage};
 /// What is handed to the kernel at a time, about, in bytes: more waits until it took this much.
 const BATCH_BYTES: usize = 256 * 1024;
 
+/// What the reason begins with, when a reader ends for what it read.
+const UNREADABLE: &str = "frame_read_error: ";
+
 /// Frames handled in a row before other actors get a turn.
 const TURN: usize = 64;
 
 /// One connection, as an actor.
 pub(crate) struct Session {
     handler: ActorRef<NodeSessionMessage>,
-    /// Of the first connection; for the log.
-    peer_addr: SocketAddr,
+    /// The other end, for people.
+    peer: String,
     max_inbound_frame_size: u64,
 }
 
@@ -34,12 +38,13 @@ impl Session {
     pub(crate) async fn spawn_linked(
         handler: ActorRef<NodeSessionMessage>,
         stream: super::NetworkStream,
-        peer_addr: SocketAddr,
+        _peer_addr: SocketAddr,
         _local_addr: SocketAddr,
         max_inbound_frame_size: u64,
         supervisor: ActorCell,
     ) -> Result<ActorRef<SessionMessage>, SpawnErr> {
-        let session = Self { handler, peer_addr, max_inbound_frame_size };
+        let (kind, peer, _) = stream.describe();
+        let session = Self { handler, peer: format!("{kind} {peer}"), max_inbound_frame_size };
         match Actor::spawn_linked(None, session, stream, supervisor).await {
             Ok((session, _)) => Ok(session),
             Err(error) => {
@@ -65,7 +70,8 @@ pub(crate) enum SessionMessage {
 
 pub(crate) struct SessionState {
     outgoing: mpsc::UnboundedSender<TransportMessage>,
-    writer: tokio::task::JoinHandle<()>,
+    /// Ends with the state: a peer that reads nothing keeps it for ever otherwise.
+    _writer: JoinSet<()>,
     reader: ActorRef<SessionReaderMessage>,
 }
 
@@ -82,19 +88,19 @@ impl Actor for Session {
     ) -> Result<Self::State, ActorProcessingErr> {
         let (sink, frames) = stream.into_transport().split(self.max_inbound_frame_size);
         let (outgoing, queued) = mpsc::unbounded_channel();
-        let writer = tokio::spawn(write(sink, queued, myself.clone()));
+        let mut writer = JoinSet::new();
+        writer.spawn(write(sink, queued, myself.clone(), self.peer.clone()));
         let reader = SessionReader { session: myself.clone() };
         let (reader, _) = Actor::spawn_linked(None, reader, frames, myself.get_cell()).await?;
-        Ok(SessionState { outgoing, writer, reader })
+        Ok(SessionState { outgoing, _writer: writer, reader })
     }
 
     async fn post_stop(
         &self,
         _: ActorRef<Self::Msg>,
-        state: &mut Self::State,
+        _: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        state.writer.abort();
-        tracing::info!(peer = %self.peer_addr, "connection closed");
+        tracing::info!(peer = self.peer, "connection closed");
         Ok(())
     }
 
@@ -132,10 +138,13 @@ impl Actor for Session {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => {
                 let is_reader = actor.get_id() == state.reader.get_id();
-                tracing::error!(%error, is_reader, "a child of a connection failed");
+                tracing::error!(peer = self.peer, %error, is_reader, "a child of a connection failed");
                 myself.stop(Some("child_panic".to_owned()));
             }
-            SupervisionEvent::ActorTerminated(..) => {
+            SupervisionEvent::ActorTerminated(_, _, reason) => {
+                if let Some(error) = reason.as_deref().and_then(|it| it.strip_prefix(UNREADABLE)) {
+                    tracing::warn!(peer = self.peer, error, "a connection is closed for what came by it");
+                }
                 myself.stop(Some("child_terminate".to_owned()));
             }
             _ => {}
@@ -149,6 +158,7 @@ async fn write(
     mut sink: Box<dyn FrameSink>,
     mut queued: mpsc::UnboundedReceiver<TransportMessage>,
     session: ActorRef<SessionMessage>,
+    peer: String,
 ) {
     while let Some(first) = queued.recv().await {
         let mut next = Some(first);
@@ -160,7 +170,7 @@ async fn write(
             next = if sink.queued_bytes() < BATCH_BYTES { queued.try_recv().ok() } else { None };
         }
         if let Err(error) = sink.flush().await {
-            tracing::warn!(%error, "a connection cannot be written to");
+            tracing::warn!(peer, %error, "a connection cannot be written to");
             session.stop(Some("channel_closed".to_owned()));
             return;
         }
@@ -246,13 +256,12 @@ impl Actor for SessionReader {
             Ok(()) => myself.cast(SessionReaderMessage::WaitForObject)?,
             Err(error) => {
                 let reason = if error.kind() == ErrorKind::UnexpectedEof {
-                    "channel_closed"
+                    "channel_closed".to_owned()
                 } else {
-                    tracing::warn!(%error, "a connection is closed for what came by it");
-                    "frame_read_error"
+                    format!("{UNREADABLE}{error}")
                 };
                 drop(state.take());
-                myself.stop(Some(reason.to_owned()));
+                myself.stop(Some(reason));
             }
         }
         Ok(())

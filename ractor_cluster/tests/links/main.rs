@@ -4,6 +4,8 @@
 //! The test binary is the node as well, so that the tests need no other program: started with the
 //! argument `node` it does what its standard input says.
 
+#[cfg(target_os = "linux")]
+mod namespaces;
 mod node;
 mod process;
 
@@ -28,8 +30,35 @@ fn main() -> ExitCode {
         ("an_actor_pins_its_transport", an_actor_pins_its_transport),
         ("a_session_ends_with_its_last_link", a_session_ends_with_its_last_link),
     ];
-    let trials = tests.map(|(name, test)| Trial::test(name, test)).into_iter().collect();
+    let mut trials: Vec<_> =
+        tests.map(|(name, test)| Trial::test(name, test)).into_iter().collect();
+    trials.extend(of_namespaces());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Those that need network namespaces, which not everybody may make.
+#[cfg(target_os = "linux")]
+fn of_namespaces() -> Vec<Trial> {
+    let tests: [(&str, fn() -> Result<(), Failed>); 3] = [
+        ("nodes_of_two_networks_stay_on_tcp", namespaces::nodes_of_two_networks_stay_on_tcp),
+        (
+            "a_node_of_another_network_is_not_local",
+            namespaces::a_node_of_another_network_is_not_local,
+        ),
+        ("a_session_outlives_a_cut_wire", namespaces::a_session_outlives_a_cut_wire),
+    ];
+    let missing = namespaces::missing();
+    if let Some(reason) = &missing {
+        eprintln!("skipped: the tests with network namespaces cannot run here: {reason}");
+    }
+    let trial = |(name, test)| Trial::test(name, test).with_ignored_flag(missing.is_some());
+    tests.map(trial).into_iter().collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn of_namespaces() -> Vec<Trial> {
+    eprintln!("skipped: the tests with network namespaces need Linux");
+    Vec::new()
 }
 
 /// Two nodes of which the second connected to the first.

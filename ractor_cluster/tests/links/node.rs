@@ -90,7 +90,9 @@ pub fn run() -> ExitCode {
 
 async fn serve() -> Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(2).collect();
-    let [name, location, unix] = words.as_slice() else { return Err("three words".into()) };
+    let [name, location, unix, address] = words.as_slice() else {
+        return Err("four words".into());
+    };
     let location = match location.as_str() {
         "local" => Location::Local,
         "remote" => Location::Remote,
@@ -111,7 +113,7 @@ async fn serve() -> Result<(), Failure> {
         None,
         Some(NodeConnectionMode::Isolated),
     )
-    .with_listen_addr("127.0.0.1".parse()?)
+    .with_listen_addr(address.parse()?)
     .with_links(options);
     let (server, _) = Actor::spawn(None, server, ()).await?;
     let tcp = ractor_cluster::link::listening(&server)
@@ -181,6 +183,7 @@ impl Running {
                 until(name, |peer| peer.is_some_and(|peer| kinds_of(peer) == *kinds)).await
             }
             ["gone", name] => until(name, |peer| peer.is_none()).await,
+            ["id", name] => Ok(peer(name).ok_or("no such peer")?.node_id.to_string()),
             ["kinds", name] => Ok(kinds_of(&peer(name).ok_or("no such peer")?)),
             ["peers"] => {
                 let names: Vec<String> = peers::list().into_iter().map(|peer| peer.name).collect();

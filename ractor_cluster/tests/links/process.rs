@@ -42,8 +42,19 @@ pub struct Node {
 
 impl Node {
     pub fn start(name: &'static str, options: Options) -> Result<Self, Failed> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["node", name, options.location, if options.unix { "unix" } else { "no-unix" }])
+        Self::start_by(Command::new(std::env::current_exe()?), name, options, "127.0.0.1")
+    }
+
+    /// By a command that leads to this program, listening at an address.
+    pub fn start_by(
+        mut command: Command,
+        name: &'static str,
+        options: Options,
+        address: &str,
+    ) -> Result<Self, Failed> {
+        let unix = if options.unix { "unix" } else { "no-unix" };
+        let mut child = command
+            .args(["node", name, options.location, unix, address])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -39,6 +39,14 @@ enum Incoming {
     Tls(tokio::net::TcpStream, TlsAcceptor),
 }
 
+/// What became of a connection.
+enum Entered {
+    /// It is where it belongs.
+    Taken,
+    /// It was closed without a word.
+    Left,
+}
+
 impl Acceptor {
     pub(super) fn tcp(listener: TcpListener, tls: Option<TlsAcceptor>) -> Self {
         match tls {
@@ -112,8 +120,9 @@ impl Door {
             },
         };
         match tokio::time::timeout(self.timeout, self.first_frame(incoming)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Ok(Ok(Entered::Taken)) => {}
+            // As those do who look whether somebody listens.
+            Ok(Ok(Entered::Left)) => {
                 tracing::debug!(peer, "a connection was closed before its first frame");
             }
             Ok(Err(error)) => tracing::warn!(peer, %error, "a connection is refused"),
@@ -125,27 +134,34 @@ impl Door {
         }
     }
 
-    async fn first_frame(&self, incoming: Incoming) -> io::Result<()> {
+    async fn first_frame(&self, incoming: Incoming) -> io::Result<Entered> {
         let transport: Box<dyn Transport> = match incoming {
             Incoming::Transport(transport) => transport,
-            Incoming::Tls(stream, tls) => Box::new(TlsTransport::accept(stream, &tls).await?),
+            Incoming::Tls(stream, tls) => match TlsTransport::accept(stream, &tls).await {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Ok(Entered::Left);
+                }
+                accepted => Box::new(accepted?),
+            },
         };
         let mut halves = Halves::of(transport, self.max_frame);
         let first = halves.stream.frame().await?;
-        let Some(TransportMessage::Bytes(frame)) = first else {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        };
+        let Some(TransportMessage::Bytes(frame)) = first else { return Ok(Entered::Left) };
         let message = NetworkMessage::decode(frame.clone()).map_err(|error| {
             io::Error::new(io::ErrorKind::InvalidData, format!("no frame of a node: {error}"))
         })?;
         if let Some(Message::Mycelium(Frame { body: Some(Body::Attach(attach)) })) = message.message
         {
-            return attach::accept(halves, attach).await.map_err(io::Error::other);
+            attach::accept(halves, attach).await.map_err(io::Error::other)?;
+            return Ok(Entered::Taken);
         }
         let halves = halves.unread(TransportMessage::Bytes(frame));
         let stream = Box::new(NetworkStream::Transport(Box::new(halves)));
         let opened = NodeServerMessage::ConnectionOpened { stream, is_server: true };
-        self.node_server.cast(opened).map_err(|_| io::Error::other("the node server has ended"))
+        match self.node_server.cast(opened) {
+            Ok(()) => Ok(Entered::Taken),
+            Err(_) => Err(io::Error::other("the node server has ended")),
+        }
     }
 }
 
@@ -154,10 +170,11 @@ pub(super) async fn accept(acceptor: Acceptor, door: Arc<Door>) {
     let mut handshakes = JoinSet::new();
     let mut failing = false;
     loop {
-        let permit = door.handshakes.clone().acquire_owned().await;
         match acceptor.next().await {
             Ok(incoming) => {
                 failing = false;
+                // Not before: a listener that waits for connections would keep others from theirs.
+                let permit = door.handshakes.clone().acquire_owned().await;
                 let door = door.clone();
                 handshakes.spawn(async move {
                     door.enter(incoming).await;

@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -78,6 +79,16 @@ struct Active {
     dialler: Option<Dialler>,
     redials: HashMap<TransportKind, Redial>,
     overdue: Option<AbortOnDropTask>,
+    /// Why the session ends is in the log.
+    explained: bool,
+}
+
+/// A session may be killed, with the node server above it; nobody shall then find it any more.
+impl Drop for Active {
+    fn drop(&mut self) {
+        let unacknowledged = (self.phase == Phase::Settled).then(|| self.table.unacknowledged());
+        peers::forget(self.table.node_id(), unacknowledged);
+    }
 }
 
 impl Links {
@@ -86,12 +97,14 @@ impl Links {
         session: &NodeSession,
         (kind, peer, local): (TransportKind, String, String),
         actor: &ActorRef<SessionMessage>,
+        myself: &ActorRef<NodeSessionMessage>,
     ) -> Self {
         let Some(server) = directory::server(session.node_server.get_id()) else {
             return Self(None);
         };
         let mut table = Table::new(session.node_id, server.options.replay_window);
         let first = table.begin(Link { kind, peer, local, actor: actor.clone() });
+        let overdue = Some(deadline(myself, server.options.handshake_timeout));
         Self(Some(Box::new(Active {
             server,
             phase: Phase::Greeting,
@@ -105,7 +118,8 @@ impl Links {
             open: None,
             dialler: None,
             redials: HashMap::new(),
-            overdue: None,
+            overdue,
+            explained: false,
         })))
     }
 
@@ -125,14 +139,20 @@ impl Links {
     }
 
     /// The session ends.
-    pub(super) fn end(&mut self, node_id: crate::NodeId) {
+    pub(super) fn end(&mut self, node_id: crate::NodeId, name: &Option<super::auth_protocol::NameMessage>) {
         let Some(active) = self.0.take() else { return };
-        let unacknowledged =
-            (active.phase == Phase::Settled).then(|| active.table.unacknowledged());
-        if let Some(lost @ 1..) = unacknowledged {
-            tracing::warn!(node_id, lost, "a session ended with messages unacknowledged");
+        let lost = active.table.unacknowledged();
+        let (peer, address) = (name_of(name), active.first.peer.as_str());
+        if active.phase == Phase::Greeting && !active.explained {
+            tracing::warn!(node_id, peer, address, "a peer is refused: it was not authenticated");
+        } else if active.phase == Phase::Settled && lost > 0 {
+            tracing::warn!(node_id, peer, lost, "a session ended with messages unacknowledged");
         }
-        peers::forget(node_id, unacknowledged);
+    }
+
+    /// Where the session's first connection leads, for people.
+    fn address(&self) -> &str {
+        self.0.as_ref().map_or("", |active| active.first.peer.as_str())
     }
 
     /// Those of a session whose peer takes envelopes.
@@ -151,6 +171,11 @@ impl Active {
             true => [peer.as_slice(), &self.nonce].concat(),
             false => [self.nonce.as_slice(), &peer].concat(),
         }
+    }
+
+    /// Whether the one who connected has still to say that it has tried what there was.
+    fn awaits_settled(&self) -> bool {
+        self.phase == Phase::Holding && self.announcement.is_some()
     }
 
     /// The transport by which this node sends, where the peer and its actors leave the choice.
@@ -230,13 +255,16 @@ impl NodeSession {
             Phase::Stock => false,
             Phase::Greeting if active.peer_nonce.is_none() => {
                 active.phase = Phase::Stock;
+                active.overdue = None;
                 self.publish(state);
                 false
             }
             Phase::Greeting => {
                 active.phase = Phase::Holding;
                 active.policy = active.server.options.policy(name_of(&state.name), None);
-                active.overdue = Some(self.deadline(myself, active));
+                // Both ends' handshakes have to fit in.
+                let timeout = 2 * active.server.options.handshake_timeout;
+                active.overdue = Some(deadline(myself, timeout));
                 if !self.is_server {
                     let announcement = active.announcement(self.is_server);
                     state.send_frame(Body::Announcement(announcement));
@@ -254,16 +282,6 @@ impl NodeSession {
         }
     }
 
-    /// Both ends' handshakes have to fit in.
-    fn deadline(&self, myself: &ActorRef<NodeSessionMessage>, active: &Active) -> AbortOnDropTask {
-        let (myself, timeout) = (myself.clone(), 2 * active.server.options.handshake_timeout);
-        AbortOnDropTask::new(ractor::concurrency::spawn(async move {
-            ractor::concurrency::sleep(timeout).await;
-            // It may have ended.
-            _ = myself.cast(NodeSessionMessage::Link(LinkEvent(Event::Overdue)));
-        }))
-    }
-
     /// A frame of the fork's came.
     pub(super) async fn handle_frame(
         &self,
@@ -273,14 +291,11 @@ impl NodeSession {
     ) -> Result<(), ActorProcessingErr> {
         let Some(body) = frame.body else { return Ok(()) };
         if let Body::Hello(hello) = body {
-            self.greeted(state, hello);
+            self.greeted(state, hello, &myself);
             return Ok(());
         }
         let Some(active) = state.links.speaking() else {
-            tracing::warn!(
-                node_id = self.node_id,
-                "a frame is dropped that came before authentication"
-            );
+            self.refuse(state, "it sent a frame before its Hello or its authentication", &myself);
             return Ok(());
         };
         let outcome = match body {
@@ -293,17 +308,17 @@ impl NodeSession {
                 Err(error) => Err(error),
             },
             Body::Acknowledgement(it) => active.table.acknowledged(it.lane, it.acknowledged),
-            Body::Announcement(announcement) => {
+            Body::Announcement(announcement) if active.announcement.is_none() => {
                 self.announced(state, announcement, &myself);
                 Ok(())
             }
-            Body::Settled(Settled { .. }) if self.is_server => {
+            Body::Settled(Settled { .. }) if self.is_server && active.awaits_settled() => {
                 self.settle(state, None, &myself)?;
                 Ok(())
             }
             _ => {
-                tracing::warn!(node_id = self.node_id, "a frame is dropped that was not due");
-                Ok(())
+                self.refuse(state, "it sent a frame that was not due", &myself);
+                return Ok(());
             }
         };
         match outcome {
@@ -313,21 +328,49 @@ impl NodeSession {
                 }
                 self.publish_news(state);
             }
-            Err(error) => self.break_off(&error, &myself),
+            Err(error) => self.break_off(state, &error, &myself),
         }
         Ok(())
     }
 
     /// The session cannot go on without loss or doubling.
-    fn break_off(&self, error: &LaneError, myself: &ActorRef<NodeSessionMessage>) {
-        tracing::error!(node_id = self.node_id, %error, "a session ends");
-        myself.stop(Some(format!("session_broken: {error}")));
+    fn break_off(
+        &self,
+        state: &NodeSessionState,
+        error: &LaneError,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let (peer, address) = (name_of(&state.name), state.links.address());
+        tracing::error!(node_id = self.node_id, peer, address, %error, "a session ends");
+        myself.stop(Some("session_broken".to_owned()));
     }
 
-    fn greeted(&self, state: &mut NodeSessionState, hello: Hello) {
+    /// The peer did what no node does: there is no telling what else it would do.
+    fn refuse(
+        &self,
+        state: &mut NodeSessionState,
+        reason: &str,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let (peer, address) = (name_of(&state.name), state.links.address());
+        tracing::warn!(node_id = self.node_id, peer, address, reason, "a peer is refused");
+        if let Some(active) = &mut state.links.0 {
+            active.explained = true;
+        }
+        myself.stop(Some("peer_refused".to_owned()));
+    }
+
+    fn greeted(
+        &self,
+        state: &mut NodeSessionState,
+        hello: Hello,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        // Without a node server of ours there is nobody to greet.
         let Some(active) = state.links.0.as_deref_mut() else { return };
         let is_first = active.phase == Phase::Greeting && active.peer_nonce.is_none();
         if !is_first || hello.version == 0 || hello.nonce.len() != BYTES {
+            self.refuse(state, "its Hello is none, or not the first", myself);
             return;
         }
         active.peer_nonce = Some(hello.nonce);
@@ -375,16 +418,13 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let name = name_of(&state.name).to_owned();
-        let Some(active) = state.links.speaking().filter(|it| it.announcement.is_none()) else {
-            return;
-        };
+        let Some(active) = state.links.speaking() else { return };
         let (client, server, end) = match self.is_server {
             true => (&announcement.share, &active.share.to_vec(), Role::Listener),
             false => (&active.share.to_vec(), &announcement.share, Role::Dialler),
         };
         let Some(secret) = Secret::new(&self.cookie, client, server) else {
-            tracing::warn!(node_id = self.node_id, "a peer's announcement has no share");
-            myself.stop(Some("bad_announcement".to_owned()));
+            self.refuse(state, "its announcement has no share of a secret", myself);
             return;
         };
         tracing::info!(
@@ -417,7 +457,7 @@ impl NodeSession {
                 max_frame: self.max_inbound_frame_size,
                 timeout: active.server.options.handshake_timeout,
             });
-            look_closer(active, myself.clone());
+            look_closer(active, name, myself.clone());
         }
     }
 
@@ -471,9 +511,9 @@ impl NodeSession {
             Event::Up(transport) => self.link_up(state, transport, &myself).await,
             Event::Settled { unproven } => self.settle(state, unproven, &myself)?,
             Event::Overdue => {
-                if state.links.speaking().is_some_and(|it| it.phase == Phase::Holding) {
-                    tracing::warn!(node_id = self.node_id, "a peer did not settle in time");
-                    myself.stop(Some("handshake_timeout".to_owned()));
+                let phase = state.links.0.as_ref().map(|active| active.phase);
+                if matches!(phase, Some(Phase::Greeting | Phase::Holding)) {
+                    self.refuse(state, "its handshake was not done in time", &myself);
                 }
             }
             Event::Close(kind) => {
@@ -505,7 +545,8 @@ impl NodeSession {
     ) {
         let Some(active) = state.links.speaking() else { return };
         if active.table.infos().len() >= MAX_LINKS {
-            tracing::warn!(node_id = self.node_id, "a link is refused: the session has enough");
+            let peer = name_of(&state.name);
+            tracing::warn!(node_id = self.node_id, peer, "a link is refused: there are enough");
             return;
         }
         let stream = NetworkStream::Transport(transport);
@@ -542,9 +583,10 @@ impl NodeSession {
             return Some(event);
         }
         match active.table.remove(ended)? {
-            Err(error) => self.break_off(&error, myself),
+            Err(error) => self.break_off(state, &error, myself),
             Ok(lost) => {
-                tracing::warn!(node_id = self.node_id, kind = %lost.kind, "a link broke");
+                let peer = name_of(&state.name);
+                tracing::warn!(node_id = self.node_id, peer, kind = %lost.kind, "a link broke");
                 active.redial(lost.kind);
                 let other = active.table.any().map(|link| link.actor.clone());
                 if state.is_tcp_actor(ended) {
@@ -583,8 +625,18 @@ impl NodeSession {
     }
 }
 
+/// Tells the session when its peer should have been done.
+fn deadline(myself: &ActorRef<NodeSessionMessage>, timeout: Duration) -> AbortOnDropTask {
+    let myself = myself.clone();
+    AbortOnDropTask::new(ractor::concurrency::spawn(async move {
+        ractor::concurrency::sleep(timeout).await;
+        // It may have ended.
+        _ = myself.cast(NodeSessionMessage::Link(LinkEvent(Event::Overdue)));
+    }))
+}
+
 /// Tries what looks cheaper than the first link, and has the session settle.
-fn look_closer(active: &Active, session: ActorRef<NodeSessionMessage>) {
+fn look_closer(active: &Active, peer: String, session: ActorRef<NodeSessionMessage>) {
     let tell = move |event| {
         // It may have ended.
         _ = session.cast(NodeSessionMessage::Link(LinkEvent(event)));
@@ -601,7 +653,7 @@ fn look_closer(active: &Active, session: ActorRef<NodeSessionMessage>) {
                 None
             }
             Err(error) => {
-                tracing::warn!(kind = %route.kind(), %error, "a peer looks local, and is not");
+                tracing::warn!(peer, kind = %route.kind(), %error, "a peer looks local, and is not");
                 Some(error.to_string())
             }
         };

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{user, PATH_LIMIT};
 
@@ -199,16 +199,25 @@ pub enum UnixConnectError {
     },
 }
 
+/// A path that a peer may have named: on one line, and of the length that a socket's can have.
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    match text.char_indices().nth(PATH_LIMIT) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+    }
+}
+
 impl fmt::Display for UnixConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PathTooLong { path, length } => {
-                let path = path.display();
+                let path = shown(path);
                 write!(f, "the socket path {path} has {length} bytes and may have {PATH_LIMIT}")
             }
-            Self::NotASocket { path } => write!(f, "{} is no socket", path.display()),
+            Self::NotASocket { path } => write!(f, "{} is no socket", shown(path)),
             Self::NotOurs { path, owner } => {
-                let (path, user) = (path.display(), user());
+                let (path, user) = (shown(path), user());
                 write!(
                     f,
                     "the socket {path} belongs to user {owner}, and this process is user {user}: \
@@ -216,7 +225,7 @@ impl fmt::Display for UnixConnectError {
                 )
             }
             Self::Impostor { path, user: peer } => {
-                let (path, user) = (path.display(), user());
+                let (path, user) = (shown(path), user());
                 write!(
                     f,
                     "user {peer} listens on the socket {path}, and this process is user {user}: \
@@ -224,7 +233,7 @@ impl fmt::Display for UnixConnectError {
                 )
             }
             Self::Io { path, source } => {
-                write!(f, "could not connect to the socket {}: {source}", path.display())
+                write!(f, "could not connect to the socket {}: {source}", shown(path))
             }
         }
     }

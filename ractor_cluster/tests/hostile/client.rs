@@ -1,0 +1,391 @@
+//! A client of its own making, which speaks the protocol as far as the test wants it to.
+
+use std::collections::VecDeque;
+use std::io;
+
+use hmac::{Hmac, KeyInit, Mac};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+
+use crate::common::{watched, COOKIE};
+use crate::wire::{
+    Announcement, Attach, AttachChallenge, AttachProof, AuthBody, Body, Call, Challenge,
+    ChallengeAck, ChallengeReply, ControlBody, Envelope, Enveloped, Flags, Frame, Hello, Name,
+    Network, NodeBody, Ready, ServerStatus, Settled,
+};
+
+/// A connection of either kind.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// One end of a connection with a node.
+pub struct Client {
+    stream: Box<dyn Stream>,
+    /// What the node calls this end, where it knows.
+    pub address: String,
+    /// The kind of transport, as proofs name it.
+    kind: &'static str,
+    cookie: String,
+    server: bool,
+    nonce: [u8; 32],
+    share: [u8; 32],
+    /// What the node said of itself.
+    pub announced: Option<Announcement>,
+    /// From its hello.
+    their_nonce: Vec<u8>,
+    sequence: u64,
+    /// The node's last envelope.
+    pub seen: u64,
+    waiting: VecDeque<Network>,
+}
+
+/// How a call of ours is answered.
+pub const ANSWER_TAG: u64 = 77;
+
+impl Client {
+    fn new(stream: Box<dyn Stream>, address: String, kind: &'static str) -> Self {
+        Self {
+            stream,
+            address,
+            kind,
+            cookie: COOKIE.to_owned(),
+            server: false,
+            nonce: rand::random(),
+            share: rand::random(),
+            announced: None,
+            their_nonce: Vec::new(),
+            sequence: 0,
+            seen: 0,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    pub async fn tcp(address: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("it is listened to");
+        let address = stream.local_addr().expect("it is connected").to_string();
+        Self::new(Box::new(stream), address, "tcp")
+    }
+
+    pub async fn unix(path: &str) -> Self {
+        let stream = UnixStream::connect(path).await.expect("it is listened to");
+        Self::new(Box::new(stream), format!("process {}", std::process::id()), "unix")
+    }
+
+    pub async fn tls(address: &str, connector: &TlsConnector) -> Self {
+        let stream = TcpStream::connect(address).await.expect("it is listened to");
+        let address = stream.local_addr().expect("it is connected").to_string();
+        let name = "localhost".try_into().expect("it is a name");
+        let stream = connector.connect(name, stream).await.expect("they agree");
+        Self::new(Box::new(stream), address, "tls")
+    }
+
+    /// The other side: the node has connected.
+    pub fn accepted(stream: TcpStream) -> Self {
+        let address = stream.local_addr().expect("it is connected").to_string();
+        Self { server: true, ..Self::new(Box::new(stream), address, "tcp") }
+    }
+
+    pub fn with_cookie(mut self, cookie: &str) -> Self {
+        cookie.clone_into(&mut self.cookie);
+        self
+    }
+
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
+    }
+
+    /// Sends a frame; a node that has had enough of us takes none.
+    pub async fn try_send(&mut self, frame: impl Into<Network>) -> io::Result<()> {
+        let frame = frame.into().encode_to_vec();
+        let mut bytes = (frame.len() as u64).to_be_bytes().to_vec();
+        bytes.extend(frame);
+        self.send_bytes(&bytes).await
+    }
+
+    pub async fn send(&mut self, frame: impl Into<Network>) {
+        self.try_send(frame).await.expect("the node takes it");
+    }
+
+    /// The next frame, or `None` when the node has closed the connection.
+    pub async fn receive(&mut self) -> Option<Network> {
+        if let Some(frame) = self.waiting.pop_front() {
+            return Some(frame);
+        }
+        let length = watched(self.stream.read_u64()).await.ok()?;
+        let mut frame = vec![0; usize::try_from(length).expect("it is a length")];
+        watched(self.stream.read_exact(&mut frame)).await.ok()?;
+        let frame = Network::decode(frame.as_slice()).expect("the node speaks the protocol");
+        if let Some(Body::Ours(ours)) = &frame.body {
+            match &ours.frame {
+                Some(Frame::Envelope(it)) => self.seen = self.seen.max(it.sequence),
+                Some(Frame::Hello(hello)) => self.their_nonce.clone_from(&hello.nonce),
+                _ => {}
+            }
+        }
+        Some(frame)
+    }
+
+    /// Reads until the node closes the connection.
+    pub async fn closed(&mut self) {
+        while self.receive().await.is_some() {}
+    }
+
+    /// Ends what this end sends, and goes on reading.
+    pub async fn shut_down(&mut self) -> io::Result<()> {
+        self.stream.shutdown().await
+    }
+
+    /// The next frame of those that are looked for; what else comes is skipped.
+    pub async fn find<T>(&mut self, wanted: impl Fn(Network) -> Option<T>) -> T {
+        loop {
+            let frame = self.receive().await.expect("the node goes on");
+            if let Some(found) = wanted(frame) {
+                return found;
+            }
+        }
+    }
+
+    async fn auth(&mut self) -> AuthBody {
+        self.find(|frame| match frame.body {
+            Some(Body::Auth(auth)) => auth.body,
+            _ => None,
+        })
+        .await
+    }
+
+    /// The next frame of the fork's.
+    pub async fn ours(&mut self) -> Frame {
+        self.find(|frame| match frame.body {
+            Some(Body::Ours(ours)) => ours.frame,
+            _ => None,
+        })
+        .await
+    }
+
+    pub fn hello(&self) -> Frame {
+        Frame::Hello(Hello { version: 1, nonce: self.nonce.to_vec() })
+    }
+
+    pub fn name(name: &str) -> AuthBody {
+        AuthBody::Name(Name {
+            name: format!("{name}@elsewhere"),
+            flags: Some(Flags { version: 1 }),
+            connection_string: format!("{name}:1"),
+            connection_id: rand::random(),
+        })
+    }
+
+    /// Says hello and gives a name, and returns the node's challenge.
+    pub async fn introduce(&mut self, name: &str) -> u32 {
+        self.send(self.hello()).await;
+        self.challenged(Self::name(name)).await
+    }
+
+    /// Gives a name, and returns the node's challenge.
+    pub async fn challenged(&mut self, name: AuthBody) -> u32 {
+        self.send(name).await;
+        let AuthBody::ServerStatus(ServerStatus { status: 0 | 1 }) = self.auth().await else {
+            panic!("the node did not consent");
+        };
+        let AuthBody::Challenge(challenge) = self.auth().await else {
+            panic!("the node did not challenge");
+        };
+        challenge.challenge
+    }
+
+    /// The node's challenge, or `None` when it does not consent to the name.
+    pub async fn try_challenge(&mut self) -> Option<u32> {
+        loop {
+            let Some(Body::Auth(auth)) = self.receive().await?.body else { continue };
+            match auth.body {
+                Some(AuthBody::ServerStatus(ServerStatus { status: 0 | 1 })) => {}
+                Some(AuthBody::Challenge(challenge)) => return Some(challenge.challenge),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Answers the node's challenge, and challenges it.
+    pub async fn answer(&mut self, challenge: u32) {
+        self.try_answer(challenge).await.expect("the node takes it");
+    }
+
+    /// As [`answer`](Self::answer), of a node that may have had enough.
+    pub async fn try_answer(&mut self, challenge: u32) -> io::Result<()> {
+        let digest = digest(&self.cookie, challenge);
+        self.try_send(AuthBody::Reply(ChallengeReply { challenge: 5, digest })).await
+    }
+
+    /// Authenticates to the node that was connected to, under this name.
+    pub async fn authenticate(&mut self, name: &str) {
+        let challenge = self.introduce(name).await;
+        self.answer(challenge).await;
+        let AuthBody::Ack(ack) = self.auth().await else { panic!("the node did not agree") };
+        assert_eq!(ack.digest, digest(&self.cookie, 5));
+    }
+
+    /// Lets the node that connected authenticate, as a node of this name; the node has then announced
+    /// itself.
+    pub async fn admit(&mut self, name: &str) -> Announcement {
+        let AuthBody::Name(_) = self.auth().await else { panic!("the node gave no name") };
+        self.send(self.hello()).await;
+        self.send(AuthBody::ServerStatus(ServerStatus { status: 0 })).await;
+        self.send(AuthBody::Challenge(Challenge {
+            name: format!("{name}@elsewhere"),
+            flags: Some(Flags { version: 1 }),
+            challenge: 9,
+            connection_string: format!("{name}:1"),
+        }))
+        .await;
+        let AuthBody::Reply(reply) = self.auth().await else { panic!("the node gave no answer") };
+        assert_eq!(reply.digest, digest(&self.cookie, 9));
+        let digest = digest(&self.cookie, reply.challenge);
+        self.send(AuthBody::Ack(ChallengeAck { digest })).await;
+        self.expect_announcement().await
+    }
+
+    pub fn announcement(&self) -> Announcement {
+        Announcement {
+            release: "0.16.5+hostile".to_owned(),
+            share: self.share.to_vec(),
+            ..Announcement::default()
+        }
+    }
+
+    /// This machine, as a node that was connected to says it.
+    #[cfg(target_os = "linux")]
+    pub fn machine(&self) -> Vec<u8> {
+        use std::os::unix::fs::MetadataExt;
+
+        let space = |name| std::fs::metadata(format!("/proc/self/ns/{name}")).expect("it is there");
+        let mut raw = std::fs::read("/proc/sys/kernel/random/boot_id").expect("it is there");
+        raw.extend(space("net").dev().to_be_bytes());
+        raw.extend(space("net").ino().to_be_bytes());
+        raw.extend(space("user").ino().to_be_bytes());
+        let salt = [self.their_nonce.as_slice(), &self.nonce].concat();
+        let mut hash = Sha256::new();
+        for part in [b"machine".as_slice(), b"listener", &salt, &raw] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().to_vec()
+    }
+
+    pub async fn expect_announcement(&mut self) -> Announcement {
+        loop {
+            if let Frame::Announcement(announcement) = self.ours().await {
+                self.announced = Some(announcement.clone());
+                return announcement;
+            }
+        }
+    }
+
+    /// Becomes a peer that is ready for messages.
+    pub async fn join(&mut self, name: &str) {
+        self.authenticate(name).await;
+        self.send(Frame::Announcement(self.announcement())).await;
+        self.expect_announcement().await;
+        self.send(Frame::Settled(Settled { same_process: false })).await;
+        self.send_ready().await;
+        self.await_ready().await;
+    }
+
+    pub async fn send_ready(&mut self) {
+        let ready = self.envelope(ControlBody::Ready(Ready {}));
+        self.send(Frame::Envelope(ready)).await;
+    }
+
+    /// Waits until the node has told all that it has.
+    pub async fn await_ready(&mut self) {
+        let is_ready = |body| match body {
+            Enveloped::Control(control) => {
+                matches!(control.body, Some(ControlBody::Ready(_))).then_some(())
+            }
+            _ => None,
+        };
+        self.enveloped(is_ready).await;
+    }
+
+    /// The next message in an envelope that is looked for.
+    pub async fn enveloped<T>(&mut self, wanted: impl Fn(Enveloped) -> Option<T>) -> T {
+        loop {
+            if let Frame::Envelope(Envelope { body: Some(body), .. }) = self.ours().await {
+                if let Some(found) = wanted(body) {
+                    return found;
+                }
+            }
+        }
+    }
+
+    /// The next envelope of this end.
+    pub fn envelope(&mut self, body: impl Into<Enveloped>) -> Envelope {
+        self.sequence += 1;
+        Envelope {
+            lane: 0,
+            sequence: self.sequence,
+            acknowledged: self.seen,
+            body: Some(body.into()),
+        }
+    }
+
+    /// Calls an actor, and returns its answer.
+    pub async fn call(&mut self, to: u64, variant: &str) -> Vec<u8> {
+        let (variant, what) = (variant.to_owned(), Vec::new());
+        let call = Call { to, what, tag: ANSWER_TAG, timeout_ms: None, variant };
+        let envelope = self.envelope(NodeBody::Call(call));
+        self.send(Frame::Envelope(envelope)).await;
+        self.enveloped(|body| match body {
+            Enveloped::Node(node) => match node.body {
+                Some(NodeBody::Reply(reply)) if reply.tag == ANSWER_TAG => Some(reply.what),
+                _ => None,
+            },
+            _ => None,
+        })
+        .await
+    }
+
+    /// The secret that this end and the node share: the session's name, and its key.
+    fn secret(&self) -> ([u8; 32], [u8; 32]) {
+        let node = &self.announced.as_ref().expect("the node has announced itself").share;
+        let (ours, node) = (self.share.as_slice(), node.as_slice());
+        let (client, server) = if self.server { (node, ours) } else { (ours, node) };
+        let name = Sha256::new()
+            .chain_update(b"session")
+            .chain_update(client)
+            .chain_update(server)
+            .finalize();
+        let key = mac(self.cookie.as_bytes(), &[b"links", client, server]);
+        (name.into(), key)
+    }
+
+    /// Asks for a further link to the session of `of`, and returns what proves it, once challenged.
+    pub async fn attach(&mut self, of: &Self) -> AttachProof {
+        let (session, key) = of.secret();
+        let attach = Attach { session: session.to_vec(), nonce: self.nonce.to_vec() };
+        self.send(Frame::Attach(attach)).await;
+        let Frame::AttachChallenge(AttachChallenge { nonce, proof }) = self.ours().await else {
+            panic!("the node did not challenge");
+        };
+        let of_node = mac(&key, &[b"listener", &self.nonce, &nonce, self.kind.as_bytes()]);
+        assert_eq!(proof, of_node);
+        let proof = mac(&key, &[b"dialler.", &self.nonce, &nonce, self.kind.as_bytes()]);
+        AttachProof { proof: proof.to_vec() }
+    }
+}
+
+fn digest(cookie: &str, challenge: u32) -> Vec<u8> {
+    Sha256::new().chain_update(challenge.to_be_bytes()).chain_update(cookie).finalize().to_vec()
+}
+
+fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}

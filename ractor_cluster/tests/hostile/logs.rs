@@ -1,0 +1,126 @@
+//! What a node writes into the log, of one test.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::common::COOKIE;
+
+/// In what peers send; none of it may get into the log.
+pub const PAYLOAD: &str = "payload-91c5";
+
+/// No line takes as long, unless it never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+/// The log of this thread, on which the whole of a test runs.
+pub struct Log {
+    lines: Lines,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    pub fn begin() -> Self {
+        let lines = Lines::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(lines.clone())
+            .finish();
+        Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    fn text(&self) -> String {
+        let lines = self.lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&lines).into_owned()
+    }
+
+    /// Waits for the one warning that says `what` and names the `peer`.
+    pub async fn told(&self, what: &str, peer: &str) {
+        self.told_since(0, what, peer).await;
+    }
+
+    async fn told_since(&self, begin: usize, what: &str, peer: &str) {
+        let told = async {
+            loop {
+                let text = self.text().split_off(begin);
+                let is_it = |line: &&str| {
+                    (line.contains(" WARN ") || line.contains("ERROR "))
+                        && line.contains(what)
+                        && line.contains(peer)
+                };
+                match text.lines().filter(is_it).count() {
+                    0 => tokio::task::yield_now().await,
+                    1 => return,
+                    more => panic!("{more} lines say {what:?} of {peer}:\n{text}"),
+                }
+            }
+        };
+        if tokio::time::timeout(PATIENCE, told).await.is_err() {
+            panic!("no line says {what:?} of {peer}:\n{}", self.text());
+        }
+    }
+
+    pub fn says(&self, what: &str) -> bool {
+        self.text().contains(what)
+    }
+
+    /// No peer has written a line of its own.
+    pub fn has_no_line_that_begins_with(&self, forged: &str) {
+        assert!(!self.text().lines().any(|line| line.starts_with(forged)));
+    }
+
+    /// Nothing secret is in it, and nothing that only peers should see.
+    pub fn tells_no_secrets(&self) {
+        let text = self.text();
+        assert!(text.contains("INFO"), "the log was not captured");
+        for secret in [COOKIE, PAYLOAD] {
+            // As text, and as the debug form of bytes.
+            let bytes = format!("{:?}", secret.as_bytes());
+            let bytes = bytes.trim_matches(['[', ']']);
+            for line in text.lines() {
+                assert!(!line.contains(secret) && !line.contains(bytes), "{line}");
+            }
+        }
+    }
+}
+
+/// What is written from here on: a peer may come back under the same name.
+pub struct Mark<'a> {
+    log: &'a Log,
+    begin: usize,
+}
+
+impl<'a> Mark<'a> {
+    pub fn of(log: &'a Log) -> Self {
+        Self { log, begin: log.text().len() }
+    }
+
+    /// As [`Log::told`].
+    pub async fn told(&self, what: &str, peer: &str) {
+        self.log.told_since(self.begin, what, peer).await;
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}

@@ -1,0 +1,14 @@
+//! Peers that are broken, lost or lying, against a node that runs: it refuses each with one clear line
+//! that names the peer, tells nobody any secret, and serves the others.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bytes;
+mod client;
+mod greetings;
+mod liars;
+mod logs;
+mod scene;
+mod stalls;
+mod wire;

@@ -1,0 +1,170 @@
+//! A node with every kind of listener and an actor to call, and its log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::concurrency::JoinHandle;
+use ractor::{call, pg, Actor, ActorProcessingErr, ActorRef, BytesConvertable, RpcReplyPort};
+use ractor_cluster::link::options::{Listen, UnixListening};
+use ractor_cluster::link::LinkOptions;
+use ractor_cluster::transport::TransportKind;
+use ractor_cluster::RactorClusterMessage;
+use tempfile::TempDir;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::client::Client;
+use crate::common::{node_server, watched, Node};
+use crate::logs::Log;
+
+/// The kinds of listeners.
+pub const KINDS: [TransportKind; 3] =
+    [TransportKind::Tcp, TransportKind::UnixSocket, TransportKind::Tls];
+
+/// A node takes frames of up to so many bytes here.
+pub const MAX_FRAME: u64 = 64 * 1024;
+
+/// Counts, and sums, what it is sent.
+struct Counter;
+
+#[derive(RactorClusterMessage)]
+pub enum Count {
+    Add(u64),
+    /// Is of no use but its size.
+    Blob(Vec<u8>),
+    #[rpc]
+    Sum(RpcReplyPort<u64>),
+}
+
+impl Actor for Counter {
+    type Msg = Count;
+    type State = u64;
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Count>, (): ()) -> Result<u64, ActorProcessingErr> {
+        Ok(0)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Count>,
+        message: Count,
+        sum: &mut u64,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Count::Add(number) => *sum += number,
+            Count::Blob(bytes) => drop(bytes),
+            Count::Sum(reply) => reply.send(*sum)?,
+        }
+        Ok(())
+    }
+}
+
+pub struct Scene {
+    pub log: Log,
+    pub node: Node,
+    counter: ActorRef<Count>,
+    ended: JoinHandle<()>,
+    pub connector: TlsConnector,
+    guests: u32,
+    /// Of the Unix socket.
+    _folder: TempDir,
+}
+
+impl Scene {
+    pub async fn start(name: &str) -> Self {
+        Self::with(name, LinkOptions::default()).await
+    }
+
+    /// A node that waits so long for each part of a handshake.
+    pub async fn patient(name: &str, timeout: Duration) -> Self {
+        Self::with(name, LinkOptions::default().with_handshake_timeout(timeout)).await
+    }
+
+    /// A node with these options, beside its listeners.
+    pub async fn with(name: &str, options: LinkOptions) -> Self {
+        let log = Log::begin();
+        let folder = tempfile::tempdir().expect("there is room");
+        let (acceptor, connector) = tls("localhost");
+        let options = options
+            .with_unix(UnixListening::At(folder.path().join("socket")))
+            .with_listener(Listen::Tls(([127, 0, 0, 1], 0).into(), acceptor));
+        let server = node_server(name).with_links(options).with_max_inbound_frame_size(MAX_FRAME);
+        let node = Node::spawn(server).await;
+        let (counter, ended) = Actor::spawn(None, Counter, ()).await.expect("it starts");
+        pg::join(format!("counters of {name}"), vec![counter.get_cell()]);
+        Self { log, node, counter, ended, connector, guests: 0, _folder: folder }
+    }
+
+    pub fn address(&self, kind: TransportKind) -> String {
+        self.node.address(kind)
+    }
+
+    /// A connection to the listener of this kind.
+    pub async fn client(&self, kind: TransportKind) -> Client {
+        let address = self.address(kind);
+        match kind {
+            TransportKind::UnixSocket => Client::unix(&address).await,
+            TransportKind::Tls => Client::tls(&address, &self.connector).await,
+            _ => Client::tcp(&address).await,
+        }
+    }
+
+    /// A peer that joined, by a name of its own.
+    pub async fn guest(&mut self, kind: TransportKind) -> Client {
+        self.guests += 1;
+        let mut client = self.client(kind).await;
+        client.join(&format!("guest-{}", self.guests)).await;
+        client
+    }
+
+    pub fn counter(&self) -> u64 {
+        self.counter.get_id().pid()
+    }
+
+    /// What the counter was sent so far.
+    pub async fn sum(&self) -> u64 {
+        watched(async { call!(self.counter, Count::Sum) }).await.expect("it runs")
+    }
+
+    /// Somebody who behaves is served.
+    pub async fn serves(&mut self, kind: TransportKind) {
+        let mut guest = self.guest(kind).await;
+        let answer = guest.call(self.counter(), "Sum").await;
+        assert_eq!(u64::from_bytes(answer), self.sum().await);
+    }
+
+    pub async fn end(mut self) {
+        for kind in KINDS {
+            self.serves(kind).await;
+        }
+        self.node.stop().await;
+        self.counter.stop(None);
+        watched(self.ended).await.expect("it ends in order");
+        self.log.tells_no_secrets();
+    }
+}
+
+/// The server's and the client's part of a certificate for `name`.
+pub fn tls(name: &str) -> (TlsAcceptor, TlsConnector) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("it is a name");
+    let certificate = made.cert.der().clone();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("it is a key");
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).expect("it is a certificate");
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let server = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("it knows them")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .expect("they fit");
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("it knows them")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (TlsAcceptor::from(Arc::new(server)), TlsConnector::from(Arc::new(client)))
+}

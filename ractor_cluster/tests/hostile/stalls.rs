@@ -1,0 +1,157 @@
+//! Handshakes that begin and do not end.
+
+use std::time::Duration;
+
+use ractor::{pg, ActorRef};
+use ractor_cluster::link::LinkOptions;
+use ractor_cluster::transport::TransportKind;
+use tokio::runtime::Handle;
+
+use crate::client::Client;
+use crate::common::watched;
+use crate::scene::{Count, Scene, KINDS};
+use crate::wire::{Actor, ControlBody, Frame, Network, PgJoin};
+
+/// The node's patience; that of the test is without end.
+const SHORT: Duration = Duration::from_secs(2);
+
+/// How far a client goes before it falls silent, and what is said of it then.
+#[derive(Clone, Copy)]
+enum Silent {
+    Connected,
+    WithinAFrame,
+    AfterNothing,
+    AfterHello,
+    AfterName,
+    AfterAuthentication,
+    AfterAnnouncement,
+    WhileAttaching,
+}
+
+impl Silent {
+    const ALL: [Self; 8] = [
+        Self::Connected,
+        Self::WithinAFrame,
+        Self::AfterNothing,
+        Self::AfterHello,
+        Self::AfterName,
+        Self::AfterAuthentication,
+        Self::AfterAnnouncement,
+        Self::WhileAttaching,
+    ];
+
+    async fn go(self, client: &mut Client, guest: &Client, name: &str) {
+        match self {
+            Self::Connected => {}
+            Self::WithinAFrame => client.send_bytes(&[0, 0, 0, 0, 0]).await.unwrap(),
+            Self::AfterNothing => client.send(Network { body: None }).await,
+            Self::AfterHello => client.send(client.hello()).await,
+            Self::AfterName => _ = client.introduce(name).await,
+            Self::AfterAuthentication => client.authenticate(name).await,
+            Self::AfterAnnouncement => {
+                client.authenticate(name).await;
+                client.send(Frame::Announcement(client.announcement())).await;
+                client.expect_announcement().await;
+            }
+            Self::WhileAttaching => _ = client.attach(guest).await,
+        }
+    }
+
+    fn complaint(self) -> &'static str {
+        match self {
+            Self::Connected | Self::WithinAFrame | Self::WhileAttaching => {
+                "a connection is refused: its handshake was not done in time"
+            }
+            _ => "its handshake was not done in time",
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_stalls_is_given_up() {
+    let mut scene = Scene::patient("stalls", SHORT).await;
+    let guest = scene.guest(TransportKind::Tcp).await;
+    let mut silent = Vec::new();
+    for kind in KINDS {
+        for (step, how) in Silent::ALL.into_iter().enumerate() {
+            let mut client = scene.client(kind).await;
+            how.go(&mut client, &guest, &format!("{kind}-{step}")).await;
+            silent.push((client, how, kind));
+        }
+    }
+    // Not even a handshake of TLS.
+    let tls = scene.address(TransportKind::Tls);
+    silent.push((Client::tcp(&tls).await, Silent::Connected, TransportKind::Tls));
+    scene.serves(TransportKind::Tcp).await;
+    for (client, how, kind) in &mut silent {
+        watched(client.closed()).await;
+        // Processes of this machine are all called the same by their sockets.
+        if *kind != TransportKind::UnixSocket {
+            scene.log.told(how.complaint(), &client.address).await;
+        }
+    }
+    drop(guest);
+    scene.end().await;
+}
+
+/// Connections under way have a bound; more wait for their turn, and nobody waits for ever.
+#[tokio::test]
+async fn more_handshakes_than_there_may_be_wait() {
+    let mut scene = Scene::patient("crowd", SHORT).await;
+    let mut crowd = Vec::new();
+    for _ in 0..300 {
+        crowd.push(scene.client(TransportKind::Tcp).await);
+    }
+    scene.serves(TransportKind::UnixSocket).await;
+    for client in &mut crowd {
+        watched(client.closed()).await;
+    }
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn one_place_for_handshakes_does_for_all_listeners() {
+    let mut options = LinkOptions::default();
+    options.max_handshakes = 1;
+    let scene = Scene::with("one-place", options).await;
+    // Every listener serves somebody.
+    scene.end().await;
+}
+
+/// A peer that reads nothing keeps nobody, and nothing of it is left when its node ends.
+#[tokio::test]
+async fn a_peer_that_reads_nothing_is_left_behind() {
+    let before = Handle::current().metrics().num_alive_tasks();
+    let mut scene = Scene::start("deaf").await;
+    let mut deaf = scene.guest(TransportKind::Tcp).await;
+    let (group, scope) = ("deaf".to_owned(), pg::DEFAULT_SCOPE.to_owned());
+    let actors = vec![Actor { pid: 7, name: None }];
+    let join = ControlBody::PgJoin(PgJoin { group: group.clone(), actors, scope });
+    let envelope = deaf.envelope(join);
+    deaf.send(Frame::Envelope(envelope)).await;
+    let proxy = watched(async {
+        loop {
+            if let Some(proxy) = pg::get_members(&group).pop() {
+                return ActorRef::<Count>::from(proxy);
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // More than fits into any buffer on the way.
+    for _ in 0..64 {
+        proxy.cast(Count::Blob(vec![7; 1024 * 1024])).expect("its session runs");
+    }
+    for kind in KINDS {
+        scene.serves(kind).await;
+    }
+    scene.end().await;
+    watched(async {
+        while Handle::current().metrics().num_alive_tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Until now it had the connection open.
+    drop(deaf);
+}

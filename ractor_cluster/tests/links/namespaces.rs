@@ -1,0 +1,175 @@
+//! Two network namespaces with a wire between them: two machines, as far as the network goes, that
+//! share all files.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use libtest_mimic::Failed;
+
+use super::process::{Node, Options};
+
+/// The addresses of the two ends, of a network for documentation. There are no others in there.
+const ADDRESSES: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
+
+/// A network namespace, which goes with the guard, and its end of the wire with it.
+struct Namespace {
+    name: String,
+    address: &'static str,
+}
+
+impl Namespace {
+    fn make(name: String, address: &'static str) -> Result<Self, Failed> {
+        ip(&["netns", "add", &name])?;
+        Ok(Self { name, address })
+    }
+
+    /// `ip` in there.
+    fn ip(&self, words: &[&str]) -> Result<(), Failed> {
+        ip(&[&["-n", self.name.as_str()], words].concat())
+    }
+
+    fn start(&self, name: &'static str, options: Options) -> Result<Node, Failed> {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name]).arg(std::env::current_exe()?);
+        Node::start_by(command, name, options, self.address)
+    }
+
+    /// Cuts the wire at this end, or mends it.
+    fn set_wire(&self, state: &str) -> Result<(), Failed> {
+        self.ip(&["link", "set", "wire", state])
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if let Err(error) = ip(&["netns", "delete", &self.name]) {
+            eprintln!(
+                "the network namespace {} is left behind: {}",
+                self.name,
+                error.message().unwrap_or("why is not known")
+            );
+        }
+    }
+}
+
+/// Both namespaces, connected.
+struct Namespaces([Namespace; 2]);
+
+impl Namespaces {
+    fn make() -> Result<Self, Failed> {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let (process, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let name = |end| format!("mycelium-{process}-{number}-{end}");
+        let [one, other] = ADDRESSES;
+        let (one, other) = (Namespace::make(name("a"), one)?, Namespace::make(name("b"), other)?);
+        // Made inside, so that the names of its ends concern nobody.
+        let wire = ["link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns"];
+        one.ip(&[&wire[..], &[other.name.as_str()]].concat())?;
+        for end in [&one, &other] {
+            end.ip(&["address", "add", &format!("{}/30", end.address), "dev", "wire"])?;
+            end.ip(&["link", "set", "lo", "up"])?;
+            end.ip(&["link", "set", "wire", "up"])?;
+        }
+        Ok(Self([one, other]))
+    }
+}
+
+/// Removes what runs left behind that were killed.
+fn sweep() {
+    let Ok(listed) = Command::new("ip").args(["netns", "list"]).output() else { return };
+    for name in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
+        let process = name.strip_prefix("mycelium-").and_then(|rest| rest.split('-').next());
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            // Another run may have been faster.
+            _ = ip(&["netns", "delete", name]);
+        }
+    }
+}
+
+/// Why there can be no namespaces here, if so.
+pub fn missing() -> Option<String> {
+    sweep();
+    // What it made is gone again by then.
+    let failed = Namespaces::make().err()?;
+    Some(failed.message().unwrap_or("the reason is not known").to_owned())
+}
+
+fn ip(words: &[&str]) -> Result<(), Failed> {
+    let command = || format!("`ip {}`", words.join(" "));
+    let Output { status, stderr, .. } = match Command::new("ip").args(words).output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err("there is no `ip`, which iproute2 has".into());
+        }
+        output => output?,
+    };
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("{}: {}", command(), String::from_utf8_lossy(&stderr).trim()).into()),
+    }
+}
+
+/// They have the same files and the same boot id, and each could open the other's socket.
+pub fn nodes_of_two_networks_stay_on_tcp() -> Result<(), Failed> {
+    let namespaces = Namespaces::make()?;
+    let Namespaces([here, there]) = &namespaces;
+    let mut first = here.start("first", Options::default())?;
+    let mut second = there.start("second", Options::default())?;
+    second.ask(&format!("connect {}", first.address))?;
+    second.ask("await first remote tcp")?;
+    first.ask("await second remote tcp")?;
+    first.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    assert_eq!(second.ask("ids readers")?, "remote");
+    second.ask("cast readers 1 1000")?;
+    assert_eq!(first.ask("received readers 1000")?, "1000 in order");
+    assert_eq!(second.ask("kinds first")?, "tcp");
+    // A third beside the second is a neighbour of that, and a stranger to the first.
+    let mut third = there.start("third", Options::default())?;
+    third.ask(&format!("connect {}", second.address))?;
+    third.ask("await second same-machine unix")?;
+    third.ask(&format!("connect {}", first.address))?;
+    third.ask("await first remote tcp")?;
+    assert_eq!(third.ask("kinds second")?, "tcp,unix");
+    Ok(())
+}
+
+/// One that has to be on this machine is refused though it is: it cannot be shown from in there.
+pub fn a_node_of_another_network_is_not_local() -> Result<(), Failed> {
+    let namespaces = Namespaces::make()?;
+    let Namespaces([here, there]) = &namespaces;
+    let mut first = here.start("first", Options::default())?;
+    let mut second = there.start("second", Options::default().location("local"))?;
+    let address = first.address.clone();
+    second.ask(&format!("refused {address}"))?;
+    assert_eq!(first.ask("peers")?, "");
+    Ok(())
+}
+
+/// As long as TCP goes on trying, the session does, and what was sent meanwhile arrives.
+pub fn a_session_outlives_a_cut_wire() -> Result<(), Failed> {
+    let namespaces = Namespaces::make()?;
+    let Namespaces([here, there]) = &namespaces;
+    let mut first = here.start("first", Options::default())?;
+    let mut second = there.start("second", Options::default())?;
+    second.ask(&format!("connect {}", first.address))?;
+    second.ask("await first remote tcp")?;
+    first.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    second.ask("cast readers 1 10")?;
+    assert_eq!(first.ask("received readers 10")?, "10 in order");
+    let session = second.ask("id first")?;
+    let mut sent = 10;
+    for end in [here, there] {
+        end.set_wire("down")?;
+        second.ask(&format!("cast readers {} {}", sent + 1, sent + 5000))?;
+        assert_eq!(first.ask("received readers 0")?, format!("{sent} in order"));
+        sent += 5000;
+        end.set_wire("up")?;
+        assert_eq!(first.ask(&format!("received readers {sent}"))?, format!("{sent} in order"));
+    }
+    assert_eq!(second.ask("id first")?, session);
+    assert_eq!(second.ask("call readers")?, sent.to_string());
+    Ok(())
+}
