@@ -60,8 +60,10 @@ pub(crate) struct Outbound {
     /// The envelopes from `first` on: those not acknowledged, or not yet sent.
     kept: VecDeque<Kept>,
     first: u64,
-    /// The last one handed to a link.
+    /// The last one handed to the present link.
     sent: u64,
+    /// The last one handed to any link: what the peer may have.
+    ever_sent: u64,
     /// The last one that the peer has.
     acknowledged: u64,
     /// Of the envelopes that were sent and are kept.
@@ -80,6 +82,7 @@ impl Outbound {
             kept: VecDeque::new(),
             first: 1,
             sent: 0,
+            ever_sent: 0,
             acknowledged: 0,
             replay_bytes: 0,
             window,
@@ -107,6 +110,7 @@ impl Outbound {
         let index = usize::try_from(next - self.first).ok()?;
         let frame = self.kept.get(index)?.frame.clone();
         self.sent = next;
+        self.ever_sent = self.ever_sent.max(next);
         self.replay_bytes += frame.len();
         self.keep_bound();
         Some(frame)
@@ -126,8 +130,8 @@ impl Outbound {
 
     /// The peer has everything up to `acknowledged`. An older number than the last changes nothing.
     pub(crate) fn acknowledge(&mut self, acknowledged: u64) -> Result<(), LaneError> {
-        if acknowledged > self.sent {
-            return Err(LaneError::Unsent { acknowledged, sent: self.sent });
+        if acknowledged > self.ever_sent {
+            return Err(LaneError::Unsent { acknowledged, sent: self.ever_sent });
         }
         if acknowledged <= self.acknowledged {
             return Ok(());
@@ -135,9 +139,13 @@ impl Outbound {
         self.acknowledged = acknowledged;
         while self.first <= acknowledged {
             let Some(done) = self.kept.pop_front() else { break };
-            self.replay_bytes -= done.frame.len();
+            // What the peer had by a link that broke may not have gone again yet.
+            if self.first <= self.sent {
+                self.replay_bytes -= done.frame.len();
+            }
             self.first += 1;
         }
+        self.sent = self.sent.max(acknowledged);
         while self.given_up.front().is_some_and(|given_up| *given_up <= acknowledged) {
             self.given_up.pop_front();
         }

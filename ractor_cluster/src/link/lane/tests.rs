@@ -104,6 +104,21 @@ fn an_acknowledgement_of_the_unsent_is_refused() {
 }
 
 #[test]
+fn an_acknowledgement_may_come_after_the_link_broke() {
+    let mut out = Outbound::new(1024);
+    for _ in 0..3 {
+        push(&mut out);
+    }
+    while out.transmit().is_some() {}
+    out.rewind().unwrap();
+    // There is no other link yet, and this came by one that is not the lane's.
+    out.acknowledge(2).unwrap();
+    assert_eq!(out.transmit().as_ref().map(sequence), Some(3));
+    out.acknowledge(3).unwrap();
+    assert!(out.is_idle());
+}
+
+#[test]
 fn a_gap_is_an_error_and_a_duplicate_is_not() {
     let mut inbound = Inbound::default();
     assert_eq!(inbound.accept(1, 0), Ok(Accepted::Deliver));
@@ -121,8 +136,9 @@ enum Step {
     /// The link brings so many frames.
     Carry(u8),
     Acknowledge,
-    /// The link breaks: what is under way may have come, up to so many frames, or not.
-    Break(u8),
+    /// The link breaks: what is under way may have come, up to so many frames, or not. There may be
+    /// another one at once, or with the next message.
+    Break(u8, bool),
     Fence,
 }
 
@@ -131,7 +147,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::Send),
         3 => (0..6_u8).prop_map(Step::Carry),
         2 => Just(Step::Acknowledge),
-        1 => (0..6_u8).prop_map(Step::Break),
+        1 => (0..6_u8, any::<bool>()).prop_map(|(frames, again)| Step::Break(frames, again)),
         1 => Just(Step::Fence),
     ];
     proptest::collection::vec(step, 0..200)
@@ -187,11 +203,13 @@ proptest! {
                 }
                 Step::Carry(frames) => pair.carry(frames),
                 Step::Acknowledge => pair.acknowledge(),
-                Step::Break(frames) => {
+                Step::Break(frames, again) => {
                     pair.carry(frames);
                     pair.link.clear();
                     pair.out.rewind().unwrap();
-                    pair.pump();
+                    if again {
+                        pair.pump();
+                    }
                 }
                 Step::Fence if !pair.out.is_fenced() => {
                     last = push(&mut pair.out);
@@ -203,6 +221,7 @@ proptest! {
         }
         // A fence may hold back the rest until it is acknowledged.
         while pair.out.unacknowledged_messages() > 0 {
+            pair.pump();
             pair.carry(u8::MAX);
             pair.acknowledge();
         }

@@ -31,12 +31,14 @@ enum Place {
 }
 
 /// Upstream's feature sets, as its own CI runs them, and then our own crates.
-const SUITES: [Suite; 11] = [
+const SUITES: [Suite; 12] = [
     Suite::here("ractor", &["-p", "ractor"]),
     Suite::here("ractor cluster,monitors", &["-p", "ractor", "--features", "cluster,monitors"]),
     Suite::here("ractor async-trait", &["-p", "ractor", "--features", "async-trait"]),
     Suite::here("ractor output-port-v2", &["-p", "ractor", "--features", "output-port-v2"]),
     Suite::here("ractor blanket_serde", &["-p", "ractor", "--features", "blanket_serde"]),
+    // Without the cluster feature, which the rest of the workspace switches on.
+    Suite::here("mycelium-ext", &["-p", "mycelium-ext"]),
     Suite {
         name: "ractor actor-macros",
         place: Place::Export,
