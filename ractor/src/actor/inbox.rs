@@ -144,44 +144,33 @@ impl<M: Message> Inbox<M> {
     ///
     /// It runs where it is: futures hold messages, and would be copied with them.
     #[inline]
-    pub(crate) fn run<'a, F: Future>(
-        &'a mut self,
-        mut handler: Pin<&'a mut F>,
-    ) -> impl Future<Output = Result<F::Output, Signal>> + use<'a, M, F> {
-        poll_fn(move |context| self.poll_run(handler.as_mut(), context))
+    pub(crate) fn run<'a, F>(&'a mut self, handler: Pin<&'a mut F>) -> Running<'a, M, F> {
+        Running {
+            inbox: self,
+            handler,
+            #[cfg(feature = "message_span_propogation")]
+            span: None,
+        }
     }
 
     /// As [`run`](Self::run), in the span in which the message was sent, if it has one.
     #[cfg(feature = "message_span_propogation")]
     #[inline]
-    pub(crate) fn run_in<'a, F: Future>(
+    pub(crate) fn run_in<'a, F>(
         &'a mut self,
         span: Option<Box<tracing::Span>>,
-        mut handler: Pin<&'a mut F>,
-    ) -> impl Future<Output = Result<F::Output, Signal>> + use<'a, M, F> {
-        poll_fn(move |context| {
-            let _entered = span.as_ref().map(|span| span.enter());
-            self.poll_run(handler.as_mut(), context)
-        })
+        handler: Pin<&'a mut F>,
+    ) -> Running<'a, M, F> {
+        Running { inbox: self, handler, span }
     }
 
-    #[inline]
-    fn poll_run<F: Future>(
-        &mut self,
-        handler: Pin<&mut F>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<F::Output, Signal>> {
-        if self.is_signalled() {
-            return Poll::Ready(Err(Signal::Kill));
-        }
-        if let Poll::Ready(output) = handler.poll(context) {
-            return Poll::Ready(Ok(output));
-        }
+    /// Registers the actor to be interrupted, while its handler waits.
+    fn wait_handling<T>(&mut self, context: &mut Context<'_>) -> Poll<Result<T, Signal>> {
         self.turn = 0;
         either!(&self.mailbox, taken => {
             taken.actor.mailbox.sleep(Sleep::Handling, context.waker());
         });
-        // Between the look above and the sleep one may have come, and woken nobody.
+        // Between the look before and the sleep one may have come, and woken nobody.
         if self.is_signalled() {
             return Poll::Ready(Err(Signal::Kill));
         }
@@ -225,6 +214,34 @@ impl<M: Message> Inbox<M> {
     /// Takes out the message that is next, and [`Kind::Boxed`].
     pub(crate) fn take_boxed(&mut self) -> BoxedMessage {
         either!(&mut self.mailbox, taken => *taken.pop().into_boxed())
+    }
+}
+
+/// A handler that runs.
+pub(crate) struct Running<'a, M: Message, F> {
+    inbox: &'a mut Inbox<M>,
+    handler: Pin<&'a mut F>,
+    #[cfg(feature = "message_span_propogation")]
+    span: Option<Box<tracing::Span>>,
+}
+
+impl<M: Message, F: Future> Future for Running<'_, M, F> {
+    type Output = Result<F::Output, Signal>;
+
+    // Once for each kind of message in an actor's loop, and a tenth of a message's instructions when it
+    // is called.
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        #[cfg(feature = "message_span_propogation")]
+        let _entered = this.span.as_ref().map(|span| span.enter());
+        if this.inbox.is_signalled() {
+            return Poll::Ready(Err(Signal::Kill));
+        }
+        if let Poll::Ready(output) = this.handler.as_mut().poll(context) {
+            return Poll::Ready(Ok(output));
+        }
+        this.inbox.wait_handling(context)
     }
 }
 

@@ -31,28 +31,28 @@ impl<S> Parcel<S> {
     /// A message, and the current span.
     #[inline]
     pub(crate) fn plain(message: S) -> Self {
-        Self::Plain(message).traced()
+        #[cfg(feature = "message_span_propogation")]
+        if let Some(span) = current_span() {
+            return Self::Plain(message).traced(span);
+        }
+        Self::Plain(message)
     }
 
     /// A message that is shared, and the current span.
     #[inline]
     pub(crate) fn shared(message: ArcMessage) -> Self {
-        Self::Shared(message).traced()
-    }
-
-    #[cfg(feature = "message_span_propogation")]
-    #[inline]
-    fn traced(self) -> Self {
-        match current_span() {
-            None => self,
-            Some(span) => Self::Traced(Box::new(span), Box::new(self)),
+        #[cfg(feature = "message_span_propogation")]
+        if let Some(span) = current_span() {
+            return Self::Shared(message).traced(span);
         }
+        Self::Shared(message)
     }
 
-    #[cfg(not(feature = "message_span_propogation"))]
-    #[inline]
-    fn traced(self) -> Self {
-        self
+    // Apart from the above, which then move a message once.
+    #[cfg(feature = "message_span_propogation")]
+    #[cold]
+    fn traced(self, span: tracing::Span) -> Self {
+        Self::Traced(Box::new(span), Box::new(self))
     }
 
     #[inline]

@@ -101,9 +101,17 @@ impl<T> Queue<T> {
     }
 
     /// Pushes, lets go of the lock, and only then wakes the receiver.
-    #[inline]
+    // A call would be as much as what it does.
+    #[inline(always)]
     fn push(mut state: MutexGuard<'_, State<T>>, item: T) {
         state.waiting.push_back(item);
+        if state.sleep == Sleep::Idle {
+            Self::wake_unlocked(state);
+        }
+    }
+
+    /// Wakes the receiver, if it is idle, without the lock.
+    fn wake_unlocked(mut state: MutexGuard<'_, State<T>>) {
         let receiver = state.wake_idle();
         drop(state);
         if let Some(receiver) = receiver {
@@ -116,7 +124,8 @@ impl<T> Queue<T> {
     ///
     /// # Errors
     /// The item comes back.
-    #[inline]
+    // Into each sender, where the item is made: as a call, it would be written down for it, and moved.
+    #[inline(always)]
     pub(crate) fn put(&self, item: T) -> Result<Option<T>, Refused<T>> {
         let state = self.state();
         if state.phase != Phase::Open {
@@ -211,11 +220,8 @@ impl<T> Queue<T> {
     pub(crate) fn leave(&self) {
         let mut state = self.state();
         state.inside -= 1;
-        let last = state.inside == 0 && state.phase == Phase::Draining;
-        let receiver = if last { state.wake_idle() } else { None };
-        drop(state);
-        if let Some(receiver) = receiver {
-            receiver.wake();
+        if state.inside == 0 && state.phase == Phase::Draining {
+            Self::wake_unlocked(state);
         }
     }
 
@@ -232,11 +238,7 @@ impl<T> Queue<T> {
     fn advance(&self, phase: Phase) {
         let mut state = self.state();
         state.phase = state.phase.max(phase);
-        let receiver = state.wake_idle();
-        drop(state);
-        if let Some(receiver) = receiver {
-            receiver.wake();
-        }
+        Self::wake_unlocked(state);
         if let Some(bound) = &self.bound {
             bound.no_more_room();
         }

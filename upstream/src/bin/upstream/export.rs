@@ -35,7 +35,8 @@ pub(crate) fn refresh(repository: &Repository, folder: &Path) -> Result<(), Fail
     Ok(tree.write(folder)?)
 }
 
-fn workspace_tree(repository: &Repository) -> Result<Tree, Failure> {
+/// The three crates, and a workspace around them.
+pub(crate) fn workspace_tree(repository: &Repository) -> Result<Tree, Failure> {
     let mut all = Tree::default();
     for name in repository.crates() {
         let stock = repository.stock(&name)?;

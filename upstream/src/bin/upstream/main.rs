@@ -1,5 +1,6 @@
 //! `cargo upstream`: looks after the difference between upstream and the fork.
 
+mod bench;
 mod check;
 mod diff;
 mod drop_in;
@@ -76,6 +77,8 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
+    /// Times upstream's own benches on stock and on the fork, in turns; fails when one is slower.
+    Bench(bench::Arguments),
     /// Proves that applications and published crates take the fork unchanged.
     DropIn {
         /// Only these proofs.
@@ -110,6 +113,7 @@ fn run(repository: &Repository, command: Command) -> Result<bool, Failure> {
         Command::Export { folder } => export::run(repository, &folder),
         Command::Check { api } => check::run(repository, api),
         Command::Test { only, list } => suites::run(repository, only.as_deref(), list),
+        Command::Bench(arguments) => bench::run(repository, &arguments),
         Command::DropIn { only } => drop_in::run(repository, &only),
     }
 }
