@@ -97,6 +97,9 @@ async fn an_end_that_is_never_taken_apart_ends_the_other() {
     let (mut sink, mut stream) = Box::new(b).split(1);
     drop(a);
     assert!(stream.frame().await.unwrap().is_none());
+    // As with a socket, it is a frame that cannot be handed over that fails.
+    sink.flush().await.unwrap();
+    sink.queue(TransportMessage::Bytes(Bytes::new())).unwrap();
     let error = sink.flush().await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }

@@ -71,6 +71,9 @@ impl FrameSink for LaneSink {
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.queued.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
         let mut lane = lock(&self.shared);
         if lane.receiver_gone {
             return Poll::Ready(Err(io::Error::new(
@@ -78,7 +81,6 @@ impl FrameSink for LaneSink {
                 "the other node of this process has closed the connection",
             )));
         }
-        let was_empty = self.queued.is_empty();
         if lane.frames.is_empty() && self.bytes <= BYTES && self.queued.len() <= FRAMES {
             // All of it, for the price of an exchange.
             std::mem::swap(&mut lane.frames, &mut self.queued);
@@ -91,7 +93,7 @@ impl FrameSink for LaneSink {
             lane.bytes += size;
             lane.frames.push_back(frame);
         }
-        let receiver = if was_empty { None } else { lane.receiver.take() };
+        let receiver = lane.receiver.take();
         let done = self.queued.is_empty();
         let former = if done { None } else { remember(&mut lane.sender, context) };
         drop(lane);
