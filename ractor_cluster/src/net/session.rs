@@ -65,8 +65,6 @@ pub(crate) enum SessionMessage {
     Frame(Encoded),
     /// This came.
     ObjectAvailable(NetworkMessage),
-    /// This came, as it was sent.
-    Shared(crate::transport::SharedCast),
 }
 
 pub(crate) struct SessionState {
@@ -122,9 +120,6 @@ impl Actor for Session {
             }
             SessionMessage::ObjectAvailable(message) => {
                 _ = self.handler.cast(NodeSessionMessage::MessageReceived(message));
-            }
-            SessionMessage::Shared(cast) => {
-                _ = self.handler.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
             }
         }
         Ok(())
@@ -201,14 +196,12 @@ impl SessionReader {
     fn deliver(&self, frame: TransportMessage) -> io::Result<()> {
         // Nobody is told of what comes too late, as in the connection's actor.
         match (frame, &self.handler) {
-            (TransportMessage::Arc(cast), Some(handler)) => {
-                _ = handler.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
+            (TransportMessage::Arc(cast), handler) => {
+                let shared = NodeSessionMessage::Link(LinkEvent(Event::Shared(cast)));
+                _ = handler.as_ref().map(|handler| handler.cast(shared));
             }
             (TransportMessage::Bytes(bytes), Some(handler)) => {
                 _ = handler.cast(NodeSessionMessage::MessageReceived(decode(bytes)?));
-            }
-            (TransportMessage::Arc(cast), None) => {
-                _ = self.session.cast(SessionMessage::Shared(cast));
             }
             (TransportMessage::Bytes(bytes), None) => {
                 _ = self.session.cast(SessionMessage::ObjectAvailable(decode(bytes)?));
