@@ -6,6 +6,7 @@
 
 mod case;
 mod contender;
+pub mod distance;
 mod fan_out;
 pub mod heap;
 mod output_port;

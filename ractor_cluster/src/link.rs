@@ -7,11 +7,13 @@
 //! * [`options`]: what a node server may be told; [`directory`]: what sessions and servers of this
 //!   process know of each other;
 //! * [`dial`]: making further links, and making them again;
+//! * [`encoded`]: frames as they wait;
 //! * [`table`]: the links and lanes of one session.
 
 pub(crate) mod attach;
 pub(crate) mod dial;
 pub(crate) mod directory;
+pub(crate) mod encoded;
 pub(crate) mod halves;
 pub(crate) mod identity;
 pub(crate) mod lane;

@@ -134,6 +134,15 @@ pub trait FrameSink: Send + 'static {
     /// Returns the frame when this kind of transport cannot carry it.
     fn queue(&mut self, frame: TransportMessage) -> Result<(), TransportMessage>;
 
+    /// As [`queue`](Self::queue), with a frame in two parts, one behind the other. By default they are
+    /// copied into one.
+    ///
+    /// # Errors
+    /// As `queue`.
+    fn queue_parts(&mut self, head: Bytes, payload: Bytes) -> Result<(), TransportMessage> {
+        self.queue(TransportMessage::Bytes([head, payload].concat().into()))
+    }
+
     /// The bytes queued and not yet handed to the peer or the kernel.
     fn queued_bytes(&self) -> usize;
 

@@ -92,12 +92,7 @@ static SESSIONS: Mutex<Option<HashMap<Key, Session>>> = Mutex::new(None);
 
 /// A node server begins.
 pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOptions, max_frame: u64) {
-    let entry = Server {
-        options,
-        max_frame,
-        cell: server.get_cell(),
-        listening: Mutex::default(),
-    };
+    let entry = Server { options, max_frame, cell: server.get_cell(), listening: Mutex::default() };
     let mut servers = locked(&SERVERS);
     let servers = servers.get_or_insert_default();
     // One that was killed could not unregister itself.

@@ -7,10 +7,10 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use super::encoded::Encoded;
 
 /// Acknowledge after so many envelopes at the latest.
-const ACKNOWLEDGE_FRAMES: u32 = 64;
+const ACKNOWLEDGE_FRAMES: u32 = 256;
 /// Acknowledge after so many bytes at the latest.
 const ACKNOWLEDGE_BYTES: usize = 256 * 1024;
 
@@ -49,7 +49,7 @@ impl std::error::Error for LaneError {}
 
 #[derive(Debug)]
 struct Kept {
-    frame: Bytes,
+    frame: Encoded,
     /// Whether its loss is a message's loss, and not of the session's own housekeeping.
     is_message: bool,
 }
@@ -97,12 +97,12 @@ impl Outbound {
     }
 
     /// Takes the envelope that was encoded with [`next_sequence`](Self::next_sequence).
-    pub(crate) fn push(&mut self, frame: Bytes, is_message: bool) {
+    pub(crate) fn push(&mut self, frame: Encoded, is_message: bool) {
         self.kept.push_back(Kept { frame, is_message });
     }
 
     /// The next envelope for the link, in order, when there is one and no fence holds it back.
-    pub(crate) fn transmit(&mut self) -> Option<Bytes> {
+    pub(crate) fn transmit(&mut self) -> Option<Encoded> {
         if self.fence.is_some_and(|fence| self.sent >= fence) {
             return None;
         }

@@ -116,7 +116,8 @@ impl LinkOptions {
         let name = full_name.split_once('@').map_or(full_name, |(name, _)| name);
         let find = |peer| self.peers.get(&peer).copied().unwrap_or_default();
         let by_name = find(Peer::Name(name.to_owned()));
-        let by_number = number.map_or_else(PeerPolicy::default, |number| find(Peer::Number(number)));
+        let by_number =
+            number.map_or_else(PeerPolicy::default, |number| find(Peer::Number(number)));
         let location = match by_name.location {
             Location::Auto => by_number.location,
             known => known,

@@ -219,7 +219,7 @@ impl Table {
             };
             let acknowledged = lane.inbound.acknowledgement();
             let frame = FrameBody::Acknowledgement(Acknowledgement { lane: *number, acknowledged });
-            _ = link.actor.cast(SessionMessage::Frame(frame.encoded()));
+            _ = link.actor.cast(SessionMessage::Frame(frame.encoded().into()));
         }
     }
 
@@ -322,7 +322,7 @@ impl Table {
             acknowledged: lane.inbound.acknowledgement(),
             body: Some(body),
         };
-        lane.out.push(FrameBody::Envelope(envelope).encoded(), is_message);
+        lane.out.push(envelope.into(), is_message);
     }
 
     fn switch(&mut self, number: u32, to: ActorId) {

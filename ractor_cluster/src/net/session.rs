@@ -11,6 +11,7 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, Supervisi
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::link::encoded::Encoded;
 use crate::link::{Event, LinkEvent};
 use crate::protocol::NetworkMessage;
 use crate::transport::{FrameSink, FrameStream, TransportMessage};
@@ -61,15 +62,13 @@ pub(crate) enum SessionMessage {
     /// Send this.
     Send(NetworkMessage),
     /// Send this, which is encoded already.
-    Frame(Bytes),
+    Frame(Encoded),
     /// This came.
     ObjectAvailable(NetworkMessage),
-    /// This came, as it was sent.
-    Shared(crate::transport::SharedCast),
 }
 
 pub(crate) struct SessionState {
-    outgoing: mpsc::UnboundedSender<TransportMessage>,
+    outgoing: mpsc::UnboundedSender<Encoded>,
     /// Ends with the state: a peer that reads nothing keeps it for ever otherwise.
     _writer: JoinSet<()>,
     reader: ActorRef<SessionReaderMessage>,
@@ -90,7 +89,8 @@ impl Actor for Session {
         let (outgoing, queued) = mpsc::unbounded_channel();
         let mut writer = JoinSet::new();
         writer.spawn(write(sink, queued, myself.clone(), self.peer.clone()));
-        let reader = SessionReader { session: myself.clone() };
+        let reader =
+            SessionReader { session: myself.clone(), handler: Some(self.handler.clone()) };
         let (reader, _) = Actor::spawn_linked(None, reader, frames, myself.get_cell()).await?;
         Ok(SessionState { outgoing, _writer: writer, reader })
     }
@@ -113,17 +113,13 @@ impl Actor for Session {
         // Nobody on either side is told of what comes too late: the connection's end is an event.
         match message {
             SessionMessage::Frame(frame) => {
-                _ = state.outgoing.send(TransportMessage::Bytes(frame));
+                _ = state.outgoing.send(frame);
             }
             SessionMessage::Send(message) => {
-                let frame = message.encode_to_vec().into();
-                _ = state.outgoing.send(TransportMessage::Bytes(frame));
+                _ = state.outgoing.send(Bytes::from(message.encode_to_vec()).into());
             }
             SessionMessage::ObjectAvailable(message) => {
                 _ = self.handler.cast(NodeSessionMessage::MessageReceived(message));
-            }
-            SessionMessage::Shared(cast) => {
-                _ = self.handler.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
             }
         }
         Ok(())
@@ -156,14 +152,18 @@ impl Actor for Session {
 /// Sends what comes in batches, as far as it has come.
 async fn write(
     mut sink: Box<dyn FrameSink>,
-    mut queued: mpsc::UnboundedReceiver<TransportMessage>,
+    mut queued: mpsc::UnboundedReceiver<Encoded>,
     session: ActorRef<SessionMessage>,
     peer: String,
 ) {
     while let Some(first) = queued.recv().await {
         let mut next = Some(first);
-        while let Some(message) = next {
-            if sink.queue(message).is_err() {
+        while let Some(Encoded { head, payload }) = next {
+            let taken = match payload.is_empty() {
+                true => sink.queue(TransportMessage::Bytes(head)),
+                false => sink.queue_parts(head, payload),
+            };
+            if taken.is_err() {
                 // Sessions share only over links that carry what is shared.
                 tracing::error!("a link cannot carry a message, which is lost");
             }
@@ -180,6 +180,8 @@ async fn write(
 /// Reads frames, one after the other.
 struct SessionReader {
     session: ActorRef<SessionMessage>,
+    /// Gets what comes without a detour by the connection's actor, which upstream's tests stand in for.
+    handler: Option<ActorRef<NodeSessionMessage>>,
 }
 
 /// What a reader tells itself.
@@ -192,12 +194,19 @@ impl ractor::Message for SessionReaderMessage {}
 
 impl SessionReader {
     fn deliver(&self, frame: TransportMessage) -> io::Result<()> {
-        _ = match frame {
-            TransportMessage::Arc(cast) => self.session.cast(SessionMessage::Shared(cast)),
-            TransportMessage::Bytes(bytes) => {
-                self.session.cast(SessionMessage::ObjectAvailable(decode(bytes)?))
+        // Nobody is told of what comes too late, as in the connection's actor.
+        match (frame, &self.handler) {
+            (TransportMessage::Arc(cast), handler) => {
+                let shared = NodeSessionMessage::Link(LinkEvent(Event::Shared(cast)));
+                _ = handler.as_ref().map(|handler| handler.cast(shared));
             }
-        };
+            (TransportMessage::Bytes(bytes), Some(handler)) => {
+                _ = handler.cast(NodeSessionMessage::MessageReceived(decode(bytes)?));
+            }
+            (TransportMessage::Bytes(bytes), None) => {
+                _ = self.session.cast(SessionMessage::ObjectAvailable(decode(bytes)?));
+            }
+        }
         Ok(())
     }
 

@@ -103,6 +103,13 @@ fn queue(writer: &mut FrameWriter<Choosy>, frame: &Bytes) {
     writer.queue(TransportMessage::Bytes(frame.clone())).unwrap();
 }
 
+/// The same frame, in two parts.
+fn queue_parts(writer: &mut FrameWriter<Choosy>, frame: &Bytes) {
+    let mut head = frame.clone();
+    let payload = head.split_off(head.len().min(9));
+    writer.queue_parts(head, payload).unwrap();
+}
+
 fn poll_flush(writer: &mut FrameWriter<Choosy>) -> Poll<io::Result<()>> {
     writer.poll_flush(&mut Context::from_waker(Waker::noop()))
 }
@@ -136,6 +143,7 @@ proptest! {
     #[test]
     fn what_is_written_does_not_depend_on_how_it_is_taken(
         frames in frames(), takes in takes(), vectored: bool, batches in prop::collection::vec(1..20_usize, 1..6),
+        parts in prop::collection::vec(any::<bool>(), 60),
     ) {
         let stream = Choosy::new(vectored, takes);
         let seen = stream.seen.clone();
@@ -147,7 +155,10 @@ proptest! {
             }
             let (now, later) = left.split_at(batch.min(left.len()));
             left = later;
-            now.iter().for_each(|frame| queue(&mut writer, frame));
+            for (frame, &parts) in now.iter().zip(&parts) {
+                let queue = if parts { queue_parts } else { queue };
+                queue(&mut writer, frame);
+            }
             // Given up, and taken up again behind the next batch.
             let _ = poll_flush(&mut writer).map(Result::unwrap);
             let queued: usize = frames[..frames.len() - left.len()].iter().map(|it| 8 + it.len()).sum();

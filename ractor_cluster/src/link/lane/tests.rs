@@ -3,15 +3,15 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Accepted, Inbound, LaneError, Outbound};
+use super::{Accepted, Encoded, Inbound, LaneError, Outbound};
 
 /// A frame that tells its number.
-fn frame(sequence: u64) -> Bytes {
-    Bytes::copy_from_slice(&sequence.to_be_bytes())
+fn frame(sequence: u64) -> Encoded {
+    Bytes::copy_from_slice(&sequence.to_be_bytes()).into()
 }
 
-fn sequence(frame: &Bytes) -> u64 {
-    u64::from_be_bytes(frame.as_ref().try_into().unwrap())
+fn sequence(frame: &Encoded) -> u64 {
+    u64::from_be_bytes(frame.head.as_ref().try_into().unwrap())
 }
 
 fn push(out: &mut Outbound) -> u64 {
@@ -157,7 +157,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Pair {
     out: Outbound,
     inbound: Inbound,
-    link: VecDeque<Bytes>,
+    link: VecDeque<Encoded>,
     delivered: Vec<u64>,
 }
 

@@ -711,7 +711,7 @@ impl NodeSessionState {
     /// Sends a frame that is in no envelope, by the best link.
     fn send_frame(&mut self, body: Body) {
         if let Some(link) = self.links.0.as_deref().and_then(|active| active.table.any()) {
-            _ = link.actor.cast(SessionMessage::Frame(body.encoded()));
+            _ = link.actor.cast(SessionMessage::Frame(body.encoded().into()));
         }
     }
 

@@ -53,15 +53,22 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
 
     /// Queues a frame behind those queued before.
     pub fn queue_bytes(&mut self, frame: Bytes) {
-        let copied = frame.len() < self.copied;
-        self.make_room(HEADER + if copied { frame.len() } else { 0 });
-        self.queued += HEADER + frame.len();
-        self.block.put_u64(frame.len() as u64);
+        self.put(&[], frame);
+    }
+
+    /// Queues a frame of two parts, of which the first is copied: it should be small.
+    fn put(&mut self, head: &[u8], rest: Bytes) {
+        let copied = rest.len() < self.copied;
+        let size = head.len() + rest.len();
+        self.make_room(HEADER + if copied { size } else { head.len() });
+        self.queued += HEADER + size;
+        self.block.put_u64(size as u64);
+        self.block.put_slice(head);
         if copied {
-            self.block.put_slice(&frame);
+            self.block.put_slice(&rest);
         } else {
             self.seal();
-            self.chunks.push_back(frame);
+            self.chunks.push_back(rest);
         }
     }
 
@@ -123,6 +130,11 @@ impl<W: AsyncWrite + Unpin + Send + 'static> FrameSink for FrameWriter<W> {
             }
             shared @ TransportMessage::Arc(_) => Err(shared),
         }
+    }
+
+    fn queue_parts(&mut self, head: Bytes, payload: Bytes) -> Result<(), TransportMessage> {
+        self.put(&head, payload);
+        Ok(())
     }
 
     fn queued_bytes(&self) -> usize {

@@ -1,0 +1,107 @@
+//! One of two processes of a bench: `far CONTENDER FOLDER` serves, `near CONTENDER ADDRESS`
+//! measures how it gets there.
+//!
+//! The far one prints its address, the near one that it is connected. Then the near one does what
+//! it reads line by line (see `work.rs`), and answers each with a line of figures. Both end
+//! with their standard input.
+
+mod bare;
+mod cluster;
+mod far;
+mod measure;
+mod work;
+
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
+use crate::work::Work;
+
+/// Whatever goes wrong ends the process.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// How the other process is reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Contender {
+    /// The cluster over TCP.
+    Tcp,
+    /// The cluster over a Unix socket: stock by its hook, the fork by itself.
+    Unix,
+    /// A socket, and no cluster.
+    BareTcp,
+    /// The same.
+    BareUnix,
+}
+
+impl Contender {
+    fn parse(word: &str) -> Result<Self, Failure> {
+        Ok(match word {
+            "tcp" => Self::Tcp,
+            "unix" => Self::Unix,
+            "bare-tcp" => Self::BareTcp,
+            "bare-unix" => Self::BareUnix,
+            _ => return Err(format!("no such contender: {word}").into()),
+        })
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [role, contender, place] = words.as_slice() else {
+        return Err("usage: far CONTENDER FOLDER | near CONTENDER ADDRESS".into());
+    };
+    let contender = Contender::parse(contender)?;
+    let orders = lines();
+    match (role.as_str(), contender) {
+        ("far", Contender::Tcp | Contender::Unix) => {
+            cluster::serve(contender, &PathBuf::from(place), orders).await
+        }
+        ("far", _) => bare::serve(contender, &PathBuf::from(place), orders).await,
+        ("near", Contender::Tcp | Contender::Unix) => {
+            let mut cluster = cluster::Cluster::connect(contender, place).await?;
+            obey(&mut cluster, orders).await?;
+            cluster.end().await;
+            Ok(())
+        }
+        ("near", _) => obey(&mut bare::Bare::connect(contender, place).await?, orders).await,
+        _ => Err(format!("no such role: {role}").into()),
+    }
+}
+
+async fn obey(
+    peer: &mut impl measure::Peer,
+    mut orders: mpsc::UnboundedReceiver<String>,
+) -> Result<(), Failure> {
+    say("connected")?;
+    while let Some(order) = orders.recv().await {
+        let figures = measure::measure(peer, &Work::parse(&order)?).await?;
+        say(&figures.to_string())?;
+    }
+    Ok(())
+}
+
+/// The lines of standard input. The channel ends with it.
+fn lines() -> mpsc::UnboundedReceiver<String> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+        drop(sender);
+        // Who gave the orders is gone; what is under way shall not outlive it for long.
+        std::thread::sleep(std::time::Duration::from_secs(5));
+        std::process::exit(1);
+    });
+    receiver
+}
+
+/// Prints a line at once.
+fn say(line: &str) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{line}")?;
+    Ok(output.flush()?)
+}

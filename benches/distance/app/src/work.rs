@@ -1,0 +1,83 @@
+//! What the near process is told to do, and what it answers.
+
+use std::fmt;
+use std::time::Duration;
+
+use rustix::time::{clock_gettime, ClockId};
+
+use crate::Failure;
+
+/// What the window of a stream of messages holds at most, in bytes and in messages.
+const WINDOW_BYTES: usize = 4 * 1024 * 1024;
+const WINDOW: usize = 1024;
+/// And at least, in messages to each target.
+const LEAST_WINDOW: usize = 8;
+
+/// `KIND PAYLOAD MILLISECONDS`, such as `cast 64 200`.
+pub struct Work {
+    pub kind: Kind,
+    /// Bytes of a message's payload.
+    pub payload: usize,
+    pub duration: Duration,
+}
+
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// One call after the other.
+    Call,
+    /// Casts to so many actors in turn, which tell how far they are.
+    Cast { targets: usize },
+}
+
+impl Work {
+    pub fn parse(line: &str) -> Result<Self, Failure> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [kind, payload, milliseconds] = words.as_slice() else {
+            return Err(format!("no order: {line}").into());
+        };
+        let kind = match *kind {
+            "call" => Kind::Call,
+            "cast" => Kind::Cast { targets: 1 },
+            "fan-out" => Kind::Cast { targets: crate::far::ACTORS },
+            _ => return Err(format!("no such work: {line}").into()),
+        };
+        let duration = Duration::from_millis(milliseconds.parse()?);
+        Ok(Self { kind, payload: payload.parse()?, duration })
+    }
+
+    /// How many messages to each of `targets` may be under way.
+    pub fn window(&self, targets: usize) -> usize {
+        let all = (WINDOW_BYTES / self.payload.max(1)).min(WINDOW);
+        (all / targets).next_power_of_two().max(LEAST_WINDOW)
+    }
+}
+
+/// What came of it; times in nanoseconds.
+#[derive(Default)]
+pub struct Figures {
+    /// Messages delivered, or calls.
+    pub messages: u64,
+    pub elapsed: u64,
+    /// Of the processors, by either process.
+    pub near_cpu: u64,
+    pub far_cpu: u64,
+    /// How long a call took, by quantile, if there were calls.
+    pub quantiles: Option<[u64; 3]>,
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { messages, elapsed, near_cpu, far_cpu, quantiles } = self;
+        write!(f, "{messages} {elapsed} {near_cpu} {far_cpu}")?;
+        if let Some([p50, p99, p999]) = quantiles {
+            write!(f, " {p50} {p99} {p999}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The time that this process has spent on processors, in nanoseconds.
+pub fn cpu() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32).as_nanos() as u64
+}

@@ -1,0 +1,19 @@
+//! Messages between two processes: stock, the fork, and bare sockets, in turns.
+//!
+//! The processes are those of an application (`benches/distance/app`) that is built outside of this
+//! workspace, against stock and against the fork. [`apps`] builds it, [`pair`] runs a near process
+//! beside a far one, [`run`] has pairs of all contenders do a case after the other, and [`table`]
+//! shows what came of it.
+
+mod apps;
+mod case;
+mod cores;
+mod pair;
+mod run;
+mod sample;
+mod table;
+
+pub use run::{Options, run};
+
+/// Whatever goes wrong ends the run.
+pub type Failure = Box<dyn std::error::Error>;

@@ -1,0 +1,169 @@
+//! What one contender did once, and the middle of several.
+
+use std::str::FromStr;
+
+use super::Failure;
+use super::case::{Case, Work};
+
+/// What the near process answers; times in nanoseconds.
+#[derive(Debug, Clone)]
+pub(super) struct Sample {
+    messages: f64,
+    elapsed: f64,
+    near_cpu: f64,
+    far_cpu: f64,
+    /// The median, 99 % and 99.9 % of the calls.
+    quantiles: Vec<f64>,
+}
+
+impl FromStr for Sample {
+    type Err = Failure;
+
+    fn from_str(line: &str) -> Result<Self, Failure> {
+        let numbers = line.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
+        let [messages, elapsed, near_cpu, far_cpu, quantiles @ ..] = numbers.as_slice() else {
+            return Err(format!("no figures: {line}").into());
+        };
+        if *messages < 1.0 {
+            return Err("no message was delivered".into());
+        }
+        Ok(Self {
+            messages: *messages,
+            elapsed: *elapsed,
+            near_cpu: *near_cpu,
+            far_cpu: *far_cpu,
+            quantiles: quantiles.to_vec(),
+        })
+    }
+}
+
+/// What is told of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Figure {
+    P50,
+    P99,
+    P999,
+    Each,
+    PerSecond,
+    Megabytes,
+    NearCpu,
+    FarCpu,
+}
+
+impl Figure {
+    /// Those of a case.
+    pub(super) fn of(case: Case) -> &'static [Self] {
+        match case.work {
+            Work::Call => &[Self::P50, Self::P99, Self::P999, Self::NearCpu, Self::FarCpu],
+            Work::Cast => &[Self::PerSecond, Self::Megabytes, Self::NearCpu, Self::FarCpu],
+            Work::FanOut => &[Self::Each, Self::NearCpu, Self::FarCpu],
+        }
+    }
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::P50 => "p50, µs",
+            Self::P99 => "p99, µs",
+            Self::P999 => "p99.9, µs",
+            Self::Each => "each, µs",
+            Self::PerSecond => "k messages/s",
+            Self::Megabytes => "MB/s",
+            Self::NearCpu => "CPU near, µs",
+            Self::FarCpu => "CPU far, µs",
+        }
+    }
+
+    /// Whether the claim is about it: tails are for reading, and processor time is no time.
+    pub(super) fn is_claimed(self) -> bool {
+        matches!(self, Self::P50 | Self::Each | Self::PerSecond)
+    }
+
+    /// Whether more is better.
+    fn is_rate(self) -> bool {
+        matches!(self, Self::PerSecond | Self::Megabytes)
+    }
+
+    pub(super) fn value(self, case: Case, sample: &Sample) -> f64 {
+        let quantile = |index: usize| sample.quantiles.get(index).map_or(f64::NAN, |it| it / 1e3);
+        let second = sample.messages / sample.elapsed * 1e9;
+        match self {
+            Self::P50 => quantile(0),
+            Self::P99 => quantile(1),
+            Self::P999 => quantile(2),
+            Self::Each => sample.elapsed / sample.messages / 1e3,
+            Self::PerSecond => second / 1e3,
+            Self::Megabytes => second * case.payload as f64 / 1e6,
+            Self::NearCpu => sample.near_cpu / sample.messages / 1e3,
+            Self::FarCpu => sample.far_cpu / sample.messages / 1e3,
+        }
+    }
+
+    /// What `one` needs, divided by what `other` needs: above 1 the other is better.
+    pub(super) fn ratio(self, case: Case, one: &Sample, other: &Sample) -> f64 {
+        let ratio = self.value(case, one) / self.value(case, other);
+        if self.is_rate() { 1.0 / ratio } else { ratio }
+    }
+}
+
+/// The middle of several values, and the middle half of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Middle {
+    pub(super) low: f64,
+    pub(super) median: f64,
+    pub(super) high: f64,
+}
+
+impl Middle {
+    /// Of at least one value.
+    pub(super) fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        let last = values.len() - 1;
+        let at = |quarter: usize| {
+            let place = quarter as f64 / 4.0 * last as f64;
+            let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
+            below + (above - below) * place.fract()
+        };
+        Self { low: at(1), median: at(2), high: at(3) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Figure, Middle, Sample};
+    use crate::distance::case::{Case, Work};
+
+    #[test]
+    fn figures_are_per_message() {
+        let sample: Sample = "1000 2000000 500000 1500000".parse().unwrap();
+        let case = Case { work: Work::Cast, payload: 64 };
+        let value = |figure: Figure| figure.value(case, &sample);
+        assert_eq!(value(Figure::PerSecond), 500.0);
+        assert_eq!(value(Figure::Megabytes), 32.0);
+        assert_eq!(value(Figure::Each), 2.0);
+        assert_eq!(value(Figure::NearCpu), 0.5);
+        assert_eq!(value(Figure::FarCpu), 1.5);
+    }
+
+    #[test]
+    fn a_ratio_above_one_is_in_favour_of_the_second() {
+        let case = Case { work: Work::Cast, payload: 64 };
+        let slow: Sample = "1000 4000 10 10".parse().unwrap();
+        let fast: Sample = "1000 2000 10 10".parse().unwrap();
+        assert_eq!(Figure::PerSecond.ratio(case, &slow, &fast), 2.0);
+        assert_eq!(Figure::Each.ratio(case, &slow, &fast), 2.0);
+    }
+
+    #[test]
+    fn the_middle_is_between_the_quarters() {
+        let middle = Middle::of(vec![5.0, 1.0, 2.0, 4.0, 3.0]);
+        assert_eq!(middle, Middle { low: 2.0, median: 3.0, high: 4.0 });
+        assert_eq!(Middle::of(vec![1.0, 2.0]).median, 1.5);
+    }
+
+    #[test]
+    fn what_is_no_figure_is_refused() {
+        assert!("1 2 3".parse::<Sample>().is_err());
+        assert!("0 1 1 1".parse::<Sample>().is_err());
+        assert!("connected".parse::<Sample>().is_err());
+    }
+}
