@@ -1,9 +1,12 @@
-//! Two nodes in this process, or one here and one in another process: one calls an actor of the
-//! other over TCP.
+//! Two nodes in this process: an actor that both have is called through its group.
 
 use ractor::{call_t, pg, Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use ractor_cluster::node::NodeConnectionMode;
-use ractor_cluster::{IncomingEncryptionMode, NodeServer, RactorClusterMessage};
+use ractor_cluster::node::{NodeConnectionMode, NodeServerSessionInformation};
+use ractor_cluster::{
+    IncomingEncryptionMode, NodeEventSubscription, NodeServer, NodeServerMessage,
+    RactorClusterMessage,
+};
+use tokio::sync::mpsc;
 
 const GROUP: &str = "doublers";
 
@@ -64,51 +67,50 @@ async fn doubler() -> (ActorRef<DoublerMessage>, ractor::concurrency::JoinHandle
 }
 
 /// Starts a node, and gives its port.
-async fn start(name: &str) -> (ActorRef<ractor_cluster::NodeServerMessage>, u16) {
+pub async fn start(name: &str) -> (ActorRef<NodeServerMessage>, u16) {
     let port = free_port();
     let (node, _) = Actor::spawn(None, node(name, port), ()).await.expect("a node starts");
     (node, port)
 }
 
-/// Connects `node` to the one at `port`, and calls the doubler that the group gains by it.
-async fn connect_and_call(node: &ActorRef<ractor_cluster::NodeServerMessage>, port: u16) {
-    ractor_cluster::client_connect(node, ("127.0.0.1", port)).await.expect("they connect");
-    let remote = loop {
-        let members = pg::get_members(&GROUP.to_owned());
-        if let Some(remote) = members.into_iter().find(|member| !member.get_id().is_local()) {
-            break ActorRef::<DoublerMessage>::from(remote);
-        }
-        tokio::task::yield_now().await;
-    };
-    let doubled = call_t!(remote, DoublerMessage::Double, 5000, 21).expect("it answers");
-    assert_eq!(doubled, 42);
+/// Tells that a session is ready.
+struct Readiness(mpsc::UnboundedSender<()>);
+
+impl NodeEventSubscription for Readiness {
+    fn node_session_opened(&self, _: NodeServerSessionInformation) {}
+    fn node_session_disconnected(&self, _: NodeServerSessionInformation) {}
+    fn node_session_authenticated(&self, _: NodeServerSessionInformation) {}
+
+    fn node_session_ready(&self, _: NodeServerSessionInformation) {
+        // The nodes may outlive who listens.
+        _ = self.0.send(());
+    }
 }
 
-/// Two nodes in this process.
+/// Two nodes in this process. Whether the group has the doubler only, or proxies of it as well: each
+/// member answers.
 pub async fn run() {
     let (doubler, ended) = doubler().await;
     let (first, port) = start("first").await;
     let (second, _) = start("second").await;
-    connect_and_call(&second, port).await;
+    let (sender, mut ready) = mpsc::unbounded_channel();
+    for node in [&first, &second] {
+        let (id, subscription) = ("app".to_owned(), Box::new(Readiness(sender.clone())));
+        node.cast(NodeServerMessage::SubscribeToEvents { id, subscription }).expect("it runs");
+    }
+    ractor_cluster::client_connect(&second, ("127.0.0.1", port)).await.expect("they connect");
+    for _ in 0..2 {
+        ready.recv().await.expect("both nodes run");
+    }
+    let members = pg::get_members(&GROUP.to_owned());
+    assert!(members.iter().any(|member| member.get_id().is_local()));
+    for member in members {
+        let member = ActorRef::<DoublerMessage>::from(member);
+        let doubled = call_t!(member, DoublerMessage::Double, 5000, 21).expect("it answers");
+        assert_eq!(doubled, 42);
+    }
     doubler.stop(None);
     ended.await.expect("the doubler ends");
     first.stop(None);
     second.stop(None);
-}
-
-/// A node with a doubler: prints its port, and serves until its standard input is closed.
-pub async fn serve() {
-    let (_doubler, _) = doubler().await;
-    let (_node, port) = start("server").await;
-    println!("{port}");
-    let closed = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
-    closed.await.expect("the reader ends").expect("standard input can be read");
-}
-
-/// A node that calls the doubler of the node at `port`.
-pub async fn call(port: u16) {
-    let (node, _) = start("caller").await;
-    connect_and_call(&node, port).await;
-    node.stop(None);
-    println!("drop-in: 21 doubled over the wire is 42");
 }

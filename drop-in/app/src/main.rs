@@ -3,6 +3,8 @@
 
 #[cfg(feature = "cluster")]
 mod cluster;
+#[cfg(feature = "cluster")]
+mod node;
 
 use std::sync::Arc;
 
@@ -100,13 +102,12 @@ async fn main() {
         eprintln!("drop-in: not done after two minutes");
         std::process::exit(1);
     });
-    // Two of these processes can be nodes of one cluster; see `cluster.rs`.
+    // Two of these processes can be nodes of one cluster; see `node.rs`.
     #[cfg(feature = "cluster")]
     {
         let words: Vec<String> = std::env::args().skip(1).collect();
         match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-            ["serve"] => return cluster::serve().await,
-            ["call", port] => return cluster::call(port.parse().expect("a port")).await,
+            ["node", name] => return node::run(name).await,
             _ => {}
         }
     }

@@ -1,5 +1,7 @@
 //! What comes is no frame, or no frame of a node.
 
+use std::cell::Cell;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use prost::Message as _;
@@ -85,19 +87,16 @@ async fn a_tls_listener_speaks_nothing_else() {
 #[test]
 fn mutated_frames_harm_nobody_else() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let scene = std::cell::RefCell::new(Some(runtime.block_on(Scene::start("mutations"))));
-    let frames: Vec<Vec<u8>> = {
-        let scene = scene.borrow();
-        let scene = scene.as_ref().unwrap();
-        let client = runtime.block_on(scene.client(TransportKind::Tcp));
-        vec![
-            encoded(client.hello()),
-            encoded(Client::name("mutant")),
-            encoded(Frame::Announcement(client.announcement())),
-            encoded(Frame::Settled(Settled { same_process: true })),
-            encoded(AuthBody::ClientStatus(ClientStatus { status: true })),
-        ]
-    };
+    let scene = runtime.block_on(Scene::start("mutations"));
+    let client = runtime.block_on(scene.client(TransportKind::Tcp));
+    let frames = [
+        encoded(client.hello()),
+        encoded(Client::name("mutant")),
+        encoded(Frame::Announcement(client.announcement())),
+        encoded(Frame::Settled(Settled { same_process: true })),
+        encoded(AuthBody::ClientStatus(ClientStatus { status: true })),
+    ];
+    let scene = Cell::new(Some(scene));
     let mutation = (0_usize..4096, any::<u8>());
     let session = proptest::collection::vec(
         (0..frames.len(), proptest::collection::vec(mutation, 0..4)),
@@ -116,16 +115,16 @@ fn mutated_frames_harm_nobody_else() {
                 bytes.extend(frame);
             }
             runtime.block_on(async {
-                let mut scene = scene.borrow_mut();
-                let scene = scene.as_mut().unwrap();
+                let mut all = scene.take().unwrap();
                 let mut client = match joins {
-                    true => scene.guest(TransportKind::Tcp).await,
-                    false => scene.client(TransportKind::Tcp).await,
+                    true => all.guest(TransportKind::Tcp).await,
+                    false => all.client(TransportKind::Tcp).await,
                 };
                 // A node that has had enough takes no more.
                 _ = client.send_bytes(&bytes).await;
                 _ = client.shut_down().await;
                 client.closed().await;
+                scene.set(Some(all));
             });
             Ok(())
         })

@@ -323,7 +323,7 @@ async fn a_certificate_for_another_name_is_refused() {
     // By the name: the node's certificate is for `localhost`.
     let name = "example.org".try_into().expect("it is a name");
     let refused = TlsTransport::connect(&address, name, &scene.connector).await;
-    let error = refused.err().expect("it is another name");
+    let error = refused.expect_err("it is another name");
     assert!(error.to_string().contains("not valid for name"), "{error}");
     // By whom: nobody whom this client trusts has signed it.
     let (_, stranger) = tls("localhost");

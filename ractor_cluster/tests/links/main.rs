@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 /// Those that need network namespaces, which not everybody may make.
 #[cfg(target_os = "linux")]
 fn of_namespaces() -> Vec<Trial> {
-    let tests: [(&str, fn() -> Result<(), Failed>); 3] = [
+    let tests: [(&str, Test); 3] = [
         ("nodes_of_two_networks_stay_on_tcp", namespaces::nodes_of_two_networks_stay_on_tcp),
         (
             "a_node_of_another_network_is_not_local",
