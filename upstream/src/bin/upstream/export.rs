@@ -72,10 +72,17 @@ pub(crate) fn sources(repository: &Repository, name: &str, stock: &Tree) -> Resu
     let mut tree = without_packaging(&whole::sources(&repository.fork, name, stock, &ours)?);
     tree.remove("src/build.rs");
     let package = repository.root.join(name);
-    let tests = package.join("tests");
-    if tests.is_dir() {
-        for (file, content) in Tree::read(&tests)?.iter() {
-            tree.insert(format!("tests/{file}"), content);
+    for name in ["tests", "benches"] {
+        let folder = package.join(name);
+        if !folder.is_dir() {
+            continue;
+        }
+        for (file, content) in Tree::read(&folder)?.iter() {
+            // A bench of the same name includes upstream's, which stands here itself.
+            let path = format!("{name}/{file}");
+            if name == "tests" || tree.get(&path).is_none() {
+                tree.insert(path, content);
+            }
         }
     }
     let manifest = std::fs::read_to_string(package.join("Cargo.toml"))?;
