@@ -1,7 +1,8 @@
 //! The `mycelium` command.
 
+#[cfg(feature = "cluster")]
 mod check;
-#[cfg(all(unix, feature = "demo"))]
+#[cfg(all(unix, feature = "cluster"))]
 mod demo;
 mod doctor;
 mod lockfile;
@@ -25,6 +26,7 @@ enum Command {
     ///
     /// Environment variables count as they do for the node itself. Secrets are not printed. Exit
     /// status: 0 when it is right, 1 when it is not, 2 when the file cannot be read.
+    #[cfg(feature = "cluster")]
     Check {
         /// The configuration.
         #[arg(default_value = "mycelium.toml")]
@@ -46,16 +48,17 @@ enum Command {
     /// one that is treated as remote. Nothing needs to be set up, and nothing is left behind but the
     /// report. Exit status: 0 when every reader got every tick once and in order, 1 when not,
     /// 2 when it could not be run, 130 when it was interrupted.
-    #[cfg(all(unix, feature = "demo"))]
+    #[cfg(all(unix, feature = "cluster"))]
     Demo(demo::args::DemoArgs),
     /// The readers of one distance; `mycelium demo` starts these.
-    #[cfg(all(unix, feature = "demo"))]
+    #[cfg(all(unix, feature = "cluster"))]
     #[command(hide = true)]
     DemoReaders,
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
+        #[cfg(feature = "cluster")]
         Command::Check { file } => check::run(&file),
         Command::Doctor { project } => match doctor::run(&project) {
             Ok(diagnosis) => {
@@ -67,9 +70,9 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         },
-        #[cfg(all(unix, feature = "demo"))]
+        #[cfg(all(unix, feature = "cluster"))]
         Command::Demo(args) => demo::run(&args),
-        #[cfg(all(unix, feature = "demo"))]
+        #[cfg(all(unix, feature = "cluster"))]
         Command::DemoReaders => demo::child::run(),
     }
 }
