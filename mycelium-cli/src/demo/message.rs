@@ -103,7 +103,7 @@ impl Message for Acknowledged {
         let (ticks, rest) = rest.split_first_chunk().ok_or(BoxedDowncastErr)?;
         let (sent_ns, reader) = rest.split_first_chunk().ok_or(BoxedDowncastErr)?;
         Ok(Self {
-            reader: str::from_utf8(reader).map_err(|_| BoxedDowncastErr)?.to_owned(),
+            reader: std::str::from_utf8(reader).map_err(|_| BoxedDowncastErr)?.to_owned(),
             round: u16::from_le_bytes(*round),
             ticks: u64::from_le_bytes(*ticks),
             sent_ns: u64::from_le_bytes(*sent_ns),
