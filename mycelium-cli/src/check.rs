@@ -12,17 +12,26 @@ pub(crate) fn run(file: &Path) -> ExitCode {
             print!("{config}");
             ExitCode::SUCCESS
         }
-        Err(ConfigError::Mistakes(mistakes)) => {
-            for mistake in &mistakes {
+        Err(error) => {
+            tell(&error);
+            ExitCode::from(match error {
+                ConfigError::Mistakes(_) => 1,
+                _ => 2,
+            })
+        }
+    }
+}
+
+/// Prints all that is wrong, on standard error.
+pub(crate) fn tell(error: &ConfigError) {
+    match error {
+        ConfigError::Mistakes(mistakes) => {
+            for mistake in mistakes {
                 eprintln!("{mistake}");
             }
             let s = if mistakes.len() == 1 { "" } else { "s" };
             eprintln!("mycelium: {} mistake{s} in the configuration", mistakes.len());
-            ExitCode::from(1)
         }
-        Err(error) => {
-            eprintln!("mycelium: {error}");
-            ExitCode::from(2)
-        }
+        error => eprintln!("mycelium: {error}"),
     }
 }

@@ -1,33 +1,37 @@
 //! `mycelium demo`: one tick, three distances, shown on recorded trades.
 //!
 //! A feed sends each tick as one `Arc` to readers in its process, in a second process of the machine
-//! and in a third one that is treated as remote. All run the same code.
+//! and in a third one that is treated as remote. All run the same code. `mycelium node` does the same with
+//! these modules, between machines.
 
 pub(crate) mod args;
-mod book;
+pub(crate) mod book;
 mod checksum;
 pub(crate) mod child;
 mod children;
 mod clock;
-mod cluster;
+pub(crate) mod cluster;
 mod counters;
-mod data;
-mod feed;
-mod figures;
+pub(crate) mod data;
+mod distance;
+pub(crate) mod feed;
+pub(crate) mod figures;
+pub(crate) mod find;
 mod histogram;
 mod histogram_svg;
 mod html;
-mod ledger;
-mod message;
-mod outcome;
-mod plan;
-mod progress;
-mod reader;
+pub(crate) mod ledger;
+pub(crate) mod message;
+pub(crate) mod outcome;
+pub(crate) mod plan;
+pub(crate) mod progress;
+pub(crate) mod reader;
+pub(crate) mod reports;
 mod run;
 mod sequence;
-mod signals;
-mod text;
-mod tick;
+pub(crate) mod signals;
+pub(crate) mod text;
+pub(crate) mod tick;
 mod trades;
 
 pub(crate) use run::run;

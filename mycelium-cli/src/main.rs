@@ -1,15 +1,18 @@
 //! The `mycelium` command.
 
+#[cfg(feature = "cluster")]
 mod check;
-#[cfg(all(unix, feature = "demo"))]
+#[cfg(all(unix, feature = "cluster"))]
 mod demo;
 mod doctor;
 mod lockfile;
+#[cfg(all(unix, feature = "cluster"))]
+mod node;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Tools around Mycelium's fork of ractor.
 #[derive(Debug, Parser)]
@@ -25,6 +28,7 @@ enum Command {
     ///
     /// Environment variables count as they do for the node itself. Secrets are not printed. Exit
     /// status: 0 when it is right, 1 when it is not, 2 when the file cannot be read.
+    #[cfg(feature = "cluster")]
     Check {
         /// The configuration.
         #[arg(default_value = "mycelium.toml")]
@@ -46,16 +50,39 @@ enum Command {
     /// one that is treated as remote. Nothing needs to be set up, and nothing is left behind but the
     /// report. Exit status: 0 when every reader got every tick once and in order, 1 when not,
     /// 2 when it could not be run, 130 when it was interrupted.
-    #[cfg(all(unix, feature = "demo"))]
+    #[cfg(all(unix, feature = "cluster"))]
     Demo(demo::args::DemoArgs),
+    /// Runs one node, so that what `mycelium demo` does can be done by hand on several machines.
+    ///
+    /// With --feed it replays recorded trades to the readers of all nodes that are connected, and prints
+    /// link, latencies and throughput for each; with --readers it runs readers until the feed has ended;
+    /// with neither it is a member of the cluster until Ctrl-C. Where it listens, and what happens to its
+    /// peers, is told on standard error. Exit status: 0 when all went well, 1 when a reader did not
+    /// get every tick once and in order, or the feed was gone too early, 2 when the node does not
+    /// start, 130 when the feed was interrupted.
+    #[cfg(all(unix, feature = "cluster"))]
+    Node(node::NodeArgs),
     /// The readers of one distance; `mycelium demo` starts these.
-    #[cfg(all(unix, feature = "demo"))]
+    #[cfg(all(unix, feature = "cluster"))]
     #[command(hide = true)]
     DemoReaders,
 }
 
+/// Reads the arguments, and ends the process when they are wrong.
+fn parse() -> Cli {
+    let command = Cli::command();
+    // Of a replay nothing can be asked where there is no feed.
+    #[cfg(all(unix, feature = "cluster"))]
+    let command = command.mut_subcommand("node", |node| {
+        node.mut_group("ReplayArgs", |replay| replay.multiple(true).requires("feed"))
+    });
+    let parsed = Cli::from_arg_matches(&command.get_matches());
+    parsed.unwrap_or_else(|error| error.exit())
+}
+
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    match parse().command {
+        #[cfg(feature = "cluster")]
         Command::Check { file } => check::run(&file),
         Command::Doctor { project } => match doctor::run(&project) {
             Ok(diagnosis) => {
@@ -67,9 +94,11 @@ fn main() -> ExitCode {
                 ExitCode::from(2)
             }
         },
-        #[cfg(all(unix, feature = "demo"))]
+        #[cfg(all(unix, feature = "cluster"))]
         Command::Demo(args) => demo::run(&args),
-        #[cfg(all(unix, feature = "demo"))]
+        #[cfg(all(unix, feature = "cluster"))]
+        Command::Node(args) => node::run(&args),
+        #[cfg(all(unix, feature = "cluster"))]
         Command::DemoReaders => demo::child::run(),
     }
 }

@@ -1,5 +1,7 @@
 //! `mycelium check`, as people call it.
 
+#![cfg(feature = "cluster")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

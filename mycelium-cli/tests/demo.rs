@@ -1,40 +1,25 @@
 //! `mycelium demo` through its executable: what it says when all goes well, and when it does not.
 
-#![cfg(all(unix, feature = "demo"))]
+#![cfg(all(unix, feature = "cluster"))]
 
-use std::fmt::Write as _;
+mod common;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::DirBuilderExt;
+use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// Far above what any step takes; only a hang reaches it.
-const HANG: Duration = Duration::from_secs(120);
-
-/// A recording of `trades` trades, `apart` milliseconds from each other.
-fn recording(trades: u64, apart: u64) -> String {
-    let mut csv = "timestamp,price,size\n".to_owned();
-    for number in 0..trades {
-        let (time, price) = (1_514_764_800_000 + number * apart, 13_873 + number * 7 % 11);
-        let sign = if number % 3 == 0 { "-" } else { "" };
-        writeln!(csv, "{time},{price}.5,{sign}{}", 1 + number % 100).expect("a string grows");
-    }
-    csv
-}
+use common::{Lines, recording};
 
 /// A running demo, in a folder of its own. Dropped, it is killed, and its children end with it.
 struct Demo {
     /// `None` when it has ended.
     folder: Option<TempDir>,
     coordinator: Child,
-    /// Lines of standard error; they end when the last process that could write one ended.
-    lines: Receiver<String>,
+    /// Of standard error, which all its processes hold as long as they live.
+    lines: Lines,
     children: Vec<Pid>,
 }
 
@@ -50,19 +35,13 @@ struct Ended {
 impl Ended {
     /// The sockets that are left in the demo's runtime folder.
     fn sockets(&self) -> Vec<String> {
-        let files = fs::read_dir(self.folder.path().join("run/mycelium")).into_iter().flatten();
-        files
-            .map(|file| file.expect("it can be read").file_name().to_string_lossy().into_owned())
-            .collect()
+        common::sockets(self.folder.path())
     }
 }
 
 impl Demo {
     fn start(csv: &str, arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("trades.csv"), csv).expect("the recording is written");
-        let mut private = fs::DirBuilder::new();
-        private.mode(0o700).create(folder.path().join("run")).expect("a runtime folder");
+        let folder = common::folder(csv);
         Self::start_in(folder, arguments)
     }
 
@@ -77,36 +56,14 @@ impl Demo {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the demo starts");
-        let stderr = BufReader::new(coordinator.stderr.take().expect("a pipe"));
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
+        let lines = Lines::of(coordinator.stderr.take().expect("a pipe"));
         Self { folder: Some(folder), coordinator, lines, children: Vec::new() }
-    }
-
-    /// Reads standard error up to a line that starts with `start`, and gives the rest of it.
-    fn wait_for(&self, start: &str) -> String {
-        let mut before = String::new();
-        loop {
-            match self.lines.recv_timeout(HANG) {
-                Ok(line) => match line.strip_prefix(start) {
-                    Some(rest) => return rest.to_owned(),
-                    None => before += &format!("{line}\n"),
-                },
-                Err(error) => panic!("no line `{start}`: {error}; before:\n{before}"),
-            }
-        }
     }
 
     /// Waits for both children to be started.
     fn wait_for_children(&mut self) {
         for start in ["same machine: process ", "remote: process "] {
-            let pid = self.wait_for(start).parse().expect("a process id");
+            let pid = self.lines.wait_for(start).parse().expect("a process id");
             self.children.push(Pid::from_raw(pid).expect("a process id"));
         }
     }
@@ -121,7 +78,7 @@ impl Demo {
     }
 
     fn end_with_report(mut self, report: &str) -> Ended {
-        self.wait_for_silence();
+        self.lines.rest();
         let mut words = String::new();
         let mut stdout = self.coordinator.stdout.take().expect("a pipe");
         stdout.read_to_string(&mut words).expect("it is text");
@@ -132,17 +89,6 @@ impl Demo {
         let folder = self.folder.take().expect("it has not ended before");
         let report = fs::read_to_string(folder.path().join(report)).ok();
         Ended { status, words, report, folder }
-    }
-
-    /// All processes hold the other side of standard error as long as they live.
-    fn wait_for_silence(&self) {
-        loop {
-            match self.lines.recv_timeout(HANG) {
-                Ok(_) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => panic!("a process of the demo hangs"),
-            }
-        }
     }
 }
 
@@ -220,7 +166,7 @@ fn kill_a_child(child: usize, first: u64, moment: Option<&str>) {
     let mut demo = Demo::start(&recording(TICKS, 1), &["--seconds", "1"]);
     demo.wait_for_children();
     if let Some(moment) = moment {
-        demo.wait_for(moment);
+        demo.lines.wait_for(moment);
     }
     kill_process(demo.children[child], Signal::KILL).expect("it runs");
     let ended = demo.end();
@@ -269,8 +215,8 @@ fn a_child_is_killed_while_it_alone_is_sent_ticks() {
 
 #[test]
 fn a_child_is_killed_while_all_are_sent_ticks() {
-    kill_a_child(0, 8, Some("flat out, all distances"));
-    kill_a_child(1, 16, Some("flat out, all distances"));
+    kill_a_child(0, 8, Some("flat out, all at once"));
+    kill_a_child(1, 16, Some("flat out, all at once"));
 }
 
 #[test]
@@ -282,7 +228,7 @@ fn a_child_is_killed_at_recorded_pace() {
 fn both_children_are_killed() {
     let mut demo = Demo::start(&recording(3_000, 1), &["--seconds", "1"]);
     demo.wait_for_children();
-    demo.wait_for("flat out, remote alone");
+    demo.lines.wait_for("flat out, remote alone");
     for child in &demo.children {
         kill_process(*child, Signal::KILL).expect("it runs");
     }
@@ -294,11 +240,11 @@ fn both_children_are_killed() {
 
 #[test]
 fn children_end_when_the_coordinator_is_killed() {
-    for moment in [None, Some("flat out, same process alone"), Some("flat out, all distances")] {
+    for moment in [None, Some("flat out, same process alone"), Some("flat out, all at once")] {
         let mut demo = Demo::start(&recording(3_000, 1), &[]);
         demo.wait_for_children();
         if let Some(moment) = moment {
-            demo.wait_for(moment);
+            demo.lines.wait_for(moment);
         }
         kill_process(demo.coordinator(), Signal::KILL).expect("it runs");
         // Which checks that the children have ended.
@@ -313,13 +259,13 @@ fn an_interrupted_run_tells_what_it_has() {
     for (signal, moment) in [
         (Signal::INT, "flat out, same machine alone"),
         (Signal::INT, "recorded pace"),
-        (Signal::TERM, "flat out, all distances"),
+        (Signal::TERM, "flat out, all at once"),
     ] {
         // At recorded pace it would take a quarter of an hour.
         let mut demo =
             Demo::start(&recording(3_000, 300), &["--ticks", "2500", "--seconds", "900"]);
         demo.wait_for_children();
-        demo.wait_for(moment);
+        demo.lines.wait_for(moment);
         kill_process(demo.coordinator(), signal).expect("it runs");
         let ended = demo.end();
         assert_eq!(ended.status.code(), Some(130), "{}", ended.words);
@@ -332,9 +278,9 @@ fn an_interrupted_run_tells_what_it_has() {
 /// Runs the demo where it cannot run, and gives what it says.
 fn refused(csv: &str, arguments: &[&str]) -> String {
     let mut demo = Demo::start(csv, arguments);
-    let words: Vec<String> = demo.lines.iter().collect();
-    assert_eq!(demo.coordinator.wait().expect("it ends").code(), Some(2), "{words:?}");
-    words.join("\n")
+    let words = demo.lines.rest();
+    assert_eq!(demo.coordinator.wait().expect("it ends").code(), Some(2), "{words}");
+    words
 }
 
 #[test]

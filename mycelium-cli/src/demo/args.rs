@@ -1,15 +1,23 @@
-//! What can be asked of the demo.
+//! What can be asked of a replay, and of the demo.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
+use super::data::Recording;
+use super::plan::{Plan, Round};
+use super::tick::FIXED_BYTES;
+use super::trades;
+
 /// The largest payload; a frame of the cluster may hold 16 MiB.
 const MOST_PAYLOAD: usize = 8 << 20;
 
-/// Options of `mycelium demo`.
+/// Bytes of ticks that are replayed flat out by default.
+const DEFAULT_BYTES: usize = 40_000_000;
+
+/// What is replayed.
 #[derive(Debug, Args)]
-pub(crate) struct DemoArgs {
+pub(crate) struct ReplayArgs {
     /// A recording of your own: a CSV of `timestamp in ms,price,signed size`.
     ///
     /// Without it a published one of a million trades is fetched once, and kept in the user's cache
@@ -27,6 +35,26 @@ pub(crate) struct DemoArgs {
     /// How long the replay at recorded pace takes: the busiest stretch of that length is taken.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=3600))]
     pub(crate) seconds: u16,
+}
+
+impl ReplayArgs {
+    /// The replays of a recording to the readers of a plan.
+    pub(crate) fn rounds(&self, plan: &Plan, recording: &Recording) -> Vec<Round> {
+        let by_default = || DEFAULT_BYTES / (FIXED_BYTES + self.payload);
+        let ticks = self
+            .ticks
+            .map_or_else(by_default, |ticks| usize::try_from(ticks).unwrap_or(usize::MAX));
+        let flat_out = 0..ticks.clamp(1, recording.trades.len());
+        let paced = trades::busiest(&recording.trades, i64::from(self.seconds) * 1000);
+        plan.rounds(&flat_out, paced)
+    }
+}
+
+/// Options of `mycelium demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
     /// Where the report with latency histograms is written.
     #[arg(long, value_name = "FILE", default_value = "mycelium-demo.html")]
     pub(crate) report: PathBuf,

@@ -9,13 +9,12 @@ use std::process::{ExitCode, exit};
 use std::thread;
 use std::time::Duration;
 
-use ractor::{ActorRef, pg};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::cluster::Node;
-use super::message::Acknowledged;
-use super::plan::{Distance, FEED_GROUP};
+use super::distance::{Distance, READERS};
+use super::find::find_feed;
 use super::reader;
 
 /// What the coordinator tells.
@@ -24,7 +23,6 @@ pub(crate) struct Start {
     pub(crate) distance: Distance,
     pub(crate) cookie: String,
     pub(crate) coordinator: SocketAddr,
-    pub(crate) acknowledge_every: u64,
 }
 
 /// How long the node may take to close its connections, before the process ends without it.
@@ -87,19 +85,10 @@ async fn serve(start: Start, mut end: oneshot::Receiver<()>) -> Result<(), Strin
 /// Starts the node and the readers.
 async fn read(start: Start) -> Result<Node, String> {
     let node = Node::join(start.distance, &start.cookie, start.coordinator).await?;
-    let feed = find_feed().await;
-    reader::start(start.distance, start.acknowledge_every, &feed)
+    // The coordinator decides for how long.
+    let feed = find_feed().await?;
+    reader::start(&start.distance.to_string(), READERS, &feed)
         .await
         .map_err(|error| format!("a reader does not start: {error}"))?;
     Ok(node)
-}
-
-/// Waits for the feed to appear in its group; the coordinator decides for how long.
-async fn find_feed() -> ActorRef<Acknowledged> {
-    loop {
-        if let Some(feed) = pg::get_members(&FEED_GROUP.to_owned()).pop() {
-            return feed.into();
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }

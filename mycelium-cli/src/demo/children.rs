@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::child::Start;
+use super::distance::Distance;
 use super::ledger::Ledger;
-use super::plan::Distance;
 
 /// How long a child may take to end when it is told to.
 const PARTING: Duration = Duration::from_secs(5);
@@ -63,7 +63,9 @@ impl ReaderProcess {
         let dismissed = Arc::new(AtomicBool::new(false));
         let ended = tokio::spawn(watch(child, stdout, dismissed.clone(), {
             let ledger = ledger.clone();
-            move |why| ledger.lose_process(distance, &format!("its process {pid} ended: {why}"))
+            move |why| {
+                ledger.lose_place(distance.index(), &format!("its process {pid} ended: {why}"))
+            }
         }));
         Ok(Self { distance, pid, stdin, dismissed, ended })
     }

@@ -17,7 +17,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::plan::Distance;
+use super::distance::{Distance, HOST};
+use super::plan::Place;
 
 /// The node of the feed.
 const FEED: &str = "feed";
@@ -48,7 +49,7 @@ impl Node {
             0,
             cookie.to_owned(),
             name.to_owned(),
-            "localhost".to_owned(),
+            HOST.to_owned(),
             Some(IncomingEncryptionMode::Raw),
             Some(NodeConnectionMode::Isolated),
         )
@@ -66,7 +67,7 @@ impl Node {
     /// A sentence that names what does not work.
     pub(crate) async fn listen(cookie: &str) -> Result<(Self, SocketAddr), String> {
         // All that is said of the distances: that one of them is not where it is found to be.
-        let remote = Peer::named(node_name(Distance::Remote));
+        let remote = Peer::named(Distance::Remote.node_name());
         let links = LinkOptions::default().with_peer(remote, elsewhere());
         let mut node = Self::start(FEED, cookie, links).await?;
         // A listener of ours: the node server's own does not tell its port.
@@ -86,7 +87,7 @@ impl Node {
         cookie: &str,
         feed: SocketAddr,
     ) -> Result<Self, String> {
-        let name = node_name(distance);
+        let name = distance.node_name();
         let links = match distance {
             Distance::SameProcess | Distance::SameMachine => LinkOptions::default(),
             Distance::Remote => LinkOptions::default()
@@ -116,31 +117,37 @@ fn elsewhere() -> PeerPolicy {
     PeerPolicy::default().with_location(Location::Remote).with_preference(TransportPreference::Tcp)
 }
 
-/// The name of the node with the readers at a distance.
-fn node_name(distance: Distance) -> String {
-    distance.to_string().replace(' ', "-")
-}
-
 impl Link {
-    /// What carries ticks over `distance` from this process now; `None` when the peer is not there.
-    pub(crate) fn to(distance: Distance) -> Option<Self> {
-        if distance == Distance::SameProcess {
+    /// What carries ticks to a place from this process now; `None` when the peer is not there.
+    pub(crate) fn to(place: &Place) -> Option<Self> {
+        let Some(name) = &place.peer else {
             let (kind, locality) = (TransportKind::Arc, Locality::SameProcess);
             return Some(Self { kind: kind.to_string(), locality: locality.to_string() });
-        }
-        let name = node_name(distance);
-        let of_it = |full: &str| full.split_once('@').map_or(full, |(name, _)| name) == name;
-        let peer = peers::list().into_iter().find(|peer| of_it(&peer.name))?;
+        };
+        let peer = peers::list().into_iter().find(|peer| peer.name == *name)?;
         let kind = peer.active()?.to_string();
         Some(Self { kind, locality: peer.locality.to_string() })
     }
 
-    /// Waits for the peer of this machine to be reached by a link that does not leave it, but not
-    /// for long: ticks may as well be sent by another link, and the better one be taken meanwhile.
-    pub(crate) async fn settle() {
+    /// The link that was taken, or both when another one was taken during the run.
+    pub(crate) fn changed(before: Option<Self>, after: Option<Self>) -> Self {
+        match (before, after) {
+            (Some(before), Some(after)) if before != after => Self {
+                kind: format!("{}, then {}", before.kind, after.kind),
+                locality: after.locality,
+            },
+            (Some(link), _) | (None, Some(link)) => link,
+            (None, None) => Self { kind: "none".to_owned(), locality: "not there".to_owned() },
+        }
+    }
+
+    /// Waits for the peer at a place of this machine to be reached by a link that does not leave it,
+    /// but not for long: ticks may as well be sent by another link, and the better one be taken
+    /// meanwhile.
+    pub(crate) async fn settle(place: &Place) {
         let mut events = peers::events();
         let settled = async {
-            while Self::to(Distance::SameMachine).is_some_and(|link| link.kind == "tcp") {
+            while Self::to(place).is_some_and(|link| link.kind == "tcp") {
                 // Events that were missed are as good as any: the state is looked at again.
                 let _ = events.recv().await;
             }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::pg;
+use ractor::{ActorCell, pg};
 use tokio::time::Instant;
 
 use super::book::Book;
@@ -13,7 +13,7 @@ use super::clock;
 use super::counters::Counters;
 use super::ledger::{LEFT, Ledger};
 use super::message::ReaderMessage;
-use super::plan::{ALL_READERS, Kind, Round, reader_number};
+use super::plan::{Kind, Plan, Round};
 use super::progress::Progress;
 use super::tick::{FIXED_BYTES, Tick};
 use super::trades::Trade;
@@ -44,7 +44,7 @@ pub(crate) struct Replay {
     pub(crate) ticks: u64,
     pub(crate) bytes: u64,
     /// Of them, those sent to each reader.
-    pub(crate) sent: [u64; ALL_READERS],
+    pub(crate) sent: Vec<u64>,
     /// What a reader that gets all of them folds them into.
     pub(crate) checksum: Checksum,
     /// When the first was sent, on the clock that all processes share.
@@ -57,12 +57,13 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(crate) fn new(round: Round) -> Self {
+    /// One that has not begun, in a run with so many readers.
+    pub(crate) fn new(round: Round, readers: usize) -> Self {
         Self {
             round,
             ticks: 0,
             bytes: 0,
-            sent: [0; ALL_READERS],
+            sent: vec![0; readers],
             checksum: Checksum::default(),
             first_ns: clock::now_ns(),
             counters: Counters::now(),
@@ -144,6 +145,7 @@ pub(crate) struct Feed<'a> {
     pub(crate) step: i64,
     /// Bytes of payload.
     pub(crate) payload: usize,
+    pub(crate) plan: &'a Plan,
     pub(crate) ledger: &'a Ledger,
 }
 
@@ -158,7 +160,7 @@ impl Feed<'_> {
     ) {
         let mut before = 0;
         for (index, round) in rounds.iter().enumerate() {
-            replays.push(Replay::new(round.clone()));
+            replays.push(Replay::new(round.clone(), self.plan.readers().len()));
             let replay = replays.last_mut().expect("one was just added");
             progress.begin(replay);
             self.replay(index, replay, |replay| progress.show(before, replay)).await;
@@ -174,8 +176,9 @@ impl Feed<'_> {
         let window = window(self.payload);
         let stride = (window / 8).max(1);
         let kind = replay.round.kind;
-        let group = kind.group();
+        let group = self.plan.group(kind);
         let mut live = self.live(kind);
+        self.part_with_others(kind, &live);
         let start = Instant::now();
         replay.first_ns = clock::now_ns();
         for tick_index in 0..trades.len() {
@@ -217,42 +220,49 @@ impl Feed<'_> {
         replay.complete = true;
     }
 
-    /// Who takes part and can be reached. Who is lost leaves the groups, so that nothing more piles
-    /// up on the way to it.
+    /// Who takes part and can be reached. When somebody cannot, nothing more is sent there.
     fn live(&self, kind: Kind) -> Vec<usize> {
         let entries = self.ledger.entries();
-        let takes_part = |reader: &usize| kind.includes(*reader);
-        let (live, lost): (Vec<usize>, Vec<usize>) =
-            (0..ALL_READERS).filter(takes_part).partition(|reader| entries[*reader].gone.is_none());
-        if !lost.is_empty() {
-            let group = kind.group();
-            let members = pg::get_members(&group).into_iter().filter(|member| {
-                let number = member.get_name().and_then(|name| reader_number(&name));
-                number.is_some_and(|number| lost.contains(&number))
-            });
-            let members: Vec<_> = members.collect();
-            if !members.is_empty() {
-                pg::leave(group, members);
-            }
+        let part = self.plan.part(kind);
+        let is_live = |reader: &usize| entries[*reader].gone.is_none();
+        let live: Vec<usize> = part.clone().filter(is_live).collect();
+        if live.len() != part.len() {
+            self.part_with_others(kind, &live);
         }
         live
     }
 
-    /// Notes who did not get a tick that others got.
+    fn number_of(&self, member: &ActorCell) -> Option<usize> {
+        self.plan.number_of(&member.get_name()?)
+    }
+
+    /// Lets those leave the group who are lost, or came when all were counted, so that nothing piles
+    /// up on the way to them.
+    fn part_with_others(&self, kind: Kind, live: &[usize]) {
+        let group = self.plan.group(kind);
+        let is_live =
+            |member: &ActorCell| self.number_of(member).is_some_and(|it| live.contains(&it));
+        let members = pg::get_members(&group).into_iter();
+        let others: Vec<_> = members.filter(|member| !is_live(member)).collect();
+        if !others.is_empty() {
+            pg::leave(group, others);
+        }
+    }
+
+    /// Notes who did not get a tick that others got, and parts with who got one and should not.
     fn find_missing(&self, kind: Kind, report: &pg::Broadcast) {
         for (member, reason) in report.failed() {
-            if let Some(reader) = member.get_name().and_then(|name| reader_number(&name)) {
+            if let Some(reader) = self.number_of(member) {
                 self.ledger.lose(reader, &format!("a tick could not be sent to it: {reason}"));
             }
         }
-        let members = pg::get_members(&kind.group());
+        let members = pg::get_members(&self.plan.group(kind));
         let there: HashSet<usize> =
-            members.iter().filter_map(|member| reader_number(&member.get_name()?)).collect();
-        for reader in (0..ALL_READERS).filter(|reader| kind.includes(*reader)) {
-            if !there.contains(&reader) {
-                self.ledger.lose(reader, LEFT);
-            }
+            members.iter().filter_map(|member| self.number_of(member)).collect();
+        for reader in self.plan.part(kind).filter(|reader| !there.contains(reader)) {
+            self.ledger.lose(reader, LEFT);
         }
+        self.part_with_others(kind, &self.live(kind));
     }
 }
 

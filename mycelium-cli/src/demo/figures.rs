@@ -1,13 +1,14 @@
 //! The figures of a run, as rows for people.
 
+use super::histogram::Latencies;
 use super::outcome::Outcome;
-use super::plan::{Distance, Kind};
+use super::plan::{Kind, Place};
 
-/// Rows under a heading, with a column for each distance.
+/// Rows under a heading, with a column for each place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Section {
     pub(crate) title: String,
-    pub(crate) rows: Vec<(&'static str, [String; 3])>,
+    pub(crate) rows: Vec<(&'static str, Vec<String>)>,
 }
 
 /// What is not known.
@@ -15,8 +16,8 @@ const NONE: &str = "–";
 
 /// All figures of a run.
 pub(crate) fn sections(outcome: &Outcome) -> Vec<Section> {
-    let kind = outcome.links.each_ref().map(|link| link.kind.clone());
-    let locality = outcome.links.each_ref().map(|link| link.locality.clone());
+    let kind = outcome.links.iter().map(|link| link.kind.clone()).collect();
+    let locality = outcome.links.iter().map(|link| link.locality.clone()).collect();
     let mut sections = vec![Section {
         title: "link".to_owned(),
         rows: vec![("chosen", kind), ("the peer is", locality)],
@@ -28,44 +29,46 @@ pub(crate) fn sections(outcome: &Outcome) -> Vec<Section> {
             Kind::Together => false,
             Kind::Paced => true,
         };
-        let column = |distance| speed_and_latency(outcome, distance, index, paced);
-        sections.push(section(replay.round.kind.to_string(), Distance::ALL.map(column)));
+        let column = |place| speed_and_latency(outcome, place, index, paced);
+        let columns: Vec<_> = outcome.plan.places().iter().map(column).collect();
+        sections.push(section(replay.round.title.clone(), &columns));
     }
     sections
 }
 
-/// One column of each replay to a distance alone, where costs can be told apart.
+/// One column of each replay to a place alone, where costs can be told apart.
 fn alone(outcome: &Outcome) -> Option<Section> {
-    let columns = Distance::ALL.map(|distance| {
-        let of = |kind| outcome.replays.iter().position(|replay| replay.round.kind == kind);
-        let index = of(Kind::Alone(distance))?;
-        let mut column = speed_and_latency(outcome, distance, index, false)?;
+    let columns = outcome.plan.places().iter().enumerate().map(|(number, place)| {
+        let kind = Kind::Alone(number);
+        let index = outcome.replays.iter().position(|replay| replay.round.kind == kind)?;
+        let mut column = speed_and_latency(outcome, place, index, false)?;
         let counters = outcome.replays[index].counters();
         column.push(("bytes serialised", bytes(counters.serialised_bytes as f64)));
         column.push(("copies made by the feed", count(counters.copies)));
-        let apart = match distance {
-            Distance::SameProcess => Some(counters.copies),
-            Distance::SameMachine | Distance::Remote => outcome.copies_apart(distance),
+        let apart = match place.peer {
+            None => Some(counters.copies),
+            Some(_) => outcome.copies_apart(place),
         };
         column.push(("copies made by the readers", apart.map_or(NONE.to_owned(), count)));
         Some(column)
     });
+    let columns: Vec<_> = columns.collect();
     columns
         .iter()
         .any(Option::is_some)
-        .then(|| section("flat out, each distance alone".to_owned(), columns))
+        .then(|| section("flat out, each alone".to_owned(), &columns))
 }
 
 type Column = Vec<(&'static str, String)>;
 
-fn section(title: String, columns: [Option<Column>; 3]) -> Section {
+fn section(title: String, columns: &[Option<Column>]) -> Section {
     let labels = columns.iter().flatten().next();
     let rows = labels.into_iter().flatten().enumerate().map(|(index, (label, _))| {
         let cell = |column: &Option<Column>| match column {
             Some(column) => column[index].1.clone(),
             None => NONE.to_owned(),
         };
-        (*label, columns.each_ref().map(cell))
+        (*label, columns.iter().map(cell).collect())
     });
     let rows = rows.collect();
     Section { title, rows }
@@ -73,11 +76,11 @@ fn section(title: String, columns: [Option<Column>; 3]) -> Section {
 
 fn speed_and_latency(
     outcome: &Outcome,
-    distance: Distance,
+    place: &Place,
     index: usize,
     paced: bool,
 ) -> Option<Column> {
-    let seen = outcome.seen(distance, index)?;
+    let seen = outcome.seen(place, index)?;
     let per_second = |amount: u64| amount as f64 / seen.seconds.max(1e-9);
     let mut column = Vec::new();
     // At recorded pace the speed is the recording's.
@@ -86,8 +89,17 @@ fn speed_and_latency(
     }
     column.push(("messages per second", count(per_second(seen.messages) as u64)));
     column.push(("bytes per second", bytes(per_second(seen.bytes))));
+    let told = |latencies: &Latencies, percent| {
+        latencies.percentile(percent).map_or(NONE.to_owned(), time)
+    };
     for (label, percent) in PERCENTILES {
-        column.push((label, seen.latencies.percentile(percent).map_or(NONE.to_owned(), time)));
+        column.push((label, told(&seen.latencies, percent)));
+    }
+    // What can be compared where latencies cannot.
+    if outcome.other_clocks().next().is_some() {
+        for (label, percent) in ROUND_TRIPS {
+            column.push((label, told(&seen.round_trips, percent)));
+        }
     }
     Some(column)
 }
@@ -95,6 +107,9 @@ fn speed_and_latency(
 /// The percentiles that are told.
 pub(crate) const PERCENTILES: [(&str, f64); 3] =
     [("latency p50", 50.0), ("latency p99", 99.0), ("latency p99.9", 99.9)];
+
+/// Those of round trips; too few ticks are acknowledged for more.
+const ROUND_TRIPS: [(&str, f64); 2] = [("round trip p50", 50.0), ("round trip p99", 99.0)];
 
 /// A time in nanoseconds, with three digits.
 pub(crate) fn time(nanoseconds: u64) -> String {

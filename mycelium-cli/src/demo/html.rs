@@ -6,7 +6,7 @@ use super::figures::{self, Section};
 use super::histogram::Latencies;
 use super::histogram_svg::{self, Axis};
 use super::outcome::{Fault, Outcome};
-use super::plan::{Distance, Kind};
+use super::plan::Kind;
 use super::text;
 
 const STYLE: &str = "\
@@ -44,7 +44,7 @@ pub(crate) fn render(outcome: &Outcome, faults: &[Fault]) -> String {
         page.push_str("</ul>\n");
     }
     for section in figures::sections(outcome) {
-        table(&mut page, &section);
+        table(&mut page, outcome, &section);
     }
     page.push_str(
         "<p>Latency is the time from sending a tick to its handling by a reader. Flat out it \
@@ -58,11 +58,11 @@ pub(crate) fn render(outcome: &Outcome, faults: &[Fault]) -> String {
     page
 }
 
-fn table(page: &mut String, section: &Section) {
+fn table(page: &mut String, outcome: &Outcome, section: &Section) {
     let title = escaped(&section.title);
     write!(page, "<table>\n<caption>{title}</caption>\n<thead><tr><th>").expect("a string grows");
-    for distance in Distance::ALL {
-        write!(page, "<th scope=\"col\">{distance}").expect("a string grows");
+    for place in outcome.plan.places() {
+        write!(page, "<th scope=\"col\">{}", escaped(&place.name)).expect("a string grows");
     }
     page.push_str("\n<tbody>\n");
     for (label, cells) in &section.rows {
@@ -76,30 +76,27 @@ fn table(page: &mut String, section: &Section) {
 }
 
 /// What histograms stand together, on one axis.
-const SORTS: [&str; 3] = [
-    "Latency flat out, each distance alone",
-    "Latency flat out, all distances at once",
-    "Latency at recorded pace",
-];
+const SORTS: [&str; 3] =
+    ["Latency flat out, each alone", "Latency flat out, all at once", "Latency at recorded pace"];
 
-/// The sort that what a distance saw of a replay belongs to; none, if it was not meant.
-fn sort(kind: Kind, distance: Distance) -> Option<usize> {
+/// The sort that what a place saw of a replay belongs to; none, if it was not meant.
+fn sort(kind: Kind, place: usize) -> Option<usize> {
     match kind {
-        Kind::Alone(only) => (only == distance).then_some(0),
+        Kind::Alone(only) => (only == place).then_some(0),
         Kind::Together => Some(1),
         Kind::Paced => Some(2),
     }
 }
 
-/// A histogram for each distance and replay.
+/// A histogram for each place and replay.
 fn histograms(page: &mut String, outcome: &Outcome) {
     for (index_of_sort, title) in SORTS.into_iter().enumerate() {
-        let mut pictures: Vec<(Distance, Latencies)> = Vec::new();
+        let mut pictures: Vec<(usize, Latencies)> = Vec::new();
         for (index, replay) in outcome.replays.iter().enumerate() {
-            for distance in Distance::ALL {
-                if sort(replay.round.kind, distance) == Some(index_of_sort) {
-                    let seen = outcome.seen(distance, index);
-                    pictures.extend(seen.map(|seen| (distance, seen.latencies)));
+            for (number, place) in outcome.plan.places().iter().enumerate() {
+                if sort(replay.round.kind, number) == Some(index_of_sort) {
+                    let seen = outcome.seen(place, index);
+                    pictures.extend(seen.map(|seen| (number, seen.latencies)));
                 }
             }
         }
@@ -108,14 +105,15 @@ fn histograms(page: &mut String, outcome: &Outcome) {
         }
         writeln!(page, "<h2>{title}</h2>").expect("a string grows");
         let axis = Axis::of(pictures.iter().map(|(_, latencies)| latencies));
-        for (distance, latencies) in &pictures {
+        for (number, latencies) in &pictures {
+            let place = &outcome.plan.places()[*number].name;
             let messages = figures::count(latencies.len());
-            let name = format!("{title}: {distance}");
+            let name = format!("{title}: {place}");
             let picture = histogram_svg::render(&escaped(&name), latencies, axis);
-            let link = escaped(&outcome.links[distance.index()].kind);
+            let (place, link) = (escaped(place), escaped(&outcome.links[*number].kind));
             writeln!(
                 page,
-                "<figure>\n<figcaption>{distance}, {link}: {messages} messages</figcaption>\n\
+                "<figure>\n<figcaption>{place}, {link}: {messages} messages</figcaption>\n\
                  {picture}</figure>"
             )
             .expect("a string grows");

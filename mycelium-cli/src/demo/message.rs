@@ -69,12 +69,19 @@ impl SharedMessage for ReaderMessage {
 }
 
 /// To the feed: a reader handled this many ticks of a replay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
-    pub(crate) reader: u16,
+    /// Its name: readers of other machines do not know their numbers.
+    pub(crate) reader: String,
     pub(crate) round: u16,
     pub(crate) ticks: u64,
+    /// When the last of them was sent, as the feed wrote it: by the feed's clock alone it knows how
+    /// long tick and acknowledgement were under way.
+    pub(crate) sent_ns: u64,
 }
+
+/// Bytes of an encoded [`Acknowledged`] before the name.
+const ACKNOWLEDGED_BYTES: usize = 18;
 
 impl Message for Acknowledged {
     fn serializable() -> bool {
@@ -82,21 +89,24 @@ impl Message for Acknowledged {
     }
 
     fn serialize(self) -> Result<SerializedMessage, BoxedDowncastErr> {
-        let mut args = Vec::with_capacity(12);
-        args.extend(self.reader.to_le_bytes());
+        let mut args = Vec::with_capacity(ACKNOWLEDGED_BYTES + self.reader.len());
         args.extend(self.round.to_le_bytes());
         args.extend(self.ticks.to_le_bytes());
+        args.extend(self.sent_ns.to_le_bytes());
+        args.extend(self.reader.as_bytes());
         Ok(SerializedMessage::Cast { variant: String::new(), args, metadata: None })
     }
 
     fn deserialize(message: SerializedMessage) -> Result<Self, BoxedDowncastErr> {
         let SerializedMessage::Cast { args, .. } = message else { return Err(BoxedDowncastErr) };
-        let bytes: [u8; 12] = args.try_into().map_err(|_| BoxedDowncastErr)?;
-        let [a, b, c, d, ticks @ ..] = bytes;
+        let (round, rest) = args.split_first_chunk().ok_or(BoxedDowncastErr)?;
+        let (ticks, rest) = rest.split_first_chunk().ok_or(BoxedDowncastErr)?;
+        let (sent_ns, reader) = rest.split_first_chunk().ok_or(BoxedDowncastErr)?;
         Ok(Self {
-            reader: u16::from_le_bytes([a, b]),
-            round: u16::from_le_bytes([c, d]),
-            ticks: u64::from_le_bytes(ticks),
+            reader: std::str::from_utf8(reader).map_err(|_| BoxedDowncastErr)?.to_owned(),
+            round: u16::from_le_bytes(*round),
+            ticks: u64::from_le_bytes(*ticks),
+            sent_ns: u64::from_le_bytes(*sent_ns),
         })
     }
 }
@@ -111,14 +121,15 @@ mod tests {
     proptest! {
         #[test]
         fn messages_come_back_from_their_serialised_form(
-            tick in any_tick(), (reader, round, ticks) in any::<(u16, u16, u64)>(),
+            tick in any_tick(),
+            (reader, round, ticks, sent_ns) in any::<(String, u16, u64, u64)>(),
         ) {
             let sent = ReaderMessage::Tick(tick.clone()).serialize().expect("it can be");
             let read = ReaderMessage::deserialize(sent).expect("it is one");
             prop_assert!(matches!(read, ReaderMessage::Tick(read) if read == tick));
 
-            let acknowledged = Acknowledged { reader, round, ticks };
-            let sent = acknowledged.serialize().expect("it can be");
+            let acknowledged = Acknowledged { reader, round, ticks, sent_ns };
+            let sent = acknowledged.clone().serialize().expect("it can be");
             prop_assert_eq!(Acknowledged::deserialize(sent).expect("it is one"), acknowledged);
         }
     }
@@ -133,7 +144,8 @@ mod tests {
         assert!(ReaderMessage::deserialize(cast(TICK, vec![1; 20])).is_err());
         assert!(ReaderMessage::deserialize(cast("Other", vec![1; 700])).is_err());
         assert!(ReaderMessage::deserialize(SerializedMessage::CallReply(1, Vec::new())).is_err());
-        assert!(Acknowledged::deserialize(cast("", vec![0; 11])).is_err());
+        assert!(Acknowledged::deserialize(cast("", vec![0; 17])).is_err());
+        assert!(Acknowledged::deserialize(cast("", vec![0xff; 20])).is_err());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What came of a run, and whether it is as it should be.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::cluster::Link;
 use super::feed::Replay;
 use super::histogram::Latencies;
-use super::ledger::Entry;
-use super::plan::{ALL_READERS, Distance};
+use super::ledger::{Entry, RoundTrips};
+use super::plan::{Place, Plan};
 use super::reader::{ReaderReport, RoundReport};
 
 /// Everything that is known at the end.
@@ -17,11 +18,15 @@ pub(crate) struct Outcome {
     /// Its trades.
     pub(crate) trades: usize,
     pub(crate) tick_bytes: usize,
-    pub(crate) links: [Link; 3],
+    pub(crate) plan: Arc<Plan>,
+    /// By which link each place was reached.
+    pub(crate) links: Vec<Link>,
     /// Those that were begun.
     pub(crate) replays: Vec<Replay>,
     /// What the feed knows of each reader.
     pub(crate) entries: Vec<Entry>,
+    /// Of each reader, for each replay.
+    pub(crate) round_trips: Vec<Vec<RoundTrips>>,
     /// What each reader said itself.
     pub(crate) reports: Vec<Option<ReaderReport>>,
     /// Whether somebody ended it early.
@@ -32,59 +37,63 @@ pub(crate) struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// A reader could no longer be reached. All counts are of ticks, over all replays.
-    Gone { reader: usize, planned: u64, sent: u64, acknowledged: u64, why: String },
+    Gone { reader: usize, place: String, planned: u64, sent: u64, acknowledged: u64, why: String },
     /// A reader did not get exactly what was sent to it.
-    Wrong { reader: usize, replay: String, lost: u64, doubled: u64, late: u64 },
+    Wrong { reader: usize, place: String, replay: String, lost: u64, doubled: u64, late: u64 },
     /// A reader got as many ticks as were sent, but not these.
-    Checksum { reader: usize, replay: String, found: u64, expected: u64 },
+    Checksum { reader: usize, place: String, replay: String, found: u64, expected: u64 },
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gone { reader, planned, sent, acknowledged, why } => write!(
+            Self::Gone { reader, place, planned, sent, acknowledged, why } => write!(
                 f,
-                "reader {reader} ({}): sent {sent}, acknowledged {acknowledged}, unknown {}, not \
-                 sent {}; {why}",
-                Distance::of(*reader),
+                "reader {reader} ({place}): sent {sent}, acknowledged {acknowledged}, unknown {}, \
+                 not sent {}; {why}",
                 sent.saturating_sub(*acknowledged),
                 planned.saturating_sub(*sent),
             ),
-            Self::Wrong { reader, replay, lost, doubled, late } => write!(
+            Self::Wrong { reader, place, replay, lost, doubled, late } => write!(
                 f,
-                "reader {reader} ({}), {replay}: lost {lost}, doubled {doubled}, reordered {late}",
-                Distance::of(*reader)
+                "reader {reader} ({place}), {replay}: lost {lost}, doubled {doubled}, reordered \
+                 {late}",
             ),
-            Self::Checksum { reader, replay, found, expected } => write!(
+            Self::Checksum { reader, place, replay, found, expected } => write!(
                 f,
-                "reader {reader} ({}), {replay}: checksum {found:016x} and not {expected:016x}",
-                Distance::of(*reader)
+                "reader {reader} ({place}), {replay}: checksum {found:016x} and not \
+                 {expected:016x}",
             ),
         }
     }
 }
 
-/// What the readers of one distance saw of one replay.
+/// What the readers of one place saw of one replay.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     /// Ticks handled, by all of them.
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
-    /// From the first tick's sending to the last one's handling.
+    /// From the first tick's sending to the last one's handling, or, at a place with another clock, to
+    /// the last acknowledgement.
     pub(crate) seconds: f64,
+    /// From sending to handling; none at a place with another clock.
     pub(crate) latencies: Latencies,
+    /// From sending to the acknowledgement, of those ticks that were acknowledged.
+    pub(crate) round_trips: Latencies,
 }
 
 impl Outcome {
     /// What is not as it should be; nothing, when all readers got all ticks that were sent, each
     /// once and in order.
     pub(crate) fn faults(&self) -> Vec<Fault> {
-        (0..ALL_READERS).flat_map(|reader| self.faults_of(reader)).collect()
+        self.plan.readers().flat_map(|reader| self.faults_of(reader)).collect()
     }
 
     fn faults_of(&self, reader: usize) -> Vec<Fault> {
-        let begun =
-            || self.replays.iter().enumerate().filter(|(_, it)| it.round.kind.includes(reader));
+        let takes_part = |it: &Replay| self.plan.part(it.round.kind).contains(&reader);
+        let begun = || self.replays.iter().enumerate().filter(|(_, it)| takes_part(it));
+        let place = self.plan.place_of(reader).map_or("", |place| &place.name);
         let entry = &self.entries[reader];
         let report = match (&entry.gone, &self.reports[reader]) {
             (None, Some(report)) => report,
@@ -93,6 +102,7 @@ impl Outcome {
                 let planned = |it: &Replay| if self.interrupted { it.ticks } else { it.planned() };
                 return vec![Fault::Gone {
                     reader,
+                    place: place.to_owned(),
                     planned: begun().map(|(_, it)| planned(it)).sum(),
                     sent: begun().map(|(_, it)| it.sent[reader]).sum(),
                     acknowledged: begun().map(|(index, _)| entry.acknowledged(index)).sum(),
@@ -100,20 +110,30 @@ impl Outcome {
                 }];
             }
         };
-        begun().filter_map(|(index, it)| fault(reader, it, round_of(report, index))).collect()
+        begun()
+            .filter_map(|(index, it)| fault((reader, place), it, round_of(report, index)))
+            .collect()
     }
 
-    /// What the readers of a distance saw of a replay; `None` when none of them took part and told.
-    pub(crate) fn seen(&self, distance: Distance, index: usize) -> Option<Seen> {
+    /// What the readers of a place saw of a replay; `None` when none of them took part and told.
+    pub(crate) fn seen(&self, place: &Place, index: usize) -> Option<Seen> {
         let replay = &self.replays[index];
         let mut seen = Seen::default();
         let mut last_ns = 0;
-        for reader in distance.readers() {
+        for reader in place.readers.clone() {
             let report = self.reports[reader].as_ref();
             let Some(round) = report.and_then(|report| round_of(report, index)) else { continue };
             seen.messages += round.received;
-            seen.latencies.add(&round.latencies);
-            last_ns = last_ns.max(round.last_ns);
+            let round_trips = self.round_trips[reader].get(index);
+            if let Some(round_trips) = round_trips {
+                seen.round_trips.add(&round_trips.times.counts());
+            }
+            if place.same_clock {
+                seen.latencies.add(&round.latencies);
+                last_ns = last_ns.max(round.last_ns);
+            } else {
+                last_ns = last_ns.max(round_trips.map_or(0, |it| it.last_ns));
+            }
         }
         seen.bytes = seen.messages * self.tick_bytes as u64;
         seen.seconds = last_ns.saturating_sub(replay.first_ns) as f64 / 1e9;
@@ -122,9 +142,14 @@ impl Outcome {
 
     /// Copies that the readers' own process made of ticks in the whole run, where it is not the
     /// feed's; `None` when none of them told.
-    pub(crate) fn copies_apart(&self, distance: Distance) -> Option<u64> {
-        let reports = distance.readers().filter_map(|reader| self.reports[reader].as_ref());
+    pub(crate) fn copies_apart(&self, place: &Place) -> Option<u64> {
+        let reports = place.readers.clone().filter_map(|reader| self.reports[reader].as_ref());
         reports.map(|report| report.counters.copies).max()
+    }
+
+    /// The places whose clock is not the feed's, as far as it knows.
+    pub(crate) fn other_clocks(&self) -> impl Iterator<Item = &Place> {
+        self.plan.places().iter().filter(|place| !place.same_clock)
     }
 }
 
@@ -133,23 +158,42 @@ fn round_of(report: &ReaderReport, index: usize) -> Option<&RoundReport> {
 }
 
 /// What is wrong with what a reader saw of a replay.
-fn fault(reader: usize, replay: &Replay, seen: Option<&RoundReport>) -> Option<Fault> {
+fn fault(
+    (reader, place): (usize, &str),
+    replay: &Replay,
+    seen: Option<&RoundReport>,
+) -> Option<Fault> {
+    let place = || place.to_owned();
     let sent = replay.sent[reader];
-    let name = || replay.round.kind.to_string();
+    let name = || replay.round.title.clone();
     let Some(seen) = seen else {
-        let nothing = Fault::Wrong { reader, replay: name(), lost: sent, doubled: 0, late: 0 };
-        return (sent > 0).then_some(nothing);
+        return (sent > 0).then(|| Fault::Wrong {
+            reader,
+            place: place(),
+            replay: name(),
+            lost: sent,
+            doubled: 0,
+            late: 0,
+        });
     };
     let distinct = seen.received.saturating_sub(seen.doubled);
     let lost = sent.saturating_sub(distinct).max(seen.skipped);
     // More than was sent has to be somebody else's, or doubled in a way that numbers hide.
     let doubled = seen.doubled + distinct.saturating_sub(sent);
     if lost > 0 || doubled > 0 || seen.late > 0 {
-        return Some(Fault::Wrong { reader, replay: name(), lost, doubled, late: seen.late });
+        return Some(Fault::Wrong {
+            reader,
+            place: place(),
+            replay: name(),
+            lost,
+            doubled,
+            late: seen.late,
+        });
     }
     let expected = replay.checksum.value();
     (seen.checksum != expected).then(|| Fault::Checksum {
         reader,
+        place: place(),
         replay: name(),
         found: seen.checksum,
         expected,
@@ -160,27 +204,35 @@ fn fault(reader: usize, replay: &Replay, seen: Option<&RoundReport>) -> Option<F
 pub(crate) mod tests {
     use super::*;
     use crate::demo::counters::Counters;
-    use crate::demo::plan::{self, Kind};
+    use crate::demo::distance::Distance;
 
     const TICKS: u64 = 10;
 
     /// A run of which all is known and nothing wrong: ten ticks in each replay.
     pub(crate) fn finished() -> Outcome {
-        let rounds = plan::rounds(0..TICKS as usize, 0..TICKS as usize);
+        let plan = Distance::plan();
+        let rounds = plan.rounds(&(0..TICKS as usize), 0..TICKS as usize);
+        let readers = plan.readers().len();
         let mut replays = Vec::new();
-        let mut reports =
-            vec![ReaderReport { counters: Counters::default(), rounds: vec![] }; ALL_READERS];
-        let mut entries = vec![Entry { present: true, ..Entry::default() }; ALL_READERS];
+        let report = ReaderReport { counters: Counters::default(), asked: 0, rounds: vec![] };
+        let mut reports = vec![report; readers];
+        let mut entries = vec![Entry { present: true, ..Entry::default() }; readers];
+        let mut round_trips = vec![Vec::new(); readers];
         for (index, round) in rounds.into_iter().enumerate() {
-            let mut replay = Replay::new(round);
+            let mut replay = Replay::new(round, readers);
             replay.ticks = TICKS;
             replay.checksum.fold(index as u64);
             replay.complete = true;
             replay.close();
-            for reader in (0..ALL_READERS).filter(|reader| replay.round.kind.includes(*reader)) {
+            for reader in plan.part(replay.round.kind) {
                 replay.sent[reader] = TICKS;
                 entries[reader].acknowledged.resize(index, 0);
                 entries[reader].acknowledged.push(TICKS - 1);
+                round_trips[reader].resize_with(index, RoundTrips::default);
+                let mut round_trip =
+                    RoundTrips { last_ns: replay.first_ns + 2_000_000, ..RoundTrips::default() };
+                round_trip.times.record(8_000);
+                round_trips[reader].push(round_trip);
                 reports[reader].rounds.push(RoundReport {
                     round: index as u16,
                     received: TICKS,
@@ -199,9 +251,11 @@ pub(crate) mod tests {
             recording: "<recording>".to_owned(),
             trades: 10,
             tick_bytes: 700,
-            links: [link("arc"), link("unix"), link("tcp")],
+            plan: Arc::new(plan),
+            links: vec![link("arc"), link("unix"), link("tcp")],
             replays,
             entries,
+            round_trips,
             reports: reports.into_iter().map(Some).collect(),
             interrupted: false,
         }
@@ -225,7 +279,10 @@ pub(crate) mod tests {
     }
 
     fn wrong(reader: usize, lost: u64, doubled: u64, late: u64) -> Fault {
-        Fault::Wrong { reader, replay: Kind::Paced.to_string(), lost, doubled, late }
+        let outcome = finished();
+        let place = outcome.plan.place_of(reader).expect("it has one").name.clone();
+        let replay = outcome.replays.last().expect("there are some").round.title.clone();
+        Fault::Wrong { reader, place, replay, lost, doubled, late }
     }
 
     #[test]
@@ -285,10 +342,21 @@ pub(crate) mod tests {
     #[test]
     fn speed_counts_from_the_first_sending_to_the_last_handling() {
         let outcome = finished();
-        let seen = outcome.seen(Distance::Remote, 3).expect("it took part");
+        let remote = &outcome.plan.places()[Distance::Remote.index()];
+        let seen = outcome.seen(remote, 3).expect("it took part");
         assert_eq!((seen.messages, seen.bytes), (80, 56_000));
         assert!((seen.seconds - 0.001).abs() < 1e-12);
-        assert_eq!(seen.latencies.len(), 80);
-        assert!(outcome.seen(Distance::Remote, 0).is_none());
+        assert_eq!((seen.latencies.len(), seen.round_trips.len()), (80, 8));
+        assert!(outcome.seen(remote, 0).is_none());
+    }
+
+    #[test]
+    fn of_another_clock_nothing_is_taken() {
+        let outcome = finished();
+        let remote = outcome.plan.places()[Distance::Remote.index()].clone();
+        let seen = outcome.seen(&Place { same_clock: false, ..remote }, 3).expect("it took part");
+        // To the last acknowledgement, which the feed's clock tells.
+        assert!((seen.seconds - 0.002).abs() < 1e-12);
+        assert_eq!((seen.latencies.len(), seen.round_trips.len()), (0, 8));
     }
 }

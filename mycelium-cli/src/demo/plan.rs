@@ -1,61 +1,8 @@
-//! Who reads, at which distance, and what is replayed to whom.
+//! Who reads, at which place, and what is replayed to whom.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-
-use serde::{Deserialize, Serialize};
-
-/// Readers at each distance.
-pub(crate) const READERS: usize = 8;
-
-/// How far a reader is from the feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Distance {
-    /// In the feed's process.
-    SameProcess,
-    /// In another process of the machine.
-    SameMachine,
-    /// In another process, treated as if it were on another machine.
-    Remote,
-}
-
-impl Distance {
-    pub(crate) const ALL: [Self; 3] = [Self::SameProcess, Self::SameMachine, Self::Remote];
-    /// Those that need a process of their own.
-    pub(crate) const APART: [Self; 2] = [Self::SameMachine, Self::Remote];
-
-    pub(crate) fn index(self) -> usize {
-        self as usize
-    }
-
-    /// The numbers of its readers.
-    pub(crate) fn readers(self) -> Range<usize> {
-        self.index() * READERS..(self.index() + 1) * READERS
-    }
-
-    /// The distance of a reader.
-    pub(crate) fn of(reader: usize) -> Self {
-        Self::ALL[reader / READERS]
-    }
-
-    /// The process group of its readers.
-    pub(crate) fn group(self) -> String {
-        format!("mycelium-demo {self}")
-    }
-}
-
-impl fmt::Display for Distance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::SameProcess => "same process",
-            Self::SameMachine => "same machine",
-            Self::Remote => "remote",
-        })
-    }
-}
-
-/// All readers.
-pub(crate) const ALL_READERS: usize = Distance::ALL.len() * READERS;
 
 /// The process group of all readers.
 pub(crate) const GROUP: &str = "mycelium-demo readers";
@@ -63,99 +10,187 @@ pub(crate) const GROUP: &str = "mycelium-demo readers";
 /// The process group of the feed, where readers find whom to acknowledge to.
 pub(crate) const FEED_GROUP: &str = "mycelium-demo feed";
 
-/// The name of a reader, which its proxies carry too.
-pub(crate) fn reader_name(reader: usize) -> String {
-    format!("mycelium-demo reader {reader}")
+/// The process group of the readers at a place.
+pub(crate) fn group_at(place: &str) -> String {
+    format!("mycelium-demo at {place}")
 }
 
-/// The reader of that name.
-pub(crate) fn reader_number(name: &str) -> Option<usize> {
-    let number = name.strip_prefix("mycelium-demo reader ")?.parse().ok()?;
-    (number < ALL_READERS).then_some(number)
+const READER: &str = "mycelium-demo reader ";
+
+/// The name of a reader, which its proxies carry too.
+pub(crate) fn reader_name(place: &str, index: usize) -> String {
+    format!("{READER}{index} at {place}")
+}
+
+/// The place and the index there that a reader's name tells.
+pub(crate) fn parse_reader_name(name: &str) -> Option<(&str, usize)> {
+    let (index, place) = name.strip_prefix(READER)?.split_once(" at ")?;
+    Some((place, index.parse().ok()?))
+}
+
+/// Readers at a place, before they are numbered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seats {
+    pub(crate) place: String,
+    pub(crate) peer: Option<String>,
+    pub(crate) readers: usize,
+    pub(crate) same_clock: bool,
+}
+
+/// Where readers are that share a process: a column of each table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) name: String,
+    /// The full name of their node; `None` when they are in the feed's process.
+    pub(crate) peer: Option<String>,
+    /// Their numbers.
+    pub(crate) readers: Range<usize>,
+    /// Whether their clock is the feed's: that of this machine.
+    pub(crate) same_clock: bool,
+}
+
+/// All readers of a run, numbered from 0, place after place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    places: Vec<Place>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Plan {
+    /// Numbers the readers of each place, whose indices there are from 0.
+    pub(crate) fn new(seats: impl IntoIterator<Item = Seats>) -> Self {
+        let mut plan = Self::default();
+        for Seats { place: name, peer, readers, same_clock } in seats {
+            let first = plan.readers().end;
+            for index in 0..readers {
+                plan.numbers.insert(reader_name(&name, index), first + index);
+            }
+            let readers = first..first + readers;
+            plan.places.push(Place { name, peer, readers, same_clock });
+        }
+        plan
+    }
+
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// The numbers of all readers.
+    pub(crate) fn readers(&self) -> Range<usize> {
+        0..self.places.last().map_or(0, |place| place.readers.end)
+    }
+
+    /// The place of a reader.
+    pub(crate) fn place_of(&self, reader: usize) -> Option<&Place> {
+        self.places.iter().find(|place| place.readers.contains(&reader))
+    }
+
+    /// The number of the reader of this name.
+    pub(crate) fn number_of(&self, name: &str) -> Option<usize> {
+        self.numbers.get(name).copied()
+    }
+
+    /// The process group that the ticks of a replay go to.
+    pub(crate) fn group(&self, kind: Kind) -> String {
+        match kind {
+            Kind::Alone(place) => group_at(&self.places[place].name),
+            Kind::Together | Kind::Paced => GROUP.to_owned(),
+        }
+    }
+
+    /// Who takes part in a replay.
+    pub(crate) fn part(&self, kind: Kind) -> Range<usize> {
+        match kind {
+            Kind::Alone(place) => self.places[place].readers.clone(),
+            Kind::Together | Kind::Paced => self.readers(),
+        }
+    }
+
+    /// All replays of a run, in order.
+    pub(crate) fn rounds(&self, flat_out: &Range<usize>, paced: Range<usize>) -> Vec<Round> {
+        let alone = (0..self.places.len()).map(Kind::Alone);
+        let kinds = alone.chain([Kind::Together]);
+        let flat_out = kinds.map(|kind| (kind, flat_out.clone()));
+        let all = flat_out.chain([(Kind::Paced, paced)]);
+        all.map(|(kind, trades)| Round { kind, title: self.title(kind), trades }).collect()
+    }
+
+    fn title(&self, kind: Kind) -> String {
+        match kind {
+            Kind::Alone(place) => format!("flat out, {} alone", self.places[place].name),
+            Kind::Together => "flat out, all at once".to_owned(),
+            Kind::Paced => "recorded pace, all at once".to_owned(),
+        }
+    }
 }
 
 /// How a replay goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// As fast as it goes, to the readers of one distance.
-    Alone(Distance),
+    /// As fast as it goes, to the readers of one place.
+    Alone(usize),
     /// As fast as it goes, to all.
     Together,
     /// To all, as it was recorded.
     Paced,
 }
 
-impl Kind {
-    /// The process group that the ticks go to.
-    pub(crate) fn group(self) -> String {
-        match self {
-            Self::Alone(distance) => distance.group(),
-            Self::Together | Self::Paced => GROUP.to_owned(),
-        }
-    }
-
-    /// Whether a reader takes part.
-    pub(crate) fn includes(self, reader: usize) -> bool {
-        match self {
-            Self::Alone(distance) => distance == Distance::of(reader),
-            Self::Together | Self::Paced => true,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Alone(distance) => write!(f, "flat out, {distance} alone"),
-            Self::Together => f.write_str("flat out, all distances at once"),
-            Self::Paced => f.write_str("recorded pace, all distances at once"),
-        }
-    }
-}
-
 /// One replay: which trades go to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Round {
     pub(crate) kind: Kind,
+    /// What people call it.
+    pub(crate) title: String,
     /// Indices of the trades.
     pub(crate) trades: Range<usize>,
 }
 
-/// All replays of a run, in order.
-pub(crate) fn rounds(flat_out: Range<usize>, paced: Range<usize>) -> Vec<Round> {
-    let alone = Distance::ALL.map(Kind::Alone);
-    let mut rounds: Vec<Round> = alone
-        .into_iter()
-        .chain([Kind::Together])
-        .map(|kind| Round { kind, trades: flat_out.clone() })
-        .collect();
-    rounds.push(Round { kind: Kind::Paced, trades: paced });
-    rounds
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.title)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn readers_have_names_and_distances() {
-        for distance in Distance::ALL {
-            for reader in distance.readers() {
-                assert_eq!(Distance::of(reader), distance);
-                assert_eq!(reader_number(&reader_name(reader)), Some(reader));
-            }
-        }
-        assert_eq!(reader_number(&reader_name(ALL_READERS)), None);
-        assert_eq!(reader_number("somebody"), None);
+    fn plan() -> Plan {
+        let seats = |place: &str, readers| Seats {
+            place: place.to_owned(),
+            peer: None,
+            readers,
+            same_clock: true,
+        };
+        Plan::new([seats("a@h", 2), seats("b at c", 3)])
     }
 
     #[test]
-    fn every_distance_is_replayed_to_alone_and_with_the_others() {
-        let rounds = rounds(0..5, 1..2);
-        for reader in 0..ALL_READERS {
-            let count = rounds.iter().filter(|round| round.kind.includes(reader)).count();
+    fn readers_have_names_numbers_and_places() {
+        let plan = plan();
+        assert_eq!(plan.readers(), 0..5);
+        for (name, index, number) in [("a@h", 0, 0), ("a@h", 1, 1), ("b at c", 0, 2)] {
+            let reader = reader_name(name, index);
+            assert_eq!(parse_reader_name(&reader), Some((name, index)));
+            assert_eq!(plan.number_of(&reader), Some(number));
+            assert_eq!(plan.place_of(number).map(|place| place.name.as_str()), Some(name));
+        }
+        assert_eq!(plan.number_of(&reader_name("a@h", 2)), None);
+        assert_eq!(plan.place_of(5), None);
+        assert_eq!(parse_reader_name("somebody"), None);
+    }
+
+    #[test]
+    fn every_place_is_replayed_to_alone_and_with_the_others() {
+        let plan = plan();
+        let rounds = plan.rounds(&(0..5), 1..2);
+        for reader in plan.readers() {
+            let count =
+                rounds.iter().filter(|round| plan.part(round.kind).contains(&reader)).count();
             assert_eq!(count, 3, "reader {reader}");
         }
         assert_eq!(rounds.last().map(|round| round.trades.clone()), Some(1..2));
+        assert_eq!(rounds[1].to_string(), "flat out, b at c alone");
+        assert_ne!(plan.group(rounds[0].kind), plan.group(rounds[1].kind));
     }
 }

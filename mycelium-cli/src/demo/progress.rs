@@ -25,7 +25,7 @@ impl Progress {
 
     /// Says that `replay` begins.
     pub(crate) fn begin(&self, replay: &Replay) {
-        self.say(&format!("{}: {} ticks", replay.round.kind, replay.planned()));
+        self.say(&format!("{}: {} ticks", replay.round, replay.planned()));
     }
 
     /// Moves the bar to where `replay` is, with `before` ticks in the replays before it.

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::checksum::Checksum;
 use super::clock;
 use super::counters::Counters;
+use super::feed;
 use super::histogram::Latencies;
 use super::message::{Acknowledged, ReaderMessage};
-use super::plan::{Distance, GROUP, reader_name};
+use super::plan::{GROUP, group_at, reader_name};
 use super::sequence::Sequence;
 use super::tick::Tick;
 
@@ -34,6 +35,8 @@ pub(crate) struct RoundReport {
 pub(crate) struct ReaderReport {
     /// The counts of its process, which its neighbours share.
     pub(crate) counters: Counters,
+    /// How often it was asked before.
+    pub(crate) asked: u32,
     pub(crate) rounds: Vec<RoundReport>,
 }
 
@@ -42,21 +45,22 @@ pub(crate) struct Reader;
 
 /// What a reader needs to know.
 pub(crate) struct ReaderArguments {
-    pub(crate) number: u16,
-    /// It acknowledges every so many ticks, and the last of a replay.
-    pub(crate) acknowledge_every: u64,
+    pub(crate) name: String,
     pub(crate) feed: ActorRef<Acknowledged>,
 }
 
 pub(crate) struct ReaderState {
     arguments: ReaderArguments,
     rounds: Vec<Progress>,
+    asked: u32,
 }
 
 /// What came of one replay.
 #[derive(Default)]
 struct Progress {
     round: u16,
+    /// Every so many ticks are acknowledged, and the last of a replay.
+    acknowledge_every: u64,
     received: u64,
     sequence: Sequence,
     checksum: Checksum,
@@ -67,7 +71,10 @@ struct Progress {
 impl ReaderState {
     fn read(&mut self, tick: &Tick) {
         if self.rounds.last().is_none_or(|progress| progress.round != tick.round) {
-            self.rounds.push(Progress { round: tick.round, ..Progress::default() });
+            // The feed reckons with the same, and a replay's ticks are all of one size.
+            let acknowledge_every = feed::acknowledge_every(feed::window(tick.payload.len()));
+            let progress = Progress { round: tick.round, acknowledge_every, ..Progress::default() };
+            self.rounds.push(progress);
         }
         let progress = self.rounds.last_mut().expect("there is one now");
         progress.last_ns = clock::now_ns();
@@ -75,18 +82,19 @@ impl ReaderState {
         progress.received += 1;
         progress.sequence.see(tick.number);
         tick.fold_into(&mut progress.checksum);
-        if tick.last || progress.received % self.arguments.acknowledge_every == 0 {
+        if tick.last || progress.received % progress.acknowledge_every == 0 {
             let acknowledged = Acknowledged {
-                reader: self.arguments.number,
+                reader: self.arguments.name.clone(),
                 round: tick.round,
                 ticks: progress.received,
+                sent_ns: tick.sent_ns,
             };
             // When the feed is gone nobody waits for it.
             let _ = self.arguments.feed.cast(acknowledged);
         }
     }
 
-    fn report(&self) -> ReaderReport {
+    fn report(&mut self) -> ReaderReport {
         let rounds = self.rounds.iter().map(|progress| RoundReport {
             round: progress.round,
             received: progress.received,
@@ -97,7 +105,9 @@ impl ReaderState {
             last_ns: progress.last_ns,
             latencies: progress.latencies.counts(),
         });
-        ReaderReport { counters: Counters::now(), rounds: rounds.collect() }
+        let rounds = rounds.collect();
+        self.asked += 1;
+        ReaderReport { counters: Counters::now(), asked: self.asked - 1, rounds }
     }
 }
 
@@ -111,7 +121,7 @@ impl Actor for Reader {
         _: ActorRef<ReaderMessage>,
         arguments: ReaderArguments,
     ) -> Result<ReaderState, ActorProcessingErr> {
-        Ok(ReaderState { arguments, rounds: Vec::new() })
+        Ok(ReaderState { arguments, rounds: Vec::new(), asked: 0 })
     }
 
     async fn handle_arc(
@@ -144,27 +154,24 @@ impl Actor for Reader {
     }
 }
 
-/// Starts the readers of a distance in this process, and lets them join their groups.
+/// Starts `count` readers in this process, and lets them join their groups.
 ///
 /// # Errors
 /// A reader's name is taken in this process.
 pub(crate) async fn start(
-    distance: Distance,
-    acknowledge_every: u64,
+    place: &str,
+    count: usize,
     feed: &ActorRef<Acknowledged>,
 ) -> Result<Vec<ActorRef<ReaderMessage>>, SpawnErr> {
     let mut readers = Vec::new();
-    for number in distance.readers() {
-        let arguments = ReaderArguments {
-            number: u16::try_from(number).expect("a few readers"),
-            acknowledge_every,
-            feed: feed.clone(),
-        };
-        let (reader, _) = Actor::spawn(Some(reader_name(number)), Reader, arguments).await?;
+    for index in 0..count {
+        let name = reader_name(place, index);
+        let arguments = ReaderArguments { name: name.clone(), feed: feed.clone() };
+        let (reader, _) = Actor::spawn(Some(name), Reader, arguments).await?;
         readers.push(reader);
     }
     let cells = || readers.iter().map(ActorRef::get_cell).collect();
     pg::join(GROUP.to_owned(), cells());
-    pg::join(distance.group(), cells());
+    pg::join(group_at(place), cells());
     Ok(readers)
 }

@@ -4,27 +4,30 @@ use std::fmt::Write as _;
 
 use super::figures::{self, Section};
 use super::outcome::{Fault, Outcome};
-use super::plan::{ALL_READERS, Distance, Kind, READERS};
+use super::plan::{Kind, Place};
 
 /// The table of figures, and the verdict.
 pub(crate) fn render(outcome: &Outcome, faults: &[Fault]) -> String {
     let mut text = format!("{}\n\n{:46}", headline(outcome), "");
-    for distance in Distance::ALL {
-        write!(text, "{distance:>16}").expect("a string grows");
+    let places = outcome.plan.places();
+    let width = |place: &Place| 16.max(place.name.chars().count() + 2);
+    let widths: Vec<usize> = places.iter().map(width).collect();
+    for (place, width) in places.iter().zip(&widths) {
+        write!(text, "{:>width$}", place.name).expect("a string grows");
     }
     text.push('\n');
     for Section { title, rows } in figures::sections(outcome) {
         writeln!(text, "{title}").expect("a string grows");
         for (label, cells) in rows {
             write!(text, "  {label:44}").expect("a string grows");
-            for cell in cells {
-                write!(text, "{cell:>16}").expect("a string grows");
+            for (cell, width) in cells.iter().zip(&widths) {
+                write!(text, "{cell:>width$}").expect("a string grows");
             }
             text.push('\n');
         }
     }
     text.push('\n');
-    for line in shared_work(outcome) {
+    for line in shared_work(outcome).into_iter().chain(clocks(outcome)) {
         writeln!(text, "{line}").expect("a string grows");
     }
     for fault in faults {
@@ -36,14 +39,33 @@ pub(crate) fn render(outcome: &Outcome, faults: &[Fault]) -> String {
 
 /// What was replayed.
 pub(crate) fn headline(outcome: &Outcome) -> String {
+    let places = outcome.plan.places().iter();
+    let places = places.map(|place| format!("{}: {}", place.name, place.readers.len()));
+    let places: Vec<String> = places.collect();
     let flat_out = outcome.replays.first().map_or(0, |replay| replay.planned());
     format!(
-        "{} ticks of {} bytes, made of {} ({} trades), for {READERS} readers at each distance",
+        "{} ticks of {} bytes, made of {} ({} trades), for {} readers ({})",
         figures::count(flat_out),
         figures::count(outcome.tick_bytes as u64),
         outcome.recording,
         figures::count(outcome.trades as u64),
+        outcome.plan.readers().len(),
+        places.join(", "),
     )
+}
+
+/// Whose latency is not told, and why.
+fn clocks(outcome: &Outcome) -> Option<String> {
+    let others: Vec<&str> = outcome.other_clocks().map(|place| place.name.as_str()).collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "The clocks of {} and of the feed cannot be compared, since as far as is known they are \
+             not on one machine. No latency is told there, and the speed is that up to the last \
+             acknowledgement; round trips, from sending a tick to its acknowledgement, are those of \
+             the ticks that readers acknowledge, all by the feed's clock.",
+            others.join(", ")
+        )
+    })
 }
 
 /// What the feed's process did once for all readers.
@@ -56,7 +78,7 @@ pub(crate) fn shared_work(outcome: &Outcome) -> Vec<String> {
             format!(
                 "{}: {} ticks, each one Arc for all; {} serialisations and {} copies in the feed's \
                  process",
-                replay.round.kind,
+                replay.round,
                 figures::count(replay.ticks),
                 figures::count(counters.serialised),
                 figures::count(counters.copies),
@@ -67,7 +89,8 @@ pub(crate) fn shared_work(outcome: &Outcome) -> Vec<String> {
 
 /// The verdict in a sentence.
 pub(crate) fn verdict(outcome: &Outcome, faults: &[Fault]) -> String {
-    let sent: u64 = outcome.replays.iter().flat_map(|replay| replay.sent).sum();
+    let all = outcome.plan.readers().len();
+    let sent: u64 = outcome.replays.iter().flat_map(|replay| &replay.sent).sum();
     let sent = figures::count(sent);
     let early = if outcome.interrupted { "Interrupted, and partial: " } else { "" };
     if faults.is_empty() {
@@ -79,7 +102,7 @@ pub(crate) fn verdict(outcome: &Outcome, faults: &[Fault]) -> String {
             .collect();
         return format!(
             "{early}PASS: of {sent} messages none was lost, doubled or reordered, and the checksums of \
-             all {ALL_READERS} readers agree ({})",
+             all {all} readers agree ({})",
             begun.join(" ")
         );
     }
@@ -97,7 +120,7 @@ pub(crate) fn verdict(outcome: &Outcome, faults: &[Fault]) -> String {
         let unknown = figures::count(gone().map(|(unknown, _)| unknown).sum());
         let unsent = figures::count(gone().map(|(_, unsent)| unsent).sum());
         parts.push(format!(
-            "{readers} of {ALL_READERS} readers could no longer be reached, {unknown} messages to \
+            "{readers} of {all} readers could no longer be reached, {unknown} messages to \
              them are not known to have arrived, and {unsent} were not sent"
         ));
     }
@@ -113,8 +136,11 @@ pub(crate) fn verdict(outcome: &Outcome, faults: &[Fault]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::demo::outcome::tests::{finished, spoil};
+    use crate::demo::plan::{Plan, Seats};
 
     #[test]
     fn a_good_run_passes_and_every_distance_has_its_column() {
@@ -132,7 +158,7 @@ mod tests {
     #[test]
     fn a_lost_distance_is_counted() {
         let mut outcome = finished();
-        for reader in Distance::Remote.readers() {
+        for reader in 16..24 {
             outcome.entries[reader].gone = Some("it burnt".to_owned());
         }
         let faults = outcome.faults();
@@ -143,6 +169,29 @@ mod tests {
         assert!(
             text.contains("reader 23 (remote): sent 30, acknowledged 27, unknown 3, not sent 0")
         );
+    }
+
+    #[test]
+    fn where_clocks_differ_no_latency_is_told_but_round_trips_are() {
+        let mut outcome = finished();
+        let text = render(&outcome, &[]);
+        assert!(!text.contains("clock") && !text.contains("round trip"), "{text}");
+        outcome.plan = Arc::new(Plan::new(["a@h", "b@h", "c@h"].map(|place| Seats {
+            place: place.to_owned(),
+            peer: Some(place.to_owned()),
+            readers: 8,
+            same_clock: place != "c@h",
+        })));
+        let text = render(&outcome, &[]);
+        assert!(text.contains("The clocks of c@h and of the feed cannot be compared"), "{text}");
+        let cells = |label: &str| {
+            let line = text.lines().find(|line| line.trim_start().starts_with(label));
+            let rest = line.unwrap_or_else(|| panic!("no {label}: {text}")).replace(label, "");
+            rest.split("  ").filter(|cell| !cell.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(cells("latency p50").last().map(|cell| cell.trim()), Some("–"), "{text}");
+        assert_eq!(cells("latency p50").len(), 3, "{text}");
+        assert!(cells("round trip p99").iter().all(|cell| cell.contains("µs")), "{text}");
     }
 
     #[test]

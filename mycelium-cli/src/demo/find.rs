@@ -1,0 +1,67 @@
+//! How readers find the feed.
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent, pg};
+use tokio::sync::Notify;
+
+use super::message::Acknowledged;
+use super::plan::FEED_GROUP;
+
+/// Hears of changes in the feed's group.
+struct Ear;
+
+/// Nobody has anything to say to an [`Ear`].
+enum Silence {}
+
+ractor::local_message!(Silence);
+
+impl Actor for Ear {
+    type Msg = Silence;
+    type State = Arc<Notify>;
+    type Arguments = Arc<Notify>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Silence>,
+        changed: Arc<Notify>,
+    ) -> Result<Arc<Notify>, ActorProcessingErr> {
+        pg::monitor(FEED_GROUP.to_owned(), myself.get_cell());
+        Ok(changed)
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Silence>,
+        _: SupervisionEvent,
+        changed: &mut Arc<Notify>,
+    ) -> Result<(), ActorProcessingErr> {
+        changed.notify_one();
+        Ok(())
+    }
+}
+
+/// Waits for the feed to appear in its group, for as long as it takes. Cancel safe.
+///
+/// # Errors
+/// A sentence that says why nobody can wait for it.
+pub(crate) async fn find_feed() -> Result<ActorRef<Acknowledged>, String> {
+    /// Stops it also when nobody waits any more.
+    struct Listening(ActorRef<Silence>);
+    impl Drop for Listening {
+        fn drop(&mut self) {
+            self.0.stop(None);
+        }
+    }
+    let changed = Arc::new(Notify::new());
+    let (ear, _) = Actor::spawn(None, Ear, changed.clone())
+        .await
+        .map_err(|error| format!("nobody can wait for the feed: {error}"))?;
+    let _listening = Listening(ear);
+    loop {
+        if let Some(feed) = pg::get_members(&FEED_GROUP.to_owned()).pop() {
+            return Ok(feed.into());
+        }
+        changed.notified().await;
+    }
+}

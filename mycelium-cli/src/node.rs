@@ -1,0 +1,98 @@
+//! `mycelium node`: one node from its configuration, with a feed, with readers, or with neither.
+//!
+//! What runs on it are the actors of `mycelium demo`, so that the same can be done on several machines.
+
+mod events;
+mod feed;
+mod readers;
+mod roll;
+mod screen;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use mycelium_ext::config::Config;
+use mycelium_ext::node::Node;
+use tokio::time::timeout;
+
+use self::screen::Screen;
+use crate::check;
+use crate::demo::args::ReplayArgs;
+use crate::demo::data::{self, Recording};
+use crate::demo::signals::Signals;
+
+/// How long the node may take to close its connections.
+const PARTING: Duration = Duration::from_secs(5);
+
+/// What cannot be run.
+const REFUSED: u8 = 2;
+
+/// Options of `mycelium node`.
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// The node's configuration; `mycelium check FILE` says what it means.
+    #[arg(long, value_name = "FILE", default_value = "mycelium.toml")]
+    pub(crate) config: PathBuf,
+    /// Runs so many readers on this node, until the feed has ended.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub(crate) readers: u16,
+    /// Runs the feed on this node: it replays a recording to all readers, and gives its verdict.
+    #[arg(long)]
+    pub(crate) feed: bool,
+    /// How many readers the feed waits for, on all nodes together.
+    #[arg(long, value_name = "READERS", default_value_t = 1, requires = "feed", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) wait: u32,
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
+}
+
+/// Runs a node. Exit status 0 when all went well, also when Ctrl-C ended a node without feed; 1 when a
+/// reader did not get all, or the feed was gone too early; 2 when the node does not start; 130 when the
+/// feed was interrupted.
+pub(crate) fn run(args: &NodeArgs) -> ExitCode {
+    let config = match Config::load(&args.config) {
+        Ok(config) => config,
+        Err(error) => {
+            check::tell(&error);
+            return ExitCode::from(REFUSED);
+        }
+    };
+    let recording = args.feed.then(|| data::load(args.replay.data.as_deref())).transpose();
+    let ended = recording.and_then(|recording| serve(args, &config, recording));
+    ended.unwrap_or_else(|error| {
+        eprintln!("mycelium: {error}");
+        ExitCode::from(REFUSED)
+    })
+}
+
+#[tokio::main]
+async fn serve(
+    args: &NodeArgs,
+    config: &Config,
+    recording: Option<Recording>,
+) -> Result<ExitCode, String> {
+    let mut signals = Signals::new().map_err(|error| format!("watching for Ctrl-C: {error}"))?;
+    let screen = Arc::new(Screen::default());
+    let changes = events::changes();
+    let starting = Node::from_config(config).map_err(|error| error.to_string())?.start();
+    let node = starting.await.map_err(|error| error.to_string())?;
+    for address in node.addresses() {
+        screen.say(&format!("{} listens on {address}", node.name()));
+    }
+    let _watch = events::watch(&node, changes, screen.clone());
+    let status = match recording {
+        Some(recording) => feed::replay(args, &recording, &node, &screen, signals).await,
+        None if args.readers > 0 => readers::serve(args.readers, &node, &screen, signals).await,
+        None => {
+            signals.wait().await;
+            signals.end_at_the_next();
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    // A node that hangs ends with the process.
+    let _ = timeout(PARTING, node.stop()).await;
+    status
+}

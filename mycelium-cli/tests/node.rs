@@ -1,0 +1,268 @@
+//! `mycelium node` through its executable: nodes of one machine, of which one is configured as remote.
+
+#![cfg(all(unix, feature = "cluster"))]
+
+mod common;
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use common::{Lines, recording};
+
+/// A running node. Dropped, it is killed.
+struct Node {
+    process: Child,
+    lines: Lines,
+}
+
+impl Node {
+    /// Starts the node `name` with a configuration of its own, to which `more` is added.
+    fn start(folder: &Path, name: &str, more: &str, arguments: &[&str]) -> Self {
+        let file = format!("{name}.toml");
+        let text =
+            format!("[node]\nname = \"{name}\"\nhost = \"test\"\ncookie = \"sesame\"\n{more}");
+        fs::write(folder.join(&file), text).expect("the configuration is written");
+        Self::start_from(folder, &file, arguments)
+    }
+
+    fn start_from(folder: &Path, file: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+        let inherited = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in inherited.filter(|name| name.starts_with("MYCELIUM_")) {
+            command.env_remove(name);
+        }
+        let mut process = command
+            .current_dir(folder)
+            .args(["node", "--config", file])
+            .args(arguments)
+            .env("XDG_RUNTIME_DIR", folder.join("run"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the node starts");
+        let lines = Lines::of(process.stderr.take().expect("a pipe"));
+        Self { process, lines }
+    }
+
+    /// Where it listens by TCP.
+    fn address(&self, name: &str) -> String {
+        format!("tcp://{}", self.lines.wait_for(&format!("{name}@test listens on tcp://")))
+    }
+
+    fn send(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).expect("it runs");
+    }
+
+    /// Waits for its end, and gives its exit status, what it printed, and what else it told.
+    fn end(mut self) -> (Option<i32>, String, String) {
+        let told = self.lines.rest();
+        let mut printed = String::new();
+        let mut stdout = self.process.stdout.take().expect("a pipe");
+        stdout.read_to_string(&mut printed).expect("it is text");
+        (self.process.wait().expect("it ended").code(), printed, told)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What a reader's node is told of the feed's.
+fn dialling(address: &str, more: &str) -> String {
+    format!("[nodes.feed]\naddress = \"{address}\"\n{more}")
+}
+
+const REMOTE: &str = "location = \"remote\"\n";
+
+/// A feed with two readers, and a node with three that is found to be near, and one with three that is
+/// configured as remote.
+struct Three {
+    feed: Node,
+    near: Node,
+    far: Node,
+    folder: TempDir,
+}
+
+impl Three {
+    fn start(csv: &str, arguments: &[&str]) -> Self {
+        let folder = common::folder(csv);
+        let all = ["--feed", "--data", "trades.csv", "--readers", "2", "--wait", "8"];
+        let arguments: Vec<&str> = all.iter().chain(arguments).copied().collect();
+        let far = format!("[nodes.far]\n{REMOTE}");
+        let feed = Node::start(folder.path(), "feed", &far, &arguments);
+        let address = feed.address("feed");
+        let readers = ["--readers", "3"];
+        let near = Node::start(folder.path(), "near", &dialling(&address, ""), &readers);
+        let far = Node::start(folder.path(), "far", &dialling(&address, REMOTE), &readers);
+        Self { feed, near, far, folder }
+    }
+}
+
+#[test]
+fn three_nodes_do_what_the_demo_does() {
+    let Three { feed, near, far, folder } =
+        Three::start(&recording(2_000, 20), &["--ticks", "1500", "--seconds", "1"]);
+    let (status, words, told) = feed.end();
+    assert_eq!(status, Some(0), "{words}\n{told}");
+    // 1500 ticks to each node alone and to all at once, and 51 at recorded pace.
+    let messages = 2 * 1500 * 8 + 51 * 8;
+    let dense = words.replace(' ', "");
+    assert!(dense.contains(&format!("PASS:of{messages}messagesnonewaslost")), "{words}");
+    let cells = |label: &str| -> Vec<String> {
+        let line = words.lines().find(|line| line.trim_start().starts_with(label));
+        let rest = line.unwrap_or_else(|| panic!("no {label}: {words}")).replace(label, "");
+        rest.split("  ").map(|cell| cell.trim().to_owned()).filter(|it| !it.is_empty()).collect()
+    };
+    assert_eq!(cells("chosen"), ["arc", "unix", "tcp"]);
+    assert_eq!(cells("the peer is"), ["same process", "same machine", "remote"]);
+    // What stays in the process is neither copied nor serialised.
+    assert_eq!(
+        (&*cells("copies made by the feed")[0], &*cells("bytes serialised")[0]),
+        ("0", "0 B")
+    );
+    assert_ne!(cells("bytes serialised")[2], "0 B");
+    // As far as the feed knows, the clock of the last one is another machine's.
+    assert!(words.contains("The clocks of far@test and of the feed cannot be compared"), "{words}");
+    let latencies = cells("latency p50");
+    assert!(latencies[0].ends_with('s') && latencies[1].ends_with('s'), "{words}");
+    assert_eq!(latencies[2], "–");
+    assert!(cells("round trip p50").iter().all(|cell| cell.ends_with('s')), "{words}");
+    for line in [
+        "peer near@test: connected, same machine, by unix",
+        "peer far@test: connected, remote, by tcp",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    for node in [near, far] {
+        let (status, words, told) = node.end();
+        assert_eq!(status, Some(0), "{words}\n{told}");
+        // Alone, together, and paced.
+        let each = "3 051 ticks, skipped 0, doubled 0, reordered 0\n";
+        assert_eq!(words, (0..3).map(|it| format!("reader {it}: {each}")).collect::<String>());
+    }
+    assert_eq!(common::sockets(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn readers_whose_node_is_killed_are_told() {
+    let Three { feed, near, far, folder: _folder } = Three::start(&recording(2_000, 1), &[]);
+    feed.lines.wait_for("flat out, near@test alone");
+    far.send(Signal::KILL);
+    let (status, words, told) = feed.end();
+    assert_eq!(status, Some(1), "{words}\n{told}");
+    for reader in 5..8 {
+        assert!(words.contains(&format!("reader {reader} (far@test): sent ")), "{words}");
+    }
+    assert!(words.contains("3 of 8 readers could no longer be reached"), "{words}");
+    assert!(!words.contains(", lost "), "the other readers got all: {words}");
+    let (status, words, told) = near.end();
+    assert_eq!(status, Some(0), "{words}\n{told}");
+}
+
+#[test]
+fn a_feed_that_is_killed_is_missed() {
+    let folder = common::folder(&recording(10, 1));
+    let arguments = ["--feed", "--data", "trades.csv", "--wait", "100"];
+    let feed = Node::start(folder.path(), "feed", "", &arguments);
+    let address = feed.address("feed");
+    let more = dialling(&address, "");
+    let near = Node::start(folder.path(), "near", &more, &["--readers", "3"]);
+    feed.lines.wait_for("3 readers are there, of 100 or more");
+    feed.send(Signal::KILL);
+    let (status, words, told) = near.end();
+    assert_eq!(status, Some(1), "{words}\n{told}");
+    assert!(told.contains("the feed is gone"), "{told}");
+    assert_eq!(words.matches(": 0 ticks").count(), 3, "{words}");
+}
+
+#[test]
+fn an_interrupted_feed_gives_what_it_has() {
+    let folder = common::folder(&recording(10, 1));
+    let arguments = ["--feed", "--data", "trades.csv", "--wait", "100"];
+    let waiting = Node::start(folder.path(), "feed", "", &arguments);
+    waiting.lines.wait_for("0 readers are there");
+    waiting.send(Signal::INT);
+    let (status, words, told) = waiting.end();
+    assert_eq!((status, words.as_str()), (Some(130), ""), "{told}");
+    assert!(told.contains("interrupted before all readers were there"), "{told}");
+
+    // At recorded pace it would take a quarter of an hour.
+    let Three { feed, near, far, folder } =
+        Three::start(&recording(3_000, 300), &["--ticks", "100", "--seconds", "900"]);
+    feed.lines.wait_for("recorded pace");
+    feed.send(Signal::INT);
+    let (status, words, told) = feed.end();
+    assert_eq!(status, Some(130), "{words}\n{told}");
+    assert!(words.contains("Interrupted, and partial: PASS"), "{words}");
+    for node in [near, far] {
+        assert_eq!(node.end().0, Some(0), "the feed asked for reports");
+    }
+    assert_eq!(common::sockets(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_node_alone_tells_of_its_peers_and_ends_with_ctrl_c() {
+    let folder = common::folder("");
+    let feed = Node::start(folder.path(), "feed", "", &[]);
+    let address = feed.address("feed");
+    feed.lines.wait_for("feed@test listens on unix://");
+    let other = Node::start(folder.path(), "other", &dialling(&address, ""), &["--readers", "1"]);
+    feed.lines.wait_for("peer other@test: connected, same machine, by unix");
+    other.lines.wait_for("peer feed@test: connected, same machine, by unix");
+    other.send(Signal::INT);
+    assert_eq!(other.end().0, Some(0));
+    feed.lines.wait_for("peer other@test: disconnected");
+    feed.send(Signal::TERM);
+    assert_eq!(feed.end().0, Some(0));
+    assert_eq!(common::sockets(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_peer_that_is_not_there_is_told() {
+    let folder = common::folder("");
+    // Nobody listens there, and nobody else may.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("tcp://{}", taken.local_addr().expect("an address"));
+    let limits = "[node.limits]\nhandshake_timeout = \"50ms\"\n";
+    let more = format!("{limits}{}", dialling(&address, ""));
+    let node = Node::start(folder.path(), "other", &more, &[]);
+    let why = node.lines.wait_for("peer feed: ");
+    assert!(why.contains(&address) && why.contains("dialled again in"), "{why}");
+    node.send(Signal::INT);
+    assert_eq!(node.end().0, Some(0));
+}
+
+#[test]
+fn a_wrong_configuration_is_told_with_all_its_mistakes() {
+    let folder = common::folder("");
+    let text = "[node]\nnaem = \"feed\"\ncookie = \"sesame\"\ntransport = \"unx\"\n";
+    fs::write(folder.path().join("wrong.toml"), text).expect("it is written");
+    let (status, words, told) = Node::start_from(folder.path(), "wrong.toml", &[]).end();
+    assert_eq!((status, words.as_str()), (Some(2), ""), "{told}");
+    assert!(told.contains("wrong.toml:2:1: node.naem"), "{told}");
+    assert!(told.contains("node.transport") && told.contains("3 mistakes"), "{told}");
+    assert!(!told.contains("sesame"), "{told}");
+
+    let (status, _, told) = Node::start_from(folder.path(), "none.toml", &[]).end();
+    assert_eq!(status, Some(2), "{told}");
+    assert!(told.contains("none.toml"), "{told}");
+}
+
+#[test]
+fn what_only_a_feed_can_do_is_refused_without_one() {
+    let folder = common::folder("");
+    for arguments in [["--ticks", "5"], ["--wait", "3"], ["--payload", "1k"]] {
+        let (status, _, told) = Node::start_from(folder.path(), "none.toml", &arguments).end();
+        assert_eq!(status, Some(2), "{told}");
+        assert!(told.contains("--feed"), "{arguments:?}: {told}");
+    }
+}
