@@ -22,6 +22,7 @@ pub(crate) mod secret;
 pub(crate) mod table;
 
 use std::fmt;
+use std::sync::Mutex;
 
 pub use directory::{listening, Listening};
 pub use options::LinkOptions;
@@ -44,11 +45,19 @@ pub fn close(node_id: NodeId, kind: TransportKind) -> Result<(), NodeId> {
 /// Something that happened to a link of a session; what it is is the session's business.
 pub struct LinkEvent(pub(crate) Event);
 
+impl LinkEvent {
+    /// A further link was authenticated.
+    pub(crate) fn up(link: Box<dyn Transport>) -> NodeSessionMessage {
+        // Messages of sessions are `Sync`, as stock's are, and transports need not be.
+        NodeSessionMessage::Link(Self(Event::Up(Mutex::new(link))))
+    }
+}
+
 /// See [`LinkEvent`].
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A further link was authenticated.
-    Up(Box<dyn Transport>),
+    Up(Mutex<Box<dyn Transport>>),
     /// What could be tried was tried: the one who connected announces its actors.
     Settled {
         /// What a peer that was to be local could not prove.

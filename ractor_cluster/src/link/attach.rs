@@ -9,11 +9,10 @@ use bytes::Bytes;
 use super::directory;
 use super::halves::Halves;
 use super::secret::{draw, Nonces, Role, Secret, BYTES};
-use super::{Event, LinkEvent};
+use super::LinkEvent;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Attach, AttachAccepted, AttachChallenge, AttachProof};
 use crate::transport::{Transport, TransportMessage};
-use crate::NodeSessionMessage;
 
 /// Why a link did not join a session.
 #[derive(Debug)]
@@ -96,8 +95,7 @@ pub(crate) async fn accept(mut link: Halves, attach: Attach) -> Result<(), Attac
     // The session reads nothing of the link before it has it, so that what the dialler sends from
     // here on comes after.
     send(&mut link, Body::AttachAccepted(AttachAccepted {})).await?;
-    let up = NodeSessionMessage::Link(LinkEvent(Event::Up(Box::new(link))));
-    session.handler.cast(up).map_err(|_| AttachError::NoSession)
+    session.handler.cast(LinkEvent::up(Box::new(link))).map_err(|_| AttachError::NoSession)
 }
 
 async fn send(link: &mut Halves, body: Body) -> Result<(), AttachError> {

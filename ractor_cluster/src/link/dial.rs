@@ -11,7 +11,7 @@ use rand::RngExt as _;
 use super::attach::{self, AttachError};
 use super::directory;
 use super::secret::{Role, Secret};
-use super::{Event, LinkEvent};
+use super::LinkEvent;
 use crate::transport::{ArcTransport, TcpTransport, Transport, TransportKind};
 use crate::NodeSessionMessage;
 
@@ -81,7 +81,7 @@ impl Dialler {
                 ractor::concurrency::sleep(jittered).await;
                 match self.dial(&route).await {
                     Ok(link) => {
-                        let up = NodeSessionMessage::Link(LinkEvent(Event::Up(link)));
+                        let up = LinkEvent::up(link);
                         // A session that has ended meanwhile needs no link.
                         _ = self.session.cast(up);
                         return;
@@ -112,7 +112,7 @@ fn in_process(secret: &Secret) -> Result<Box<dyn Transport>, AttachError> {
         .filter(|session| session.takes(TransportKind::Arc))
         .ok_or(AttachError::NoSession)?;
     let (here, there) = ArcTransport::pair("this process", "this process");
-    let up = NodeSessionMessage::Link(LinkEvent(Event::Up(Box::new(there))));
+    let up = LinkEvent::up(Box::new(there));
     other.handler.cast(up).map_err(|_| AttachError::NoSession)?;
     Ok(Box::new(here))
 }

@@ -89,8 +89,7 @@ impl Actor for Session {
         let (outgoing, queued) = mpsc::unbounded_channel();
         let mut writer = JoinSet::new();
         writer.spawn(write(sink, queued, myself.clone(), self.peer.clone()));
-        let reader =
-            SessionReader { session: myself.clone(), handler: Some(self.handler.clone()) };
+        let reader = SessionReader { session: myself.clone(), handler: Some(self.handler.clone()) };
         let (reader, _) = Actor::spawn_linked(None, reader, frames, myself.get_cell()).await?;
         Ok(SessionState { outgoing, _writer: writer, reader })
     }
@@ -139,7 +138,11 @@ impl Actor for Session {
             }
             SupervisionEvent::ActorTerminated(_, _, reason) => {
                 if let Some(error) = reason.as_deref().and_then(|it| it.strip_prefix(UNREADABLE)) {
-                    tracing::warn!(peer = self.peer, error, "a connection is closed for what came by it");
+                    tracing::warn!(
+                        peer = self.peer,
+                        error,
+                        "a connection is closed for what came by it"
+                    );
                 }
                 myself.stop(Some("child_terminate".to_owned()));
             }
@@ -196,10 +199,11 @@ impl SessionReader {
     fn deliver(&self, frame: TransportMessage) -> io::Result<()> {
         // Nobody is told of what comes too late, as in the connection's actor.
         match (frame, &self.handler) {
-            (TransportMessage::Arc(cast), handler) => {
-                let shared = NodeSessionMessage::Link(LinkEvent(Event::Shared(cast)));
-                _ = handler.as_ref().map(|handler| handler.cast(shared));
+            (TransportMessage::Arc(cast), Some(handler)) => {
+                _ = handler.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
             }
+            // Only a test of bytes has no handler.
+            (TransportMessage::Arc(_), None) => {}
             (TransportMessage::Bytes(bytes), Some(handler)) => {
                 _ = handler.cast(NodeSessionMessage::MessageReceived(decode(bytes)?));
             }

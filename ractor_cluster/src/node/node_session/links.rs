@@ -11,8 +11,9 @@
 //! 4. Everything else goes in envelopes ([`lane`](crate::link::lane)), by whatever link there is.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
@@ -65,7 +66,8 @@ pub(super) struct Links(Option<Box<Active>>);
 
 #[derive(Debug)]
 struct Active {
-    server: Arc<Server>,
+    /// Nothing in it changes after the server's start, so that no panic can leave it half changed.
+    server: AssertUnwindSafe<Arc<Server>>,
     phase: Phase,
     table: Table,
     first: LinkInfo,
@@ -106,7 +108,7 @@ impl Links {
         let first = table.begin(Link { kind, peer, local, actor: actor.clone() });
         let overdue = Some(deadline(myself, server.options.handshake_timeout));
         Self(Some(Box::new(Active {
-            server,
+            server: AssertUnwindSafe(server),
             phase: Phase::Greeting,
             table,
             first,
@@ -139,7 +141,11 @@ impl Links {
     }
 
     /// The session ends.
-    pub(super) fn end(&mut self, node_id: crate::NodeId, name: &Option<super::auth_protocol::NameMessage>) {
+    pub(super) fn end(
+        &mut self,
+        node_id: crate::NodeId,
+        name: &Option<super::auth_protocol::NameMessage>,
+    ) {
         let Some(active) = self.0.take() else { return };
         let lost = active.table.unacknowledged();
         let (peer, address) = (name_of(name), active.first.peer.as_str());
@@ -508,7 +514,10 @@ impl NodeSession {
         myself: ActorRef<NodeSessionMessage>,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            Event::Up(transport) => self.link_up(state, transport, &myself).await,
+            Event::Up(transport) => {
+                let transport = transport.into_inner().unwrap_or_else(PoisonError::into_inner);
+                self.link_up(state, transport, &myself).await;
+            }
             Event::Settled { unproven } => self.settle(state, unproven, &myself)?,
             Event::Overdue => {
                 let phase = state.links.0.as_ref().map(|active| active.phase);
@@ -639,17 +648,18 @@ fn deadline(myself: &ActorRef<NodeSessionMessage>, timeout: Duration) -> AbortOn
 fn look_closer(active: &Active, peer: String, session: ActorRef<NodeSessionMessage>) {
     let tell = move |event| {
         // It may have ended.
-        _ = session.cast(NodeSessionMessage::Link(LinkEvent(event)));
+        _ = session.cast(event);
     };
+    let settled = |unproven| NodeSessionMessage::Link(LinkEvent(Event::Settled { unproven }));
     let (Some(route), Some(dialler)) = (active.local_route(), active.dialler.clone()) else {
         let unproven = Some("it does not look like one of this machine".to_owned());
-        return tell(Event::Settled { unproven });
+        return tell(settled(unproven));
     };
     // Ends by itself: every step of a dial has a deadline.
     drop(ractor::concurrency::spawn(async move {
         let unproven = match dialler.dial(&route).await {
             Ok(link) => {
-                tell(Event::Up(link));
+                tell(LinkEvent::up(link));
                 None
             }
             Err(error) => {
@@ -657,7 +667,7 @@ fn look_closer(active: &Active, peer: String, session: ActorRef<NodeSessionMessa
                 Some(error.to_string())
             }
         };
-        tell(Event::Settled { unproven });
+        tell(settled(unproven));
     }));
 }
 
