@@ -28,8 +28,8 @@ impl Drop for Server {
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Server {
-    type Msg = NodeServerMessage;
     type State = NodeServerState;
+    type Msg = NodeServerMessage;
     type Arguments = ();
 
     async fn pre_start(

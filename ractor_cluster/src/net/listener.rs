@@ -87,15 +87,15 @@ pub(crate) struct ListenerMessage;
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Listener {
+    type State = ListenerState;
     type Msg = ListenerMessage;
     type Arguments = ActorRef<NodeServerMessage>;
-    type State = ListenerState;
 
     async fn pre_start(
         &self,
-        _: ActorRef<Self::Msg>,
-        node_server: Self::Arguments,
-    ) -> Result<Self::State, ActorProcessingErr> {
+        _: ActorRef<ListenerMessage>,
+        node_server: ActorRef<NodeServerMessage>,
+    ) -> Result<ListenerState, ActorProcessingErr> {
         let listener = bind::bind(self.address, self.port).await?;
         let address = listener.local_addr()?;
         if address.port() != self.port {

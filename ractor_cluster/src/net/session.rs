@@ -76,15 +76,15 @@ pub(crate) struct SessionState {
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Session {
+    type State = SessionState;
     type Msg = SessionMessage;
     type Arguments = super::NetworkStream;
-    type State = SessionState;
 
     async fn pre_start(
         &self,
-        myself: ActorRef<Self::Msg>,
+        myself: ActorRef<SessionMessage>,
         stream: super::NetworkStream,
-    ) -> Result<Self::State, ActorProcessingErr> {
+    ) -> Result<SessionState, ActorProcessingErr> {
         let (sink, frames) = stream.into_transport().split(self.max_inbound_frame_size);
         let (outgoing, queued) = mpsc::unbounded_channel();
         let mut writer = JoinSet::new();
@@ -96,8 +96,8 @@ impl Actor for Session {
 
     async fn post_stop(
         &self,
-        _: ActorRef<Self::Msg>,
-        _: &mut Self::State,
+        _: ActorRef<SessionMessage>,
+        _: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
         tracing::info!(peer = self.peer, "connection closed");
         Ok(())
@@ -105,9 +105,9 @@ impl Actor for Session {
 
     async fn handle(
         &self,
-        _: ActorRef<Self::Msg>,
-        message: Self::Msg,
-        state: &mut Self::State,
+        _: ActorRef<SessionMessage>,
+        message: SessionMessage,
+        state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
         // Nobody on either side is told of what comes too late: the connection's end is an event.
         match message {
@@ -126,9 +126,9 @@ impl Actor for Session {
 
     async fn handle_supervisor_evt(
         &self,
-        myself: ActorRef<Self::Msg>,
+        myself: ActorRef<SessionMessage>,
         event: SupervisionEvent,
-        state: &mut Self::State,
+        state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => {

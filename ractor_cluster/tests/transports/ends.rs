@@ -136,8 +136,8 @@ pub struct Duplex {
 
 impl ClusterBidiStream for Duplex {
     fn split(self: Box<Self>) -> (BoxRead, BoxWrite) {
-        let (reader, writer) = tokio::io::split(self.stream);
-        (Box::new(reader), Box::new(writer))
+        let halves = tokio::io::split(self.stream);
+        (Box::new(halves.0), Box::new(halves.1))
     }
 
     fn peer_label(&self) -> Option<String> {

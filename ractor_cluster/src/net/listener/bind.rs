@@ -15,11 +15,11 @@ pub(super) async fn bind(address: Option<IpAddr>, port: u16) -> io::Result<TcpLi
         return TcpListener::bind(SocketAddr::new(address, port)).await;
     }
     let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_only_v6(false)?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&everywhere.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    let both = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    both.set_nonblocking(true)?;
+    both.set_reuse_address(true)?;
+    both.set_only_v6(false)?;
+    both.bind(&everywhere.into())?;
+    both.listen(BACKLOG)?;
+    TcpListener::from_std(both.into())
 }

@@ -1,0 +1,143 @@
+//! Links that come and go, and who is told of it.
+
+use std::sync::PoisonError;
+
+use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+
+use super::super::{NodeSession, NodeSessionState};
+use super::{name_of, Phase, MAX_LINKS};
+use crate::link::table::Link;
+use crate::link::{Event, LinkEvent};
+use crate::net::{NetworkStream, Session};
+use crate::node::NodeSessionMessage;
+use crate::peers::{self, PeerInfo};
+use crate::transport::Transport;
+
+impl NodeSession {
+    /// Something happened to a link.
+    pub(in crate::node::node_session) async fn handle_link(
+        &self,
+        state: &mut NodeSessionState,
+        LinkEvent(event): LinkEvent,
+        myself: ActorRef<NodeSessionMessage>,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            Event::Up(transport) => {
+                let transport = transport.into_inner().unwrap_or_else(PoisonError::into_inner);
+                self.link_up(state, transport, &myself).await;
+            }
+            Event::Settled { unproven } => self.settle(state, unproven, &myself)?,
+            Event::Overdue => {
+                let phase = state.links.0.as_ref().map(|active| active.phase);
+                if matches!(phase, Some(Phase::Greeting | Phase::Holding)) {
+                    self.refuse(state, "its handshake was not done in time", &myself);
+                }
+            }
+            Event::Close(kind) => {
+                if let Some(active) = state.links.speaking() {
+                    active.table.close(kind);
+                }
+            }
+            Event::Shared(cast) => {
+                let actor = ractor::registry::where_is_pid(ActorId::Local(cast.to));
+                let undelivered = match actor {
+                    None => Some("there is no such actor".to_owned()),
+                    Some(actor) => {
+                        actor.send_shared(cast.message).err().map(|error| error.to_string())
+                    }
+                };
+                if let Some(reason) = undelivered {
+                    tracing::warn!(pid = cast.to, reason, "a shared message is lost");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn link_up(
+        &self,
+        state: &mut NodeSessionState,
+        transport: Box<dyn Transport>,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let Some(active) = state.links.speaking() else { return };
+        if active.table.infos().len() >= MAX_LINKS {
+            let peer = name_of(&state.name);
+            tracing::warn!(node_id = self.node_id, peer, "a link is refused: there are enough");
+            return;
+        }
+        let stream = NetworkStream::Transport(transport);
+        let (kind, peer, local) = stream.describe();
+        let (peer_addr, local_addr) = (state.peer_addr, state.local_addr);
+        let max = self.max_inbound_frame_size;
+        let cell = myself.get_cell();
+        let spawned =
+            Session::spawn_linked(myself.clone(), stream, peer_addr, local_addr, max, cell).await;
+        // Why it did not is logged.
+        let Ok(actor) = spawned else { return };
+        active.redials.remove(&kind);
+        active.table.add(Link { kind, peer, local, actor });
+        self.publish_news(state);
+    }
+
+    /// Takes the events of links from upstream's handling, unless the last link ended.
+    pub(in crate::node::node_session) fn handle_link_end(
+        &self,
+        myself: &ActorRef<NodeSessionMessage>,
+        event: SupervisionEvent,
+        state: &mut NodeSessionState,
+    ) -> Option<SupervisionEvent> {
+        let (SupervisionEvent::ActorFailed(actor, _)
+        | SupervisionEvent::ActorTerminated(actor, ..)) = &event
+        else {
+            return Some(event);
+        };
+        let ended = actor.get_id();
+        let Some(active) = state.links.0.as_deref_mut() else { return Some(event) };
+        active.table.link(ended)?;
+        if active.table.infos().len() == 1 {
+            // Upstream ends the session.
+            return Some(event);
+        }
+        match active.table.remove(ended)? {
+            Err(error) => self.break_off(state, &error, myself),
+            Ok(lost) => {
+                let peer = name_of(&state.name);
+                tracing::warn!(node_id = self.node_id, peer, kind = %lost.kind, "a link broke");
+                active.redial(lost.kind);
+                let other = active.table.any().map(|link| link.actor.clone());
+                if state.is_tcp_actor(ended) {
+                    state.tcp = other;
+                    state.ping_task = None;
+                    state.start_ping_loop();
+                }
+                self.publish_news(state);
+            }
+        }
+        None
+    }
+
+    /// Tells the process what is known of the peer, and what has happened.
+    pub(super) fn publish(&self, state: &mut NodeSessionState) {
+        let Some(active) = state.links.0.as_deref_mut() else { return };
+        peers::publish(PeerInfo {
+            node_id: self.node_id,
+            name: name_of(&state.name).to_owned(),
+            number: active.announcement.as_ref().and_then(|it| it.number),
+            release: active.announcement.as_ref().map(|it| it.release.clone()),
+            locality: active.table.locality(),
+            links: active.table.infos(),
+        });
+        for event in active.table.take_news() {
+            peers::tell(event);
+        }
+    }
+
+    /// Publishes if something has happened to a peer that was published.
+    pub(super) fn publish_news(&self, state: &mut NodeSessionState) {
+        let Some(active) = state.links.0.as_deref() else { return };
+        if active.phase == Phase::Settled && active.table.has_news() {
+            self.publish(state);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! From the first words to the announcement of actors: finding out where the peer is.
+
+use std::time::Duration;
+
+use ractor::{ActorProcessingErr, ActorRef};
+
+use super::super::{AbortOnDropTask, NodeSession, NodeSessionState};
+use super::{name_of, Active, Phase};
+use crate::link::dial::Dialler;
+use crate::link::directory;
+use crate::link::options::Location;
+use crate::link::secret::{Role, Secret, BYTES};
+use crate::link::{Event, LinkEvent};
+use crate::locality::Locality;
+use crate::node::{NodeServerMessage, NodeSessionMessage};
+use crate::protocol::mycelium::frame::Body;
+use crate::protocol::mycelium::{Announcement, Hello, Preference, Settled};
+
+impl NodeSession {
+    /// Whether the announcement of actors has to wait, or has been done in another way.
+    pub(in crate::node::node_session) fn holds_back(
+        &self,
+        myself: &ActorRef<NodeSessionMessage>,
+        state: &mut NodeSessionState,
+    ) -> bool {
+        let Some(active) = state.links.0.as_deref_mut() else { return false };
+        match active.phase {
+            Phase::Stock => false,
+            Phase::Greeting if active.peer_nonce.is_none() => {
+                active.phase = Phase::Stock;
+                active.overdue = None;
+                self.publish(state);
+                false
+            }
+            Phase::Greeting => {
+                active.phase = Phase::Holding;
+                active.policy = active.server.options.policy(name_of(&state.name), None);
+                // Both ends' handshakes have to fit in.
+                let timeout = 2 * active.server.options.handshake_timeout;
+                active.overdue = Some(deadline(myself, timeout));
+                if !self.is_server {
+                    let announcement = active.announcement(self.is_server);
+                    state.send_frame(Body::Announcement(announcement));
+                }
+                true
+            }
+            Phase::Holding => true,
+            Phase::Settled => {
+                let same_process = active.table.locality() == Locality::SameProcess;
+                if same_process {
+                    state.be_ready_without_actors();
+                }
+                same_process
+            }
+        }
+    }
+
+    pub(super) fn greeted(
+        &self,
+        state: &mut NodeSessionState,
+        hello: Hello,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        // Without a node server of ours there is nobody to greet.
+        let Some(active) = state.links.0.as_deref_mut() else { return };
+        let is_first = active.phase == Phase::Greeting && active.peer_nonce.is_none();
+        if !is_first || hello.version == 0 || hello.nonce.len() != BYTES {
+            self.refuse(state, "its Hello is none, or not the first", myself);
+            return;
+        }
+        active.peer_nonce = Some(hello.nonce);
+        if self.is_server {
+            state.links.greet(state.tcp.as_ref());
+        }
+    }
+
+    /// The peer told of itself.
+    pub(super) fn announced(
+        &self,
+        state: &mut NodeSessionState,
+        announcement: Announcement,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let name = name_of(&state.name).to_owned();
+        let Some(active) = state.links.speaking() else { return };
+        let (client, server, end) = match self.is_server {
+            true => (&announcement.share, &active.share.to_vec(), Role::Listener),
+            false => (&active.share.to_vec(), &announcement.share, Role::Dialler),
+        };
+        let Some(secret) = Secret::new(&self.cookie, client, server) else {
+            self.refuse(state, "its announcement has no share of a secret", myself);
+            return;
+        };
+        tracing::info!(
+            node_id = self.node_id,
+            peer = name,
+            release = announcement.release,
+            "the peer runs Mycelium's fork"
+        );
+        active.policy = active.server.options.policy(&name, announcement.number);
+        let theirs = announcement.preference();
+        active.table.pin_node(match theirs {
+            Preference::Adaptive => active.preference().into(),
+            pinned => pinned,
+        });
+        active.announcement = Some(announcement);
+        let session = directory::Session {
+            node_id: self.node_id,
+            handler: myself.clone(),
+            secret: secret.clone(),
+            local: active.may_be_local(),
+        };
+        active.open = Some(directory::open(session, end));
+        if self.is_server {
+            let announcement = active.announcement(self.is_server);
+            state.send_frame(Body::Announcement(announcement));
+        } else {
+            active.dialler = Some(Dialler {
+                session: myself.clone(),
+                secret,
+                max_frame: self.max_inbound_frame_size,
+                timeout: active.server.options.handshake_timeout,
+            });
+            look_closer(active, name, myself.clone());
+        }
+    }
+
+    /// Where the peer is is known: actors are announced.
+    pub(super) fn settle(
+        &self,
+        state: &mut NodeSessionState,
+        unproven: Option<String>,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(active) = state.links.speaking().filter(|it| it.phase == Phase::Holding) else {
+            return Ok(());
+        };
+        let locality = active.table.locality();
+        if active.policy.location == Location::Local && locality == Locality::Remote {
+            tracing::error!(
+                node_id = self.node_id,
+                peer = name_of(&state.name),
+                reason = unproven.as_deref().unwrap_or("no local link was made"),
+                "a peer is refused: by configuration it is on this machine, and it has not proven so"
+            );
+            myself.stop(Some("locality_unproven".to_owned()));
+            return Ok(());
+        }
+        active.phase = Phase::Settled;
+        active.overdue = None;
+        if !self.is_server {
+            if let (Some(route), Locality::Remote) = (active.local_route(), locality) {
+                active.redial(route.kind());
+            }
+            state.send_frame(Body::Settled(Settled {
+                same_process: locality == Locality::SameProcess,
+            }));
+        }
+        self.publish(state);
+        self.after_authenticated(myself.clone(), state);
+        if state.ready.is_ok() {
+            self.node_server.cast(NodeServerMessage::ConnectionReady(myself.get_id()))?;
+        }
+        Ok(())
+    }
+
+    /// The peer did what no node does: there is no telling what else it would do.
+    pub(super) fn refuse(
+        &self,
+        state: &mut NodeSessionState,
+        reason: &str,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let (peer, address) = (name_of(&state.name), state.links.address());
+        tracing::warn!(node_id = self.node_id, peer, address, reason, "a peer is refused");
+        if let Some(active) = &mut state.links.0 {
+            active.explained = true;
+        }
+        myself.stop(Some("peer_refused".to_owned()));
+    }
+}
+
+/// Tells the session when its peer should have been done.
+pub(super) fn deadline(
+    myself: &ActorRef<NodeSessionMessage>,
+    timeout: Duration,
+) -> AbortOnDropTask {
+    let myself = myself.clone();
+    AbortOnDropTask::new(ractor::concurrency::spawn(async move {
+        ractor::concurrency::sleep(timeout).await;
+        // It may have ended.
+        _ = myself.cast(NodeSessionMessage::Link(LinkEvent(Event::Overdue)));
+    }))
+}
+
+/// Tries what looks cheaper than the first link, and has the session settle.
+fn look_closer(active: &Active, peer: String, session: ActorRef<NodeSessionMessage>) {
+    let tell = move |event| {
+        // It may have ended.
+        _ = session.cast(event);
+    };
+    let settled = |unproven| NodeSessionMessage::Link(LinkEvent(Event::Settled { unproven }));
+    let (Some(route), Some(dialler)) = (active.local_route(), active.dialler.clone()) else {
+        let unproven = Some("it does not look like one of this machine".to_owned());
+        return tell(settled(unproven));
+    };
+    // Ends by itself: every step of a dial has a deadline.
+    drop(ractor::concurrency::spawn(async move {
+        let unproven = match dialler.dial(&route).await {
+            Ok(link) => {
+                tell(LinkEvent::up(link));
+                None
+            }
+            Err(error) => {
+                tracing::warn!(peer, kind = %route.kind(), %error, "a peer looks local, and is not");
+                Some(error.to_string())
+            }
+        };
+        tell(settled(unproven));
+    }));
+}
