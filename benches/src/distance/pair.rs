@@ -22,7 +22,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 pub(super) struct Pair {
     near: Process,
     _far: Process,
-    /// Where sockets are; goes away last.
+    /// Where the socket is; the far process removes it, unless it does not come to that.
     _folder: TempDir,
 }
 

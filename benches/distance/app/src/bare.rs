@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::far::ACTORS;
 use crate::measure::Peer;
 use crate::work::cpu;
-use crate::{say, Contender, Failure};
+use crate::{say, tidy, Contender, Failure};
 
 type Reader = BufReader<Box<dyn AsyncRead + Unpin + Send>>;
 type Writer = Box<dyn AsyncWrite + Unpin + Send>;
@@ -151,8 +151,11 @@ pub async fn serve(
         let path = folder.join("far");
         let listener = UnixListener::bind(&path)?;
         say(path.to_str().ok_or("the folder has a strange name")?)?;
-        Bare::unix(listener.accept().await?.0)
+        let (stream, _) = listener.accept().await?;
+        tidy(folder)?;
+        Bare::unix(stream)
     } else {
+        tidy(folder)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         say(&listener.local_addr()?.to_string())?;
         Bare::tcp(listener.accept().await?.0)?

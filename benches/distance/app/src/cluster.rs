@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::far::{Far, FarMessage, Near, ACTORS, FAR};
 use crate::measure::Peer;
-use crate::{say, Contender, Failure};
+use crate::{say, tidy, Contender, Failure};
 
 /// How long two processes may take to find each other.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,9 +37,11 @@ pub async fn serve(
         let listener = UnixListener::bind(&path)?;
         say(path.to_str().ok_or("the folder has a strange name")?)?;
         let (stream, _) = listener.accept().await?;
+        tidy(folder)?;
         let stream = Box::new(Stream(stream));
         node.cast(NodeServerMessage::ConnectionOpenedExternal { stream, is_server: true })?;
     } else {
+        tidy(folder)?;
         say(&format!("127.0.0.1:{port}"))?;
     }
     while orders.recv().await.is_some() {}

@@ -1,5 +1,5 @@
 //! One of two processes of a bench: `far CONTENDER FOLDER` serves, `near CONTENDER ADDRESS`
-//! measures how it gets there.
+//! measures how it gets there. The folder is the far one's, which removes it.
 //!
 //! The far one prints its address, the near one that it is connected. Then the near one does what
 //! it reads line by line (see `work.rs`), and answers each with a line of figures. Both end
@@ -12,7 +12,7 @@ mod measure;
 mod work;
 
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
+use std::path::Path;
 
 use tokio::sync::mpsc;
 
@@ -56,9 +56,9 @@ async fn main() -> Result<(), Failure> {
     let orders = lines();
     match (role.as_str(), contender) {
         ("far", Contender::Tcp | Contender::Unix) => {
-            cluster::serve(contender, &PathBuf::from(place), orders).await
+            cluster::serve(contender, Path::new(place), orders).await
         }
-        ("far", _) => bare::serve(contender, &PathBuf::from(place), orders).await,
+        ("far", _) => bare::serve(contender, Path::new(place), orders).await,
         ("near", Contender::Tcp | Contender::Unix) => {
             let mut cluster = cluster::Cluster::connect(contender, place).await?;
             obey(&mut cluster, orders).await?;
@@ -97,6 +97,12 @@ fn lines() -> mpsc::UnboundedReceiver<String> {
         std::process::exit(1);
     });
     receiver
+}
+
+/// Removes the folder of a socket as soon as its two ends have met, so that nothing is left of it, however
+/// the processes end.
+fn tidy(folder: &Path) -> Result<(), Failure> {
+    Ok(std::fs::remove_dir_all(folder)?)
 }
 
 /// Prints a line at once.
