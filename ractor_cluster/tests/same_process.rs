@@ -100,6 +100,7 @@ type Sight = (usize, usize);
 /// Reads, and never takes a copy.
 struct Reader(mpsc::UnboundedSender<Sight>);
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = Payload;
     type State = ();

@@ -65,23 +65,32 @@ pub fn resolve<'a>(items: &'a [Item], address: &Address) -> Vec<&'a Item> {
     level.into_iter().filter(|item| matches(item, last)).collect()
 }
 
+/// A namesake below another item is as far as one below the right item whose name differs by so many
+/// letters.
+const ELSEWHERE: usize = 2;
+
 /// The full addresses of the items whose own name is the last one of `address` or nearest to
 /// it, for error messages; five at the most.
 pub fn nearest(items: &[Item], address: &Address) -> Vec<String> {
     let Some(wanted) = address.segments.last() else {
         return Vec::new();
     };
+    let parents = &address.segments[..address.segments.len() - 1];
+    let home: String = parents.iter().map(|parent| format!("{} :: ", parent.name)).collect();
     let mut all = Vec::new();
     collect(items, "", &mut all);
     let mut scored: Vec<(usize, String)> = all
         .into_iter()
         .map(|(path, item)| {
+            let far = distance(&item.name, &wanted.name);
+            let is_home = path.strip_suffix(&item.name) == Some(home.as_str());
             let attributes = item.attributes.join(" ");
             let written =
                 if item.attributes.is_empty() { path } else { format!("{path}    ({attributes})") };
-            (distance(&item.name, &wanted.name), written)
+            (far, if is_home { far } else { far + ELSEWHERE }, written)
         })
-        .filter(|(far, _)| *far <= wanted.name.chars().count() / 2)
+        .filter(|(far, ..)| *far <= wanted.name.chars().count() / 2)
+        .map(|(_, score, written)| (score, written))
         .collect();
     scored.sort();
     scored.into_iter().take(5).map(|(_, path)| path).collect()

@@ -283,7 +283,7 @@ fn a_renamed_item_conflicts_and_the_new_name_is_a_candidate() {
     });
     for edit in edits_with_items(&reports) {
         let Verdict::Conflicts { candidates, .. } = &edit.verdict else { panic!("{edit:?}") };
-        assert!(candidates.iter().any(|line| line.contains("_ng")), "{candidates:?}");
+        assert!(candidates.iter().any(|line| line.contains("_ng")), "{edit:?}");
     }
 }
 

@@ -38,6 +38,7 @@ pub enum Count {
     Sum(RpcReplyPort<u64>),
 }
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Counter {
     type Msg = Count;
     type State = u64;

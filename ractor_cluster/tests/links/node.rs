@@ -41,6 +41,7 @@ enum Note {
     HowMany(RpcReplyPort<u64>),
 }
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Recorder {
     type Msg = Note;
     type State = ();
