@@ -1,8 +1,8 @@
 //! Messages between two processes: stock, the fork, and bare sockets, in turns.
 //!
 //! The processes are those of an application (`benches/distance/app`) that is built outside of this
-//! workspace, against stock and against the fork. [`apps`] builds it, [`pair`] runs a near process
-//! beside a far one, [`run`] has pairs of all contenders do a case after the other, and [`table`]
+//! workspace, against stock and against the fork. `apps` builds it, `pair` runs a near process
+//! beside a far one, [`run`] has pairs of all contenders do a case after the other, and `table`
 //! shows what came of it.
 
 mod apps;
