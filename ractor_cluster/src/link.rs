@@ -1,14 +1,14 @@
 //! The links of a session, between two nodes of the fork: which there are, which one is used, and
 //! what happens when one breaks.
 //!
-//! * [`lane`]: order, acknowledgement and replay, without I/O;
-//! * [`identity`], [`secret`]: what makes a peer look local, and what makes a link part of a session;
-//! * [`attach`]: the handshake of a further link;
-//! * [`options`]: what a node server may be told; [`directory`]: what sessions and servers of this
+//! * `lane`: order, acknowledgement and replay, without I/O;
+//! * `identity`, `secret`: what makes a peer look local, and what makes a link part of a session;
+//! * `attach`: the handshake of a further link;
+//! * [`options`]: what a node server may be told; `directory`: what sessions and servers of this
 //!   process know of each other;
-//! * [`dial`]: making further links, and making them again;
-//! * [`encoded`]: frames as they wait;
-//! * [`table`]: the links and lanes of one session.
+//! * `dial`: making further links, and making them again;
+//! * `encoded`: frames as they wait;
+//! * `table`: the links and lanes of one session.
 
 pub(crate) mod attach;
 pub(crate) mod dial;
