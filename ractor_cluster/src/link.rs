@@ -7,25 +7,38 @@
 //! * [`options`]: what a node server may be told; `directory`: what sessions and servers of this
 //!   process know of each other;
 //! * `dial`: making further links, and making them again;
-//! * `encoded`: frames as they wait;
-//! * `table`: the links and lanes of one session.
+//! * `codec`: messages as bytes;
+//! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them, `arrivals`
+//!   what comes in, `calls` what waits for answers, `pump` the writing end of a link, `proxy` what the
+//!   references to a peer's actors send by;
+//! * `dead_letters`: what reached nobody.
 
+pub(crate) mod arrivals;
 pub(crate) mod attach;
+pub(crate) mod calls;
+pub(crate) mod codec;
+mod dead_letters;
 pub(crate) mod dial;
 pub(crate) mod directory;
-pub(crate) mod encoded;
 pub(crate) mod halves;
 pub(crate) mod identity;
 pub(crate) mod lane;
 pub mod options;
+pub(crate) mod proxy;
+pub(crate) mod pump;
 pub(crate) mod secret;
 pub(crate) mod table;
+pub(crate) mod traffic;
 
 use std::fmt;
 use std::sync::Mutex;
 
+pub use dead_letters::{dead_letters, Cause};
 pub use directory::{listening, Listening};
 pub use options::LinkOptions;
+
+use arrivals::{Arrived, Broken};
+use traffic::Ticket;
 
 use crate::transport::{SharedCast, Transport, TransportKind};
 use crate::{NodeId, NodeSessionMessage};
@@ -69,6 +82,16 @@ pub(crate) enum Event {
     Close(TransportKind),
     /// A message came as an `Arc`.
     Shared(SharedCast),
+    /// Something came that this actor handles, or that came behind something that it does.
+    Arrived(Arrived, Ticket),
+    /// A link brought what the session cannot go on after.
+    Broken(Broken),
+}
+
+impl From<LinkEvent> for NodeSessionMessage {
+    fn from(event: LinkEvent) -> Self {
+        Self::Link(event)
+    }
 }
 
 impl fmt::Debug for LinkEvent {

@@ -143,6 +143,23 @@ pub trait FrameSink: Send + 'static {
         self.queue(TransportMessage::Bytes([head, payload].concat().into()))
     }
 
+    /// Queues frames that stand behind each other, each behind its length as in [`frames`]. The last
+    /// one may end in `tail`. Transports that carry a stream of bytes need not look at the frames; by default
+    /// each is queued.
+    ///
+    /// # Panics
+    /// When the bytes are no frames.
+    fn queue_framed(&mut self, frames: Bytes, tail: Bytes) {
+        frames::split(frames, tail, |head, tail| {
+            let taken = match tail.is_empty() {
+                true => self.queue(TransportMessage::Bytes(head)),
+                false => self.queue_parts(head, tail),
+            };
+            // Every transport carries bytes.
+            debug_assert!(taken.is_ok());
+        });
+    }
+
     /// The bytes queued and not yet handed to the peer or the kernel.
     fn queued_bytes(&self) -> usize;
 

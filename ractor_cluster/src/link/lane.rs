@@ -1,28 +1,35 @@
 //! Order, acknowledgement and replay of one direction of a lane, without any I/O.
 //!
-//! A *lane* is a sequence of envelopes that takes one link at a time. [`Outbound`] numbers them and keeps
+//! A *lane* is a sequence of frames that takes one link at a time. [`Outbound`] numbers them and keeps
 //! those that the peer has not acknowledged, so that they can go again by another link;
-//! [`Inbound`] drops what comes twice. Together: as long as links come and go, and no more than the
-//! window is under way, every envelope is delivered once and in order.
+//! [`Inbound`] drops what comes twice. Together: as links come and go, every frame is delivered once
+//! and in order.
+//!
+//! What waits and what is kept are the same bytes: frames are written behind each other, each behind its
+//! length, as they go over a link, and a link is handed them in chunks. The only copy is that into
+//! the chunk, and a large payload is spared even that.
 
 use std::collections::VecDeque;
 
-use super::encoded::Encoded;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// Acknowledge after so many envelopes at the latest.
-const ACKNOWLEDGE_FRAMES: u32 = 256;
-/// Acknowledge after so many bytes at the latest.
-const ACKNOWLEDGE_BYTES: usize = 256 * 1024;
+use super::codec;
+use crate::transport::frames::HEADER;
 
-/// The peer broke the rules of the protocol, or lost what it should have kept.
+/// Acknowledge after so many frames at the latest.
+const ACKNOWLEDGE_FRAMES: u64 = 256;
+/// Acknowledge after so many bytes at the latest. A sender has to keep more than that.
+pub(crate) const ACKNOWLEDGE_BYTES: usize = 128 * 1024;
+/// The memory that frames are written into, a block after the other.
+const BLOCK: usize = 64 * 1024;
+
+/// The peer broke the rules of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LaneError {
-    /// An envelope is missing in front of this one.
+    /// A frame is missing in front of this one.
     Gap { expected: u64, found: u64 },
     /// It acknowledged what was never sent.
     Unsent { acknowledged: u64, sent: u64 },
-    /// What has to go again was given up to keep the window's bound.
-    WindowOverflow { oldest: u64, wanted: u64 },
     /// There is no such lane.
     UnknownLane(u32),
 }
@@ -31,15 +38,11 @@ impl std::fmt::Display for LaneError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Gap { expected, found } => {
-                write!(f, "envelope {found} came where {expected} was due")
+                write!(f, "frame {found} came where {expected} was due")
             }
             Self::Unsent { acknowledged, sent } => {
-                write!(f, "envelope {acknowledged} was acknowledged, and {sent} is the last sent")
+                write!(f, "frame {acknowledged} was acknowledged, and {sent} is the last sent")
             }
-            Self::WindowOverflow { oldest, wanted } => write!(
-                f,
-                "envelope {wanted} has to go again, and the replay window begins with {oldest}"
-            ),
             Self::UnknownLane(lane) => write!(f, "there is no lane {lane}"),
         }
     }
@@ -47,85 +50,160 @@ impl std::fmt::Display for LaneError {
 
 impl std::error::Error for LaneError {}
 
-#[derive(Debug)]
-struct Kept {
-    frame: Encoded,
-    /// Whether its loss is a message's loss, and not of the session's own housekeeping.
-    is_message: bool,
+/// Frames behind each other, each behind its length.
+#[derive(Debug, Clone)]
+pub(crate) struct Chunk {
+    first: u64,
+    count: u64,
+    pub(crate) frames: Bytes,
+    /// The end of the last frame, where that is large.
+    pub(crate) tail: Bytes,
+}
+
+impl Chunk {
+    fn len(&self) -> usize {
+        self.frames.len() + self.tail.len()
+    }
+
+    fn last(&self) -> u64 {
+        self.first + self.count - 1
+    }
+
+    /// Without its first frame, which is not its last.
+    fn skip(&mut self) {
+        let length = self.first_length();
+        self.frames.advance(HEADER + length);
+        self.first += 1;
+        self.count -= 1;
+    }
+
+    fn first_length(&self) -> usize {
+        let mut header = &self.frames[..HEADER];
+        usize::try_from(header.get_u64()).expect("it is in memory")
+    }
+
+    /// The frames, without their lengths; the last without its tail.
+    fn frames(&self) -> impl Iterator<Item = (u64, Bytes)> {
+        let (mut rest, mut number) = (self.frames.clone(), self.first);
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let length = usize::try_from(rest.get_u64()).expect("it is in memory");
+            let frame = rest.split_to(length.min(rest.len()));
+            number += 1;
+            Some((number - 1, frame))
+        })
+    }
 }
 
 /// What the sender of a lane knows.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    /// The envelopes from `first` on: those not acknowledged, or not yet sent.
-    kept: VecDeque<Kept>,
-    first: u64,
-    /// The last one handed to the present link.
-    sent: u64,
+    /// What is kept: not acknowledged, or not yet sent.
+    chunks: VecDeque<Chunk>,
+    /// The chunk that is to be sent next.
+    cursor: usize,
+    /// The last chunk, as long as frames may be added to it.
+    open: BytesMut,
+    open_count: u64,
+    /// The number of the next frame.
+    next: u64,
     /// The last one handed to any link: what the peer may have.
     ever_sent: u64,
     /// The last one that the peer has.
     acknowledged: u64,
-    /// Of the envelopes that were sent and are kept.
-    replay_bytes: usize,
-    window: usize,
-    /// Messages among the envelopes that the window gave up and the peer has not acknowledged.
-    given_up: VecDeque<u64>,
+    /// Of what is kept.
+    bytes: usize,
+    /// Of what is to be sent.
+    unsent: usize,
     /// The fence under way: nothing is sent until it is acknowledged.
     fence: Option<u64>,
 }
 
-impl Outbound {
-    /// Keeps up to `window` bytes of envelopes to send them again.
-    pub(crate) fn new(window: usize) -> Self {
+impl Default for Outbound {
+    fn default() -> Self {
         Self {
-            kept: VecDeque::new(),
-            first: 1,
-            sent: 0,
+            chunks: VecDeque::new(),
+            cursor: 0,
+            open: BytesMut::new(),
+            open_count: 0,
+            next: 1,
             ever_sent: 0,
             acknowledged: 0,
-            replay_bytes: 0,
-            window,
-            given_up: VecDeque::new(),
+            bytes: 0,
+            unsent: 0,
             fence: None,
         }
     }
+}
 
-    /// The number of the next envelope to be [pushed](Self::push).
+impl Outbound {
+    /// The number of the next frame to be [pushed](Self::push).
     pub(crate) fn next_sequence(&self) -> u64 {
-        self.first + self.kept.len() as u64
+        self.next
     }
 
-    /// Takes the envelope that was encoded with [`next_sequence`](Self::next_sequence).
-    pub(crate) fn push(&mut self, frame: Encoded, is_message: bool) {
-        self.kept.push_back(Kept { frame, is_message });
+    /// The bytes of what is not acknowledged, or not yet sent.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    /// The next envelope for the link, in order, when there is one and no fence holds it back.
-    pub(crate) fn transmit(&mut self) -> Option<Encoded> {
-        if self.fence.is_some_and(|fence| self.sent >= fence) {
+    /// The bytes of what is to be sent.
+    pub(crate) fn unsent(&self) -> usize {
+        self.unsent
+    }
+
+    /// Takes a frame, which `write` writes, but for its end, which is not copied. It should take no
+    /// more than about `room` bytes.
+    pub(crate) fn push(&mut self, room: usize, write: impl FnOnce(&mut BytesMut), tail: Bytes) {
+        self.make_room(HEADER + room);
+        let start = self.open.len();
+        self.open.put_u64(0);
+        write(&mut self.open);
+        let length = self.open.len() - start - HEADER + tail.len();
+        self.open[start..start + HEADER].copy_from_slice(&(length as u64).to_be_bytes());
+        self.bytes += HEADER + length;
+        self.unsent += HEADER + length;
+        self.next += 1;
+        self.open_count += 1;
+        if !tail.is_empty() {
+            self.seal(tail);
+        }
+    }
+
+    /// Sees to it that the block takes `size` bytes without being moved.
+    fn make_room(&mut self, size: usize) {
+        if self.open.capacity() - self.open.len() < size {
+            self.seal(Bytes::new());
+            // In the same memory, where all of it has been acknowledged.
+            self.open.reserve(size.max(BLOCK));
+        }
+    }
+
+    /// Ends the open chunk.
+    fn seal(&mut self, tail: Bytes) {
+        if self.open_count == 0 {
+            return;
+        }
+        let (count, frames) = (self.open_count, self.open.split().freeze());
+        self.chunks.push_back(Chunk { first: self.next - count, count, frames, tail });
+        self.open_count = 0;
+    }
+
+    /// The next chunk for the link, in order, when there is one and no fence holds it back.
+    pub(crate) fn transmit(&mut self) -> Option<Chunk> {
+        if self.cursor == self.chunks.len() {
+            self.seal(Bytes::new());
+        }
+        let chunk = self.chunks.get(self.cursor)?;
+        if self.fence.is_some_and(|fence| chunk.first > fence) {
             return None;
         }
-        let next = self.sent + 1;
-        let index = usize::try_from(next - self.first).ok()?;
-        let frame = self.kept.get(index)?.frame.clone();
-        self.sent = next;
-        self.ever_sent = self.ever_sent.max(next);
-        self.replay_bytes += frame.len();
-        self.keep_bound();
-        Some(frame)
-    }
-
-    /// Gives up the oldest that were sent, once there are more than the window may hold.
-    fn keep_bound(&mut self) {
-        while self.replay_bytes > self.window && self.first <= self.sent {
-            let Some(oldest) = self.kept.pop_front() else { break };
-            self.replay_bytes -= oldest.frame.len();
-            if oldest.is_message {
-                self.given_up.push_back(self.first);
-            }
-            self.first += 1;
-        }
+        self.cursor += 1;
+        self.unsent -= chunk.len();
+        self.ever_sent = self.ever_sent.max(chunk.last());
+        Some(chunk.clone())
     }
 
     /// The peer has everything up to `acknowledged`. An older number than the last changes nothing.
@@ -137,17 +215,17 @@ impl Outbound {
             return Ok(());
         }
         self.acknowledged = acknowledged;
-        while self.first <= acknowledged {
-            let Some(done) = self.kept.pop_front() else { break };
-            // What the peer had by a link that broke may not have gone again yet.
-            if self.first <= self.sent {
-                self.replay_bytes -= done.frame.len();
+        while self.chunks.front().is_some_and(|chunk| chunk.last() <= acknowledged) {
+            let Some(done) = self.chunks.pop_front() else { break };
+            self.bytes -= done.len();
+            match self.cursor {
+                // What the peer had by a link that broke had not gone again yet.
+                0 => self.unsent -= done.len(),
+                _ => self.cursor -= 1,
             }
-            self.first += 1;
         }
-        self.sent = self.sent.max(acknowledged);
-        while self.given_up.front().is_some_and(|given_up| *given_up <= acknowledged) {
-            self.given_up.pop_front();
+        if self.cursor == 0 {
+            self.skip_acknowledged();
         }
         if self.fence.is_some_and(|fence| fence <= acknowledged) {
             self.fence = None;
@@ -155,9 +233,22 @@ impl Outbound {
         Ok(())
     }
 
-    /// The envelope just pushed is a fence: what is pushed after it waits for its acknowledgement.
+    /// What is sent first is what the peer has not got.
+    fn skip_acknowledged(&mut self) {
+        let Some(chunk) = self.chunks.front_mut() else { return };
+        let before = chunk.len();
+        while chunk.first <= self.acknowledged {
+            chunk.skip();
+        }
+        let skipped = before - chunk.len();
+        self.bytes -= skipped;
+        self.unsent -= skipped;
+    }
+
+    /// The frame just pushed is a fence: what is pushed after it waits for its acknowledgement.
     pub(crate) fn fence(&mut self) {
-        self.fence = Some(self.next_sequence() - 1);
+        self.fence = Some(self.next - 1);
+        self.seal(Bytes::new());
     }
 
     /// Whether a fence is under way.
@@ -165,30 +256,29 @@ impl Outbound {
         self.fence.is_some()
     }
 
-    /// Whether the peer has all that was sent, and nothing waits.
+    /// Whether the peer has all that was pushed.
     pub(crate) fn is_idle(&self) -> bool {
-        self.kept.is_empty() && self.given_up.is_empty()
+        self.bytes == 0
     }
 
     /// The link broke: what the peer did not acknowledge is to be sent again.
-    pub(crate) fn rewind(&mut self) -> Result<(), LaneError> {
+    pub(crate) fn rewind(&mut self) {
         self.fence = None;
-        let wanted = self.acknowledged + 1;
-        if self.first > wanted {
-            return Err(LaneError::WindowOverflow { oldest: self.first, wanted });
-        }
-        self.sent = self.acknowledged;
-        self.replay_bytes = 0;
-        Ok(())
+        self.cursor = 0;
+        self.unsent = self.bytes;
+        self.skip_acknowledged();
     }
 
     /// How many messages the peer did not acknowledge, those included that were never sent.
-    pub(crate) fn unacknowledged_messages(&self) -> usize {
-        self.given_up.len() + self.kept.iter().filter(|kept| kept.is_message).count()
+    pub(crate) fn unacknowledged_messages(&mut self) -> usize {
+        self.seal(Bytes::new());
+        let frames = self.chunks.iter().flat_map(Chunk::frames);
+        let after = frames.filter(|(number, _)| *number > self.acknowledged);
+        after.map(|(_, frame)| codec::messages_in(&frame)).sum()
     }
 }
 
-/// What the receiver of a lane does with an envelope.
+/// What the receiver of a lane does with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accepted {
     Deliver,
@@ -202,14 +292,15 @@ pub(crate) struct Inbound {
     /// The last one delivered.
     delivered: u64,
     /// Since the peer was told last.
-    frames: u32,
     bytes: usize,
+    /// The last one that the peer was told of.
+    told: u64,
     /// The peer waits to be told.
     urgent: bool,
 }
 
 impl Inbound {
-    /// An envelope of so many bytes came.
+    /// A frame of so many bytes came.
     pub(crate) fn accept(&mut self, sequence: u64, bytes: usize) -> Result<Accepted, LaneError> {
         if sequence <= self.delivered {
             // It went again because we had not said that it came.
@@ -221,9 +312,13 @@ impl Inbound {
             return Err(LaneError::Gap { expected, found: sequence });
         }
         self.delivered = sequence;
-        self.frames += 1;
         self.bytes += bytes;
         Ok(Accepted::Deliver)
+    }
+
+    /// The last one delivered.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.delivered
     }
 
     /// The peer waits for an acknowledgement.
@@ -231,14 +326,24 @@ impl Inbound {
         self.urgent = true;
     }
 
-    /// Whether the peer is to be told, whether or not an envelope goes its way.
+    /// A frame of ours has told the peer of everything up to `told`.
+    pub(crate) fn told(&mut self, told: u64) {
+        if told > self.told {
+            self.told = told;
+            self.bytes = 0;
+        }
+    }
+
+    /// Whether the peer is to be told, whether or not a frame goes its way.
     pub(crate) fn is_due(&self) -> bool {
-        self.urgent || self.frames >= ACKNOWLEDGE_FRAMES || self.bytes >= ACKNOWLEDGE_BYTES
+        self.urgent
+            || self.delivered - self.told >= ACKNOWLEDGE_FRAMES
+            || self.bytes >= ACKNOWLEDGE_BYTES
     }
 
     /// The last one delivered, which the caller tells the peer.
     pub(crate) fn acknowledgement(&mut self) -> u64 {
-        self.frames = 0;
+        self.told = self.delivered;
         self.bytes = 0;
         self.urgent = false;
         self.delivered
@@ -246,7 +351,7 @@ impl Inbound {
 
     /// Whether something came that the peer was not told of.
     pub(crate) fn has_news(&self) -> bool {
-        self.urgent || self.frames > 0
+        self.urgent || self.delivered > self.told
     }
 }
 

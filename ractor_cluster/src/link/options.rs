@@ -38,9 +38,14 @@ pub struct LinkOptions {
     pub handshake_timeout: Duration,
     /// Connections whose handshake is under way; more wait to be accepted.
     pub max_handshakes: usize,
-    /// The bytes of messages kept per peer until it has acknowledged them, so that they can go
-    /// again when a link breaks.
+    /// The bytes of messages that wait for a peer, or are kept until it has acknowledged them, so that
+    /// they can go again when a link breaks. From there on casts and calls return their message
+    /// ([`MessagingErr::SendErr`](ractor::MessagingErr)), and [`send`](ractor::ActorRef::send) waits, until half of
+    /// it is acknowledged. A sender may go beyond it by a message. At least 256 KiB.
     pub replay_window: usize,
+    /// How many calls to one peer may wait for an answer, and how many of its calls. More calls
+    /// return their message; more of the peer's fail.
+    pub max_calls: usize,
     /// What is known of peers.
     pub peers: HashMap<Peer, PeerPolicy>,
 }
@@ -55,6 +60,7 @@ impl Default for LinkOptions {
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 256,
             replay_window: 16 * 1024 * 1024,
+            max_calls: 65_536,
             peers: HashMap::new(),
         }
     }
@@ -103,10 +109,17 @@ impl LinkOptions {
         self
     }
 
-    /// With this many bytes of replay window.
+    /// With this many bytes of replay window, but at least 256 KiB.
     #[must_use]
     pub fn with_replay_window(mut self, bytes: usize) -> Self {
         self.replay_window = bytes;
+        self
+    }
+
+    /// With so many calls in flight.
+    #[must_use]
+    pub fn with_max_calls(mut self, calls: usize) -> Self {
+        self.max_calls = calls;
         self
     }
 

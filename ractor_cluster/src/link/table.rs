@@ -1,25 +1,31 @@
-//! The links and lanes of one session.
+//! The links of one session, and what goes out by them.
 //!
 //! Lane 0 takes whatever link is the cheapest at the time: all control traffic, and messages to actors that
 //! leave the choice. A pinned kind of transport has a lane of its own, so that its messages keep
 //! their order among themselves, and wait for nothing that goes by other links.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::Waker;
 
+use bytes::{BufMut, Bytes};
 use ractor::{ActorCell, ActorId, ActorRef};
 
-use super::lane::{Accepted, Inbound, LaneError, Outbound};
+use super::codec::{self, Frame, Numbers, What};
+use super::lane::{Chunk, LaneError, Outbound};
+use super::pump::Pump;
 use crate::locality::Locality;
 use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
 use crate::protocol::mycelium::envelope::Body;
-use crate::protocol::mycelium::frame::Body as FrameBody;
-use crate::protocol::mycelium::{Acknowledgement, Envelope, Fence, Preference};
+use crate::protocol::mycelium::{Envelope, Fence, Preference};
 use crate::transport::TransportKind;
 use crate::NodeId;
 
 /// The lane of what may take any link.
 pub(crate) const ADAPTIVE: u32 = Preference::Adaptive as u32;
+/// How many lanes there can be.
+pub(crate) const LANES: usize = Preference::Tls as usize + 1;
 
 /// A link of the session.
 #[derive(Debug)]
@@ -28,12 +34,14 @@ pub(crate) struct Link {
     pub(crate) peer: String,
     pub(crate) local: String,
     pub(crate) actor: ActorRef<SessionMessage>,
+    /// Where frames are handed over, once its actor has told.
+    pub(crate) pump: Option<Arc<Pump>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Lane {
     out: Outbound,
-    inbound: Inbound,
+    numbers: Numbers,
     /// The link that it takes.
     link: Option<ActorId>,
     /// The link that it takes once the peer has all that went by the present one.
@@ -46,14 +54,40 @@ pub(crate) struct Lost {
     pub(crate) kind: TransportKind,
 }
 
+/// Who has to be told, once the table is not locked any more, that there is something to be sent.
+#[must_use]
+#[derive(Debug, Default)]
+pub(crate) struct Push {
+    task: Option<Waker>,
+    /// Much is waiting, and the task has had no turn.
+    behind: Option<Arc<Pump>>,
+}
+
+impl Push {
+    pub(crate) fn on(self) {
+        if let Some(task) = self.task {
+            task.wake();
+        }
+        if let Some(pump) = self.behind {
+            pump.help();
+        }
+    }
+}
+
+/// What waits from which on those who send do the work of the task that writes, in bytes: it may be
+/// that they never give it a turn.
+const BEHIND: usize = 128 * 1024;
+
+/// Payloads from here on stay where they are.
+const APART: usize = 16 * 1024;
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Table {
     node_id: NodeId,
-    window: usize,
     /// The cheapest first; of one kind, the oldest.
     links: Vec<Link>,
-    lanes: BTreeMap<u32, Lane>,
+    lanes: [Option<Lane>; LANES],
     /// The lane of messages to actors without a pin of their own.
     node_lane: u32,
     /// The lanes of actors that have one.
@@ -65,12 +99,11 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn new(node_id: NodeId, window: usize) -> Self {
+    pub(crate) fn new(node_id: NodeId) -> Self {
         Self {
             node_id,
-            window,
             links: Vec::new(),
-            lanes: BTreeMap::new(),
+            lanes: Default::default(),
             node_lane: ADAPTIVE,
             pins: HashMap::new(),
             gated: HashMap::new(),
@@ -111,7 +144,7 @@ impl Table {
 
     /// For those who ask.
     pub(crate) fn infos(&self) -> Vec<LinkInfo> {
-        let adaptive = self.lanes.get(&ADAPTIVE).and_then(|lane| lane.link);
+        let adaptive = self.lanes[ADAPTIVE as usize].as_ref().and_then(|lane| lane.link);
         // Before the first message, the one that it would take.
         let active = adaptive.or_else(|| self.best(ADAPTIVE));
         let info = |link: &Link| LinkInfo {
@@ -133,33 +166,35 @@ impl Table {
         self.links.first()
     }
 
+    /// The actor of a link tells where frames are handed over.
+    pub(crate) fn serve(&mut self, actor: ActorId, pump: Arc<Pump>) {
+        if let Some(link) = self.links.iter_mut().find(|link| link.actor.get_id() == actor) {
+            link.pump = Some(pump);
+        }
+    }
+
     /// A link joins the session. What may take it takes it, if it is better.
-    pub(crate) fn add(&mut self, link: Link) {
+    pub(crate) fn add(&mut self, link: Link) -> Vec<Push> {
         let kind = link.kind;
         let index = self.links.partition_point(|other| other.kind <= kind);
         self.links.insert(index, link);
         let node_id = self.node_id;
         self.news.push(PeerEvent::LinkUp { node_id, kind });
-        for lane in self.lanes.keys().copied().collect::<Vec<_>>() {
-            self.improve(lane);
-        }
         self.move_gates();
+        self.numbers_of_lanes().map(|lane| self.improve(lane)).collect()
     }
 
     /// The actor of a link has ended: what the peer has not acknowledged goes again, by another link.
     /// `None` when it was no link of this session.
-    pub(crate) fn remove(&mut self, actor: ActorId) -> Option<Result<Lost, LaneError>> {
+    pub(crate) fn remove(&mut self, actor: ActorId) -> Option<(Lost, Vec<Push>)> {
         let index = self.links.iter().position(|link| link.actor.get_id() == actor)?;
         let kind = self.links.remove(index).kind;
         let node_id = self.node_id;
         self.news.push(PeerEvent::LinkDown { node_id, kind });
         self.move_gates();
-        for lane in self.lanes.keys().copied().collect::<Vec<_>>() {
-            if let Err(error) = self.abandon(lane, actor, kind) {
-                return Some(Err(error));
-            }
-        }
-        Some(Ok(Lost { kind }))
+        let lanes = self.numbers_of_lanes();
+        let pushes = lanes.map(|lane| self.abandon(lane, actor, kind)).collect();
+        Some((Lost { kind }, pushes))
     }
 
     /// Ends the links of a kind; their ends are events.
@@ -169,63 +204,75 @@ impl Table {
         }
     }
 
-    /// Sends by the lane of the actor `to`, or by that for all links.
-    pub(crate) fn send(&mut self, to: Option<u64>, body: Body) {
-        let number = to.map_or(ADAPTIVE, |pid| self.lane_of(pid));
-        self.push(number, body);
-        self.pump(number);
+    /// Sends what is no message, by the lane for all links.
+    pub(crate) fn control(&mut self, body: Body, acknowledged: u64) -> Push {
+        self.push_control(ADAPTIVE, body, acknowledged);
+        self.push(ADAPTIVE)
     }
 
-    /// Takes an envelope, and returns what is in it unless it came before.
-    pub(crate) fn receive(&mut self, envelope: Envelope) -> Result<Option<Body>, LaneError> {
-        let number = known(envelope.lane)?;
-        let bytes = envelope.body.as_ref().map_or(0, size);
+    /// Sends a message by a lane.
+    pub(crate) fn message(
+        &mut self,
+        number: u32,
+        acknowledged: u64,
+        what: What<'_>,
+        args: (&[u8], Bytes),
+    ) -> Push {
         let lane = self.lane(number);
-        let accepted = lane.inbound.accept(envelope.sequence, bytes)?;
-        let body = match accepted {
-            Accepted::Duplicate => None,
-            Accepted::Deliver => envelope.body,
+        let frame = Frame { lane: number as u8, sequence: lane.out.next_sequence(), acknowledged };
+        let (args, tail) = args;
+        // A copy costs less than a chunk more.
+        let (copied, tail) = if tail.len() < APART { (tail, Bytes::new()) } else { (Bytes::new(), tail) };
+        let Lane { out, numbers, .. } = lane;
+        let write = |out: &mut bytes::BytesMut| {
+            codec::write(frame, what, numbers, out);
+            out.put_slice(args);
+            out.put_slice(&copied);
         };
-        if let Some(Body::Fence(Fence {})) = body {
-            lane.inbound.ask();
-        }
-        self.acknowledged(number, envelope.acknowledged)?;
-        Ok(body)
+        out.push(what.room() + args.len() + copied.len(), write, tail);
+        self.push(number)
+    }
+
+    /// The bytes that are kept, or wait to be sent.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lanes.iter().flatten().map(|lane| lane.out.bytes()).sum()
     }
 
     /// The peer has what went by the lane up to this number.
-    pub(crate) fn acknowledged(&mut self, number: u32, last: u64) -> Result<(), LaneError> {
-        let lane = self.lane(known(number)?);
+    pub(crate) fn acknowledged(&mut self, number: u32, last: u64) -> Result<Push, LaneError> {
+        let lane = self.lane(number);
+        let was_fenced = lane.out.is_fenced();
         lane.out.acknowledge(last)?;
-        if !lane.out.is_fenced() {
-            if let Some(next) = lane.next.take() {
-                self.switch(number, next);
-            }
+        if !was_fenced || lane.out.is_fenced() {
+            return Ok(Push::default());
         }
-        self.pump(number);
-        Ok(())
+        if let Some(next) = lane.next.take() {
+            self.switch(number, next);
+        }
+        Ok(self.push(number))
     }
 
-    /// Tells the peer what came, where that is due; or wherever there is news.
-    pub(crate) fn acknowledge(&mut self, all: bool) {
-        let fallback = self.links.first().map(|link| link.actor.get_id());
-        for (number, lane) in &mut self.lanes {
-            if !(lane.inbound.is_due() || (all && lane.inbound.has_news())) {
-                continue;
+    /// Where an acknowledgement of a lane goes.
+    pub(crate) fn way_back(&self, number: u32) -> Option<Arc<Pump>> {
+        let of_lane = self.lanes.get(number as usize)?.as_ref().and_then(|lane| lane.link);
+        let by = of_lane.or_else(|| self.links.first().map(|link| link.actor.get_id()))?;
+        self.link(by)?.pump.clone()
+    }
+
+    /// Hands what a link is to send to `take`, as long as that wants more.
+    pub(crate) fn transmit(&mut self, link: ActorId, mut take: impl FnMut(Chunk) -> bool) {
+        for lane in self.lanes.iter_mut().flatten().filter(|lane| lane.link == Some(link)) {
+            while let Some(chunk) = lane.out.transmit() {
+                if !take(chunk) {
+                    return;
+                }
             }
-            let Some(by) = lane.link.or(fallback) else { continue };
-            let Some(link) = self.links.iter().find(|link| link.actor.get_id() == by) else {
-                continue;
-            };
-            let acknowledged = lane.inbound.acknowledgement();
-            let frame = FrameBody::Acknowledgement(Acknowledgement { lane: *number, acknowledged });
-            _ = link.actor.cast(SessionMessage::Frame(frame.encoded().into()));
         }
     }
 
     /// Messages that the peer has not acknowledged.
-    pub(crate) fn unacknowledged(&self) -> usize {
-        self.lanes.values().map(|lane| lane.out.unacknowledged_messages()).sum()
+    pub(crate) fn unacknowledged(&mut self) -> usize {
+        self.lanes.iter_mut().flatten().map(|lane| lane.out.unacknowledged_messages()).sum()
     }
 
     /// The kind that messages to actors without a pin of their own shall take.
@@ -252,11 +299,23 @@ impl Table {
         self.gated.remove(&pid);
     }
 
-    fn lane_of(&self, pid: u64) -> u32 {
+    /// The session has ended: nothing refers to it, or to its links, any more.
+    pub(crate) fn end(&mut self) {
+        self.gated.clear();
+        self.links.clear();
+    }
+
+    /// The lane of messages to an actor.
+    pub(crate) fn lane_of(&self, pid: u64) -> u32 {
         if self.pins.is_empty() {
             return self.node_lane;
         }
         self.pins.get(&pid).copied().unwrap_or(self.node_lane)
+    }
+
+    fn numbers_of_lanes(&self) -> impl Iterator<Item = u32> + use<> {
+        let there: [bool; LANES] = std::array::from_fn(|lane| self.lanes[lane].is_some());
+        (0..).zip(there).filter_map(|(number, there)| there.then_some(number))
     }
 
     fn move_gates(&self) {
@@ -266,12 +325,12 @@ impl Table {
     }
 
     fn lane(&mut self, number: u32) -> &mut Lane {
-        if !self.lanes.contains_key(&number) {
+        let index = number as usize;
+        if self.lanes[index].is_none() {
             let link = self.best(number);
-            let (out, inbound) = (Outbound::new(self.window), Inbound::default());
-            self.lanes.insert(number, Lane { out, inbound, link, next: None });
+            self.lanes[index] = Some(Lane { link, ..Lane::default() });
         }
-        self.lanes.get_mut(&number).expect("made just now")
+        self.lanes[index].as_mut().expect("made just now")
     }
 
     /// The link that a lane should take.
@@ -286,43 +345,33 @@ impl Table {
     }
 
     /// Takes the best link, once the peer has what went by the present one.
-    fn improve(&mut self, number: u32) {
-        let Some(best) = self.best(number) else { return };
+    fn improve(&mut self, number: u32) -> Push {
+        let Some(best) = self.best(number) else { return Push::default() };
         let present = self.lane(number).link;
         match present {
             None => {
                 self.lane(number).link = Some(best);
-                self.pump(number);
+                self.push(number)
             }
             Some(present) if self.rank(best) < self.rank(present) => {
                 let lane = self.lane(number);
                 if lane.out.is_idle() {
                     self.switch(number, best);
                 } else if lane.next.replace(best).is_none() {
-                    self.fence(number);
+                    self.push_control(number, Body::Fence(Fence {}), 0);
+                    self.lane(number).out.fence();
                 }
+                self.push(number)
             }
-            Some(_) => {}
+            Some(_) => Push::default(),
         }
     }
 
-    fn fence(&mut self, number: u32) {
-        self.push(number, Body::Fence(Fence {}));
-        self.lane(number).out.fence();
-        self.pump(number);
-    }
-
-    /// Numbers, encodes and keeps what goes by a lane.
-    fn push(&mut self, number: u32, body: Body) {
-        let is_message = matches!(body, Body::Node(_));
+    fn push_control(&mut self, number: u32, body: Body, acknowledged: u64) {
         let lane = self.lane(number);
-        let envelope = Envelope {
-            lane: number,
-            sequence: lane.out.next_sequence(),
-            acknowledged: lane.inbound.acknowledgement(),
-            body: Some(body),
-        };
-        lane.out.push(envelope.into(), is_message);
+        let sequence = lane.out.next_sequence();
+        let frame = Envelope { lane: number, sequence, acknowledged, body: Some(body) }.encoded();
+        lane.out.push(frame.len(), |out| out.put_slice(&frame), Bytes::new());
     }
 
     fn switch(&mut self, number: u32, to: ActorId) {
@@ -342,52 +391,43 @@ impl Table {
     }
 
     /// The link `gone` is no more.
-    fn abandon(
-        &mut self,
-        number: u32,
-        gone: ActorId,
-        kind: TransportKind,
-    ) -> Result<(), LaneError> {
+    fn abandon(&mut self, number: u32, gone: ActorId, kind: TransportKind) -> Push {
         let best = self.best(number);
         let lane = self.lane(number);
         if lane.next == Some(gone) {
             lane.next = None;
         }
         if lane.link != Some(gone) {
-            return Ok(());
+            return Push::default();
         }
         lane.next = None;
         lane.link = best;
-        let Some(best) = best else {
-            // Nothing goes until there is a link; then what the peer has not goes again.
-            return lane.out.rewind();
-        };
-        lane.out.rewind()?;
-        if number == ADAPTIVE {
+        // Without a link nothing goes until there is one; then what the peer has not got goes again.
+        lane.out.rewind();
+        if let (Some(best), ADAPTIVE) = (best, number) {
             let to = self.link(best).map_or(kind, |link| link.kind);
             self.tell_switch(kind, to);
         }
-        self.pump(number);
-        Ok(())
+        self.push(number)
     }
 
-    /// Hands the lane's link what may go.
-    fn pump(&mut self, number: u32) {
-        let Self { lanes, links, .. } = self;
-        let Some(lane) = lanes.get_mut(&number) else { return };
-        let Some(by) = lane.link else { return };
-        let Some(link) = links.iter().find(|link| link.actor.get_id() == by) else { return };
-        while let Some(frame) = lane.out.transmit() {
-            // A link that has ended tells so itself, and what it did not send goes again.
-            _ = link.actor.cast(SessionMessage::Frame(frame));
-        }
+    /// Who is to send what waits in a lane.
+    fn push(&self, number: u32) -> Push {
+        let Some(lane) = self.lanes[number as usize].as_ref() else { return Push::default() };
+        let link = lane.link.and_then(|link| self.link(link));
+        let Some(pump) = link.and_then(|link| link.pump.as_ref()) else { return Push::default() };
+        let behind = lane.out.unsent() >= BEHIND;
+        Push { task: pump.idle(), behind: behind.then(|| pump.clone()) }
     }
 }
 
 /// A lane that there can be: a peer shall not make more of them.
-fn known(lane: u32) -> Result<u32, LaneError> {
-    let is_known = i32::try_from(lane).is_ok_and(|lane| Preference::try_from(lane).is_ok());
-    is_known.then_some(lane).ok_or(LaneError::UnknownLane(lane))
+pub(crate) fn known(lane: u32) -> Result<u32, LaneError> {
+    if (lane as usize) < LANES {
+        Ok(lane)
+    } else {
+        Err(LaneError::UnknownLane(lane))
+    }
 }
 
 /// The lane of what is pinned to this kind.
@@ -401,17 +441,4 @@ fn code(kind: TransportKind) -> Option<u32> {
         TransportKind::External => return None,
     };
     Some(preference as u32)
-}
-
-/// About how many bytes a body holds.
-fn size(body: &Body) -> usize {
-    use crate::protocol::node::node_message::Msg;
-
-    let Body::Node(node) = body else { return 0 };
-    match &node.msg {
-        Some(Msg::Cast(cast)) => cast.what.len(),
-        Some(Msg::Call(call)) => call.what.len(),
-        Some(Msg::Reply(reply)) => reply.what.len(),
-        None => 0,
-    }
 }

@@ -1,24 +1,23 @@
-//! One connection to a peer: an actor that sends frames, beside one that reads them. It knows of
-//! the transport only that it carries frames.
+//! One connection to a peer: a task that sends frames, and an actor that reads them, below one that
+//! stands for both. It knows of the transport only that it carries frames.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
 use bytes::Bytes;
 use prost::Message as _;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::link::encoded::Encoded;
+use crate::link::arrivals::Turn;
+use crate::link::pump::Pump;
+use crate::link::traffic::Traffic;
 use crate::link::{Event, LinkEvent};
 use crate::protocol::NetworkMessage;
-use crate::transport::{FrameSink, FrameStream, TransportMessage};
+use crate::transport::{FrameStream, TransportMessage};
 use crate::{NodeSessionMessage, RactorMessage};
-
-/// What is handed to the kernel at a time, about, in bytes: more waits until it took this much.
-const BATCH_BYTES: usize = 256 * 1024;
 
 /// What the reason begins with, when a reader ends for what it read.
 const UNREADABLE: &str = "frame_read_error: ";
@@ -32,7 +31,11 @@ pub(crate) struct Session {
     /// The other end, for people.
     peer: String,
     max_inbound_frame_size: u64,
+    joined: Joined,
 }
+
+/// The traffic that a connection is a link of, from when it is.
+type Joined = Arc<OnceLock<Arc<Traffic>>>;
 
 impl Session {
     /// Starts one below `supervisor`, which learns of its end. What it reads goes to `handler`.
@@ -44,8 +47,32 @@ impl Session {
         max_inbound_frame_size: u64,
         supervisor: ActorCell,
     ) -> Result<ActorRef<SessionMessage>, SpawnErr> {
+        let joined = Joined::default();
+        Self::spawn(handler, stream, max_inbound_frame_size, joined, supervisor).await
+    }
+
+    /// Starts one that is a link of a session from the first.
+    pub(crate) async fn spawn_joined(
+        handler: ActorRef<NodeSessionMessage>,
+        stream: super::NetworkStream,
+        max_inbound_frame_size: u64,
+        traffic: Arc<Traffic>,
+    ) -> Result<ActorRef<SessionMessage>, SpawnErr> {
+        let supervisor = handler.get_cell();
+        let joined = Arc::new(OnceLock::from(traffic));
+        Self::spawn(handler, stream, max_inbound_frame_size, joined, supervisor).await
+    }
+
+    async fn spawn(
+        handler: ActorRef<NodeSessionMessage>,
+        stream: super::NetworkStream,
+        max_inbound_frame_size: u64,
+        joined: Joined,
+        supervisor: ActorCell,
+    ) -> Result<ActorRef<SessionMessage>, SpawnErr> {
         let (kind, peer, _) = stream.describe();
-        let session = Self { handler, peer: format!("{kind} {peer}"), max_inbound_frame_size };
+        let peer = format!("{kind} {peer}");
+        let session = Self { handler, peer, max_inbound_frame_size, joined };
         match Actor::spawn_linked(None, session, stream, supervisor).await {
             Ok((session, _)) => Ok(session),
             Err(error) => {
@@ -62,13 +89,15 @@ pub(crate) enum SessionMessage {
     /// Send this.
     Send(NetworkMessage),
     /// Send this, which is encoded already.
-    Frame(Encoded),
+    Frame(Bytes),
+    /// It is a link of this traffic from here on.
+    Join(Arc<Traffic>),
     /// This came.
     ObjectAvailable(NetworkMessage),
 }
 
 pub(crate) struct SessionState {
-    outgoing: mpsc::UnboundedSender<Encoded>,
+    pump: Arc<Pump>,
     /// Ends with the state: a peer that reads nothing keeps it for ever otherwise.
     _writer: JoinSet<()>,
     reader: ActorRef<SessionReaderMessage>,
@@ -86,12 +115,16 @@ impl Actor for Session {
         stream: super::NetworkStream,
     ) -> Result<SessionState, ActorProcessingErr> {
         let (sink, frames) = stream.into_transport().split(self.max_inbound_frame_size);
-        let (outgoing, queued) = mpsc::unbounded_channel();
+        let pump = Arc::new(Pump::new(sink));
         let mut writer = JoinSet::new();
-        writer.spawn(write(sink, queued, myself.clone(), self.peer.clone()));
-        let reader = SessionReader { session: myself.clone(), handler: Some(self.handler.clone()) };
+        writer.spawn(write(pump.clone(), myself.clone(), self.peer.clone()));
+        let handler = Handler { session: self.handler.clone(), joined: self.joined.clone() };
+        let reader = SessionReader { session: myself.clone(), handler: Some(handler) };
         let (reader, _) = Actor::spawn_linked(None, reader, frames, myself.get_cell()).await?;
-        Ok(SessionState { outgoing, _writer: writer, reader })
+        if let Some(traffic) = self.joined.get() {
+            pump.join(traffic, myself.get_id());
+        }
+        Ok(SessionState { pump, _writer: writer, reader })
     }
 
     async fn post_stop(
@@ -105,17 +138,17 @@ impl Actor for Session {
 
     async fn handle(
         &self,
-        _: ActorRef<SessionMessage>,
+        myself: ActorRef<SessionMessage>,
         message: SessionMessage,
         state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
         // Nobody on either side is told of what comes too late: the connection's end is an event.
         match message {
-            SessionMessage::Frame(frame) => {
-                _ = state.outgoing.send(frame);
-            }
-            SessionMessage::Send(message) => {
-                _ = state.outgoing.send(Bytes::from(message.encode_to_vec()).into());
+            SessionMessage::Frame(frame) => state.pump.send(frame),
+            SessionMessage::Send(message) => state.pump.send(message.encode_to_vec().into()),
+            SessionMessage::Join(traffic) => {
+                traffic.serve(myself.get_id(), &state.pump);
+                _ = self.joined.set(traffic);
             }
             SessionMessage::ObjectAvailable(message) => {
                 _ = self.handler.cast(NodeSessionMessage::MessageReceived(message));
@@ -152,39 +185,24 @@ impl Actor for Session {
     }
 }
 
-/// Sends what comes in batches, as far as it has come.
-async fn write(
-    mut sink: Box<dyn FrameSink>,
-    mut queued: mpsc::UnboundedReceiver<Encoded>,
-    session: ActorRef<SessionMessage>,
-    peer: String,
-) {
-    while let Some(first) = queued.recv().await {
-        let mut next = Some(first);
-        while let Some(Encoded { head, payload }) = next {
-            let taken = match payload.is_empty() {
-                true => sink.queue(TransportMessage::Bytes(head)),
-                false => sink.queue_parts(head, payload),
-            };
-            if taken.is_err() {
-                // Sessions share only over links that carry what is shared.
-                tracing::error!("a link cannot carry a message, which is lost");
-            }
-            next = if sink.queued_bytes() < BATCH_BYTES { queued.try_recv().ok() } else { None };
-        }
-        if let Err(error) = sink.flush().await {
-            tracing::warn!(peer, %error, "a connection cannot be written to");
-            session.stop(Some("channel_closed".to_owned()));
-            return;
-        }
-    }
+/// Sends what there is, for ever.
+async fn write(pump: Arc<Pump>, session: ActorRef<SessionMessage>, peer: String) {
+    let error = std::future::poll_fn(|context| pump.poll(context)).await;
+    tracing::warn!(peer, %error, "a connection cannot be written to");
+    session.stop(Some("channel_closed".to_owned()));
 }
 
 /// Reads frames, one after the other.
 struct SessionReader {
     session: ActorRef<SessionMessage>,
     /// Gets what comes without a detour by the connection's actor, which upstream's tests stand in for.
-    handler: Option<ActorRef<NodeSessionMessage>>,
+    handler: Option<Handler>,
+}
+
+/// Who gets what comes.
+struct Handler {
+    session: ActorRef<NodeSessionMessage>,
+    joined: Joined,
 }
 
 /// What a reader tells itself.
@@ -196,16 +214,19 @@ pub(crate) enum SessionReaderMessage {
 impl ractor::Message for SessionReaderMessage {}
 
 impl SessionReader {
-    fn deliver(&self, frame: TransportMessage) -> io::Result<()> {
+    fn deliver(&self, frame: TransportMessage, turn: &mut Turn) -> io::Result<()> {
         // Nobody is told of what comes too late, as in the connection's actor.
         match (frame, &self.handler) {
             (TransportMessage::Arc(cast), Some(handler)) => {
-                _ = handler.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
+                _ = handler.session.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
             }
             // Only a test of bytes has no handler.
             (TransportMessage::Arc(_), None) => {}
             (TransportMessage::Bytes(bytes), Some(handler)) => {
-                _ = handler.cast(NodeSessionMessage::MessageReceived(decode(bytes)?));
+                if let Some(traffic) = handler.joined.get() {
+                    return traffic.receive(bytes, &handler.session, turn);
+                }
+                _ = handler.session.cast(NodeSessionMessage::MessageReceived(decode(bytes)?));
             }
             (TransportMessage::Bytes(bytes), None) => {
                 _ = self.session.cast(SessionMessage::ObjectAvailable(decode(bytes)?));
@@ -214,21 +235,37 @@ impl SessionReader {
         Ok(())
     }
 
-    /// Waits for a frame, and takes those that are there already with it.
-    async fn read(&self, frames: &mut Box<dyn FrameStream>) -> io::Result<()> {
-        let mut next = frames.frame().await?;
+    /// Waits for a frame, and takes those that are there already with it; true when there may be more.
+    async fn read(&self, frames: &mut Box<dyn FrameStream>) -> io::Result<bool> {
+        let first = frames.frame().await?;
+        let mut turn = Turn::default();
+        let read = self.read_on(first, frames, &mut turn).await;
+        if let Some(Handler { session, joined }) = &self.handler {
+            if let Some(traffic) = joined.get() {
+                traffic.turn_over(turn, session);
+            }
+        }
+        read
+    }
+
+    async fn read_on(
+        &self,
+        mut next: Option<TransportMessage>,
+        frames: &mut Box<dyn FrameStream>,
+        turn: &mut Turn,
+    ) -> io::Result<bool> {
         for _ in 0..TURN {
             let Some(frame) = next else {
                 return Err(ErrorKind::UnexpectedEof.into());
             };
-            self.deliver(frame)?;
+            self.deliver(frame, turn)?;
             match std::future::poll_fn(|context| Poll::Ready(frames.poll_frame(context))).await {
                 Poll::Ready(read) => next = read?,
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(false),
             }
         }
         match next {
-            Some(frame) => self.deliver(frame),
+            Some(frame) => self.deliver(frame, turn).map(|()| true),
             None => Err(ErrorKind::UnexpectedEof.into()),
         }
     }
@@ -265,18 +302,21 @@ impl Actor for SessionReader {
         state: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         let Some(frames) = state else { return Ok(()) };
-        match self.read(frames).await {
-            Ok(()) => myself.cast(SessionReaderMessage::WaitForObject)?,
-            Err(error) => {
-                let reason = if error.kind() == ErrorKind::UnexpectedEof {
-                    "channel_closed".to_owned()
-                } else {
-                    format!("{UNREADABLE}{error}")
-                };
-                drop(state.take());
-                myself.stop(Some(reason));
+        // Until it ends: who ends this actor kills it, and needs no turn of its mailbox.
+        let error = loop {
+            match self.read(frames).await {
+                Ok(true) => tokio::task::yield_now().await,
+                Ok(false) => {}
+                Err(error) => break error,
             }
-        }
+        };
+        let reason = if error.kind() == ErrorKind::UnexpectedEof {
+            "channel_closed".to_owned()
+        } else {
+            format!("{UNREADABLE}{error}")
+        };
+        drop(state.take());
+        myself.stop(Some(reason));
         Ok(())
     }
 }

@@ -35,6 +35,13 @@ impl Body {
     }
 }
 
+impl Envelope {
+    /// As it goes over a link.
+    pub(crate) fn encoded(self) -> Bytes {
+        Body::Envelope(self).encoded()
+    }
+}
+
 impl From<TransportPreference> for Preference {
     fn from(preference: TransportPreference) -> Self {
         match preference {

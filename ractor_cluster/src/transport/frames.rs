@@ -14,5 +14,20 @@ pub(super) use length::check as check_length;
 pub(crate) use reader::LARGE_BLOCK as LARGEST_READ;
 pub(super) use turn::Turn;
 
+use bytes::{Buf as _, Bytes};
+
 /// The length before each frame takes as many bytes.
-const HEADER: usize = size_of::<u64>();
+pub(crate) const HEADER: usize = size_of::<u64>();
+
+/// Takes frames apart that stand behind each other; the last one ends in `tail`.
+pub(super) fn split(mut frames: Bytes, tail: Bytes, mut each: impl FnMut(Bytes, Bytes)) {
+    while !frames.is_empty() {
+        let length = usize::try_from(frames.get_u64()).expect("a length of what is in memory");
+        if length > frames.len() {
+            assert_eq!(length, frames.len() + tail.len(), "the last frame ends in the tail");
+            each(std::mem::take(&mut frames), tail.clone());
+        } else {
+            each(frames.split_to(length), Bytes::new());
+        }
+    }
+}

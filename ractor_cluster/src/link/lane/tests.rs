@@ -1,102 +1,102 @@
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use proptest::prelude::*;
 
-use super::{Accepted, Encoded, Inbound, LaneError, Outbound};
+use super::{Accepted, Chunk, Inbound, LaneError, Outbound};
 
-/// A frame that tells its number.
-fn frame(sequence: u64) -> Encoded {
-    Bytes::copy_from_slice(&sequence.to_be_bytes()).into()
-}
-
-fn sequence(frame: &Encoded) -> u64 {
-    u64::from_be_bytes(frame.head.as_ref().try_into().unwrap())
-}
-
-fn push(out: &mut Outbound) -> u64 {
+/// A frame that tells its number; a message, as far as anybody can see.
+fn push(out: &mut Outbound, tail: usize) -> u64 {
     let next = out.next_sequence();
-    out.push(frame(next), true);
+    let write = |out: &mut bytes::BytesMut| {
+        // A cast, of lane 0, with two more numbers.
+        out.put_slice(&[0, 1, 0, 1, 1]);
+        out.put_u64(next);
+    };
+    out.push(16, write, vec![7; tail].into());
     next
+}
+
+fn numbers(chunk: &Chunk) -> Vec<u64> {
+    let frames = chunk.frames();
+    let told = |frame: &Bytes| u64::from_be_bytes(frame[5..13].try_into().unwrap());
+    frames.map(|(number, frame)| (number, told(&frame))).map(same).collect()
+}
+
+fn same((number, told): (u64, u64)) -> u64 {
+    assert_eq!(number, told);
+    number
+}
+
+/// All that may go, by number.
+fn sent(out: &mut Outbound) -> Vec<u64> {
+    std::iter::from_fn(|| out.transmit()).flat_map(|chunk| numbers(&chunk)).collect()
 }
 
 #[test]
 fn what_is_not_acknowledged_goes_again_in_order() {
-    let mut out = Outbound::new(1024);
-    for _ in 0..4 {
-        push(&mut out);
-    }
-    let sent: Vec<u64> = std::iter::from_fn(|| out.transmit()).map(|it| sequence(&it)).collect();
-    assert_eq!(sent, [1, 2, 3, 4]);
+    let mut out = Outbound::default();
+    (0..4).for_each(|_| _ = push(&mut out, 0));
+    assert_eq!(sent(&mut out), [1, 2, 3, 4]);
+    // In the middle of a chunk.
     out.acknowledge(2).unwrap();
-    push(&mut out);
-    out.rewind().unwrap();
-    let again: Vec<u64> = std::iter::from_fn(|| out.transmit()).map(|it| sequence(&it)).collect();
-    assert_eq!(again, [3, 4, 5]);
+    push(&mut out, 0);
+    out.rewind();
+    assert_eq!(sent(&mut out), [3, 4, 5]);
     assert_eq!(out.unacknowledged_messages(), 3);
 }
 
 #[test]
+fn a_large_end_goes_beside_its_frame_and_again_with_it() {
+    let mut out = Outbound::default();
+    push(&mut out, 0);
+    push(&mut out, 100);
+    push(&mut out, 0);
+    let first = out.transmit().unwrap();
+    assert_eq!((numbers(&first), first.tail.len()), (vec![1, 2], 100));
+    assert_eq!(sent(&mut out), [3]);
+    out.acknowledge(1).unwrap();
+    out.rewind();
+    let again = out.transmit().unwrap();
+    assert_eq!((numbers(&again), again.tail.len()), (vec![2], 100));
+    assert_eq!(sent(&mut out), [3]);
+    out.acknowledge(3).unwrap();
+    assert_eq!((out.bytes(), out.unsent()), (0, 0));
+}
+
+#[test]
 fn a_fence_holds_back_what_comes_after_until_it_is_acknowledged() {
-    let mut out = Outbound::new(1024);
-    push(&mut out);
-    push(&mut out);
+    let mut out = Outbound::default();
+    push(&mut out, 0);
+    push(&mut out, 0);
     out.fence();
-    push(&mut out);
-    assert_eq!(out.transmit().as_ref().map(sequence), Some(1));
-    assert_eq!(out.transmit().as_ref().map(sequence), Some(2));
-    assert_eq!(out.transmit(), None);
+    push(&mut out, 0);
+    assert_eq!(sent(&mut out), [1, 2]);
     out.acknowledge(1).unwrap();
     assert!(out.is_fenced());
-    assert_eq!(out.transmit(), None);
+    assert!(sent(&mut out).is_empty());
     out.acknowledge(2).unwrap();
     assert!(!out.is_fenced());
-    assert_eq!(out.transmit().as_ref().map(sequence), Some(3));
+    assert_eq!(sent(&mut out), [3]);
 }
 
 #[test]
 fn a_broken_link_ends_its_fence() {
-    let mut out = Outbound::new(1024);
-    push(&mut out);
+    let mut out = Outbound::default();
+    push(&mut out, 0);
     out.fence();
-    push(&mut out);
-    while out.transmit().is_some() {}
-    out.rewind().unwrap();
-    let again: Vec<u64> = std::iter::from_fn(|| out.transmit()).map(|it| sequence(&it)).collect();
-    assert_eq!(again, [1, 2]);
-}
-
-#[test]
-fn the_window_is_bounded_and_says_what_it_gave_up() {
-    // Two frames of eight bytes.
-    let mut out = Outbound::new(16);
-    for _ in 0..5 {
-        push(&mut out);
-    }
-    while out.transmit().is_some() {}
-    assert_eq!(out.unacknowledged_messages(), 5);
-    assert_eq!(out.rewind(), Err(LaneError::WindowOverflow { oldest: 4, wanted: 1 }));
-    out.acknowledge(3).unwrap();
-    assert_eq!(out.unacknowledged_messages(), 2);
-    out.rewind().unwrap();
-    assert_eq!(out.transmit().as_ref().map(sequence), Some(4));
-}
-
-#[test]
-fn what_was_not_sent_is_never_given_up() {
-    let mut out = Outbound::new(0);
-    push(&mut out);
-    push(&mut out);
-    out.rewind().unwrap();
-    assert_eq!(out.transmit().as_ref().map(sequence), Some(1));
+    push(&mut out, 0);
+    assert_eq!(sent(&mut out), [1]);
+    out.rewind();
+    assert_eq!(sent(&mut out), [1, 2]);
 }
 
 #[test]
 fn an_acknowledgement_of_the_unsent_is_refused() {
-    let mut out = Outbound::new(1024);
-    push(&mut out);
+    let mut out = Outbound::default();
+    push(&mut out, 0);
     assert_eq!(out.acknowledge(1), Err(LaneError::Unsent { acknowledged: 1, sent: 0 }));
-    out.transmit();
+    assert_eq!(sent(&mut out), [1]);
     out.acknowledge(1).unwrap();
     // An older one says nothing new.
     out.acknowledge(0).unwrap();
@@ -105,17 +105,29 @@ fn an_acknowledgement_of_the_unsent_is_refused() {
 
 #[test]
 fn an_acknowledgement_may_come_after_the_link_broke() {
-    let mut out = Outbound::new(1024);
-    for _ in 0..3 {
-        push(&mut out);
-    }
-    while out.transmit().is_some() {}
-    out.rewind().unwrap();
+    let mut out = Outbound::default();
+    (0..3).for_each(|_| _ = push(&mut out, 0));
+    assert_eq!(sent(&mut out), [1, 2, 3]);
+    out.rewind();
     // There is no other link yet, and this came by one that is not the lane's.
     out.acknowledge(2).unwrap();
-    assert_eq!(out.transmit().as_ref().map(sequence), Some(3));
+    assert_eq!(sent(&mut out), [3]);
     out.acknowledge(3).unwrap();
     assert!(out.is_idle());
+}
+
+#[test]
+fn memory_is_used_again_when_what_was_in_it_is_acknowledged() {
+    let mut out = Outbound::default();
+    let mut blocks = std::collections::HashSet::new();
+    for _ in 0..100_000 {
+        let last = push(&mut out, 0);
+        let chunk = out.transmit().unwrap();
+        blocks.insert(chunk.frames.as_ptr() as usize / super::BLOCK);
+        drop(chunk);
+        out.acknowledge(last).unwrap();
+    }
+    assert!(blocks.len() < 8, "{} blocks", blocks.len());
 }
 
 #[test]
@@ -129,10 +141,27 @@ fn a_gap_is_an_error_and_a_duplicate_is_not() {
     assert!(!inbound.is_due());
 }
 
+#[test]
+fn what_a_frame_of_ours_has_told_need_not_be_told_again() {
+    let mut inbound = Inbound::default();
+    for sequence in 1..=super::ACKNOWLEDGE_FRAMES {
+        inbound.accept(sequence, 1).unwrap();
+    }
+    assert!(inbound.is_due());
+    inbound.told(10);
+    assert!(!inbound.is_due());
+    assert!(inbound.has_news());
+    inbound.told(super::ACKNOWLEDGE_FRAMES);
+    assert!(!inbound.has_news());
+}
+
 /// What may happen between two ends of a lane.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Send,
+    /// With a tail of so many bytes.
+    Send(u8),
+    /// What waits is handed to the link.
+    Transmit,
     /// The link brings so many frames.
     Carry(u8),
     Acknowledge,
@@ -144,7 +173,8 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        4 => Just(Step::Send),
+        4 => (0..3_u8).prop_map(Step::Send),
+        3 => Just(Step::Transmit),
         3 => (0..6_u8).prop_map(Step::Carry),
         2 => Just(Step::Acknowledge),
         1 => (0..6_u8, any::<bool>()).prop_map(|(frames, again)| Step::Break(frames, again)),
@@ -154,25 +184,23 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Both ends, and a link between them.
+#[derive(Default)]
 struct Pair {
     out: Outbound,
     inbound: Inbound,
-    link: VecDeque<Encoded>,
+    link: VecDeque<u64>,
     delivered: Vec<u64>,
 }
 
 impl Pair {
     fn pump(&mut self) {
-        while let Some(frame) = self.out.transmit() {
-            self.link.push_back(frame);
-        }
+        self.link.extend(sent(&mut self.out));
     }
 
     fn carry(&mut self, frames: u8) {
         for _ in 0..frames {
-            let Some(frame) = self.link.pop_front() else { return };
-            let number = sequence(&frame);
-            if self.inbound.accept(number, frame.len()).unwrap() == Accepted::Deliver {
+            let Some(number) = self.link.pop_front() else { return };
+            if self.inbound.accept(number, 1).unwrap() == Accepted::Deliver {
                 self.delivered.push(number);
             }
         }
@@ -180,44 +208,37 @@ impl Pair {
 
     fn acknowledge(&mut self) {
         self.out.acknowledge(self.inbound.acknowledgement()).unwrap();
-        self.pump();
     }
 }
 
 proptest! {
-    /// Whatever breaks, as long as the window holds: all that was sent comes once and in order.
+    /// Whatever breaks: all that was sent comes once and in order, and nothing is kept then.
     #[test]
     fn all_comes_once_and_in_order(steps in steps()) {
-        let mut pair = Pair {
-            out: Outbound::new(usize::MAX),
-            inbound: Inbound::default(),
-            link: VecDeque::new(),
-            delivered: Vec::new(),
-        };
+        let mut pair = Pair::default();
         let mut last = 0;
         for step in steps {
             match step {
-                Step::Send => {
-                    last = push(&mut pair.out);
-                    pair.pump();
-                }
+                Step::Send(tail) => last = push(&mut pair.out, usize::from(tail)),
+                Step::Transmit => pair.pump(),
                 Step::Carry(frames) => pair.carry(frames),
                 Step::Acknowledge => pair.acknowledge(),
                 Step::Break(frames, again) => {
                     pair.carry(frames);
                     pair.link.clear();
-                    pair.out.rewind().unwrap();
+                    pair.out.rewind();
                     if again {
                         pair.pump();
                     }
                 }
                 Step::Fence if !pair.out.is_fenced() => {
-                    last = push(&mut pair.out);
+                    last = push(&mut pair.out, 0);
                     pair.out.fence();
-                    pair.pump();
                 }
                 Step::Fence => {}
             }
+            let unacknowledged = last - pair.out.acknowledged;
+            prop_assert_eq!(pair.out.unacknowledged_messages() as u64, unacknowledged);
         }
         // A fence may hold back the rest until it is acknowledged.
         while pair.out.unacknowledged_messages() > 0 {
@@ -226,5 +247,7 @@ proptest! {
             pair.acknowledge();
         }
         prop_assert_eq!(pair.delivered, (1..=last).collect::<Vec<_>>());
+        prop_assert_eq!((pair.out.bytes(), pair.out.unsent()), (0, 0));
+        prop_assert!(pair.out.is_idle());
     }
 }

@@ -8,7 +8,7 @@
 //! 3. The one who connected tries what looks local, and says `Settled`. Only then do both announce
 //!    their actors, so that these get the right ids; and between two nodes of one process neither
 //!    announces any, since they have the same.
-//! 4. Everything else goes in envelopes ([`lane`](crate::link::lane)), by whatever link there is.
+//! 4. Everything else goes in lanes ([`traffic`](crate::link::traffic)), by whatever link there is.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -24,7 +24,9 @@ use crate::link::directory::{self, Open, Server};
 use crate::link::identity;
 use crate::link::options::{Location, PeerPolicy};
 use crate::link::secret::{draw, Role, BYTES};
-use crate::link::table::{Link, Table};
+use crate::link::proxy::Proxy;
+use crate::link::table::Link;
+use crate::link::traffic::{Bounds, Traffic};
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
 use crate::peers::{self, LinkInfo};
@@ -66,7 +68,7 @@ struct Active {
     /// Nothing in it changes after the server's start, so that no panic can leave it half changed.
     server: AssertUnwindSafe<Arc<Server>>,
     phase: Phase,
-    table: Table,
+    traffic: Arc<Traffic>,
     first: LinkInfo,
     nonce: [u8; BYTES],
     peer_nonce: Option<Vec<u8>>,
@@ -85,8 +87,9 @@ struct Active {
 /// A session may be killed, with the node server above it; nobody shall then find it any more.
 impl Drop for Active {
     fn drop(&mut self) {
-        let unacknowledged = (self.phase == Phase::Settled).then(|| self.table.unacknowledged());
-        peers::forget(self.table.node_id(), unacknowledged);
+        let unacknowledged = (self.phase == Phase::Settled).then(|| self.traffic.unacknowledged());
+        self.traffic.end();
+        peers::forget(self.traffic.node_id(), unacknowledged);
     }
 }
 
@@ -101,13 +104,15 @@ impl Links {
         let Some(server) = directory::server(session.node_server.get_id()) else {
             return Self(None);
         };
-        let mut table = Table::new(session.node_id, server.options.replay_window);
-        let first = table.begin(Link { kind, peer, local, actor: actor.clone() });
+        let options = &server.options;
+        let bounds = Bounds { high: options.replay_window, calls: options.max_calls };
+        let traffic = Traffic::new(session.node_id, bounds);
+        let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), pump: None });
         let overdue = Some(deadline(myself, server.options.handshake_timeout));
         Self(Some(Box::new(Active {
             server: AssertUnwindSafe(server),
             phase: Phase::Greeting,
-            table,
+            traffic,
             first,
             nonce: draw(),
             peer_nonce: None,
@@ -132,8 +137,9 @@ impl Links {
 
     /// A proxy begins.
     pub(super) fn gate(&mut self, pid: u64, proxy: ActorCell) {
-        if let Some(active) = &mut self.0 {
-            active.table.gate(pid, proxy);
+        if let Some(active) = self.speaking() {
+            proxy.set_outlet(Arc::new(Proxy::new(active.traffic.clone(), pid)));
+            active.traffic.gate(pid, proxy);
         }
     }
 
@@ -144,7 +150,7 @@ impl Links {
         name: &Option<super::auth_protocol::NameMessage>,
     ) {
         let Some(active) = self.0.take() else { return };
-        let lost = active.table.unacknowledged();
+        let lost = active.traffic.unacknowledged();
         let (peer, address) = (name_of(name), active.first.peer.as_str());
         if active.phase == Phase::Greeting && !active.explained {
             tracing::warn!(node_id, peer, address, "a peer is refused: it was not authenticated");

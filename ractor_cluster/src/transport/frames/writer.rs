@@ -72,6 +72,22 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         }
     }
 
+    /// Queues bytes that are a part of a frame, or frames, with their lengths.
+    fn put_chunk(&mut self, chunk: Bytes) {
+        // What goes alone need not be copied, however small.
+        let alone = self.queued == 0;
+        self.queued += chunk.len();
+        if alone || chunk.len() >= self.copied {
+            self.seal();
+            if !chunk.is_empty() {
+                self.chunks.push_back(chunk);
+            }
+        } else {
+            self.make_room(chunk.len());
+            self.block.put_slice(&chunk);
+        }
+    }
+
     /// Sees to it that the block takes `size` bytes without being moved.
     fn make_room(&mut self, size: usize) {
         if self.block.capacity() - self.block.len() < size {
@@ -135,6 +151,11 @@ impl<W: AsyncWrite + Unpin + Send + 'static> FrameSink for FrameWriter<W> {
     fn queue_parts(&mut self, head: Bytes, payload: Bytes) -> Result<(), TransportMessage> {
         self.put(&head, payload);
         Ok(())
+    }
+
+    fn queue_framed(&mut self, frames: Bytes, tail: Bytes) {
+        self.put_chunk(frames);
+        self.put_chunk(tail);
     }
 
     fn queued_bytes(&self) -> usize {

@@ -8,7 +8,7 @@ use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};
 use crate::link::table::Link;
 use crate::link::{Event, LinkEvent};
-use crate::net::{NetworkStream, Session};
+use crate::net::{NetworkStream, Session, SessionMessage};
 use crate::node::NodeSessionMessage;
 use crate::peers::{self, PeerInfo};
 use crate::transport::Transport;
@@ -35,7 +35,7 @@ impl NodeSession {
             }
             Event::Close(kind) => {
                 if let Some(active) = state.links.speaking() {
-                    active.table.close(kind);
+                    active.traffic.close(kind);
                 }
             }
             Event::Shared(cast) => {
@@ -50,6 +50,12 @@ impl NodeSession {
                     tracing::warn!(pid = cast.to, reason, "a shared message is lost");
                 }
             }
+            Event::Arrived(arrived, ticket) => {
+                self.arrived(state, arrived, &myself).await?;
+                // What comes from here on may overtake nothing.
+                drop(ticket);
+            }
+            Event::Broken(error) => self.break_off(state, &error, &myself),
         }
         Ok(())
     }
@@ -61,22 +67,21 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let Some(active) = state.links.speaking() else { return };
-        if active.table.infos().len() >= MAX_LINKS {
+        if active.traffic.infos().len() >= MAX_LINKS {
             let peer = name_of(&state.name);
             tracing::warn!(node_id = self.node_id, peer, "a link is refused: there are enough");
             return;
         }
         let stream = NetworkStream::Transport(transport);
         let (kind, peer, local) = stream.describe();
-        let (peer_addr, local_addr) = (state.peer_addr, state.local_addr);
-        let max = self.max_inbound_frame_size;
-        let cell = myself.get_cell();
-        let spawned =
-            Session::spawn_linked(myself.clone(), stream, peer_addr, local_addr, max, cell).await;
+        let (max, traffic) = (self.max_inbound_frame_size, active.traffic.clone());
+        let spawned = Session::spawn_joined(myself.clone(), stream, max, traffic.clone()).await;
         // Why it did not is logged.
         let Ok(actor) = spawned else { return };
         active.redials.remove(&kind);
-        active.table.add(Link { kind, peer, local, actor });
+        traffic.add(Link { kind, peer, local, actor: actor.clone(), pump: None });
+        // It has ended, if it cannot be told.
+        _ = actor.cast(SessionMessage::Join(traffic));
         self.publish_news(state);
     }
 
@@ -94,26 +99,22 @@ impl NodeSession {
         };
         let ended = actor.get_id();
         let Some(active) = state.links.0.as_deref_mut() else { return Some(event) };
-        active.table.link(ended)?;
-        if active.table.infos().len() == 1 {
+        active.traffic.kind_of(ended)?;
+        if active.traffic.infos().len() == 1 {
             // Upstream ends the session.
             return Some(event);
         }
-        match active.table.remove(ended)? {
-            Err(error) => self.break_off(state, &error, myself),
-            Ok(lost) => {
-                let peer = name_of(&state.name);
-                tracing::warn!(node_id = self.node_id, peer, kind = %lost.kind, "a link broke");
-                active.redial(lost.kind);
-                let other = active.table.any().map(|link| link.actor.clone());
-                if state.is_tcp_actor(ended) {
-                    state.tcp = other;
-                    state.ping_task = None;
-                    state.start_ping_loop();
-                }
-                self.publish_news(state);
-            }
+        let lost = active.traffic.remove(ended)?;
+        let peer = name_of(&state.name);
+        tracing::warn!(node_id = self.node_id, peer, kind = %lost.kind, "a link broke");
+        active.redial(lost.kind);
+        let other = active.traffic.any();
+        if state.is_tcp_actor(ended) {
+            state.tcp = other;
+            state.ping_task = None;
+            state.start_ping_loop();
         }
+        self.publish_news(state);
         None
     }
 
@@ -125,10 +126,10 @@ impl NodeSession {
             name: name_of(&state.name).to_owned(),
             number: active.announcement.as_ref().and_then(|it| it.number),
             release: active.announcement.as_ref().map(|it| it.release.clone()),
-            locality: active.table.locality(),
-            links: active.table.infos(),
+            locality: active.traffic.locality(),
+            links: active.traffic.infos(),
         });
-        for event in active.table.take_news() {
+        for event in active.traffic.take_news() {
             peers::tell(event);
         }
     }
@@ -136,7 +137,7 @@ impl NodeSession {
     /// Publishes if something has happened to a peer that was published.
     pub(super) fn publish_news(&self, state: &mut NodeSessionState) {
         let Some(active) = state.links.0.as_deref() else { return };
-        if active.phase == Phase::Settled && active.table.has_news() {
+        if active.phase == Phase::Settled && active.traffic.has_news() {
             self.publish(state);
         }
     }

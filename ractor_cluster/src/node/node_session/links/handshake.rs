@@ -12,6 +12,7 @@ use crate::link::options::Location;
 use crate::link::secret::{Role, Secret, BYTES};
 use crate::link::{Event, LinkEvent};
 use crate::locality::Locality;
+use crate::net::SessionMessage;
 use crate::node::{NodeServerMessage, NodeSessionMessage};
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Announcement, Hello, Preference, Settled};
@@ -38,6 +39,10 @@ impl NodeSession {
                 // Both ends' handshakes have to fit in.
                 let timeout = 2 * active.server.options.handshake_timeout;
                 active.overdue = Some(deadline(myself, timeout));
+                if let Some(link) = active.traffic.any() {
+                    // Before the peer is told anything that it could answer with a message.
+                    _ = link.cast(SessionMessage::Join(active.traffic.clone()));
+                }
                 if !self.is_server {
                     let announcement = active.announcement(self.is_server);
                     state.send_frame(Body::Announcement(announcement));
@@ -46,7 +51,7 @@ impl NodeSession {
             }
             Phase::Holding => true,
             Phase::Settled => {
-                let same_process = active.table.locality() == Locality::SameProcess;
+                let same_process = active.traffic.locality() == Locality::SameProcess;
                 if same_process {
                     state.be_ready_without_actors();
                 }
@@ -99,7 +104,7 @@ impl NodeSession {
         );
         active.policy = active.server.options.policy(&name, announcement.number);
         let theirs = announcement.preference();
-        active.table.pin_node(match theirs {
+        active.traffic.pin_node(match theirs {
             Preference::Adaptive => active.preference().into(),
             pinned => pinned,
         });
@@ -135,7 +140,7 @@ impl NodeSession {
         let Some(active) = state.links.speaking().filter(|it| it.phase == Phase::Holding) else {
             return Ok(());
         };
-        let locality = active.table.locality();
+        let locality = active.traffic.locality();
         if active.policy.location == Location::Local && locality == Locality::Remote {
             tracing::error!(
                 node_id = self.node_id,
@@ -148,6 +153,9 @@ impl NodeSession {
         }
         active.phase = Phase::Settled;
         active.overdue = None;
+        if locality != Locality::SameProcess {
+            active.traffic.open();
+        }
         if !self.is_server {
             if let (Some(route), Locality::Remote) = (active.local_route(), locality) {
                 active.redial(route.kind());

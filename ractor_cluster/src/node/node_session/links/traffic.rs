@@ -1,10 +1,10 @@
-//! What comes and goes in envelopes, or as it is where the peer is a stock node.
+//! The control traffic of a session, and what waits for it; or all of it, where the peer is a stock node.
 
 use ractor::{ActorId, ActorProcessingErr, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState, ReadyState};
 use super::name_of;
-use crate::link::lane::LaneError;
+use crate::link::arrivals::{Arrived, Broken};
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
 use crate::protocol::control::control_message::Msg as Control;
@@ -13,7 +13,6 @@ use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{ActorPreference, Frame, Preference, Preferences, Settled};
-use crate::protocol::node::node_message::Msg as Node;
 use crate::protocol::node::NodeMessage;
 use crate::protocol::NetworkMessage;
 
@@ -34,69 +33,45 @@ impl NodeSession {
             self.refuse(state, "it sent a frame before its Hello or its authentication", &myself);
             return Ok(());
         };
-        let outcome = match body {
-            Body::Envelope(envelope) => match active.table.receive(envelope) {
-                Ok(Some(body)) => {
-                    self.deliver(state, body, &myself).await?;
-                    Ok(())
-                }
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            },
-            Body::Acknowledgement(it) => active.table.acknowledged(it.lane, it.acknowledged),
+        match body {
             Body::Announcement(announcement) if active.announcement.is_none() => {
                 self.announced(state, announcement, &myself);
-                Ok(())
             }
             Body::Settled(Settled { .. }) if self.is_server && active.awaits_settled() => {
                 self.settle(state, None, &myself)?;
-                Ok(())
             }
-            _ => {
-                self.refuse(state, "it sent a frame that was not due", &myself);
-                return Ok(());
-            }
-        };
-        match outcome {
-            Ok(()) => {
-                if let Some(active) = state.links.speaking() {
-                    active.table.acknowledge(false);
-                }
-                self.publish_news(state);
-            }
-            Err(error) => self.break_off(state, &error, &myself),
+            _ => self.refuse(state, "it sent a frame that was not due", &myself),
         }
         Ok(())
     }
 
-    /// What is in an envelope goes where it would have gone without.
-    async fn deliver(
+    /// Something came that has waited for this actor.
+    pub(super) async fn arrived(
         &self,
         state: &mut NodeSessionState,
-        body: Enveloped,
+        arrived: Arrived,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> Result<(), ActorProcessingErr> {
-        match body {
-            Enveloped::Node(message) => self.handle_node(state, message, myself.clone()),
-            Enveloped::Control(message) => {
-                if let (Some(Control::Terminate(ended)), Some(active)) =
-                    (&message.msg, state.links.speaking())
-                {
+        let Some(active) = state.links.speaking() else { return Ok(()) };
+        match arrived {
+            Arrived::Nothing => {}
+            Arrived::Message(message) => active.traffic.deliver(message),
+            Arrived::Control(Enveloped::Control(message)) => {
+                if let Some(Control::Terminate(ended)) = &message.msg {
                     for pid in &ended.ids {
-                        active.table.forget(*pid);
+                        active.traffic.forget(*pid);
                     }
                 }
                 self.handle_control(state, message, myself.clone()).await?;
             }
-            Enveloped::Preferences(Preferences { actors }) => {
-                if let Some(active) = state.links.speaking() {
-                    for actor in actors {
-                        active.table.pin_actor(actor.pid, actor.preference());
-                    }
+            Arrived::Control(Enveloped::Preferences(Preferences { actors })) => {
+                for actor in actors {
+                    active.traffic.pin_actor(actor.pid, actor.preference());
                 }
             }
-            Enveloped::Fence(_) => {}
+            Arrived::Control(Enveloped::Fence(_)) => {}
         }
+        self.publish_news(state);
         Ok(())
     }
 
@@ -104,7 +79,7 @@ impl NodeSession {
     pub(super) fn break_off(
         &self,
         state: &NodeSessionState,
-        error: &LaneError,
+        error: &Broken,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let (peer, address) = (name_of(&state.name), state.links.address());
@@ -114,23 +89,13 @@ impl NodeSession {
 }
 
 impl NodeSessionState {
-    /// Sends a message of the session: in an envelope, by the link for its target, to a node of the
-    /// fork, and as it is to a stock node.
+    /// Sends a message of the session to a stock node: between nodes of the fork proxies send it themselves.
     pub(in crate::node::node_session) fn tcp_send_node(&mut self, message: NodeMessage) {
-        let to = match &message.msg {
-            Some(Node::Cast(cast)) => Some(cast.to),
-            Some(Node::Call(call)) => Some(call.to),
-            // It names the actor that was called, which is one of ours.
-            Some(Node::Reply(_)) | None => None,
-        };
-        match self.links.speaking() {
-            Some(active) => active.table.send(to, Enveloped::Node(message)),
-            None => self.send_message(Message::Node(message)),
-        }
+        self.send_message(Message::Node(message));
     }
 
-    /// As [`tcp_send_node`](Self::tcp_send_node). Which transport actors prefer goes before they are
-    /// announced.
+    /// Sends control traffic: in an envelope to a node of the fork. Which transport actors prefer goes
+    /// before they are announced.
     pub(in crate::node::node_session) fn tcp_send_control(&mut self, message: ControlMessage) {
         let Some(active) = self.links.speaking() else {
             return self.send_message(Message::Control(message));
@@ -143,13 +108,13 @@ impl NodeSessionState {
         let actors: Vec<ActorPreference> =
             actors.iter().filter_map(|actor| preference_of(actor.pid)).collect();
         if !actors.is_empty() {
-            active.table.send(None, Enveloped::Preferences(Preferences { actors }));
+            active.traffic.control(Enveloped::Preferences(Preferences { actors }));
         }
         let is_pong = matches!(message.msg, Some(Control::Pong(_)));
-        active.table.send(None, Enveloped::Control(message));
+        active.traffic.control(Enveloped::Control(message));
         if is_pong {
             // Now and then whatever came is acknowledged.
-            active.table.acknowledge(true);
+            active.traffic.acknowledge(true);
         }
     }
 
@@ -162,8 +127,8 @@ impl NodeSessionState {
 
     /// Sends a frame that is in no envelope, by the best link.
     pub(super) fn send_frame(&mut self, body: Body) {
-        if let Some(link) = self.links.0.as_deref().and_then(|active| active.table.any()) {
-            _ = link.actor.cast(SessionMessage::Frame(body.encoded().into()));
+        if let Some(link) = self.links.0.as_deref().and_then(|active| active.traffic.any()) {
+            _ = link.cast(SessionMessage::Frame(body.encoded()));
         }
     }
 

@@ -1,0 +1,294 @@
+//! What comes by the links of a session: put into the mailboxes of this node's actors by whoever reads
+//! the link, in the order of its lane.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message as _;
+use ractor::remoting::{deliver_to_all, Incoming};
+use ractor::{ActorCell, ActorId, ActorRef};
+
+use super::calls::Answer;
+use super::codec::{self, CodecError, Head, Kind, Message, Names};
+use super::dead_letters::{self, Cause};
+use super::lane::{Accepted, Inbound, LaneError};
+use super::table::{known, LANES};
+use super::traffic::{locked, Traffic};
+use super::{Event, LinkEvent};
+use crate::protocol::meta::network_message::Message as Network;
+use crate::protocol::mycelium::envelope::Body as Enveloped;
+use crate::protocol::mycelium::frame::Body;
+use crate::protocol::mycelium::{Envelope, Fence, Frame};
+use crate::protocol::NetworkMessage;
+use crate::NodeSessionMessage;
+
+/// What the receivers of the lanes know.
+#[derive(Debug, Default)]
+pub(crate) struct Arrivals {
+    lanes: [Lane; LANES],
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    inbound: Inbound,
+    names: Names,
+}
+
+impl Arrivals {
+    /// What the peer is to be told, by lane: what is due, or wherever there is news. Frames that went
+    /// its way have told it so much already.
+    pub(super) fn due(&mut self, told: [u64; LANES], all: bool) -> [Option<u64>; LANES] {
+        std::array::from_fn(|lane| {
+            let inbound = &mut self.lanes[lane].inbound;
+            inbound.told(told[lane]);
+            let is_due = inbound.is_due() || (all && inbound.has_news());
+            is_due.then(|| inbound.acknowledgement())
+        })
+    }
+}
+
+/// What a session cannot go on after.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    Lane(LaneError),
+    Codec(CodecError),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lane(error) => error.fmt(f),
+            Self::Codec(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Broken {}
+
+impl From<LaneError> for Broken {
+    fn from(error: LaneError) -> Self {
+        Self::Lane(error)
+    }
+}
+
+impl From<CodecError> for Broken {
+    fn from(error: CodecError) -> Self {
+        Self::Codec(error)
+    }
+}
+
+/// What waits for the session's actor.
+#[derive(Debug)]
+pub(crate) enum Arrived {
+    /// Out of an envelope.
+    Control(Enveloped),
+    /// A message that came behind control traffic.
+    Message(Message<'static>),
+    /// Nothing: everything that came before has been handled when this is.
+    Nothing,
+}
+
+/// What one turn of reading has seen of the peer's acknowledgements.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    acknowledged: [u64; LANES],
+}
+
+impl Turn {
+    fn saw(&mut self, lane: u32, acknowledged: u64) {
+        let seen = &mut self.acknowledged[lane as usize];
+        *seen = acknowledged.max(*seen);
+    }
+}
+
+impl Traffic {
+    /// Takes a frame that a link brought. Only one link at a time brings frames of a lane in order.
+    ///
+    /// # Errors
+    /// The frame is none, for which its link ends. What ends the session is told to its actor.
+    pub(crate) fn receive(
+        self: &Arc<Self>,
+        frame: Bytes,
+        session: &ActorRef<NodeSessionMessage>,
+        turn: &mut Turn,
+    ) -> io::Result<()> {
+        let taken = match codec::head(&frame) {
+            Ok(Some(head)) => self.receive_message(head, frame, session, turn),
+            Ok(None) => return self.receive_other(frame, session, turn),
+            Err(error) => Err(error.into()),
+        };
+        self.or_break(taken, session);
+        Ok(())
+    }
+
+    /// The turn of reading is over.
+    pub(crate) fn turn_over(self: &Arc<Self>, turn: Turn, session: &ActorRef<NodeSessionMessage>) {
+        let mut has_news = false;
+        for (lane, acknowledged) in (0..).zip(turn.acknowledged) {
+            if acknowledged > 0 {
+                match self.acknowledged(lane, acknowledged) {
+                    Ok(news) => has_news |= news,
+                    Err(error) => self.or_break(Err(error.into()), session),
+                }
+            }
+        }
+        if has_news && self.is_open() {
+            // It tells the process.
+            self.hand_over(Arrived::Nothing, session);
+        }
+        self.acknowledge(false);
+    }
+
+    fn or_break(&self, taken: Result<(), Broken>, session: &ActorRef<NodeSessionMessage>) {
+        if let Err(error) = taken {
+            // The session may have ended already.
+            _ = session.cast(LinkEvent(Event::Broken(error)).into());
+        }
+    }
+
+    fn receive_message(
+        self: &Arc<Self>,
+        head: Head,
+        frame: Bytes,
+        session: &ActorRef<NodeSessionMessage>,
+        turn: &mut Turn,
+    ) -> Result<(), Broken> {
+        let number = known(u32::from(head.lane))?;
+        // Held until the message is in its mailbox, or in the session's: another link may bring the next.
+        let mut arrivals = locked(&self.arrivals);
+        let Lane { inbound, names } = &mut arrivals.lanes[number as usize];
+        let accepted = inbound.accept(head.sequence, frame.len())?;
+        self.came(number, inbound.delivered());
+        turn.saw(number, head.acknowledged);
+        if accepted == Accepted::Duplicate {
+            return Ok(());
+        }
+        let message = head.message(&frame, names)?;
+        if self.is_diverted() {
+            self.hand_over(Arrived::Message(message.into_owned()), session);
+        } else {
+            self.deliver(message);
+        }
+        Ok(())
+    }
+
+    /// Control traffic, or nothing of a lane.
+    fn receive_other(
+        self: &Arc<Self>,
+        frame: Bytes,
+        session: &ActorRef<NodeSessionMessage>,
+        turn: &mut Turn,
+    ) -> io::Result<()> {
+        let message = NetworkMessage::decode(frame).map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("a frame is no message: {error}"))
+        })?;
+        match message.message {
+            Some(Network::Mycelium(Frame { body: Some(Body::Envelope(envelope)) })) => {
+                let taken = self.receive_envelope(envelope, session, turn);
+                self.or_break(taken, session);
+            }
+            Some(Network::Mycelium(Frame { body: Some(Body::Acknowledgement(it)) })) => {
+                match known(it.lane) {
+                    Ok(lane) => turn.saw(lane, it.acknowledged),
+                    Err(error) => self.or_break(Err(error.into()), session),
+                }
+            }
+            message => {
+                // The session's actor may have ended.
+                _ = session.cast(NodeSessionMessage::MessageReceived(NetworkMessage { message }));
+                self.hand_over(Arrived::Nothing, session);
+            }
+        }
+        Ok(())
+    }
+
+    fn receive_envelope(
+        self: &Arc<Self>,
+        envelope: Envelope,
+        session: &ActorRef<NodeSessionMessage>,
+        turn: &mut Turn,
+    ) -> Result<(), Broken> {
+        let number = known(envelope.lane)?;
+        let size = envelope.encoded_len();
+        let mut arrivals = locked(&self.arrivals);
+        let inbound = &mut arrivals.lanes[number as usize].inbound;
+        let accepted = inbound.accept(envelope.sequence, size)?;
+        self.came(number, inbound.delivered());
+        turn.saw(number, envelope.acknowledged);
+        match (accepted, envelope.body) {
+            (_, Some(Enveloped::Fence(Fence {}))) => inbound.ask(),
+            (Accepted::Deliver, Some(body)) => self.hand_over(Arrived::Control(body), session),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Has everything that comes from here on wait until the session's actor has handled this.
+    pub(crate) fn hand_over(
+        self: &Arc<Self>,
+        arrived: Arrived,
+        session: &ActorRef<NodeSessionMessage>,
+    ) {
+        let event = Event::Arrived(arrived, self.divert());
+        // Nobody is told of what comes too late: the session's end is an event.
+        _ = session.cast(LinkEvent(event).into());
+    }
+
+    /// Puts a message where it belongs.
+    pub(crate) fn deliver(self: &Arc<Self>, Message { kind, args }: Message<'_>) {
+        match kind {
+            Kind::Cast { to, method, metadata } => {
+                let metadata = metadata.as_deref();
+                let message = Incoming { variant: &method, args, metadata, reply: None };
+                self.deliver_to(to, message);
+            }
+            Kind::Call { to, tag, timeout, method, metadata } => {
+                let timeout = timeout.map(Duration::from_millis);
+                let answer = Answer::begin(self, to, tag, timeout);
+                if answer.is_none() {
+                    dead_letters::count(self.node_id(), Cause::TooManyCalls);
+                    return;
+                }
+                let metadata = metadata.as_deref();
+                let message = Incoming { variant: &method, args, metadata, reply: answer };
+                self.deliver_to(to, message);
+            }
+            Kind::Many { to, method, metadata } => {
+                let actors: Vec<ActorCell> =
+                    to.into_iter().filter_map(|to| self.actor(to)).collect();
+                let metadata = metadata.as_deref();
+                let message = Incoming { variant: &method, args, metadata, reply: None };
+                for (_, failure) in deliver_to_all(&actors, message) {
+                    dead_letters::count(self.node_id(), failure.into());
+                }
+            }
+            Kind::Reply { to, tag } => {
+                // A caller that has given up is no loss.
+                if let Some(port) = self.calls.take(to, tag) {
+                    _ = port.send(args.into());
+                }
+            }
+            Kind::NoReply { to, tag } => drop(self.calls.take(to, tag)),
+        }
+    }
+
+    fn deliver_to(&self, to: u64, message: Incoming<'_>) {
+        let Some(actor) = self.actor(to) else { return };
+        if let Err(failure) = actor.deliver(message) {
+            dead_letters::count(self.node_id(), failure.into());
+        }
+    }
+
+    /// An actor that the peer may send to, or a message more that reaches nobody.
+    fn actor(&self, pid: u64) -> Option<ActorCell> {
+        let found = ractor::registry::where_is_pid(ActorId::Local(pid));
+        let actor = found.filter(|actor| self.is_open() && actor.supports_remoting());
+        if actor.is_none() {
+            dead_letters::count(self.node_id(), Cause::NoActor);
+        }
+        actor
+    }
+}

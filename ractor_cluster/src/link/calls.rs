@@ -1,0 +1,173 @@
+//! The calls of a session that wait for an answer: ours, by actor and tag, and those of the peer.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ractor::port::ReplySink;
+use ractor::{MessagingErr, RpcReplyPort};
+
+use super::codec::What;
+use super::traffic::{locked, Traffic};
+
+/// Calls that are looked at for having been given up, with every new one: more than one, so that they
+/// do not pile up.
+const LOOKED_AT: usize = 2;
+
+type Port = RpcReplyPort<Vec<u8>>;
+
+/// Our calls.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    limit: usize,
+    next: AtomicU64,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// By actor and tag.
+    ports: BTreeMap<(u64, u64), Port>,
+    /// The last that was looked at.
+    cursor: (u64, u64),
+    ended: bool,
+}
+
+impl Calls {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, next: AtomicU64::new(1), waiting: Mutex::default() }
+    }
+
+    /// Takes the port of a call to the actor `to`, and returns its tag.
+    ///
+    /// # Errors
+    /// Returns the port when too many calls wait, or the session has ended.
+    pub(crate) fn insert(&self, to: u64, port: Port) -> Result<u64, Port> {
+        let tag = self.next.fetch_add(1, Ordering::Relaxed);
+        // Dropped without the lock: what a port leads to is not ours.
+        let given_up;
+        {
+            let mut waiting = locked(&self.waiting);
+            given_up = waiting.given_up();
+            if waiting.ended || waiting.ports.len() >= self.limit {
+                return Err(port);
+            }
+            waiting.ports.insert((to, tag), port);
+        }
+        drop(given_up);
+        Ok(tag)
+    }
+
+    /// The port of a call that is answered; `None` when the caller has given up.
+    pub(super) fn take(&self, to: u64, tag: u64) -> Option<Port> {
+        locked(&self.waiting).ports.remove(&(to, tag))
+    }
+
+    /// The calls to an actor that has ended fail.
+    pub(crate) fn fail(&self, to: u64) {
+        let failed = {
+            let mut waiting = locked(&self.waiting);
+            let of_actor = waiting.ports.range((to, 0)..=(to, u64::MAX));
+            let keys: Vec<(u64, u64)> = of_actor.map(|(key, _)| *key).collect();
+            keys.iter().filter_map(|key| waiting.ports.remove(key)).collect::<Vec<Port>>()
+        };
+        drop(failed);
+    }
+
+    /// All calls fail, and there will be no more.
+    pub(super) fn end(&self) {
+        let failed = {
+            let mut waiting = locked(&self.waiting);
+            waiting.ended = true;
+            std::mem::take(&mut waiting.ports)
+        };
+        drop(failed);
+    }
+}
+
+impl Waiting {
+    /// Some whose callers wait no more.
+    fn given_up(&mut self) -> [Option<Port>; LOOKED_AT] {
+        std::array::from_fn(|_| {
+            let behind = (Bound::Excluded(self.cursor), Bound::Unbounded);
+            let Some((key, port)) = self.ports.range(behind).next() else {
+                self.cursor = (0, 0);
+                return None;
+            };
+            self.cursor = *key;
+            if port.is_closed() {
+                self.ports.remove(&self.cursor.clone())
+            } else {
+                None
+            }
+        })
+    }
+}
+
+/// Where the answer to a call of the peer goes. Dropped without one, it tells the peer that none will
+/// come.
+pub(super) struct Answer {
+    traffic: Arc<Traffic>,
+    to: u64,
+    tag: u64,
+    timeout: Option<Duration>,
+    sent: AtomicBool,
+}
+
+impl Answer {
+    /// `None` when the peer waits for too many answers already.
+    pub(super) fn begin(
+        traffic: &Arc<Traffic>,
+        to: u64,
+        tag: u64,
+        timeout: Option<Duration>,
+    ) -> Option<Port> {
+        let limit = traffic.calls.limit;
+        if traffic.answering.fetch_add(1, Ordering::Relaxed) >= limit {
+            traffic.answering.fetch_sub(1, Ordering::Relaxed);
+            traffic.answer(What::NoReply { to, tag }, &[]);
+            return None;
+        }
+        let (traffic, sent) = (traffic.clone(), AtomicBool::new(false));
+        Some(RpcReplyPort::from_sink(Box::new(Self { traffic, to, tag, timeout, sent })))
+    }
+}
+
+impl ReplySink<Vec<u8>> for Answer {
+    fn send(self: Box<Self>, answer: Vec<u8>) -> Result<(), MessagingErr<Vec<u8>>> {
+        let (to, tag) = (self.to, self.tag);
+        self.sent.store(true, Ordering::Relaxed);
+        if self.traffic.answer(What::Reply { to, tag }, &answer) {
+            Ok(())
+        } else {
+            Err(MessagingErr::SendErr(answer))
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    fn is_closed(&self) -> bool {
+        self.traffic.has_ended()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.traffic.answering.fetch_sub(1, Ordering::Relaxed);
+        if !self.sent.load(Ordering::Relaxed) {
+            let (to, tag) = (self.to, self.tag);
+            // The peer's caller waits for its timeout otherwise.
+            self.traffic.answer(What::NoReply { to, tag }, &[]);
+        }
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("to", &self.to).field("tag", &self.tag).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,57 @@
+//! Messages between nodes of the fork, as bytes, without I/O.
+//!
+//! A frame of this kind begins with a zero, which no message of a protobuf does, since no field has that
+//! number. Numbers are LEB128. Behind the zero:
+//!
+//! ```text
+//! kind | flags    one byte
+//! lane            one byte
+//! sequence        of the lane
+//! acknowledged    of the lane that comes the other way
+//! cast:     to                      method [metadata] arguments
+//! call:     to tag [milliseconds]   method [metadata] arguments
+//! many:     count to…               method [metadata] arguments
+//! reply:    to tag                  answer
+//! no reply: to tag
+//! ```
+//!
+//! A method is the name of a message's variant. Names are numbered by the lane as they come, so that each
+//! goes once: 0 is a name that gets no number, 1 is one that gets the next, and from 2 on it is the
+//! number of a name that came before. Arguments and answers take the rest of the frame.
+
+mod method;
+mod read;
+mod write;
+
+pub(crate) use method::{Names, Numbers};
+pub(crate) use read::{head, messages_in, CodecError, Head, Kind, Message};
+pub(crate) use write::{write, Frame, What};
+
+/// What a frame of messages begins with.
+const MARK: u8 = 0;
+
+const CAST: u8 = 1;
+const CALL: u8 = 2;
+const MANY: u8 = 3;
+const REPLY: u8 = 4;
+const NO_REPLY: u8 = 5;
+const KIND: u8 = 0x0f;
+
+const HAS_METADATA: u8 = 0x10;
+const HAS_TIMEOUT: u8 = 0x20;
+
+/// A method whose name follows, and gets no number.
+const NAMED: u64 = 0;
+/// A method whose name follows, and gets the next number.
+const DEFINED: u64 = 1;
+/// The first number.
+const NUMBERED: u64 = 2;
+
+/// The names that a lane numbers; of more, each message carries its own.
+const MAX_NAMES: usize = 1024;
+/// The longest name that is numbered, in bytes.
+const MAX_NAME: usize = 256;
+
+#[cfg(test)]
+#[path = "codec/tests.rs"]
+mod tests;

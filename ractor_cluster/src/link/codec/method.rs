@@ -1,0 +1,58 @@
+//! The numbers of methods, as the sender gives them and the receiver learns them.
+
+use std::collections::HashMap;
+
+use super::{CodecError, MAX_NAME, MAX_NAMES};
+
+/// The numbers that the sender of a lane has given.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    numbers: HashMap<String, u64>,
+}
+
+/// How a method is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method<'a> {
+    Named(&'a str),
+    Defined(&'a str),
+    Numbered(u64),
+}
+
+impl Numbers {
+    pub(super) fn of<'a>(&mut self, name: &'a str) -> Method<'a> {
+        if let Some(number) = self.numbers.get(name) {
+            return Method::Numbered(*number);
+        }
+        if name.len() > MAX_NAME || self.numbers.len() >= MAX_NAMES {
+            return Method::Named(name);
+        }
+        let number = self.numbers.len() as u64;
+        self.numbers.insert(name.to_owned(), number);
+        Method::Defined(name)
+    }
+}
+
+/// The names that the receiver of a lane has learnt.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    names: Vec<Box<str>>,
+}
+
+impl Names {
+    pub(super) fn define(&mut self, name: &str) -> Result<(), CodecError> {
+        if name.len() > MAX_NAME || self.names.len() >= MAX_NAMES {
+            return Err(CodecError::Names);
+        }
+        self.names.push(name.into());
+        Ok(())
+    }
+
+    pub(super) fn get(&self, number: u64) -> Result<&str, CodecError> {
+        let name = usize::try_from(number).ok().and_then(|number| self.names.get(number));
+        name.map(|name| &**name).ok_or(CodecError::Unnamed(number))
+    }
+
+    pub(super) fn last(&self) -> &str {
+        self.names.last().map_or("", |name| name)
+    }
+}

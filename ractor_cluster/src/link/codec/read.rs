@@ -1,0 +1,239 @@
+//! Frames out of bytes that may be anything.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::method::Names;
+use super::{
+    CALL, CAST, DEFINED, HAS_METADATA, HAS_TIMEOUT, KIND, MANY, MARK, NAMED, NO_REPLY, NUMBERED,
+    REPLY,
+};
+
+/// Why bytes are no frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CodecError {
+    /// It ends within something.
+    Short,
+    /// A number has more than 64 bits.
+    Number,
+    /// There is no such kind of frame, or it has no such flag.
+    Kind(u8),
+    /// The name of a method is not UTF-8.
+    Utf8,
+    /// More names, or longer ones, than a lane numbers.
+    Names,
+    /// A method by a number that has no name.
+    Unnamed(u64),
+    /// A message to more actors than the frame has room for, or to none.
+    Count(u64),
+}
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short => f.write_str("a frame ends too early"),
+            Self::Number => f.write_str("a number in a frame has more than 64 bits"),
+            Self::Kind(kind) => write!(f, "there is no frame of kind {kind:#04x}"),
+            Self::Utf8 => f.write_str("the name of a method is not UTF-8"),
+            Self::Names => f.write_str("too many methods, or too long ones, want a number"),
+            Self::Unnamed(number) => write!(f, "method {number} has no name"),
+            Self::Count(count) => write!(f, "a message goes to {count} actors"),
+        }
+    }
+}
+
+impl std::error::Error for CodecError {}
+
+/// What stands in front of every message; what follows has not been looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) lane: u8,
+    pub(crate) sequence: u64,
+    pub(crate) acknowledged: u64,
+    kind: u8,
+    /// Where the rest begins.
+    at: usize,
+}
+
+/// A message, and for whom.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Message<'a> {
+    pub(crate) kind: Kind<'a>,
+    pub(crate) args: Bytes,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Kind<'a> {
+    Cast { to: u64, method: Cow<'a, str>, metadata: Option<Cow<'a, [u8]>> },
+    Call { to: u64, tag: u64, timeout: Option<u64>, method: Cow<'a, str>, metadata: Option<Cow<'a, [u8]>> },
+    Many { to: Vec<u64>, method: Cow<'a, str>, metadata: Option<Cow<'a, [u8]>> },
+    Reply { to: u64, tag: u64 },
+    NoReply { to: u64, tag: u64 },
+}
+
+impl Message<'_> {
+    /// The message without the frame that it was read from.
+    pub(crate) fn into_owned(self) -> Message<'static> {
+        let own = |metadata: Option<Cow<'_, [u8]>>| metadata.map(|it| Cow::Owned(it.into_owned()));
+        let kind = match self.kind {
+            Kind::Cast { to, method, metadata } => {
+                let method = Cow::Owned(method.into_owned());
+                Kind::Cast { to, method, metadata: own(metadata) }
+            }
+            Kind::Call { to, tag, timeout, method, metadata } => {
+                let method = Cow::Owned(method.into_owned());
+                Kind::Call { to, tag, timeout, method, metadata: own(metadata) }
+            }
+            Kind::Many { to, method, metadata } => {
+                let method = Cow::Owned(method.into_owned());
+                Kind::Many { to, method, metadata: own(metadata) }
+            }
+            Kind::Reply { to, tag } => Kind::Reply { to, tag },
+            Kind::NoReply { to, tag } => Kind::NoReply { to, tag },
+        };
+        Message { kind, args: self.args }
+    }
+}
+
+/// The head of a frame, or `None` when it is a frame of protobuf.
+pub(crate) fn head(frame: &[u8]) -> Result<Option<Head>, CodecError> {
+    if frame.first() != Some(&MARK) {
+        return Ok(None);
+    }
+    let mut cursor = Cursor { bytes: frame, at: 1 };
+    let (kind, lane) = (cursor.byte()?, cursor.byte()?);
+    let (sequence, acknowledged) = (cursor.number()?, cursor.number()?);
+    Ok(Some(Head { lane, sequence, acknowledged, kind, at: cursor.at }))
+}
+
+impl Head {
+    /// The message behind the head of `frame`. `names` learns those that it brings.
+    pub(crate) fn message<'a>(
+        &self,
+        frame: &'a Bytes,
+        names: &'a mut Names,
+    ) -> Result<Message<'a>, CodecError> {
+        let mut cursor = Cursor { bytes: frame, at: self.at };
+        let allowed = match self.kind & KIND {
+            CAST | MANY => HAS_METADATA,
+            CALL => HAS_METADATA | HAS_TIMEOUT,
+            REPLY | NO_REPLY => 0,
+            _ => return Err(CodecError::Kind(self.kind)),
+        };
+        if self.kind & !KIND & !allowed != 0 {
+            return Err(CodecError::Kind(self.kind));
+        }
+        let kind = match self.kind & KIND {
+            CAST => {
+                let to = cursor.number()?;
+                let (method, metadata) = self.method(&mut cursor, names)?;
+                Kind::Cast { to, method, metadata }
+            }
+            CALL => {
+                let (to, tag) = (cursor.number()?, cursor.number()?);
+                let timeout = match self.kind & HAS_TIMEOUT {
+                    0 => None,
+                    _ => Some(cursor.number()?),
+                };
+                let (method, metadata) = self.method(&mut cursor, names)?;
+                Kind::Call { to, tag, timeout, method, metadata }
+            }
+            MANY => {
+                let to = cursor.targets()?;
+                let (method, metadata) = self.method(&mut cursor, names)?;
+                Kind::Many { to, method, metadata }
+            }
+            REPLY => Kind::Reply { to: cursor.number()?, tag: cursor.number()? },
+            _ => Kind::NoReply { to: cursor.number()?, tag: cursor.number()? },
+        };
+        Ok(Message { kind, args: frame.slice(cursor.at..) })
+    }
+
+    fn method<'a>(
+        &self,
+        cursor: &mut Cursor<'a>,
+        names: &'a mut Names,
+    ) -> Result<(Cow<'a, str>, Option<Cow<'a, [u8]>>), CodecError> {
+        let method = match cursor.number()? {
+            NAMED => cursor.name()?,
+            DEFINED => {
+                names.define(cursor.name()?)?;
+                names.last()
+            }
+            number => names.get(number - NUMBERED)?,
+        };
+        let metadata = match self.kind & HAS_METADATA {
+            0 => None,
+            _ => Some(Cow::Borrowed(cursor.bytes()?)),
+        };
+        Ok((Cow::Borrowed(method), metadata))
+    }
+}
+
+/// How many messages a frame is, as far as its sender is concerned: one for each actor that it goes
+/// to, and none where it is no message.
+pub(crate) fn messages_in(frame: &[u8]) -> usize {
+    let Ok(Some(head)) = head(frame) else { return 0 };
+    match head.kind & KIND {
+        MANY => {
+            let count = Cursor { bytes: frame, at: head.at }.number();
+            count.ok().and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
+        }
+        NO_REPLY => 0,
+        _ => 1,
+    }
+}
+
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn byte(&mut self) -> Result<u8, CodecError> {
+        let byte = *self.bytes.get(self.at).ok_or(CodecError::Short)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn number(&mut self) -> Result<u64, CodecError> {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(CodecError::Number);
+            }
+            number |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+            shift += 7;
+            if shift > 63 {
+                return Err(CodecError::Number);
+            }
+        }
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], CodecError> {
+        let length = usize::try_from(self.number()?).map_err(|_| CodecError::Short)?;
+        let end = self.at.checked_add(length).ok_or(CodecError::Short)?;
+        let bytes = self.bytes.get(self.at..end).ok_or(CodecError::Short)?;
+        self.at = end;
+        Ok(bytes)
+    }
+
+    fn name(&mut self) -> Result<&'a str, CodecError> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| CodecError::Utf8)
+    }
+
+    /// Takes no more memory than the frame has, whatever it says.
+    fn targets(&mut self) -> Result<Vec<u64>, CodecError> {
+        let count = self.number()?;
+        let fits = usize::try_from(count).ok().filter(|it| *it <= self.bytes.len() - self.at);
+        let count = fits.filter(|count| *count > 0).ok_or(CodecError::Count(count))?;
+        (0..count).map(|_| self.number()).collect()
+    }
+}

@@ -1,0 +1,118 @@
+//! Frames into bytes.
+
+use bytes::{BufMut, BytesMut};
+
+use super::method::{Method, Numbers};
+use super::{
+    CALL, CAST, DEFINED, HAS_METADATA, HAS_TIMEOUT, MANY, MARK, NAMED, NO_REPLY, NUMBERED, REPLY,
+};
+
+/// The numbers in front of every message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame {
+    pub(crate) lane: u8,
+    pub(crate) sequence: u64,
+    pub(crate) acknowledged: u64,
+}
+
+/// What a frame says, but for the arguments or the answer, which are written behind it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum What<'a> {
+    Cast { to: u64, method: &'a str, metadata: Option<&'a [u8]> },
+    Call { to: u64, tag: u64, timeout: Option<u64>, method: &'a str, metadata: Option<&'a [u8]> },
+    Many { to: &'a [u64], method: &'a str, metadata: Option<&'a [u8]> },
+    Reply { to: u64, tag: u64 },
+    NoReply { to: u64, tag: u64 },
+}
+
+impl What<'_> {
+    /// About how many bytes it takes, from above as a rule.
+    pub(crate) fn room(&self) -> usize {
+        const NUMBERS: usize = 64;
+        let extra = match self {
+            Self::Cast { method, metadata, .. } | Self::Call { method, metadata, .. } => {
+                method.len() + metadata.map_or(0, <[u8]>::len)
+            }
+            Self::Many { to, method, metadata } => {
+                method.len() + metadata.map_or(0, <[u8]>::len) + to.len() * 10
+            }
+            Self::Reply { .. } | Self::NoReply { .. } => 0,
+        };
+        NUMBERS + extra
+    }
+}
+
+/// Writes all but the arguments.
+pub(crate) fn write(frame: Frame, what: What<'_>, numbers: &mut Numbers, out: &mut BytesMut) {
+    let flag = |metadata: Option<&[u8]>| if metadata.is_some() { HAS_METADATA } else { 0 };
+    let kind = match what {
+        What::Cast { metadata, .. } => CAST | flag(metadata),
+        What::Call { timeout, metadata, .. } => {
+            CALL | flag(metadata) | if timeout.is_some() { HAS_TIMEOUT } else { 0 }
+        }
+        What::Many { metadata, .. } => MANY | flag(metadata),
+        What::Reply { .. } => REPLY,
+        What::NoReply { .. } => NO_REPLY,
+    };
+    out.put_slice(&[MARK, kind, frame.lane]);
+    number(frame.sequence, out);
+    number(frame.acknowledged, out);
+    match what {
+        What::Cast { to, method, metadata } => {
+            number(to, out);
+            put_method(method, metadata, numbers, out);
+        }
+        What::Call { to, tag, timeout, method, metadata } => {
+            number(to, out);
+            number(tag, out);
+            if let Some(timeout) = timeout {
+                number(timeout, out);
+            }
+            put_method(method, metadata, numbers, out);
+        }
+        What::Many { to, method, metadata } => {
+            number(to.len() as u64, out);
+            to.iter().for_each(|to| number(*to, out));
+            put_method(method, metadata, numbers, out);
+        }
+        What::Reply { to, tag } | What::NoReply { to, tag } => {
+            number(to, out);
+            number(tag, out);
+        }
+    }
+}
+
+fn put_method(
+    method: &str,
+    metadata: Option<&[u8]>,
+    numbers: &mut Numbers,
+    out: &mut BytesMut,
+) {
+    match numbers.of(method) {
+        Method::Numbered(known) => number(NUMBERED + known, out),
+        Method::Named(name) => {
+            number(NAMED, out);
+            put_bytes(name.as_bytes(), out);
+        }
+        Method::Defined(name) => {
+            number(DEFINED, out);
+            put_bytes(name.as_bytes(), out);
+        }
+    }
+    if let Some(metadata) = metadata {
+        put_bytes(metadata, out);
+    }
+}
+
+fn put_bytes(bytes: &[u8], out: &mut BytesMut) {
+    number(bytes.len() as u64, out);
+    out.put_slice(bytes);
+}
+
+fn number(mut number: u64, out: &mut BytesMut) {
+    while number >= 0x80 {
+        out.put_u8(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.put_u8(number as u8);
+}

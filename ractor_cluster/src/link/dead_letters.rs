@@ -1,0 +1,76 @@
+//! Messages of peers that reached no actor. Nobody is told of one, since a cast has nobody waiting; so they
+//! are counted by reason, and the first of each reason is logged per process.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ractor::remoting::Undeliverable;
+
+use crate::NodeId;
+
+/// Why a message that came from a peer reached no actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// There is no such actor here, or no longer, or it takes nothing from other nodes.
+    NoActor,
+    /// The actor is draining or stopped.
+    Stopped,
+    /// The actor's bounded mailbox is full.
+    Full,
+    /// The bytes are no message of the actor's type.
+    Undecodable,
+    /// The peer waits for more answers than it may ([`LinkOptions::max_calls`](super::LinkOptions)).
+    TooManyCalls,
+}
+
+impl Cause {
+    const ALL: [Self; 5] =
+        [Self::NoActor, Self::Stopped, Self::Full, Self::Undecodable, Self::TooManyCalls];
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::NoActor => "there is no such actor",
+            Self::Stopped => "its actor is draining or stopped",
+            Self::Full => "its actor's mailbox is full",
+            Self::Undecodable => "its actor handles messages of another type, or it was damaged",
+            Self::TooManyCalls => "the peer waits for too many answers",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl From<Undeliverable> for Cause {
+    fn from(failure: Undeliverable) -> Self {
+        match failure {
+            Undeliverable::Stopped => Self::Stopped,
+            Undeliverable::Full => Self::Full,
+            _ => Self::Undecodable,
+        }
+    }
+}
+
+static COUNTS: [AtomicU64; Cause::ALL.len()] = [const { AtomicU64::new(0) }; Cause::ALL.len()];
+
+/// How many messages of peers reached no actor of this process, by reason, since it started.
+#[must_use]
+pub fn dead_letters() -> Vec<(Cause, u64)> {
+    let count = |cause: Cause| COUNTS[cause as usize].load(Ordering::Relaxed);
+    Cause::ALL.into_iter().map(|cause| (cause, count(cause))).collect()
+}
+
+/// One more.
+pub(crate) fn count(node_id: NodeId, cause: Cause) {
+    if COUNTS[cause as usize].fetch_add(1, Ordering::Relaxed) == 0 {
+        tracing::warn!(
+            node_id,
+            reason = cause.text(),
+            "a message of a peer is lost; further ones are counted only (link::dead_letters)"
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! The way out of a link: what is to be sent is taken from its session's lanes and written, by a task
+//! of the link, or by whoever sends much without giving that task a turn.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, TryLockError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use ractor::ActorId;
+
+use super::traffic::{locked, Traffic};
+use crate::transport::{FrameSink, TransportMessage};
+
+/// What is handed to the kernel at a time, about, in bytes: more waits until it took this much.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// See the module's documentation.
+pub(crate) struct Pump {
+    out: Mutex<Out>,
+    /// Frames that belong to no lane, or to a peer that has none.
+    loose: Mutex<VecDeque<Bytes>>,
+    /// Whose lanes it takes from, and which link it is.
+    traffic: OnceLock<(std::sync::Weak<Traffic>, ActorId)>,
+    /// The task, when there is nothing to be written.
+    idle: Mutex<Option<Waker>>,
+    /// The task.
+    task: Mutex<Option<Waker>>,
+    /// Whether the peer or the kernel takes no more at present.
+    blocked: AtomicBool,
+}
+
+struct Out {
+    sink: Box<dyn FrameSink>,
+    /// Whether the sink has something that it has not handed over.
+    dirty: bool,
+    failed: Option<io::Error>,
+}
+
+impl Pump {
+    pub(crate) fn new(sink: Box<dyn FrameSink>) -> Self {
+        Self {
+            out: Mutex::new(Out { sink, dirty: false, failed: None }),
+            loose: Mutex::default(),
+            traffic: OnceLock::new(),
+            idle: Mutex::default(),
+            task: Mutex::default(),
+            blocked: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes from the lanes of a session from here on.
+    pub(crate) fn join(&self, traffic: &std::sync::Arc<Traffic>, link: ActorId) {
+        _ = self.traffic.set((std::sync::Arc::downgrade(traffic), link));
+        self.wake();
+    }
+
+    /// Sends a frame that is in no lane, before all that is.
+    pub(crate) fn send(&self, frame: Bytes) {
+        locked(&self.loose).push_back(frame);
+        self.wake();
+    }
+
+    /// The task, if it has to be told that there is something to be written.
+    pub(crate) fn idle(&self) -> Option<Waker> {
+        locked(&self.idle).take()
+    }
+
+    fn wake(&self) {
+        if let Some(task) = self.idle() {
+            task.wake();
+        }
+    }
+
+    /// Writes what there is, in place of the task, which may not get a turn soon. Does nothing when the
+    /// task is at it, or nothing more is taken.
+    pub(crate) fn help(&self) {
+        if self.blocked.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(task) = locked(&self.task).clone() else { return };
+        let mut out = match self.out.try_lock() {
+            Ok(out) => out,
+            Err(TryLockError::Poisoned(out)) => out.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        // Whatever it waits for, the task will be woken.
+        if let Poll::Ready(error) = self.drive(&mut out, &mut Context::from_waker(&task)) {
+            out.failed = Some(error);
+            task.wake();
+        }
+    }
+
+    /// Writes for ever; for the task.
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<io::Error> {
+        {
+            let mut task = locked(&self.task);
+            if !task.as_ref().is_some_and(|task| task.will_wake(context.waker())) {
+                *task = Some(context.waker().clone());
+            }
+        }
+        let mut out = locked(&self.out);
+        match out.failed.take() {
+            Some(error) => Poll::Ready(error),
+            None => self.drive(&mut out, context),
+        }
+    }
+
+    /// The bytes that wait for the peer or the kernel, when it takes no more.
+    pub(crate) fn stuck(&self) -> Option<usize> {
+        self.blocked.load(Ordering::Relaxed).then(|| locked(&self.out).sink.queued_bytes())
+    }
+
+    fn drive(&self, out: &mut Out, context: &mut Context<'_>) -> Poll<io::Error> {
+        loop {
+            self.fill(out);
+            if !out.dirty {
+                *locked(&self.idle) = Some(context.waker().clone());
+                // What came before the task was known to be idle has woken nobody.
+                self.fill(out);
+                if !out.dirty {
+                    return Poll::Pending;
+                }
+                locked(&self.idle).take();
+            }
+            match out.sink.poll_flush(context) {
+                Poll::Ready(Ok(())) => {
+                    out.dirty = false;
+                    self.blocked.store(false, Ordering::Relaxed);
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(error),
+                Poll::Pending => {
+                    self.blocked.store(true, Ordering::Relaxed);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Queues what there is, up to a batch.
+    fn fill(&self, out: &mut Out) {
+        while let Some(frame) = locked(&self.loose).pop_front() {
+            out.queue(TransportMessage::Bytes(frame));
+        }
+        let Some((traffic, link)) = self.traffic.get() else { return };
+        let Some(traffic) = traffic.upgrade() else { return };
+        if out.sink.queued_bytes() < BATCH_BYTES {
+            traffic.transmit(*link, |chunk| {
+                out.dirty = true;
+                out.sink.queue_framed(chunk.frames, chunk.tail);
+                out.sink.queued_bytes() < BATCH_BYTES
+            });
+        }
+    }
+}
+
+impl Out {
+    fn queue(&mut self, frame: TransportMessage) {
+        self.dirty = true;
+        if self.sink.queue(frame).is_err() {
+            // Every transport carries bytes.
+            tracing::error!("a link cannot carry a frame, which is lost");
+        }
+    }
+}
+
+impl std::fmt::Debug for Pump {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pump").field("blocked", &self.blocked).finish_non_exhaustive()
+    }
+}

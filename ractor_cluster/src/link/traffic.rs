@@ -1,0 +1,342 @@
+//! The traffic of one session with a node of the fork. Whoever sends to an actor of the peer puts the message into
+//! the lane itself, and whoever reads a link puts it into the mailbox of its actor: no other actor is on
+//! the way. The session's own actor has the control traffic, and everything that comes behind
+//! control traffic that it has not handled yet.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use ractor::{ActorCell, ActorId};
+use tokio::sync::Notify;
+
+use super::arrivals::Arrivals;
+use super::calls::Calls;
+use super::codec::What;
+use super::lane::{Chunk, LaneError, ACKNOWLEDGE_BYTES};
+use super::pump::Pump;
+use super::table::{known, Link, Lost, Push, Table, LANES};
+use crate::locality::Locality;
+use crate::peers::{LinkInfo, PeerEvent};
+use crate::protocol::mycelium::envelope::Body;
+use crate::protocol::mycelium::frame::Body as FrameBody;
+use crate::protocol::mycelium::{Acknowledgement, Preference};
+use crate::transport::TransportKind;
+use crate::NodeId;
+
+/// Takes a lock. Nothing that may panic is done with one held that would leave anything half
+/// changed.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How much a session takes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// The bytes that wait for the peer, or for its acknowledgement, from which on messages are
+    /// refused.
+    pub(crate) high: usize,
+    /// The calls of either side that wait for an answer.
+    pub(crate) calls: usize,
+}
+
+impl Bounds {
+    /// What has to be left of the bytes before messages are taken again.
+    fn low(&self) -> usize {
+        self.high / 2
+    }
+
+    /// Answers are taken beyond the mark, since nobody could try them again, up to here.
+    fn answers(&self) -> usize {
+        self.high.saturating_mul(2)
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    node_id: NodeId,
+    bounds: Bounds,
+    table: Mutex<Table>,
+    pub(super) arrivals: Mutex<Arrivals>,
+    /// What the peer is to be told that came, by lane.
+    delivered: [AtomicU64; LANES],
+    /// What it was told.
+    told: [AtomicU64; LANES],
+    pub(super) calls: Calls,
+    /// Calls of the peer that wait for an answer of ours.
+    pub(super) answering: AtomicUsize,
+    /// Whether messages are refused until less waits.
+    full: AtomicBool,
+    room: Notify,
+    ended: AtomicBool,
+    /// Whether actors of this node have been announced to the peer.
+    open: AtomicBool,
+    /// What came and waits for the session's actor. Whatever comes then waits for it too, which
+    /// keeps the order.
+    diverted: AtomicUsize,
+}
+
+impl Traffic {
+    pub(crate) fn new(node_id: NodeId, bounds: Bounds) -> Arc<Self> {
+        // Less is never acknowledged before there is more.
+        let bounds = Bounds { high: bounds.high.max(2 * ACKNOWLEDGE_BYTES), ..bounds };
+        Arc::new(Self {
+            node_id,
+            bounds,
+            table: Mutex::new(Table::new(node_id)),
+            arrivals: Mutex::default(),
+            delivered: Default::default(),
+            told: Default::default(),
+            calls: Calls::new(bounds.calls),
+            answering: AtomicUsize::new(0),
+            full: AtomicBool::new(false),
+            room: Notify::new(),
+            ended: AtomicBool::new(false),
+            open: AtomicBool::new(false),
+            diverted: AtomicUsize::new(0),
+        })
+    }
+
+    /// The peer.
+    pub(crate) fn node_id(&self) -> NodeId {
+        self.node_id
+    }
+
+    /// As [`Table::begin`].
+    pub(crate) fn begin(&self, link: Link) -> LinkInfo {
+        locked(&self.table).begin(link)
+    }
+
+    /// Where the links prove the peer to be.
+    pub(crate) fn locality(&self) -> Locality {
+        locked(&self.table).locality()
+    }
+
+    /// Whether there is something to be told.
+    pub(crate) fn has_news(&self) -> bool {
+        locked(&self.table).has_news()
+    }
+
+    /// What has happened since it was asked last.
+    pub(crate) fn take_news(&self) -> Vec<PeerEvent> {
+        locked(&self.table).take_news()
+    }
+
+    /// For those who ask.
+    pub(crate) fn infos(&self) -> Vec<LinkInfo> {
+        locked(&self.table).infos()
+    }
+
+    /// The kind of the link whose actor this is.
+    pub(crate) fn kind_of(&self, actor: ActorId) -> Option<TransportKind> {
+        locked(&self.table).link(actor).map(|link| link.kind)
+    }
+
+    /// The actor of any link that lives.
+    pub(crate) fn any(&self) -> Option<ractor::ActorRef<crate::net::SessionMessage>> {
+        locked(&self.table).any().map(|link| link.actor.clone())
+    }
+
+    /// As [`Table::serve`].
+    pub(crate) fn serve(self: &Arc<Self>, actor: ActorId, pump: &Arc<Pump>) {
+        locked(&self.table).serve(actor, pump.clone());
+        // What was sent meanwhile has found nobody to hand it to.
+        pump.join(self, actor);
+    }
+
+    /// As [`Table::add`].
+    pub(crate) fn add(&self, link: Link) {
+        let pushes = locked(&self.table).add(link);
+        pushes.into_iter().for_each(Push::on);
+    }
+
+    /// As [`Table::remove`].
+    pub(crate) fn remove(&self, actor: ActorId) -> Option<Lost> {
+        let (lost, pushes) = locked(&self.table).remove(actor)?;
+        pushes.into_iter().for_each(Push::on);
+        Some(lost)
+    }
+
+    /// Ends the links of a kind; their ends are events.
+    pub(crate) fn close(&self, kind: TransportKind) {
+        locked(&self.table).close(kind);
+    }
+
+    /// Messages that the peer has not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        locked(&self.table).unacknowledged()
+    }
+
+    /// As [`Table::pin_node`].
+    pub(crate) fn pin_node(&self, preference: Preference) {
+        locked(&self.table).pin_node(preference);
+    }
+
+    /// As [`Table::pin_actor`].
+    pub(crate) fn pin_actor(&self, pid: u64, preference: Preference) {
+        locked(&self.table).pin_actor(pid, preference);
+    }
+
+    /// As [`Table::gate`].
+    pub(crate) fn gate(&self, pid: u64, proxy: ActorCell) {
+        locked(&self.table).gate(pid, proxy);
+    }
+
+    /// An actor of the peer has ended.
+    pub(crate) fn forget(&self, pid: u64) {
+        locked(&self.table).forget(pid);
+    }
+
+    /// Sends what is no message, by the lane for all links.
+    pub(crate) fn control(&self, body: Body) {
+        let push = {
+            let mut table = locked(&self.table);
+            let push = table.control(body, self.acknowledgement(0));
+            self.mark(&table);
+            push
+        };
+        push.on();
+    }
+
+    /// Sends a message to an actor of the peer, or to several of one lane.
+    pub(crate) fn message(&self, lane: u32, what: What<'_>, args: (&[u8], Bytes)) {
+        let push = {
+            let mut table = locked(&self.table);
+            let push = table.message(lane, self.acknowledgement(lane), what, args);
+            self.mark(&table);
+            push
+        };
+        push.on();
+    }
+
+    /// As [`Table::lane_of`].
+    pub(crate) fn lane_of(&self, pid: u64) -> u32 {
+        locked(&self.table).lane_of(pid)
+    }
+
+    /// Answers a call of the peer; false when the session is over, or the peer takes no answers and
+    /// so many wait that they are given up.
+    pub(super) fn answer(&self, what: What<'_>, args: &[u8]) -> bool {
+        if self.has_ended() || locked(&self.table).bytes() >= self.bounds.answers() {
+            return false;
+        }
+        self.message(0, what, (args, Bytes::new()));
+        true
+    }
+
+    /// As [`Table::transmit`].
+    pub(super) fn transmit(&self, link: ActorId, take: impl FnMut(Chunk) -> bool) {
+        locked(&self.table).transmit(link, take);
+    }
+
+    /// What the peer is told with a frame of this lane.
+    fn acknowledgement(&self, lane: u32) -> u64 {
+        let delivered = self.delivered[lane as usize].load(Ordering::Relaxed);
+        self.told[lane as usize].fetch_max(delivered, Ordering::Relaxed);
+        delivered
+    }
+
+    /// Whether messages are taken.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.full.load(Ordering::Relaxed)
+    }
+
+    /// When there is room, or the session has ended.
+    pub(crate) async fn room(&self) {
+        loop {
+            let mut more = std::pin::pin!(self.room.notified());
+            more.as_mut().enable();
+            if self.has_room() || self.has_ended() {
+                return;
+            }
+            more.await;
+        }
+    }
+
+    /// Moves the mark to what waits now.
+    fn mark(&self, table: &Table) {
+        let bytes = table.bytes();
+        let full = self.full.load(Ordering::Relaxed);
+        if !full && bytes >= self.bounds.high {
+            self.full.store(true, Ordering::Relaxed);
+        } else if full && bytes <= self.bounds.low() {
+            self.full.store(false, Ordering::Relaxed);
+            self.room.notify_waiters();
+        }
+    }
+
+    /// The peer has what went by the lane up to this number. Returns whether there is something to be
+    /// told.
+    pub(super) fn acknowledged(&self, lane: u32, last: u64) -> Result<bool, LaneError> {
+        let (push, has_news) = {
+            let mut table = locked(&self.table);
+            let push = table.acknowledged(known(lane)?, last)?;
+            self.mark(&table);
+            (push, table.has_news())
+        };
+        push.on();
+        Ok(has_news)
+    }
+
+    /// The peer is to be told that everything up to this number came.
+    pub(super) fn came(&self, lane: u32, last: u64) {
+        self.delivered[lane as usize].store(last, Ordering::Relaxed);
+    }
+
+    /// Tells the peer what came, where that is due; or wherever there is news.
+    pub(crate) fn acknowledge(&self, all: bool) {
+        let told = std::array::from_fn(|lane| self.told[lane].load(Ordering::Relaxed));
+        let due = locked(&self.arrivals).due(told, all);
+        for (lane, acknowledged) in (0..).zip(due) {
+            let Some(acknowledged) = acknowledged else { continue };
+            self.told[lane as usize].fetch_max(acknowledged, Ordering::Relaxed);
+            let frame = FrameBody::Acknowledgement(Acknowledgement { lane, acknowledged });
+            if let Some(pump) = locked(&self.table).way_back(lane) {
+                pump.send(frame.encoded());
+            }
+        }
+    }
+
+    /// Actors of this node have been announced: the peer may send to them.
+    pub(crate) fn open(&self) {
+        self.open.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// The session has ended: calls in flight fail, and nothing more is sent.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.calls.end();
+        self.room.notify_waiters();
+        locked(&self.table).end();
+    }
+
+    /// Whether what comes has to wait for the session's actor.
+    pub(super) fn is_diverted(&self) -> bool {
+        self.diverted.load(Ordering::Acquire) > 0
+    }
+
+    /// Has what comes from here on wait until the ticket is dropped.
+    pub(crate) fn divert(self: &Arc<Self>) -> Ticket {
+        self.diverted.fetch_add(1, Ordering::AcqRel);
+        Ticket(self.clone())
+    }
+}
+
+/// Something waits for the session's actor, as long as it is held.
+#[derive(Debug)]
+pub(crate) struct Ticket(Arc<Traffic>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.diverted.fetch_sub(1, Ordering::AcqRel);
+    }
+}
