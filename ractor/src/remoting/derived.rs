@@ -1,0 +1,51 @@
+//! What the derives generate calls of. Not for anybody else.
+
+use std::marker::PhantomData;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
+
+use super::Incoming;
+use crate::message::{ArcMessage, BoxedDowncastErr, SharedMessage};
+use crate::Message;
+
+/// What `decode` makes; a panic of the application's code in there is an error too.
+pub fn guarded<T>(
+    decode: impl FnOnce() -> Result<T, BoxedDowncastErr>,
+) -> Result<T, BoxedDowncastErr> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or(Err(BoxedDowncastErr))
+}
+
+/// Asks whether `M` is shared, by which trait's method the compiler finds first: the one of the
+/// probe's reference, or that of the probe.
+#[derive(Debug)]
+pub struct Probe<M>(pub PhantomData<fn() -> M>);
+
+/// Of messages that are [`SharedMessage`].
+pub trait Together<M> {
+    /// The message, to be delivered to several actors; `None` when each has to decode its own.
+    fn together(&self, incoming: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>>;
+}
+
+/// Of all others.
+pub trait OneByOne<M> {
+    /// None: each actor has to decode its own.
+    fn together(&self, incoming: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>>;
+}
+
+impl<M: SharedMessage> Together<M> for Probe<M> {
+    fn together(&self, incoming: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
+        if incoming.reply.is_some() || !M::arc_shareable() {
+            return None;
+        }
+        match M::from_incoming(incoming) {
+            Ok(message) if !M::is_shareable(&message) => None,
+            decoded => Some(decoded.map(|message| ArcMessage::new(Arc::new(message)))),
+        }
+    }
+}
+
+impl<M: Message> OneByOne<M> for &Probe<M> {
+    fn together(&self, _: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
+        None
+    }
+}
