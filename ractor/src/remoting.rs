@@ -21,7 +21,8 @@ use crate::message::{BoxedDowncastErr, SerializedMessage};
 use crate::RpcReplyPort;
 
 mod deliver;
-mod derived;
+#[doc(hidden)]
+pub mod derived;
 mod encoder;
 mod outlet;
 mod part;
@@ -29,8 +30,7 @@ mod payload;
 
 pub(crate) use deliver::Codec;
 pub use deliver::{deliver_to_all, Undeliverable};
-#[doc(hidden)]
-pub use derived::{guarded, OneByOne, Probe, Together};
+pub(crate) use derived::guarded;
 pub use encoder::{Encoder, Field};
 pub use outlet::{Outlet, Refused};
 pub use part::{Fields, Part};

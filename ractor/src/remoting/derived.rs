@@ -4,9 +4,19 @@ use std::marker::PhantomData;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
-use super::Incoming;
-use crate::message::{ArcMessage, BoxedDowncastErr, SharedMessage};
+use super::{from_serialized, Incoming};
+use crate::message::{ArcMessage, BoxedDowncastErr, SerializedMessage, SharedMessage};
 use crate::Message;
+
+/// [`Message::serialize`] by way of [`Message::into_outgoing`].
+pub fn serialize<M: Message>(message: M) -> Result<SerializedMessage, BoxedDowncastErr> {
+    Ok(message.into_outgoing()?.into_serialized())
+}
+
+/// [`Message::deserialize`] by way of [`Message::from_incoming`].
+pub fn deserialize<M: Message>(message: SerializedMessage) -> Result<M, BoxedDowncastErr> {
+    from_serialized(message)?.read_back(M::from_incoming)
+}
 
 /// What `decode` makes; a panic of the application's code in there is an error too.
 pub fn guarded<T>(
@@ -18,7 +28,14 @@ pub fn guarded<T>(
 /// Asks whether `M` is shared, by which trait's method the compiler finds first: the one of the
 /// probe's reference, or that of the probe.
 #[derive(Debug)]
-pub struct Probe<M>(pub PhantomData<fn() -> M>);
+pub struct Probe<M>(PhantomData<fn() -> M>);
+
+impl<M> Probe<M> {
+    /// The one there is.
+    pub fn get() -> &'static Self {
+        &Self(PhantomData)
+    }
+}
 
 /// Of messages that are [`SharedMessage`].
 pub trait Together<M> {
