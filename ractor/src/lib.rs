@@ -11,6 +11,9 @@
 
 include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));
 
+#[cfg(feature = "cluster")]
+pub mod remoting;
+
 pub use actor::actor_config::ActorConfig;
 pub use errors::{Undelivered, UndeliveredReason};
 pub use message::{Shared, SharedMessage};

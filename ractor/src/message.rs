@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use crate::ActorId;
 #[cfg(feature = "cluster")]
+use crate::remoting::{Encoder, Incoming, Outgoing, Part};
+#[cfg(feature = "cluster")]
 use crate::RpcReplyPort;
 
 #[path = "message/arc.rs"]
@@ -181,8 +183,10 @@ pub trait Message: Any + Send + Sized + 'static {
     }
 
     /// Whether [`box_message`](Self::box_message) and [`from_boxed`](Self::from_boxed) are known to
-    /// be the provided ones, so that nobody has to ask them.
-    #[doc(hidden)]
+    /// be the provided ones, so that nobody has to ask them. The derives say so, and a type that is written
+    /// by hand may: its messages then need no box, and go to other nodes by
+    #[cfg_attr(feature = "cluster", doc = "[`into_outgoing`](Self::into_outgoing).")]
+    #[cfg_attr(not(feature = "cluster"), doc = "`into_outgoing`.")]
     fn keeps_default_boxing() -> bool {
         // Without the feature nobody can write others.
         cfg!(not(feature = "cluster"))
@@ -217,6 +221,34 @@ pub trait Message: Any + Send + Sized + 'static {
     fn deserialize(bytes: SerializedMessage) -> Result<Self, BoxedDowncastErr> {
         Err(BoxedDowncastErr)
     }
+
+    /// The serialised form, with fewer copies than [`serialize`](Self::serialize) needs. The bytes have to
+    /// be the same. Asked of types that [keep to the default](Self::keeps_default_boxing) only.
+    ///
+    /// # Errors
+    /// As `serialize`.
+    #[cfg(feature = "cluster")]
+    fn into_outgoing(self) -> Result<Outgoing, BoxedDowncastErr> {
+        crate::remoting::from_serialized(self.serialize()?)
+    }
+
+    /// The message out of its serialised form, with fewer copies than
+    /// [`deserialize`](Self::deserialize) needs. Asked of types that [keep to the
+    /// default](Self::keeps_default_boxing) only.
+    ///
+    /// # Errors
+    /// As `deserialize`.
+    #[cfg(feature = "cluster")]
+    fn from_incoming(incoming: Incoming<'_>) -> Result<Self, BoxedDowncastErr> {
+        Self::deserialize(incoming.into_serialized())
+    }
+
+    /// As [`from_incoming`](Self::from_incoming), for several actors; `None` when each has to decode its own.
+    #[cfg(feature = "cluster")]
+    #[doc(hidden)]
+    fn shared_from_incoming(_: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
+        None
+    }
 }
 
 #[cfg(not(feature = "cluster"))]
@@ -243,6 +275,22 @@ impl<T: Any + Send + crate::BytesConvertable> Message for T {
             Ok(Self::from_bytes(args))
         } else {
             Err(BoxedDowncastErr)
+        }
+    }
+
+    fn into_outgoing(self) -> Result<Outgoing, BoxedDowncastErr> {
+        let mut encoder = Encoder::new();
+        if let Some(length) = T::bytes_len(&self) {
+            encoder.reserve(length)?;
+        }
+        T::into_encoder(self, &mut encoder);
+        Ok(Outgoing::cast("", encoder.finish()))
+    }
+
+    fn from_incoming(incoming: Incoming<'_>) -> Result<Self, BoxedDowncastErr> {
+        match incoming.reply {
+            None => Ok(Self::from_part(Part::all(&incoming.args))),
+            Some(_) => Err(BoxedDowncastErr),
         }
     }
 }

@@ -1,8 +1,6 @@
 //! What an actor is to those who refer to it: identity, state of life, and ports.
 
 use std::any::TypeId;
-#[cfg(feature = "cluster")]
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 
 use crate::actor::actor_config::{ActorConfig, TransportPreference};
@@ -11,8 +9,12 @@ use crate::actor::mailbox::Mailbox;
 use crate::actor::messages::StopMessage;
 use crate::actor::supervision::SupervisionTree;
 use crate::concurrency::Notify;
+#[cfg(feature = "cluster")]
+use crate::remoting::Codec;
 use crate::{ActorId, ActorName, ActorStatus, Message, MessagingErr, Signal, SupervisionEvent};
 
+#[path = "actor_properties/fanout.rs"]
+mod fanout;
 #[cfg(feature = "cluster")]
 #[path = "actor_properties/remote.rs"]
 mod remote;
@@ -20,8 +22,11 @@ mod remote;
 mod send;
 #[path = "actor_properties/send_arc.rs"]
 mod send_arc;
+#[cfg(feature = "cluster")]
+#[path = "actor_properties/send_out.rs"]
+mod send_out;
 
-pub(crate) use send_arc::Fanout;
+pub(crate) use fanout::Fanout;
 
 /// What an actor is made with, and is known before it runs.
 pub(crate) struct Identity {
@@ -29,7 +34,7 @@ pub(crate) struct Identity {
     pub(crate) name: Option<ActorName>,
     type_id: TypeId,
     #[cfg(feature = "cluster")]
-    supports_remoting: bool,
+    codec: Option<&'static Codec>,
 }
 
 impl Identity {
@@ -40,7 +45,7 @@ impl Identity {
             name,
             type_id: TypeId::of::<M>(),
             #[cfg(feature = "cluster")]
-            supports_remoting: M::serializable(),
+            codec: Codec::of::<M>(),
         }
     }
 }
@@ -61,9 +66,12 @@ pub(crate) struct ActorProperties<Q: ?Sized = dyn Mailbox> {
     pub(crate) type_id: TypeId,
     #[cfg(feature = "cluster")]
     pub(crate) supports_remoting: bool,
-    /// Of a proxy: messages to it go back to their senders.
+    /// How its messages come from other nodes, if they do.
     #[cfg(feature = "cluster")]
-    unreachable: AtomicBool,
+    pub(crate) codec: Option<&'static Codec>,
+    /// What a proxy has beside the rest.
+    #[cfg(feature = "cluster")]
+    proxy: remote::Proxy,
     pub(crate) mailbox: Q,
 }
 
@@ -81,9 +89,11 @@ impl<Q> ActorProperties<Q> {
             tree: SupervisionTree::default(),
             type_id: identity.type_id,
             #[cfg(feature = "cluster")]
-            supports_remoting: identity.supports_remoting,
+            supports_remoting: identity.codec.is_some(),
             #[cfg(feature = "cluster")]
-            unreachable: AtomicBool::new(false),
+            codec: identity.codec,
+            #[cfg(feature = "cluster")]
+            proxy: remote::Proxy::default(),
             mailbox,
         }
     }
@@ -100,6 +110,8 @@ impl ActorProperties {
         let before = status_of(self.status.fetch_max(status as u8, Ordering::SeqCst));
         if status >= ActorStatus::Stopping && before < ActorStatus::Stopping {
             self.mailbox.close();
+            #[cfg(feature = "cluster")]
+            self.proxy.close();
         }
         before
     }

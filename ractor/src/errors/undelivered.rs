@@ -10,7 +10,7 @@ use crate::{ActorId, MessagingErr, RactorErr};
 pub enum UndeliveredReason {
     /// The actor is draining or stopped. No message will reach it again.
     Stopped,
-    /// The actor's bounded mailbox is full.
+    /// The actor's bounded mailbox is full, or as much waits for its node as may.
     Full,
     /// The actor handles messages of another type.
     WrongType,
@@ -25,6 +25,8 @@ pub enum UndeliveredReason {
     NotSerializable,
     /// The actor is on another node, pins a transport, and there is no link of that kind now.
     NoLink,
+    /// The actor is on another node, and as many calls to there wait for their answers as may.
+    TooManyCalls,
 }
 
 impl fmt::Display for UndeliveredReason {
@@ -32,7 +34,8 @@ impl fmt::Display for UndeliveredReason {
         f.write_str(match self {
             Self::Stopped => "the actor is draining or stopped",
             Self::Full => {
-                "its mailbox is full; wait for room with `send`, or give it another bound"
+                "its mailbox, or what waits for its node, is full; wait for room with `send`, or \
+                 allow for more"
             }
             Self::WrongType => "it handles messages of another type",
             Self::NotShareable => "the value may not be sent by `Arc`; send it by value",
@@ -44,6 +47,10 @@ impl fmt::Display for UndeliveredReason {
             Self::NoLink => {
                 "it pins a transport, and no link of that kind leads to its node; send later, or \
                  spawn it with another preference"
+            }
+            Self::TooManyCalls => {
+                "it is on another node, and too many calls to there are not answered yet; call \
+                 later, or allow for more"
             }
         })
     }

@@ -29,7 +29,7 @@ pub struct Broadcast {
 
 impl Broadcast {
     /// How many members took the message: into their mailbox, or, when they are on another
-    /// node, into the mailbox of their proxy.
+    /// node, into what goes to it next.
     pub fn delivered(&self) -> usize {
         self.delivered
     }
@@ -49,8 +49,8 @@ pub fn broadcast_arc<T: SharedMessage>(group: &GroupName, message: Arc<T>) -> Br
 /// Sends a message to all members of a group, which share it.
 ///
 /// One allocation reaches every member of this process, as with
-/// [`ActorRef::cast_arc`](crate::ActorRef::cast_arc); for members on other nodes it is serialised once, and each is sent a
-/// copy of the bytes. Members are those of the moment; who joins meanwhile gets nothing. Order is that
+/// [`ActorRef::cast_arc`](crate::ActorRef::cast_arc); for members on other nodes it is serialised once, and each of these
+/// nodes is sent the bytes once where it is of the fork, and else for each member. Members are those of the moment; who joins meanwhile gets nothing. Order is that
 /// of all messages of this sender to each member; which member is first is not defined.
 ///
 /// A member that cannot take it is reported, and keeps none of the others from getting it. The
@@ -64,13 +64,6 @@ pub fn broadcast_arc_scoped<T: SharedMessage>(
 }
 
 fn broadcast<T: SharedMessage>(members: &[ActorCell], message: Arc<T>) -> Broadcast {
-    let mut report = Broadcast::default();
-    let mut fanout = Fanout::new(message);
-    for member in members {
-        match fanout.send_to(member) {
-            Ok(()) => report.delivered += 1,
-            Err(reason) => report.failed.push((member.clone(), reason)),
-        }
-    }
-    report
+    let failed = Fanout::new(message).send_to_all(members);
+    Broadcast { delivered: members.len() - failed.len(), failed }
 }

@@ -1,19 +1,73 @@
 //! What the cluster needs of an actor's references.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::ActorProperties;
-use crate::actor::mailbox::{Displaced, Refused};
+use crate::actor::mailbox::{is_inline, Displaced, Parcel, Refused};
 use crate::errors::{Undelivered, UndeliveredReason};
 use crate::message::ArcMessage;
-use crate::ActorCell;
+use crate::remoting::{Outlet, Undeliverable};
+use crate::{ActorCell, ActorStatus, Message};
 
-impl ActorProperties {
-    /// Whether a proxy takes messages. An actor of this process always does.
+/// Messages go back to their senders.
+const UNREACHABLE: u8 = 1;
+/// The outlet was told that the proxy takes no more.
+const CLOSED: u8 = 1 << 1;
+
+/// What a proxy has beside the rest.
+#[derive(Default)]
+pub(super) struct Proxy {
+    state: AtomicU8,
+    outlet: OnceLock<Arc<dyn Outlet>>,
+}
+
+impl Proxy {
     pub(super) fn is_reachable(&self) -> bool {
         // Only whoever moves the gate orders messages against it, and it goes by links that break
         // at any time.
-        !self.unreachable.load(Ordering::Relaxed)
+        self.state.load(Ordering::Relaxed) & UNREACHABLE == 0
+    }
+
+    #[inline]
+    pub(super) fn outlet(&self) -> Option<&Arc<dyn Outlet>> {
+        self.outlet.get()
+    }
+
+    /// Tells the outlet that the proxy takes no more, once.
+    pub(super) fn close(&self) {
+        if let Some(outlet) = self.outlet() {
+            if self.state.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0 {
+                outlet.close();
+            }
+        }
+    }
+}
+
+impl ActorProperties {
+    /// Puts in what was decoded for this actor. Without a span, since none comes from another node.
+    #[inline]
+    pub(crate) fn put_decoded<M: Message>(&self, message: M) -> Result<(), Undeliverable> {
+        if is_inline::<M>() {
+            let queue = self.queue::<M>().ok_or(Undeliverable::WrongType)?;
+            self.outcome::<M, _>(queue.put(Parcel::Plain(message)))
+        } else {
+            let queue = self.queue::<Box<M>>().ok_or(Undeliverable::WrongType)?;
+            self.outcome::<M, _>(queue.put(Parcel::Plain(Box::new(message))))
+        }
+    }
+
+    #[inline]
+    fn outcome<M, T>(&self, put: Result<Option<T>, Refused<T>>) -> Result<(), Undeliverable> {
+        match put {
+            Ok(None) => Ok(()),
+            Ok(Some(_displaced)) => {
+                self.lose_overflow::<M>();
+                Ok(())
+            }
+            Err(Refused::Full(_)) => Err(Undeliverable::Full),
+            Err(Refused::Closed(_)) => Err(Undeliverable::Stopped),
+        }
     }
 }
 
@@ -24,8 +78,29 @@ impl ActorCell {
     ///
     /// Does nothing for an actor of this process.
     pub fn set_reachable(&self, reachable: bool) {
-        if !self.get_id().is_local() {
-            self.inner.unreachable.store(!reachable, Ordering::Relaxed);
+        if self.get_id().is_local() {
+            return;
+        }
+        let state = &self.inner.proxy.state;
+        if reachable {
+            state.fetch_and(!UNREACHABLE, Ordering::Relaxed);
+        } else {
+            state.fetch_or(UNREACHABLE, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives a proxy its way out, by which messages then go to the other node, and not through its mailbox.
+    /// For the cluster, before anybody else has the cell: order is that of one way only.
+    ///
+    /// Does nothing for an actor of this process, or a proxy that has one.
+    pub fn set_outlet(&self, outlet: Arc<dyn Outlet>) {
+        let proxy = &self.inner.proxy;
+        if self.get_id().is_local() || proxy.outlet.set(outlet).is_err() {
+            return;
+        }
+        // It may have stopped before it had one to close.
+        if self.get_status() >= ActorStatus::Stopping {
+            proxy.close();
         }
     }
 

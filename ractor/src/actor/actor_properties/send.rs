@@ -6,6 +6,8 @@ use crate::actor::mailbox::{is_inline, Bound, Displaced, Mailbox, Parcel, Queue,
 #[cfg(feature = "cluster")]
 use crate::message::SerializedMessage;
 use crate::message::{BoxedMessage, Message};
+#[cfg(feature = "cluster")]
+use crate::remoting::Outgoing;
 use crate::{ActorCell, ActorRef, ActorStatus, MessagingErr};
 
 use super::ActorProperties;
@@ -45,7 +47,7 @@ impl ActorProperties {
         M::keeps_default_boxing() && self.id.is_local()
     }
 
-    fn queue<S: Send + 'static>(&self) -> Option<&Queue<Parcel<S>>> {
+    pub(super) fn queue<S: Send + 'static>(&self) -> Option<&Queue<Parcel<S>>> {
         self.mailbox.as_any().downcast_ref()
     }
 
@@ -95,7 +97,11 @@ impl ActorProperties {
             return Err(MessagingErr::InvalidActorType);
         }
         #[cfg(feature = "cluster")]
-        if !self.is_reachable() {
+        if let Some(outlet) = self.proxy.outlet() {
+            return self.send_out(&**outlet, message);
+        }
+        #[cfg(feature = "cluster")]
+        if !self.proxy.is_reachable() {
             return Err(MessagingErr::SendErr(message));
         }
         // Before it is boxed: `box_message` may drain this very actor.
@@ -127,6 +133,14 @@ impl ActorProperties {
         &self,
         message: SerializedMessage,
     ) -> Result<(), Box<MessagingErr<SerializedMessage>>> {
+        let message = match self.proxy.outlet() {
+            None => message,
+            Some(outlet) => match Outgoing::try_from(message) {
+                Ok(message) => return self.send_encoded(&**outlet, message),
+                // The answer to a call is the proxy's own affair.
+                Err(answer) => answer,
+            },
+        };
         let Some(admitted) = Admitted::to(&self.mailbox) else {
             return Err(Box::new(MessagingErr::SendErr(message)));
         };
@@ -138,6 +152,10 @@ impl ActorProperties {
 
     /// Sends when there is room, with stock's errors.
     async fn send_when_room<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
+        #[cfg(feature = "cluster")]
+        if let Some(outlet) = self.proxy.outlet() {
+            return self.send_out_when_room(&**outlet, message).await;
+        }
         let Some(bound) = self.mailbox.bound() else {
             return self.send_message(message);
         };
@@ -201,12 +219,17 @@ impl ActorCell {
         self.inner.mailbox.bound().is_some()
     }
 
-    /// Whether a failed send means that all later ones will fail too. When the mailbox was only
-    /// full, the message is counted as lost, since the caller has nobody to give it back to.
+    /// Whether a failed send means that all later ones will fail too. When the mailbox, or the way to
+    /// another node, was only full, the message is counted as lost, since the caller has nobody to give it
+    /// back to.
     pub(crate) fn refuses_for_good<M>(&self, error: &MessagingErr<M>) -> bool {
+        #[cfg(feature = "cluster")]
+        let is_bounded = self.is_bounded() || self.inner.proxy.outlet().is_some();
+        #[cfg(not(feature = "cluster"))]
+        let is_bounded = self.is_bounded();
         let full = matches!(error, MessagingErr::SendErr(_))
             && self.get_status() < ActorStatus::Draining
-            && self.is_bounded();
+            && is_bounded;
         if full {
             self.lose_overflow::<M>();
         }
@@ -234,7 +257,8 @@ impl ActorCell {
 impl<T: Message> ActorRef<T> {
     /// Sends a message, and waits for room when the actor's mailbox is bounded and full, whatever
     /// its [`Overflow`](crate::actor::actor_config::Overflow). That is backpressure: a sender goes no
-    /// faster than the receiver. With an unbounded mailbox it is a [`cast`](Self::cast).
+    /// faster than the receiver. With an unbounded mailbox it is a [`cast`](Self::cast). For an actor
+    /// of another node it waits for room on the way there.
     ///
     /// Those who wait are let in in turn, as a rule; a `cast` that comes when there is room goes
     /// before them. Messages of one task that sends one after the other keep their order.

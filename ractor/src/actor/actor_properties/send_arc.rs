@@ -1,20 +1,18 @@
 //! Sending messages that the sender keeps sharing.
 
-#[cfg(feature = "cluster")]
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use super::ActorProperties;
+#[cfg(feature = "cluster")]
+use super::Fanout;
 use crate::actor::mailbox::{Displaced, Refused};
 use crate::errors::{Undelivered, UndeliveredReason};
-#[cfg(feature = "cluster")]
-use crate::message::{copy_of, SerializedMessage};
 use crate::message::{ArcMessage, SharedMessage};
 use crate::{ActorCell, ActorRef, Message};
 
 impl ActorProperties {
     /// Puts the `Arc` into the mailbox of an actor of this process.
-    fn send_arc_here<T: SharedMessage>(
+    pub(super) fn send_arc_here<T: SharedMessage>(
         &self,
         message: Arc<T>,
     ) -> Result<(), (Arc<T>, UndeliveredReason)> {
@@ -40,77 +38,6 @@ impl ActorProperties {
     }
 }
 
-/// One message on its way to several actors: one allocation for those of this process, and one
-/// serialisation for all of other nodes.
-pub(crate) struct Fanout<T> {
-    message: Arc<T>,
-    #[cfg(feature = "cluster")]
-    wire: Option<Result<Cast, UndeliveredReason>>,
-}
-
-/// A serialised message, of which a copy can be sent.
-#[cfg(feature = "cluster")]
-struct Cast {
-    variant: String,
-    args: Vec<u8>,
-    metadata: Option<Vec<u8>>,
-}
-
-impl<T: SharedMessage> Fanout<T> {
-    pub(crate) fn new(message: Arc<T>) -> Self {
-        Self {
-            message,
-            #[cfg(feature = "cluster")]
-            wire: None,
-        }
-    }
-
-    /// Sends to one more actor.
-    pub(crate) fn send_to(&mut self, actor: &ActorCell) -> Result<(), UndeliveredReason> {
-        #[cfg(feature = "cluster")]
-        if !actor.inner.id.is_local() {
-            return self.send_away(actor);
-        }
-        actor.inner.send_arc_here(self.message.clone()).map_err(|(_, reason)| reason)
-    }
-
-    #[cfg(feature = "cluster")]
-    fn send_away(&mut self, actor: &ActorCell) -> Result<(), UndeliveredReason> {
-        if !actor.inner.is_reachable() {
-            return Err(UndeliveredReason::NoLink);
-        }
-        let wire = self.wire.get_or_insert_with(|| serialize(&*self.message));
-        let cast = wire.as_ref().map_err(|reason| *reason)?;
-        let copy = SerializedMessage::Cast {
-            variant: cast.variant.clone(),
-            args: cast.args.clone(),
-            metadata: cast.metadata.clone(),
-        };
-        actor.send_serialized(copy).map_err(|_| UndeliveredReason::Stopped)
-    }
-}
-
-/// Serialises a copy of a message. What the application's code does in there is not allowed to
-/// harm the sender, which may fan out to others that want the `Arc` only.
-#[cfg(feature = "cluster")]
-fn serialize<T: SharedMessage>(message: &T) -> Result<Cast, UndeliveredReason> {
-    if !(T::arc_shareable() && message.is_shareable()) {
-        return Err(UndeliveredReason::NotShareable);
-    }
-    if !T::serializable() {
-        return Err(UndeliveredReason::NotSerializable);
-    }
-    let copy = copy_of(message).ok_or(UndeliveredReason::NotCopyable)?;
-    match catch_unwind(AssertUnwindSafe(|| copy.serialize())) {
-        Ok(Ok(SerializedMessage::Cast { variant, args, metadata })) => {
-            Ok(Cast { variant, args, metadata })
-        }
-        // It waits for an answer, which a shared message cannot.
-        Ok(Ok(_)) => Err(UndeliveredReason::NotShareable),
-        Ok(Err(_)) | Err(_) => Err(UndeliveredReason::NotSerializable),
-    }
-}
-
 impl ActorCell {
     /// Sends a message that the caller goes on sharing; see [`ActorRef::cast_arc`].
     ///
@@ -123,7 +50,7 @@ impl ActorCell {
             let mut fanout = Fanout::new(message);
             return fanout
                 .send_to(self)
-                .map_err(|reason| Undelivered::new(fanout.message, id, reason));
+                .map_err(|reason| Undelivered::new(fanout.into_message(), id, reason));
         }
         self.inner
             .send_arc_here(message)

@@ -1,0 +1,172 @@
+//! One message to many actors.
+
+#[cfg(feature = "cluster")]
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
+
+use crate::errors::UndeliveredReason;
+#[cfg(feature = "cluster")]
+use crate::message::copy_of;
+use crate::message::SharedMessage;
+#[cfg(feature = "cluster")]
+use crate::remoting::{from_serialized, Outgoing, Outlet};
+use crate::ActorCell;
+
+/// One message on its way to several actors: one allocation for those of this process, and one
+/// serialisation for all of other nodes, of which each gets it once.
+pub(crate) struct Fanout<T> {
+    message: Arc<T>,
+    #[cfg(feature = "cluster")]
+    wire: Option<Result<Outgoing, UndeliveredReason>>,
+}
+
+/// The actors of one session.
+#[cfg(feature = "cluster")]
+struct Route<'a> {
+    session: u64,
+    outlet: &'a dyn Outlet,
+    actors: Vec<&'a ActorCell>,
+}
+
+impl<T: SharedMessage> Fanout<T> {
+    pub(crate) fn new(message: Arc<T>) -> Self {
+        Self {
+            message,
+            #[cfg(feature = "cluster")]
+            wire: None,
+        }
+    }
+
+    /// The message, for whoever has to give it back.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn into_message(self) -> Arc<T> {
+        self.message
+    }
+
+    /// Sends to all of `actors`. Returns those that did not take it, each with the reason.
+    pub(crate) fn send_to_all(
+        mut self,
+        actors: &[ActorCell],
+    ) -> Vec<(ActorCell, UndeliveredReason)> {
+        let mut failed = Vec::new();
+        #[cfg(feature = "cluster")]
+        let mut routes: Vec<Route<'_>> = Vec::new();
+        for actor in actors {
+            #[cfg(feature = "cluster")]
+            if let Some(outlet) = actor.inner.proxy.outlet() {
+                let session = outlet.session();
+                match routes.iter_mut().find(|route| route.session == session) {
+                    Some(route) => route.actors.push(actor),
+                    None => {
+                        let outlet = &**outlet;
+                        routes.push(Route { session, outlet, actors: vec![actor] });
+                    }
+                }
+                continue;
+            }
+            if let Err(reason) = self.send_to(actor) {
+                failed.push((actor.clone(), reason));
+            }
+        }
+        #[cfg(feature = "cluster")]
+        self.send_by(routes, &mut failed);
+        failed
+    }
+
+    /// Sends to one more actor.
+    pub(crate) fn send_to(&mut self, actor: &ActorCell) -> Result<(), UndeliveredReason> {
+        #[cfg(feature = "cluster")]
+        if !actor.inner.id.is_local() {
+            return self.send_away(actor);
+        }
+        actor.inner.send_arc_here(self.message.clone()).map_err(|(_, reason)| reason)
+    }
+
+    #[cfg(feature = "cluster")]
+    fn send_away(&mut self, actor: &ActorCell) -> Result<(), UndeliveredReason> {
+        if let Some(outlet) = actor.inner.proxy.outlet() {
+            actor.inner.may_send_out(&**outlet)?;
+            let message = self.wire()?.copy_of_cast();
+            return outlet.send(message).map_err(|refused| refused.reason);
+        }
+        if !actor.inner.proxy.is_reachable() {
+            return Err(UndeliveredReason::NoLink);
+        }
+        let message = self.wire()?.copy_of_cast().into_serialized();
+        actor.send_serialized(message).map_err(|_| UndeliveredReason::Stopped)
+    }
+
+    /// Sends to each session once.
+    #[cfg(feature = "cluster")]
+    fn send_by(
+        &mut self,
+        routes: Vec<Route<'_>>,
+        failed: &mut Vec<(ActorCell, UndeliveredReason)>,
+    ) {
+        let mut left = routes.len();
+        for Route { outlet, mut actors, .. } in routes {
+            left -= 1;
+            actors.retain(|actor| match actor.inner.may_send_out(outlet) {
+                Ok(()) => true,
+                Err(reason) => {
+                    failed.push(((*actor).clone(), reason));
+                    false
+                }
+            });
+            // One of those that are left: each closes its own.
+            let Some(outlet) = actors.first().and_then(|it| it.inner.proxy.outlet()) else {
+                continue;
+            };
+            let pids: Vec<u64> = actors.iter().map(|actor| actor.get_id().pid()).collect();
+            let sent = match self.wire() {
+                Err(reason) => Err(reason),
+                Ok(message) => {
+                    // The last takes what there is.
+                    let message = if left == 0 {
+                        std::mem::replace(message, Outgoing::cast("", Default::default()))
+                    } else {
+                        message.args.share();
+                        message.copy_of_cast()
+                    };
+                    outlet.send_to(&pids, message).map_err(|refused| refused.reason)
+                }
+            };
+            if let Err(reason) = sent {
+                failed.extend(actors.into_iter().map(|actor| (actor.clone(), reason)));
+            }
+        }
+    }
+
+    /// The message for other nodes, encoded when it is first asked for.
+    #[cfg(feature = "cluster")]
+    fn wire(&mut self) -> Result<&mut Outgoing, UndeliveredReason> {
+        let wire = self.wire.get_or_insert_with(|| encode(&*self.message));
+        wire.as_mut().map_err(|reason| *reason)
+    }
+}
+
+/// Encodes a copy of a message. What the application's code does in there is not allowed to
+/// harm the sender, which may fan out to others that want the `Arc` only.
+#[cfg(feature = "cluster")]
+fn encode<T: SharedMessage>(message: &T) -> Result<Outgoing, UndeliveredReason> {
+    if !(T::arc_shareable() && message.is_shareable()) {
+        return Err(UndeliveredReason::NotShareable);
+    }
+    if !T::serializable() {
+        return Err(UndeliveredReason::NotSerializable);
+    }
+    let copy = copy_of(message).ok_or(UndeliveredReason::NotCopyable)?;
+    let encoded = catch_unwind(AssertUnwindSafe(|| {
+        if T::keeps_default_boxing() {
+            copy.into_outgoing()
+        } else {
+            from_serialized(copy.serialize()?)
+        }
+    }));
+    match encoded {
+        Ok(Ok(message)) if message.reply.is_none() => Ok(message),
+        // It waits for an answer, which a shared message cannot.
+        Ok(Ok(_)) => Err(UndeliveredReason::NotShareable),
+        Ok(Err(_)) | Err(_) => Err(UndeliveredReason::NotSerializable),
+    }
+}

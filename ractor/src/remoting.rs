@@ -1,0 +1,167 @@
+//! Messages on their way between nodes, without a mailbox in between (feature `cluster`).
+//!
+//! A proxy stands for an actor of another node. Where the cluster gave it an [`Outlet`]
+//! ([`ActorCell::set_outlet`](crate::ActorCell::set_outlet)), a message to it is encoded where it is
+//! sent, and handed over; where there is no room for it, it goes back to its sender as it was. On the
+//! other side [`ActorCell::deliver`](crate::ActorCell::deliver) decodes what came, and puts it into the
+//! actor's mailbox as a message of its own type.
+//!
+//! Bytes are those of stock `ractor`, so that stock nodes read and write them too: a variant's name,
+//! and its fields in order, each behind its length in eight bytes, big endian.
+//!
+//! Applications meet [`Encoder`] and [`Part`] when a type of theirs converts to bytes in a way that
+//! spares a copy ([`BytesConvertable`](crate::BytesConvertable)); the rest is for the cluster and for the derives.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::message::{BoxedDowncastErr, SerializedMessage};
+use crate::RpcReplyPort;
+
+mod deliver;
+#[doc(hidden)]
+pub mod derived;
+mod encoder;
+mod outlet;
+mod part;
+mod payload;
+
+pub(crate) use deliver::Codec;
+pub use deliver::{deliver_to_all, Undeliverable};
+pub(crate) use derived::guarded;
+pub use encoder::{Encoder, Field};
+pub use outlet::{Outlet, Refused};
+pub use part::{Fields, Part};
+pub use payload::Payload;
+
+/// From so many bytes on, what is encoded is moved and not copied, and a part of what came is shared
+/// with the rest and not copied. Below, a copy costs less than the count of references.
+pub const LARGE: usize = 1024;
+
+/// A message on its way to another node: encoded, but for the frame around it.
+pub struct Outgoing {
+    /// Which variant of an enum it is, by name.
+    pub variant: Cow<'static, str>,
+    /// The variant's fields, but for the port.
+    pub args: Payload,
+    /// What the application adds.
+    pub metadata: Option<Vec<u8>>,
+    /// Where the encoded answer goes; `Some` makes it a call.
+    pub reply: Option<RpcReplyPort<Vec<u8>>>,
+}
+
+/// A message that came from another node.
+pub struct Incoming<'a> {
+    /// Which variant of an enum it is, by name.
+    pub variant: &'a str,
+    /// The variant's fields, but for the port.
+    pub args: Bytes,
+    /// What the application added.
+    pub metadata: Option<&'a [u8]>,
+    /// Where the encoded answer goes; `Some` makes it a call.
+    pub reply: Option<RpcReplyPort<Vec<u8>>>,
+}
+
+impl Outgoing {
+    /// A message that nobody waits for.
+    pub fn cast(variant: impl Into<Cow<'static, str>>, args: Payload) -> Self {
+        Self { variant: variant.into(), args, metadata: None, reply: None }
+    }
+
+    /// A message whose sender waits for an answer.
+    pub fn call(
+        variant: impl Into<Cow<'static, str>>,
+        args: Payload,
+        reply: RpcReplyPort<Vec<u8>>,
+    ) -> Self {
+        Self { variant: variant.into(), args, metadata: None, reply: Some(reply) }
+    }
+
+    /// The form in which mailboxes of proxies and stock's trait methods have it. Copies the fields, unless
+    /// they are in one piece already.
+    pub fn into_serialized(self) -> SerializedMessage {
+        let variant = self.variant.into_owned();
+        let (args, metadata) = (self.args.into_vec(), self.metadata);
+        match self.reply {
+            None => SerializedMessage::Cast { variant, args, metadata },
+            Some(reply) => SerializedMessage::Call { variant, args, reply, metadata },
+        }
+    }
+
+    /// The message as the other node would get it, by `read`: to give it back to its sender.
+    pub(crate) fn read_back<T>(self, read: impl FnOnce(Incoming<'_>) -> T) -> T {
+        read(Incoming {
+            variant: &self.variant,
+            args: self.args.into_bytes(),
+            metadata: self.metadata.as_deref(),
+            reply: self.reply,
+        })
+    }
+
+    /// A copy for one more node, where large fields are shared; of a cast, since a port is one.
+    pub(crate) fn copy_of_cast(&self) -> Self {
+        Self {
+            variant: self.variant.clone(),
+            args: self.args.clone(),
+            metadata: self.metadata.clone(),
+            reply: None,
+        }
+    }
+}
+
+/// Not of [`SerializedMessage::CallReply`], which belongs to no actor and comes back.
+impl TryFrom<SerializedMessage> for Outgoing {
+    type Error = SerializedMessage;
+
+    fn try_from(message: SerializedMessage) -> Result<Self, SerializedMessage> {
+        Ok(match message {
+            SerializedMessage::Cast { variant, args, metadata } => {
+                Self { variant: variant.into(), args: args.into(), metadata, reply: None }
+            }
+            SerializedMessage::Call { variant, args, reply, metadata } => {
+                Self { variant: variant.into(), args: args.into(), metadata, reply: Some(reply) }
+            }
+            reply @ SerializedMessage::CallReply(..) => return Err(reply),
+        })
+    }
+}
+
+impl Incoming<'_> {
+    /// The form in which stock's trait methods have it, of copies.
+    pub fn into_serialized(self) -> SerializedMessage {
+        let (variant, args) = (self.variant.to_owned(), Vec::from(self.args));
+        let metadata = self.metadata.map(<[u8]>::to_vec);
+        match self.reply {
+            None => SerializedMessage::Cast { variant, args, metadata },
+            Some(reply) => SerializedMessage::Call { variant, args, reply, metadata },
+        }
+    }
+}
+
+/// What `serialize` makes, as what is encoded.
+pub(crate) fn from_serialized(message: SerializedMessage) -> Result<Outgoing, BoxedDowncastErr> {
+    message.try_into().map_err(|_| BoxedDowncastErr)
+}
+
+// How much, and not what: payloads do not belong into logs.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("variant", &self.variant)
+            .field("bytes", &self.args.len())
+            .field("is_call", &self.reply.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Incoming<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming")
+            .field("variant", &self.variant)
+            .field("bytes", &self.args.len())
+            .field("is_call", &self.reply.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,185 @@
+//! Delivering what came from another node.
+
+use std::any::TypeId;
+use std::fmt;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use super::Incoming;
+use crate::actor::actor_properties::ActorProperties;
+use crate::actor::mailbox::{Displaced, Refused};
+use crate::message::{ArcMessage, BoxedDowncastErr, BoxedMessage};
+use crate::{ActorCell, ActorId, Message};
+
+/// Why a message from another node was not delivered. The message is gone; its port, if it had one, is dropped,
+/// so that its sender need not wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Undeliverable {
+    /// The actor's messages do not come from other nodes, or it is on another node itself.
+    WrongType,
+    /// The bytes are not of the type that the actor handles.
+    NotDecodable,
+    /// The actor's bounded mailbox is full.
+    Full,
+    /// The actor is draining or stopped.
+    Stopped,
+}
+
+impl fmt::Display for Undeliverable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WrongType => "the actor takes no messages from other nodes",
+            Self::NotDecodable => "the bytes are not of the type that the actor handles",
+            Self::Full => "the actor's mailbox is full",
+            Self::Stopped => "the actor is draining or stopped",
+        })
+    }
+}
+
+impl std::error::Error for Undeliverable {}
+
+/// What is known of the messages of an actor where their type is not.
+pub(crate) struct Codec {
+    deliver: fn(&ActorProperties, Incoming<'_>) -> Result<(), Undeliverable>,
+    together: fn(Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>>,
+}
+
+struct Of<M>(M);
+
+impl<M: Message> Of<M> {
+    const CODEC: &'static Codec = &Codec { deliver: deliver::<M>, together: together::<M> };
+}
+
+impl Codec {
+    /// Of messages that can come from other nodes.
+    pub(crate) fn of<M: Message>() -> Option<&'static Self> {
+        M::serializable().then_some(Of::<M>::CODEC)
+    }
+}
+
+/// The message out of its bytes. Nothing that a peer sends is allowed to harm this process.
+fn decode<M: Message>(incoming: Incoming<'_>) -> Result<M, Undeliverable> {
+    let decoded = catch_unwind(AssertUnwindSafe(|| {
+        if M::keeps_default_boxing() {
+            M::from_incoming(incoming)
+        } else {
+            M::from_boxed(BoxedMessage::serialized(incoming.into_serialized()))
+        }
+    }));
+    decoded.ok().and_then(Result::ok).ok_or(Undeliverable::NotDecodable)
+}
+
+fn deliver<M: Message>(
+    actor: &ActorProperties,
+    incoming: Incoming<'_>,
+) -> Result<(), Undeliverable> {
+    actor.put_decoded(decode::<M>(incoming)?)
+}
+
+fn together<M: Message>(incoming: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
+    if !M::keeps_default_boxing() {
+        return None;
+    }
+    catch_unwind(AssertUnwindSafe(|| M::shared_from_incoming(incoming)))
+        .unwrap_or(Some(Err(BoxedDowncastErr)))
+}
+
+impl ActorCell {
+    /// Decodes a message that came from another node, and puts it into the mailbox of this actor as one
+    /// of its own type. For the cluster.
+    ///
+    /// Decoding runs here, and not in the actor; what panics in there is an error. A mailbox that is
+    /// full does as its [`Overflow`](crate::actor::actor_config::Overflow) says.
+    ///
+    /// # Errors
+    /// [`Undeliverable`] says why it was not delivered. The message is dropped, and with it its port.
+    pub fn deliver(&self, incoming: Incoming<'_>) -> Result<(), Undeliverable> {
+        let codec = self.codec()?;
+        (codec.deliver)(&self.inner, incoming)
+    }
+
+    fn codec(&self) -> Result<&'static Codec, Undeliverable> {
+        self.inner.codec.filter(|_| self.get_id().is_local()).ok_or(Undeliverable::WrongType)
+    }
+}
+
+/// What became of the bytes for the actors of one type.
+enum Decoded {
+    /// One message for all.
+    Together(ArcMessage),
+    /// Each decodes its own.
+    OneByOne,
+    /// They are not of the type.
+    Not,
+}
+
+/// Decodes a message that came for several actors of this process once for each type that they
+/// handle, and puts it into the mailboxes of all, which share it. Types that are not shared are decoded for each
+/// actor. A call has one receiver: with several all fail. For the cluster.
+///
+/// Returns those that did not get it, each with the reason; the others did.
+pub fn deliver_to_all(
+    actors: &[ActorCell],
+    incoming: Incoming<'_>,
+) -> Vec<(ActorId, Undeliverable)> {
+    if let [actor] = actors {
+        return actor
+            .deliver(incoming)
+            .err()
+            .map(|why| (actor.get_id(), why))
+            .into_iter()
+            .collect();
+    }
+    let Incoming { variant, args, metadata, reply } = incoming;
+    if reply.is_some() {
+        return actors.iter().map(|it| (it.get_id(), Undeliverable::WrongType)).collect();
+    }
+    // Once more for an actor, or for a type.
+    let once_more = || Incoming { variant, args: args.clone(), metadata, reply: None };
+
+    // As a rule there is one type.
+    let mut types: Vec<(TypeId, Decoded)> = Vec::new();
+    let mut failed = Vec::new();
+    for actor in actors {
+        let delivered = actor.codec().and_then(|codec| {
+            let of = actor.inner.type_id;
+            let known = types.iter().position(|(it, _)| *it == of).unwrap_or_else(|| {
+                types.push((of, Decoded::from((codec.together)(once_more()))));
+                types.len() - 1
+            });
+            match &types[known].1 {
+                Decoded::Together(message) => actor.inner.put_together(message.clone()),
+                Decoded::OneByOne => (codec.deliver)(&actor.inner, once_more()),
+                Decoded::Not => Err(Undeliverable::NotDecodable),
+            }
+        });
+        if let Err(why) = delivered {
+            failed.push((actor.get_id(), why));
+        }
+    }
+    failed
+}
+
+impl From<Option<Result<ArcMessage, BoxedDowncastErr>>> for Decoded {
+    fn from(decoded: Option<Result<ArcMessage, BoxedDowncastErr>>) -> Self {
+        match decoded {
+            None => Self::OneByOne,
+            Some(Ok(message)) => Self::Together(message),
+            Some(Err(_)) => Self::Not,
+        }
+    }
+}
+
+impl ActorProperties {
+    fn put_together(&self, message: ArcMessage) -> Result<(), Undeliverable> {
+        match self.mailbox.put_shared(message) {
+            Ok(Displaced(false)) => Ok(()),
+            Ok(Displaced(true)) => {
+                self.lose("shared", "the mailbox was full");
+                Ok(())
+            }
+            Err(Refused::Full(_)) => Err(Undeliverable::Full),
+            Err(Refused::Closed(_)) => Err(Undeliverable::Stopped),
+        }
+    }
+}

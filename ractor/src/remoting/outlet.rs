@@ -1,0 +1,69 @@
+//! The way out of a proxy.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+
+use super::Outgoing;
+use crate::errors::UndeliveredReason;
+
+/// Where messages to an actor of another node go: straight into what a session sends.
+///
+/// Asked by whoever sends, on its thread, so that nothing in here may wait. One sender's messages are to
+/// stay in order.
+pub trait Outlet: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
+    /// A number that the outlets of one session share, and those of no other.
+    fn session(&self) -> u64;
+
+    /// Whether a message may be sent now. Asked before each is encoded, and cheap. Also yes once the session
+    /// has ended or the outlet is [closed](Self::close): [`send`](Self::send) then says so.
+    fn has_room(&self) -> bool;
+
+    /// Resolves when there may be room, or when there never will be: the session has ended, or the outlet
+    /// is [closed](Self::close). Listens from this call on, and not from the first poll, so that who calls it,
+    /// finds no room and awaits it misses none.
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Takes a message to the actor. Of one for which [`has_room`](Self::has_room) said yes, it does not
+    /// matter how large it turned out to be.
+    ///
+    /// # Errors
+    /// The message comes back: the session has ended, the proxy is [closed](Self::close), or as many
+    /// calls wait for their answers as may.
+    fn send(&self, message: Outgoing) -> Result<(), Refused>;
+
+    /// Takes a message to several actors of the session, by their pids, the one of this outlet among
+    /// them: as one frame where the peer knows such. Never a call.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), for all of them.
+    fn send_to(&self, pids: &[u64], message: Outgoing) -> Result<(), Refused>;
+
+    /// The proxy takes no more: its calls in flight fail at once, by their ports being dropped. Called once.
+    fn close(&self);
+}
+
+/// A message that an outlet did not take.
+pub struct Refused {
+    /// The message. In a box, since an error is rare and a result is moved with each message.
+    pub message: Box<Outgoing>,
+    /// Why.
+    pub reason: UndeliveredReason,
+}
+
+impl Refused {
+    /// The answer of an outlet that does not take `message`.
+    pub fn new(message: Outgoing, reason: UndeliveredReason) -> Self {
+        Self { message: Box::new(message), reason }
+    }
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused")
+            .field("message", &self.message)
+            .field("reason", &self.reason)
+            .finish()
+    }
+}

@@ -1,0 +1,109 @@
+//! Reading what came, where it lies.
+
+use std::fmt;
+use std::ops::Deref;
+
+use bytes::Bytes;
+
+use super::LARGE;
+use crate::message::BoxedDowncastErr;
+use crate::BytesConvertable;
+
+/// The bytes of one value, among those that came with it. Reads like a slice.
+#[derive(Clone, Copy)]
+pub struct Part<'a> {
+    bytes: &'a [u8],
+    whole: &'a Bytes,
+}
+
+impl<'a> Part<'a> {
+    /// All of it.
+    pub fn all(whole: &'a Bytes) -> Self {
+        Self { bytes: whole, whole }
+    }
+
+    /// The bytes, for as long as the message that they came with.
+    pub fn as_slice(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The bytes, to be kept: shared with all that came when they are large
+    /// ([`LARGE`](super::LARGE)), and else copied, since a small part would keep the whole in memory.
+    pub fn to_bytes(&self) -> Bytes {
+        if self.bytes.len() < LARGE {
+            return Bytes::copy_from_slice(self.bytes);
+        }
+        self.whole.slice_ref(self.bytes)
+    }
+}
+
+impl Deref for Part<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes
+    }
+}
+
+impl fmt::Debug for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Part({} of {} bytes)", self.bytes.len(), self.whole.len())
+    }
+}
+
+/// A variant's fields, which are read one after the other.
+pub struct Fields<'a> {
+    left: &'a [u8],
+    whole: &'a Bytes,
+}
+
+impl<'a> Fields<'a> {
+    /// Those that came as `args`.
+    pub fn of(args: &'a Bytes) -> Self {
+        Self { left: args, whole: args }
+    }
+
+    /// The bytes of the next field.
+    ///
+    /// # Errors
+    /// There are fewer bytes than its length says, or none.
+    #[inline]
+    pub fn part(&mut self) -> Result<Part<'a>, BoxedDowncastErr> {
+        let (length, left) = self.left.split_first_chunk().ok_or(BoxedDowncastErr)?;
+        let length = usize::try_from(u64::from_be_bytes(*length)).map_err(|_| BoxedDowncastErr)?;
+        let (bytes, left) = left.split_at_checked(length).ok_or(BoxedDowncastErr)?;
+        self.left = left;
+        Ok(Part { bytes, whole: self.whole })
+    }
+
+    /// The next field.
+    ///
+    /// # Errors
+    /// There are fewer bytes than its length says, or none.
+    ///
+    /// # Panics
+    /// When the type's conversion does, as it may with bytes that are not of it.
+    #[inline]
+    pub fn field<T: BytesConvertable>(&mut self) -> Result<T, BoxedDowncastErr> {
+        self.part().map(T::from_part)
+    }
+
+    /// Nothing may be left.
+    ///
+    /// # Errors
+    /// Something is.
+    #[inline]
+    pub fn end(self) -> Result<(), BoxedDowncastErr> {
+        if self.left.is_empty() {
+            Ok(())
+        } else {
+            Err(BoxedDowncastErr)
+        }
+    }
+}
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fields({} of {} bytes left)", self.left.len(), self.whole.len())
+    }
+}

@@ -1,0 +1,86 @@
+//! Encoded arguments, of which the large part is moved.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::encoder::recycle;
+use super::LARGE;
+
+/// Encoded arguments: `head`, and then `tail`.
+///
+/// What is large and stands last, say a vector of bytes, is the tail: it is moved from the message to
+/// the socket, and counted where several nodes get it. Small arguments are all head.
+#[derive(Default)]
+pub struct Payload {
+    /// What comes first.
+    pub head: Vec<u8>,
+    /// What comes last; empty when all is in the head.
+    pub tail: Bytes,
+}
+
+impl Payload {
+    /// In bytes.
+    pub fn len(&self) -> usize {
+        self.head.len() + self.tail.len()
+    }
+
+    /// Whether there are no arguments.
+    pub fn is_empty(&self) -> bool {
+        self.head.is_empty() && self.tail.is_empty()
+    }
+
+    /// All of it in one piece; moved where it is one already.
+    pub fn into_vec(self) -> Vec<u8> {
+        let Self { mut head, tail } = self;
+        if head.is_empty() {
+            return tail.into();
+        }
+        head.extend_from_slice(&tail);
+        head
+    }
+
+    /// All of it in one piece that is shared; moved where it is one already.
+    pub fn into_bytes(self) -> Bytes {
+        if self.head.is_empty() {
+            return self.tail;
+        }
+        self.into_vec().into()
+    }
+
+    /// Lets this thread encode its next message into the memory of this one. Whoever has copied the
+    /// head into a frame calls this in place of dropping the payload, and so spares an allocation a message.
+    pub fn recycle(self) {
+        recycle(self.head);
+    }
+
+    /// Makes copies of it cheap: a head that is large becomes the tail, if there is none.
+    pub(crate) fn share(&mut self) {
+        if self.tail.is_empty() && self.head.len() >= LARGE {
+            self.tail = std::mem::take(&mut self.head).into();
+        }
+    }
+}
+
+/// Moves what is large, so that copies of the payload share it.
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        if bytes.len() < LARGE {
+            return Self { head: bytes, tail: Bytes::new() };
+        }
+        Self { head: Vec::new(), tail: bytes.into() }
+    }
+}
+
+/// Copies the head, and shares the tail.
+impl Clone for Payload {
+    fn clone(&self) -> Self {
+        Self { head: self.head.clone(), tail: self.tail.clone() }
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} bytes)", self.len())
+    }
+}

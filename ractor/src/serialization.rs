@@ -1,0 +1,110 @@
+//! Values as bytes, for messages between nodes.
+//!
+//! Numbers of 8 to 128 bits, `bool`, `char`, `String` and vectors of these have an implementation, as has
+//! `bytes::Bytes`, which is not copied. `isize` and `usize` have none, since they are not of one size on
+//! all machines. With the feature `blanket_serde` every type that serde can write and read has one instead.
+
+use crate::remoting::{Encoder, Part};
+#[cfg(not(feature = "blanket_serde"))]
+use crate::remoting::LARGE;
+
+#[cfg(feature = "blanket_serde")]
+#[path = "serialization/serde.rs"]
+mod serde_types;
+#[cfg(not(feature = "blanket_serde"))]
+#[path = "serialization/single.rs"]
+mod single;
+#[cfg(not(feature = "blanket_serde"))]
+#[path = "serialization/vectors.rs"]
+mod vectors;
+
+/// A type that a message's fields and answers to calls may be of when they go to other nodes.
+///
+/// Two functions are all it takes. The others spare copies, and have to agree with these in every byte.
+///
+/// ```
+/// use ractor::remoting::{Encoder, Part};
+/// use ractor::BytesConvertable;
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Price {
+///     whole: u32,
+///     cents: u8,
+/// }
+///
+/// impl BytesConvertable for Price {
+///     fn into_bytes(self) -> Vec<u8> {
+///         let mut bytes = self.whole.to_be_bytes().to_vec();
+///         bytes.push(self.cents);
+///         bytes
+///     }
+///
+///     fn from_bytes(bytes: Vec<u8>) -> Self {
+///         let (whole, cents) = bytes.split_first_chunk().unwrap();
+///         Self { whole: u32::from_be_bytes(*whole), cents: cents[0] }
+///     }
+///
+///     // From here on it is a matter of speed.
+///     fn bytes_len(&self) -> Option<usize> {
+///         Some(5)
+///     }
+///
+///     fn into_encoder(self, encoder: &mut Encoder) {
+///         encoder.put_slice(&self.whole.to_be_bytes());
+///         encoder.put_slice(&[self.cents]);
+///     }
+/// }
+///
+/// let mut encoder = Encoder::new();
+/// Price { whole: 101, cents: 50 }.into_encoder(&mut encoder);
+/// let bytes = encoder.finish().into_bytes();
+/// assert_eq!(Price::from_part(Part::all(&bytes)), Price { whole: 101, cents: 50 });
+/// ```
+pub trait BytesConvertable {
+    /// The value as bytes.
+    ///
+    /// # Panics
+    /// It may; the sender's send then panics.
+    fn into_bytes(self) -> Vec<u8>;
+
+    /// The value out of its bytes.
+    ///
+    /// # Panics
+    /// It may, with bytes that are not of the type. The message is then dropped, and nobody is harmed.
+    fn from_bytes(bytes: Vec<u8>) -> Self;
+
+    /// How long the value is as bytes, where that is cheap to tell: a hint, by which memory is taken once.
+    fn bytes_len(&self) -> Option<usize> {
+        None
+    }
+
+    /// Writes the value's bytes behind what is there.
+    ///
+    /// # Panics
+    /// As [`into_bytes`](Self::into_bytes).
+    fn into_encoder(self, encoder: &mut Encoder)
+    where
+        Self: Sized,
+    {
+        encoder.put_vec(self.into_bytes());
+    }
+
+    /// The value out of its bytes, where they lie among others.
+    ///
+    /// # Panics
+    /// As [`from_bytes`](Self::from_bytes).
+    fn from_part(part: Part<'_>) -> Self
+    where
+        Self: Sized,
+    {
+        Self::from_bytes(part.to_vec())
+    }
+}
+
+/// How much room bytes of such a length need where they are written to: none for what is moved.
+#[cfg(not(feature = "blanket_serde"))]
+fn copied(length: usize) -> Option<usize> {
+    (length < LARGE).then_some(length)
+}
+
+include!(concat!(env!("OUT_DIR"), "/upstream/graft/src/serialization.rs"));

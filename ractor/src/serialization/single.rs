@@ -1,0 +1,177 @@
+//! Single values as bytes.
+
+use bytes::Bytes;
+
+use crate::remoting::{Encoder, Part};
+use crate::BytesConvertable;
+
+/// Numbers, big endian. What is longer than the number is read as far as the number goes.
+macro_rules! number {
+    ($($of:ty)*) => {$(
+        impl BytesConvertable for $of {
+            fn into_bytes(self) -> Vec<u8> {
+                self.to_be_bytes().to_vec()
+            }
+
+            fn from_bytes(bytes: Vec<u8>) -> Self {
+                Self::read(&bytes)
+            }
+
+            #[inline]
+            fn bytes_len(&self) -> Option<usize> {
+                Some(size_of::<Self>())
+            }
+
+            #[inline]
+            fn into_encoder(self, encoder: &mut Encoder) {
+                encoder.put_slice(&self.to_be_bytes());
+            }
+
+            #[inline]
+            fn from_part(part: Part<'_>) -> Self {
+                Self::read(&part)
+            }
+        }
+
+        impl Read for $of {
+            #[inline]
+            fn read(bytes: &[u8]) -> Self {
+                match bytes.first_chunk() {
+                    Some(number) => Self::from_be_bytes(*number),
+                    None => too_short(size_of::<Self>(), bytes.len()),
+                }
+            }
+        }
+    )*};
+}
+
+/// Out of bytes, wherever they lie.
+trait Read {
+    fn read(bytes: &[u8]) -> Self;
+}
+
+#[cold]
+fn too_short(wanted: usize, there: usize) -> ! {
+    panic!("a value of {wanted} bytes cannot be read out of {there}")
+}
+
+number! { i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 }
+
+impl BytesConvertable for () {
+    fn into_bytes(self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn from_bytes(_: Vec<u8>) -> Self {}
+
+    fn bytes_len(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn into_encoder(self, _: &mut Encoder) {}
+
+    fn from_part(_: Part<'_>) -> Self {}
+}
+
+impl Read for bool {
+    fn read(bytes: &[u8]) -> Self {
+        u8::read(bytes) == 1
+    }
+}
+
+impl BytesConvertable for bool {
+    fn into_bytes(self) -> Vec<u8> {
+        vec![self.into()]
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self::read(&bytes)
+    }
+
+    fn bytes_len(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    fn into_encoder(self, encoder: &mut Encoder) {
+        encoder.put_slice(&[self.into()]);
+    }
+
+    fn from_part(part: Part<'_>) -> Self {
+        Self::read(&part)
+    }
+}
+
+/// As its number.
+impl Read for char {
+    fn read(bytes: &[u8]) -> Self {
+        Self::from_u32(u32::read(bytes)).expect("the bytes of a character")
+    }
+}
+
+impl BytesConvertable for char {
+    fn into_bytes(self) -> Vec<u8> {
+        u32::from(self).into_bytes()
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self::read(&bytes)
+    }
+
+    fn bytes_len(&self) -> Option<usize> {
+        Some(size_of::<u32>())
+    }
+
+    fn into_encoder(self, encoder: &mut Encoder) {
+        u32::from(self).into_encoder(encoder);
+    }
+
+    fn from_part(part: Part<'_>) -> Self {
+        Self::read(&part)
+    }
+}
+
+impl BytesConvertable for String {
+    fn into_bytes(self) -> Vec<u8> {
+        String::into_bytes(self)
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Self {
+        String::from_utf8(bytes).expect("the bytes of a text")
+    }
+
+    fn bytes_len(&self) -> Option<usize> {
+        super::copied(self.len())
+    }
+
+    fn into_encoder(self, encoder: &mut Encoder) {
+        String::into_bytes(self).into_encoder(encoder);
+    }
+
+    fn from_part(part: Part<'_>) -> Self {
+        std::str::from_utf8(part.as_slice()).expect("the bytes of a text").to_owned()
+    }
+}
+
+/// Not copied when it is large ([`LARGE`](crate::remoting::LARGE)): on its way out it is moved to where the frame is
+/// written, if it is a message's last field, and on its way in it shares the frame's memory.
+impl BytesConvertable for Bytes {
+    fn into_bytes(self) -> Vec<u8> {
+        self.into()
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Self {
+        bytes.into()
+    }
+
+    fn bytes_len(&self) -> Option<usize> {
+        super::copied(self.len())
+    }
+
+    fn into_encoder(self, encoder: &mut Encoder) {
+        encoder.put_bytes(self);
+    }
+
+    fn from_part(part: Part<'_>) -> Self {
+        part.to_bytes()
+    }
+}

@@ -1,0 +1,191 @@
+//! What `RactorClusterMessage` generates.
+//!
+//! Encoding and decoding, field by field, is what takes no copy; stock's `serialize` and `deserialize` go
+//! by these. Names in what is generated begin with two underscores, beside the fields'.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use crate::ir::{FieldStyle, ParsedEnum, ParsedVariant, VariantKind};
+
+pub(crate) fn expand_cluster_message(parsed: &ParsedEnum) -> TokenStream {
+    let name = &parsed.ident;
+    let (impl_generics, ty_generics, where_clause) = parsed.generics.split_for_impl();
+    let encoding = parsed.variants.iter().map(encode);
+    let decoding = decode_all(&parsed.variants);
+
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics ::ractor::Message for #name #ty_generics #where_clause {
+            fn serializable() -> bool {
+                true
+            }
+
+            fn serialize(self) -> ::core::result::Result<
+                ::ractor::message::SerializedMessage,
+                ::ractor::message::BoxedDowncastErr,
+            > {
+                ::ractor::remoting::derived::serialize(self)
+            }
+
+            fn deserialize(
+                __message: ::ractor::message::SerializedMessage,
+            ) -> ::core::result::Result<Self, ::ractor::message::BoxedDowncastErr> {
+                ::ractor::remoting::derived::deserialize(__message)
+            }
+
+            fn into_outgoing(self) -> ::core::result::Result<
+                ::ractor::remoting::Outgoing,
+                ::ractor::message::BoxedDowncastErr,
+            > {
+                match self { #(#encoding)* }
+            }
+
+            fn from_incoming(
+                __incoming: ::ractor::remoting::Incoming<'_>,
+            ) -> ::core::result::Result<Self, ::ractor::message::BoxedDowncastErr> {
+                let ::ractor::remoting::Incoming {
+                    variant: __variant,
+                    args: __args,
+                    reply: __reply,
+                    ..
+                } = __incoming;
+                ::ractor::remoting::derived::guarded(move || #decoding)
+            }
+
+            fn shared_from_incoming(
+                __incoming: ::ractor::remoting::Incoming<'_>,
+            ) -> ::core::option::Option<::core::result::Result<
+                ::ractor::message::ArcMessage,
+                ::ractor::message::BoxedDowncastErr,
+            >> {
+                // All of it, since one of the two traits is the wrong one.
+                use ::ractor::remoting::derived::*;
+                Probe::<Self>::get().together(__incoming)
+            }
+        }
+    }
+}
+
+/// The arm that encodes a variant.
+fn encode(variant: &ParsedVariant) -> TokenStream {
+    let tag = &variant.variant_tag;
+    let args = if variant.data_fields.is_empty() {
+        quote! { ::core::default::Default::default() }
+    } else {
+        let fields = variant.data_fields.iter().map(|(field, of)| {
+            quote! { ::ractor::remoting::Encoder::field::<#of>(&mut __encoder, #field)?; }
+        });
+        quote! {{
+            let mut __encoder = ::ractor::remoting::Encoder::new();
+            #(#fields)*
+            ::ractor::remoting::Encoder::finish(__encoder)
+        }}
+    };
+    let (port, message) = match &variant.kind {
+        VariantKind::Cast => (None, quote! { ::ractor::remoting::Outgoing::cast(#tag, #args) }),
+        VariantKind::Call { reply_port_generic_args, reply_port_field_name: port, .. } => {
+            let message = quote! {
+                ::ractor::remoting::Outgoing::call(
+                    #tag,
+                    #args,
+                    <::ractor::RpcReplyPort #reply_port_generic_args>::into_serialized(#port),
+                )
+            };
+            (Some(port), message)
+        }
+    };
+    let pattern = with_fields(variant, port);
+    quote! { #pattern => ::core::result::Result::Ok(#message), }
+}
+
+/// What decodes any of the variants, casts by the one match and calls by the other.
+fn decode_all(variants: &[ParsedVariant]) -> TokenStream {
+    let (calls, casts): (Vec<_>, Vec<_>) =
+        variants.iter().partition(|it| matches!(it.kind, VariantKind::Call { .. }));
+    let port = if calls.is_empty() {
+        quote! { _ }
+    } else {
+        quote! { __reply }
+    };
+    let (casts, calls) = (decode_some(&casts), decode_some(&calls));
+    quote! {
+        match __reply {
+            ::core::option::Option::None => #casts,
+            ::core::option::Option::Some(#port) => #calls,
+        }
+    }
+}
+
+fn decode_some(variants: &[&ParsedVariant]) -> TokenStream {
+    let unknown = quote! { ::core::result::Result::Err(::ractor::message::BoxedDowncastErr) };
+    if variants.is_empty() {
+        return unknown;
+    }
+    let arms = variants.iter().map(|variant| decode(variant));
+    quote! {
+        match __variant {
+            #(#arms)*
+            _ => #unknown,
+        }
+    }
+}
+
+/// The arm that decodes a variant.
+fn decode(variant: &ParsedVariant) -> TokenStream {
+    let tag = &variant.variant_tag;
+    let fields = if variant.data_fields.is_empty() {
+        quote! { ::ractor::remoting::Fields::of(&__args).end()?; }
+    } else {
+        let fields = variant.data_fields.iter().map(|(field, of)| {
+            quote! { let #field = ::ractor::remoting::Fields::field::<#of>(&mut __fields)?; }
+        });
+        quote! {
+            let mut __fields = ::ractor::remoting::Fields::of(&__args);
+            #(#fields)*
+            ::ractor::remoting::Fields::end(__fields)?;
+        }
+    };
+    let (port, making_port) = match &variant.kind {
+        VariantKind::Cast => (None, None),
+        VariantKind::Call { reply_port_generic_args, reply_port_field_name: port, .. } => {
+            let making = quote! {
+                let #port =
+                    <::ractor::RpcReplyPort #reply_port_generic_args>::from_serialized(__reply);
+            };
+            (Some(port), Some(making))
+        }
+    };
+    let message = with_fields(variant, port);
+    quote! {
+        #tag => {
+            #fields
+            #making_port
+            ::core::result::Result::Ok(#message)
+        }
+    }
+}
+
+/// The variant with all its fields by name, as a pattern or as what makes it.
+fn with_fields(variant: &ParsedVariant, port: Option<&Ident>) -> TokenStream {
+    let name = &variant.ident;
+    let fields = variant.data_fields.iter().map(|(field, _)| field);
+    match variant.field_style {
+        FieldStyle::Named => {
+            let fields = fields.chain(port);
+            quote! { Self::#name { #(#fields),* } }
+        }
+        FieldStyle::Tuple => {
+            let mut fields: Vec<&Ident> = fields.collect();
+            if let VariantKind::Call { reply_port_index, .. } = variant.kind {
+                fields.splice(reply_port_index..reply_port_index, port);
+            }
+            // By number, which variants without fields have none of: `Halt {}` is `Halt`.
+            let numbered = fields.iter().enumerate().map(|(number, field)| {
+                let number = syn::Index::from(number);
+                quote! { #number: #field }
+            });
+            quote! { Self::#name { #(#numbered),* } }
+        }
+    }
+}
