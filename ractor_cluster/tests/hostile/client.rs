@@ -11,6 +11,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use crate::common::{watched, COOKIE};
+use crate::message;
 use crate::wire::{
     Announcement, Attach, AttachChallenge, AttachProof, AuthBody, Body, Call, Challenge,
     ChallengeAck, ChallengeReply, ControlBody, Envelope, Enveloped, Flags, Frame, Hello, Name,
@@ -101,7 +102,8 @@ impl Client {
 
     /// Sends a frame; a node that has had enough of us takes none.
     pub async fn try_send(&mut self, frame: impl Into<Network>) -> io::Result<()> {
-        let frame = frame.into().encode_to_vec();
+        let frame = frame.into();
+        let frame = message::encode(&frame).unwrap_or_else(|| frame.encode_to_vec());
         let mut bytes = (frame.len() as u64).to_be_bytes().to_vec();
         bytes.extend(frame);
         self.send_bytes(&bytes).await
@@ -119,7 +121,9 @@ impl Client {
         let length = watched(self.stream.read_u64()).await.ok()?;
         let mut frame = vec![0; usize::try_from(length).expect("it is a length")];
         watched(self.stream.read_exact(&mut frame)).await.ok()?;
-        let frame = Network::decode(frame.as_slice()).expect("the node speaks the protocol");
+        let frame = message::decode(&frame).unwrap_or_else(|| {
+            Network::decode(frame.as_slice()).expect("the node speaks the protocol")
+        });
         if let Some(Body::Ours(ours)) = &frame.body {
             match &ours.frame {
                 Some(Frame::Envelope(it)) => self.seen = self.seen.max(it.sequence),

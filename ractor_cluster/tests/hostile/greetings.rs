@@ -54,7 +54,8 @@ async fn nothing_is_taken_before_authentication() {
                 let log = Mark::of(&scene.log);
                 client.send(frame.clone()).await;
                 client.closed().await;
-                log.told("a peer is refused", &client.address).await;
+                // A listener knows no peer yet.
+                log.told("is refused", &client.address).await;
             }
         }
         // Stock's own are dropped, as stock does.

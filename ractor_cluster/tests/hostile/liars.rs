@@ -35,14 +35,14 @@ async fn who_breaks_the_order_of_envelopes_ends_its_session() {
         |lane, acknowledged| Frame::Acknowledgement(Acknowledgement { lane, acknowledged });
     // It has sent one envelope by now, and of the node's it has all that came.
     let cases = [
-        (envelope(0, 3, 0), "envelope 3 came where 2 was due"),
+        (envelope(0, 3, 0), "frame 3 came where 2 was due"),
         (envelope(0, u64::MAX, 0), "came where 2 was due"),
-        (envelope(4, 2, 0), "envelope 2 came where 1 was due"),
+        (envelope(4, 2, 0), "frame 2 came where 1 was due"),
         (envelope(6, 1, 0), "there is no lane 6"),
-        (envelope(u32::MAX, 1, 0), "there is no lane"),
+        (envelope(255, 1, 0), "there is no lane 255"),
         (envelope(0, 2, u64::MAX), "was acknowledged, and"),
-        (acknowledge(0, 1_000_000), "envelope 1000000 was acknowledged, and"),
-        (acknowledge(3, 1), "envelope 1 was acknowledged, and 0 is the last sent"),
+        (acknowledge(0, 1_000_000), "frame 1000000 was acknowledged, and"),
+        (acknowledge(3, 1), "frame 1 was acknowledged, and 0 is the last sent"),
         (acknowledge(17, 0), "there is no lane 17"),
     ];
     for kind in KINDS {

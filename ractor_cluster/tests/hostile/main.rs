@@ -9,6 +9,7 @@ mod client;
 mod greetings;
 mod liars;
 mod logs;
+mod message;
 mod scene;
 mod stalls;
 mod wire;

@@ -1,8 +1,10 @@
 //! Handshakes that begin and do not end.
 
+use std::future::Future;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use ractor::{pg, ActorRef};
+use ractor::{pg, ActorRef, MessagingErr};
 use ractor_cluster::link::LinkOptions;
 use ractor_cluster::transport::TransportKind;
 use tokio::runtime::Handle;
@@ -118,11 +120,16 @@ async fn one_place_for_handshakes_does_for_all_listeners() {
     scene.end().await;
 }
 
-/// A peer that reads nothing keeps nobody, and nothing of it is left when its node ends.
+/// A peer that reads nothing keeps nobody, what waits for it has a bound, and nothing of it is left
+/// when its node ends.
 #[tokio::test]
 async fn a_peer_that_reads_nothing_is_left_behind() {
+    const WINDOW: usize = 4 * 1024 * 1024;
+    const BLOB: usize = 64 * 1024;
+
     let before = Handle::current().metrics().num_alive_tasks();
-    let mut scene = Scene::start("deaf").await;
+    let options = LinkOptions::default().with_replay_window(WINDOW);
+    let mut scene = Scene::with("deaf", options).await;
     let mut deaf = scene.guest(TransportKind::Tcp).await;
     let (group, scope) = ("deaf".to_owned(), pg::DEFAULT_SCOPE.to_owned());
     let actors = vec![Actor { pid: 7, name: None }];
@@ -138,14 +145,32 @@ async fn a_peer_that_reads_nothing_is_left_behind() {
         }
     })
     .await;
-    // More than fits into any buffer on the way.
-    for _ in 0..64 {
-        proxy.cast(Count::Blob(vec![7; 1024 * 1024])).expect("its session runs");
-    }
+    // It acknowledges nothing, so that the window says when it is enough.
+    let mut taken = 0;
+    let back = loop {
+        match proxy.cast(Count::Blob(vec![7; BLOB])) {
+            Ok(()) => taken += BLOB,
+            Err(error) => break error,
+        }
+        assert!(taken <= WINDOW, "{taken} bytes were taken");
+        tokio::task::yield_now().await;
+    };
+    assert!(taken > WINDOW - 2 * BLOB, "{taken} bytes were taken");
+    let MessagingErr::SendErr(Count::Blob(blob)) = back else { panic!("{back:?}") };
+    assert_eq!(blob, vec![7; BLOB]);
+    // A call has nowhere to wait either, and `send` waits.
+    let call = proxy.call(Count::Sum, None).await;
+    assert!(matches!(call, Err(MessagingErr::SendErr(Count::Sum(_)))));
+    let mut send = std::pin::pin!(proxy.send(Count::Blob(Vec::new())));
+    let mut nobody = Context::from_waker(Waker::noop());
+    assert!(send.as_mut().poll(&mut nobody).is_pending());
     for kind in KINDS {
         scene.serves(kind).await;
     }
     scene.end().await;
+    // There will be no room any more.
+    let back = watched(send).await;
+    assert!(matches!(back, Err(MessagingErr::SendErr(Count::Blob(_)))), "{back:?}");
     watched(async {
         while Handle::current().metrics().num_alive_tasks() > before {
             tokio::task::yield_now().await;

@@ -1,0 +1,78 @@
+//! Messages between nodes of the fork, which have frames of their own, as envelopes: as if they were
+//! what everything else of a session is.
+
+use crate::wire::{Body, Call, CallReply, Cast, Envelope, Enveloped, Frame, Network, Node, NodeBody, Ours};
+
+fn number(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn take(bytes: &mut &[u8]) -> u64 {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        let (byte, rest) = bytes.split_first().expect("a number");
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return number;
+        }
+        shift += 7;
+    }
+}
+
+/// The bytes of a message, if it is one. Its method is named, not numbered.
+pub fn encode(frame: &Network) -> Option<Vec<u8>> {
+    let Some(Body::Ours(Ours { frame: Some(Frame::Envelope(envelope)) })) = &frame.body else {
+        return None;
+    };
+    let Some(Enveloped::Node(Node { body: Some(body) })) = &envelope.body else { return None };
+    let kind = match body {
+        NodeBody::Cast(_) => 1,
+        NodeBody::Call(_) => 2,
+        NodeBody::Reply(_) => 4,
+    };
+    let mut out = vec![0, kind, u8::try_from(envelope.lane).unwrap_or(u8::MAX)];
+    number(envelope.sequence, &mut out);
+    number(envelope.acknowledged, &mut out);
+    let named = |variant: &str, out: &mut Vec<u8>| {
+        number(0, out);
+        number(variant.len() as u64, out);
+        out.extend(variant.as_bytes());
+    };
+    match body {
+        NodeBody::Cast(Cast { to, what, variant }) => {
+            number(*to, &mut out);
+            named(variant, &mut out);
+            out.extend(what);
+        }
+        NodeBody::Call(Call { to, what, tag, variant, .. }) => {
+            number(*to, &mut out);
+            number(*tag, &mut out);
+            named(variant, &mut out);
+            out.extend(what);
+        }
+        NodeBody::Reply(CallReply { to, tag, what }) => {
+            number(*to, &mut out);
+            number(*tag, &mut out);
+            out.extend(what);
+        }
+    }
+    Some(out)
+}
+
+/// The answer in a frame of messages, or another message, whose content nobody here asks for.
+pub fn decode(frame: &[u8]) -> Option<Network> {
+    let [0, kind, lane, rest @ ..] = frame else { return None };
+    let mut rest = rest;
+    let (sequence, acknowledged) = (take(&mut rest), take(&mut rest));
+    let body = (*kind == 4).then(|| {
+        let (to, tag) = (take(&mut rest), take(&mut rest));
+        Enveloped::from(NodeBody::Reply(CallReply { to, tag, what: rest.to_vec() }))
+    });
+    let lane = u32::from(*lane);
+    Some(Frame::Envelope(Envelope { lane, sequence, acknowledged, body }).into())
+}
