@@ -1,0 +1,132 @@
+//! One message to many actors of other nodes.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use ractor::errors::UndeliveredReason;
+use ractor::message::SerializedMessage;
+use ractor::{pg, Message, OutputPort};
+
+use crate::messages::{New, Pair};
+use crate::outlet::{Remote, Session};
+
+fn new(name: impl Into<String>) -> Arc<New> {
+    Arc::new(New { name: name.into(), copies: Arc::default() })
+}
+
+#[ractor::concurrency::test]
+async fn each_session_gets_the_message_once() {
+    let sessions = [Session::new(), Session::new()];
+    let mut remotes = Vec::new();
+    for number in 0..6 {
+        remotes.push(Remote::of(&sessions[number % 2]).await);
+    }
+    remotes.push(Remote::bare().await);
+    let group = "each_session_gets_the_message_once".to_owned();
+    pg::join(group.clone(), remotes.iter().map(|it| it.cell.clone()).collect());
+    let message = new("x".repeat(5000));
+
+    let report = pg::broadcast_arc(&group, message.clone());
+
+    assert_eq!((report.delivered(), report.failed().len()), (7, 0));
+    // One copy, one serialisation.
+    assert_eq!(message.copies.load(Ordering::SeqCst), 1);
+    let mut tails = Vec::new();
+    for (number, session) in sessions.iter().enumerate() {
+        let mut sent = session.take();
+        assert_eq!(sent.len(), 1);
+        let (mut pids, it) = sent.remove(0);
+        pids.sort_unstable();
+        let mut members: Vec<_> = (0..3).map(|which| remotes[2 * which + number].pid()).collect();
+        members.sort_unstable();
+        assert_eq!(pids, members);
+        tails.push(it.args.tail.as_ptr());
+        assert_eq!(&it.args.into_vec()[8..], message.name.as_bytes());
+    }
+    // The bytes are shared by both.
+    assert_eq!(tails[0], tails[1]);
+    let bare = remotes.last_mut().unwrap().mailbox.recv().await;
+    assert!(matches!(bare, Some(SerializedMessage::Cast { args, .. }) if args.len() == 5008));
+    for remote in remotes {
+        remote.stop().await;
+    }
+}
+
+#[ractor::concurrency::test]
+async fn who_did_not_get_it_is_reported_with_the_reason() {
+    let (open, full, ended) = (Session::new(), Session::new(), Session::new());
+    full.set_room(false);
+    ended.refuse(UndeliveredReason::Stopped);
+    let there = Remote::of(&open).await;
+    let unreachable = Remote::of(&open).await;
+    unreachable.cell.set_reachable(false);
+    let waiting = Remote::of(&full).await;
+    let gone = [Remote::of(&ended).await, Remote::of(&ended).await];
+    let remotes = [&there, &unreachable, &waiting, &gone[0], &gone[1]];
+    let group = "who_did_not_get_it_is_reported_with_the_reason".to_owned();
+    pg::join(group.clone(), remotes.iter().map(|it| it.cell.clone()).collect());
+
+    let report = pg::broadcast_arc(&group, new("tick"));
+
+    let failed = |remote: &Remote| {
+        let mut failed = report.failed().iter();
+        failed.find(|(cell, _)| cell.get_id() == remote.cell.get_id()).map(|(_, reason)| *reason)
+    };
+    assert_eq!(report.delivered(), 1);
+    assert_eq!(open.take().remove(0).0, [there.pid()]);
+    assert_eq!(failed(&unreachable), Some(UndeliveredReason::NoLink));
+    assert_eq!(failed(&waiting), Some(UndeliveredReason::Full));
+    assert_eq!(failed(&gone[0]), Some(UndeliveredReason::Stopped));
+    assert_eq!(failed(&gone[1]), Some(UndeliveredReason::Stopped));
+    let [first, second] = gone;
+    for remote in [there, unreachable, waiting, first, second] {
+        remote.stop().await;
+    }
+}
+
+#[ractor::concurrency::test]
+async fn a_shared_message_to_one_actor_takes_its_way() {
+    let session = Session::new();
+    let remote = Remote::of(&session).await;
+    let message = new("tick");
+
+    remote.cell.send_arc(message.clone()).unwrap();
+    session.set_room(false);
+    let failure = remote.cell.send_arc(message.clone()).unwrap_err();
+
+    assert_eq!(session.take_one().variant, "New");
+    assert_eq!(failure.reason(), UndeliveredReason::Full);
+    assert!(Arc::ptr_eq(&failure.into_message(), &message));
+    assert_eq!(message.copies.load(Ordering::SeqCst), 1);
+    remote.stop().await;
+}
+
+/// A subscriber that there is no room for misses a message, and is none the less one.
+#[ractor::concurrency::test]
+async fn a_port_keeps_a_subscriber_that_there_was_no_room_for() {
+    let session = Session::new();
+    let remote = Remote::of(&session).await;
+    let port = OutputPort::<Published>::default();
+    port.subscribe(remote.to::<Pair>(), |it| Some(Pair(0, it.0)));
+    session.set_room(false);
+
+    port.send(Published(1));
+    while remote.cell.lost_messages() == 0 {
+        tokio::task::yield_now().await;
+    }
+    session.set_room(true);
+    port.send(Published(2));
+    while session.sent.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+
+    assert_eq!(session.take_one().args.into_vec(), [0, 2]);
+    assert_eq!(remote.cell.lost_messages(), 1);
+    drop(port);
+    remote.stop().await;
+}
+
+#[derive(Clone)]
+struct Published(u8);
+
+impl Message for Published {}

@@ -1,0 +1,10 @@
+//! Messages between nodes, without the nodes: what goes out of a proxy, and what comes in.
+#![cfg(feature = "cluster")]
+
+mod bytes;
+mod delivering;
+mod fan_out;
+mod messages;
+mod outlet;
+mod ports;
+mod sending;
