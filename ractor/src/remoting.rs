@@ -29,6 +29,7 @@ mod part;
 mod payload;
 
 pub(crate) use deliver::Codec;
+pub use crate::actor::actor_properties::EventTap;
 pub use deliver::{deliver_to_all, Undeliverable};
 pub(crate) use derived::guarded;
 pub use encoder::{Encoder, Field};

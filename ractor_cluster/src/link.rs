@@ -10,9 +10,10 @@
 //! * `codec`: messages as bytes;
 //! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them, `arrivals`
 //!   what comes in, `calls` what waits for answers, `pump` the writing end of a link, `proxy` what the
-//!   references to a peer's actors send by;
+//!   references to a peer's actors send by, `announcer` what tells the peer of actors and groups;
 //! * `dead_letters`: what reached nobody.
 
+pub(crate) mod announcer;
 pub(crate) mod arrivals;
 pub(crate) mod attach;
 pub(crate) mod calls;

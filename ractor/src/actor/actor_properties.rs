@@ -26,7 +26,13 @@ mod send_arc;
 #[path = "actor_properties/send_out.rs"]
 mod send_out;
 
+#[cfg(feature = "cluster")]
+#[path = "actor_properties/tap.rs"]
+mod tap;
+
 pub(crate) use fanout::Fanout;
+#[cfg(feature = "cluster")]
+pub use tap::EventTap;
 
 /// What an actor is made with, and is known before it runs.
 pub(crate) struct Identity {
@@ -72,6 +78,8 @@ pub(crate) struct ActorProperties<Q: ?Sized = dyn Mailbox> {
     /// What a proxy has beside the rest.
     #[cfg(feature = "cluster")]
     proxy: remote::Proxy,
+    #[cfg(feature = "cluster")]
+    tap: tap::Tap,
     pub(crate) mailbox: Q,
 }
 
@@ -94,6 +102,8 @@ impl<Q> ActorProperties<Q> {
             codec: identity.codec,
             #[cfg(feature = "cluster")]
             proxy: remote::Proxy::default(),
+            #[cfg(feature = "cluster")]
+            tap: tap::Tap::default(),
             mailbox,
         }
     }
@@ -139,6 +149,8 @@ impl ActorProperties {
         &self,
         event: SupervisionEvent,
     ) -> Result<(), MessagingErr<SupervisionEvent>> {
+        #[cfg(feature = "cluster")]
+        let Some(event) = self.tap.pass(event) else { return Ok(()) };
         self.control.event(event).map_err(MessagingErr::SendErr)?;
         self.mailbox.wake(false);
         Ok(())

@@ -19,6 +19,7 @@ use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorRef};
 
 use super::{AbortOnDropTask, NodeSession};
+use crate::link::announcer::Announcer;
 use crate::link::dial::{Dialler, Redial, Route};
 use crate::link::directory::{self, Open, Server};
 use crate::link::identity;
@@ -69,6 +70,7 @@ struct Active {
     server: AssertUnwindSafe<Arc<Server>>,
     phase: Phase,
     traffic: Arc<Traffic>,
+    announcer: Arc<Announcer>,
     first: LinkInfo,
     nonce: [u8; BYTES],
     peer_nonce: Option<Vec<u8>>,
@@ -112,6 +114,7 @@ impl Links {
         Self(Some(Box::new(Active {
             server: AssertUnwindSafe(server),
             phase: Phase::Greeting,
+            announcer: Announcer::new(traffic.clone()),
             traffic,
             first,
             nonce: draw(),

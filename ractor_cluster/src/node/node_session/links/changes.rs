@@ -85,13 +85,19 @@ impl NodeSession {
         self.publish_news(state);
     }
 
-    /// Takes the events of links from upstream's handling, unless the last link ended.
+    /// Takes the events of links, and what is announced, from upstream's handling, unless the last link
+    /// ended.
     pub(in crate::node::node_session) fn handle_link_end(
         &self,
         myself: &ActorRef<NodeSessionMessage>,
         event: SupervisionEvent,
         state: &mut NodeSessionState,
     ) -> Option<SupervisionEvent> {
+        let settled = state.links.0.as_deref().filter(|active| active.phase == Phase::Settled);
+        let event = match settled {
+            Some(active) => active.announcer.late(event)?,
+            None => event,
+        };
         let (SupervisionEvent::ActorFailed(actor, _)
         | SupervisionEvent::ActorTerminated(actor, ..)) = &event
         else {

@@ -153,8 +153,10 @@ impl NodeSession {
         }
         active.phase = Phase::Settled;
         active.overdue = None;
+        let announcer = active.announcer.clone();
         if locality != Locality::SameProcess {
             active.traffic.open();
+            myself.get_cell().set_event_tap(announcer.clone());
         }
         if !self.is_server {
             if let (Some(route), Locality::Remote) = (active.local_route(), locality) {
@@ -166,6 +168,7 @@ impl NodeSession {
         }
         self.publish(state);
         self.after_authenticated(myself.clone(), state);
+        announcer.begin();
         if state.ready.is_ok() {
             self.node_server.cast(NodeServerMessage::ConnectionReady(myself.get_id()))?;
         }

@@ -1,9 +1,10 @@
 //! The control traffic of a session, and what waits for it; or all of it, where the peer is a stock node.
 
-use ractor::{ActorId, ActorProcessingErr, ActorRef};
+use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState, ReadyState};
 use super::name_of;
+use crate::link::announcer::preference_of;
 use crate::link::arrivals::{Arrived, Broken};
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
@@ -12,7 +13,7 @@ use crate::protocol::control::{ControlMessage, Ready};
 use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{ActorPreference, Frame, Preference, Preferences, Settled};
+use crate::protocol::mycelium::{ActorPreference, Frame, Preferences, Settled};
 use crate::protocol::node::NodeMessage;
 use crate::protocol::NetworkMessage;
 
@@ -106,7 +107,7 @@ impl NodeSessionState {
             _ => &[],
         };
         let actors: Vec<ActorPreference> =
-            actors.iter().filter_map(|actor| preference_of(actor.pid)).collect();
+            actors.iter().filter_map(|actor| preference_of(&where_is(actor.pid)?)).collect();
         if !actors.is_empty() {
             active.traffic.control(Enveloped::Preferences(Preferences { actors }));
         }
@@ -143,11 +144,6 @@ impl NodeSessionState {
     }
 }
 
-/// What an actor of ours pins, if it does.
-fn preference_of(pid: u64) -> Option<ActorPreference> {
-    let actor = ractor::registry::where_is_pid(ActorId::Local(pid))?;
-    match Preference::from(actor.transport_preference()) {
-        Preference::Adaptive => None,
-        pinned => Some(ActorPreference { pid, preference: pinned.into() }),
-    }
+fn where_is(pid: u64) -> Option<ActorCell> {
+    ractor::registry::where_is_pid(ActorId::Local(pid))
 }
