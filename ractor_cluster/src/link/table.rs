@@ -128,6 +128,16 @@ impl Table {
         self.links.iter().find(|link| link.actor.get_id() == actor)
     }
 
+    /// All links, the cheapest first.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter()
+    }
+
+    /// The peer is known by another number from here on.
+    pub(crate) fn rename(&mut self, node_id: NodeId) {
+        self.node_id = node_id;
+    }
+
     /// Any link that lives.
     pub(crate) fn any(&self) -> Option<&Link> {
         self.links.first()

@@ -2,7 +2,9 @@
 
 use std::sync::PoisonError;
 
-use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{
+    ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent,
+};
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};
@@ -22,10 +24,13 @@ impl NodeSession {
         myself: ActorRef<NodeSessionMessage>,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            Event::Up(transport) => {
-                let transport = transport.into_inner().unwrap_or_else(PoisonError::into_inner);
-                self.link_up(state, transport, &myself).await;
+            Event::Up { link, again } => {
+                let transport = link.into_inner().unwrap_or_else(PoisonError::into_inner);
+                self.link_up(state, transport, again, &myself).await;
             }
+            Event::Tick => self.tick(state, &myself),
+            Event::GraceOver => self.give_up(state, "no link came back", &myself),
+            Event::Forgotten => self.give_up(state, "it has ended the session", &myself),
             Event::Settled { unproven } => self.settle(state, unproven, &myself)?,
             Event::Overdue => {
                 let phase = state.links.0.as_ref().map(|active| active.phase);
@@ -58,9 +63,13 @@ impl NodeSession {
         &self,
         state: &mut NodeSessionState,
         transport: Box<dyn Transport>,
+        again: bool,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let Some(active) = state.links.speaking() else { return };
+        if active.leaving {
+            return;
+        }
         if active.table.infos().len() >= MAX_LINKS {
             let peer = name_of(&state.name);
             tracing::warn!(node_id = self.node_id, peer, "a link is refused: there are enough");
@@ -68,6 +77,7 @@ impl NodeSession {
         }
         let stream = NetworkStream::Transport(transport);
         let (kind, peer, local) = stream.describe();
+        let stream = active.liveness.heard.listen_to(stream);
         let (peer_addr, local_addr) = (state.peer_addr, state.local_addr);
         let max = self.max_inbound_frame_size;
         let cell = myself.get_cell();
@@ -76,7 +86,16 @@ impl NodeSession {
         // Why it did not is logged.
         let Ok(actor) = spawned else { return };
         active.redials.remove(&kind);
-        active.table.add(Link { kind, peer, local, actor });
+        active.liveness.heard.note();
+        active.table.add(Link { kind, peer, local, actor: actor.clone() });
+        if again {
+            // The peer has lost those of its kind, which may still look alive from here.
+            let lost = active.table.links().filter(|link| link.kind == kind);
+            for link in lost.filter(|link| link.actor.get_id() != actor.get_id()) {
+                link.actor.stop(Some("replaced".to_owned()));
+            }
+        }
+        self.resume(state, actor);
         self.publish_news(state);
     }
 
@@ -94,8 +113,17 @@ impl NodeSession {
         };
         let ended = actor.get_id();
         let Some(active) = state.links.0.as_deref_mut() else { return Some(event) };
-        active.table.link(ended)?;
-        if active.table.infos().len() == 1 {
+        let is_link = active.table.link(ended).is_some();
+        if !is_link && matches!(event, SupervisionEvent::ActorTerminated(..)) {
+            self.proxy_ended(state, actor);
+            return None;
+        }
+        if !is_link {
+            return Some(event);
+        }
+        let is_last = active.table.infos().len() == 1;
+        if is_last && !active.may_wait(self.is_server) {
+            active.why.get_or_insert_with(|| "its last link broke".to_owned());
             // Upstream ends the session.
             return Some(event);
         }
@@ -104,6 +132,11 @@ impl NodeSession {
             Ok(lost) => {
                 let peer = name_of(&state.name);
                 tracing::warn!(node_id = self.node_id, peer, kind = %lost.kind, "a link broke");
+                if is_last {
+                    active.why.get_or_insert_with(|| "its last link broke".to_owned());
+                    self.suspend(state, myself);
+                    return None;
+                }
                 active.redial(lost.kind);
                 let other = active.table.any().map(|link| link.actor.clone());
                 if state.is_tcp_actor(ended) {
@@ -117,15 +150,32 @@ impl NodeSession {
         None
     }
 
+    /// A proxy has ended by itself, or because the peer said that its actor did. Unlike upstream, nothing is awaited: behind
+    /// this event wait the messages of all others.
+    fn proxy_ended(&self, state: &mut NodeSessionState, actor: &ActorCell) {
+        let pid = actor.get_id().pid();
+        // Another one may have its number by now.
+        let is_over = |it: &ActorRef<_>| it.get_status() >= ActorStatus::Stopping;
+        if state.remote_actors.get(&pid).is_some_and(is_over) {
+            state.remote_actors.remove(&pid);
+            if let Some(active) = state.links.0.as_deref_mut() {
+                active.forget_proxy(actor);
+            }
+        }
+    }
+
     /// Tells the process what is known of the peer, and what has happened.
     pub(super) fn publish(&self, state: &mut NodeSessionState) {
         let Some(active) = state.links.0.as_deref_mut() else { return };
+        let node_id = active.table.node_id();
+        // Where a peer was is where it is, while there is no link that says otherwise.
+        let before = peers::get(node_id).filter(|_| active.table.any().is_none());
         peers::publish(PeerInfo {
-            node_id: self.node_id,
+            node_id,
             name: name_of(&state.name).to_owned(),
             number: active.announcement.as_ref().and_then(|it| it.number),
             release: active.announcement.as_ref().map(|it| it.release.clone()),
-            locality: active.table.locality(),
+            locality: before.map_or_else(|| active.table.locality(), |peer| peer.locality),
             links: active.table.infos(),
         });
         for event in active.table.take_news() {

@@ -12,7 +12,7 @@ use crate::protocol::control::{ControlMessage, Ready};
 use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{ActorPreference, Frame, Preference, Preferences, Settled};
+use crate::protocol::mycelium::{ActorPreference, Frame, Goodbye, Preference, Preferences, Settled};
 use crate::protocol::node::node_message::Msg as Node;
 use crate::protocol::node::NodeMessage;
 use crate::protocol::NetworkMessage;
@@ -44,6 +44,10 @@ impl NodeSession {
                 Err(error) => Err(error),
             },
             Body::Acknowledgement(it) => active.table.acknowledged(it.lane, it.acknowledged),
+            Body::Goodbye(Goodbye {}) => {
+                self.left(state, &myself);
+                return Ok(());
+            }
             Body::Announcement(announcement) if active.announcement.is_none() => {
                 self.announced(state, announcement, &myself);
                 Ok(())
@@ -79,21 +83,17 @@ impl NodeSession {
         match body {
             Enveloped::Node(message) => self.handle_node(state, message, myself.clone()),
             Enveloped::Control(message) => {
-                if let (Some(Control::Terminate(ended)), Some(active)) =
-                    (&message.msg, state.links.speaking())
-                {
-                    for pid in &ended.ids {
-                        active.table.forget(*pid);
-                    }
-                }
                 self.handle_control(state, message, myself.clone()).await?;
             }
             Enveloped::Preferences(Preferences { actors }) => {
                 if let Some(active) = state.links.speaking() {
                     for actor in actors {
-                        active.table.pin_actor(actor.pid, actor.preference());
+                        if active.admits_pin(actor.pid) {
+                            active.table.pin_actor(actor.pid, actor.preference());
+                        }
                     }
                 }
+                self.tell_limits(state);
             }
             Enveloped::Fence(_) => {}
         }
@@ -103,12 +103,15 @@ impl NodeSession {
     /// The session cannot go on without loss or doubling.
     pub(super) fn break_off(
         &self,
-        state: &NodeSessionState,
+        state: &mut NodeSessionState,
         error: &LaneError,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let (peer, address) = (name_of(&state.name), state.links.address());
         tracing::error!(node_id = self.node_id, peer, address, %error, "a session ends");
+        if let Some(active) = &mut state.links.0 {
+            active.end_without_goodbye(&error.to_string());
+        }
         myself.stop(Some("session_broken".to_owned()));
     }
 }
