@@ -6,9 +6,11 @@ mod common;
 
 mod bytes;
 mod client;
+mod excess;
 mod greetings;
 mod liars;
 mod logs;
 mod scene;
+mod silence;
 mod stalls;
 mod wire;
