@@ -37,6 +37,15 @@
 //! | `node.limits.max_frame` | the largest frame that a peer may send | `16 MiB` |
 //! | `node.limits.replay_window` | what is kept for a peer until it is acknowledged | `16 MiB` |
 //! | `node.limits.handshake_timeout` | from the open connection to authentication, and from there to the exchange of actors | `10s` |
+//! | `node.limits.max_handshakes` | connections that are not authenticated, at a time | `256` |
+//! | `node.limits.first_frame` | the largest frame of such a connection | `64 KiB` |
+//! | `node.limits.max_peers` | peers at a time | `4096` |
+//! | `node.limits.max_actors` | actors that a peer may announce | `262144` |
+//! | `node.limits.max_groups`, `max_memberships` | groups of a peer's actors, and memberships in them | `65536`, `1048576` |
+//! | `node.limits.max_name` | the longest name of an actor or a group | `4 KiB` |
+//! | `node.limits.silence_timeout` | a peer that is silent for so long has its links closed; or `off` | `15s` |
+//! | `node.limits.write_deadline` | a link that takes nothing for so long is closed; or `off` | `30s` |
+//! | `node.limits.reconnect_grace` | how long a session waits for its last link to come back; or `off` | `5s` |
 //! | `node.limits.connect_timeout` | to open a connection | `5s` |
 //! | `node.limits.backoff_min`, `backoff_max` | pauses between attempts to connect | `100ms`, `30s` |
 //! | `node.limits.backoff_reset` | a connection that lasts so long starts the pauses anew | `10s` |

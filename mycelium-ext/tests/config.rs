@@ -80,6 +80,9 @@ fn everything_is_read() {
         "{NODE}id = 0x10\ntransport = \"shm\"\nmode = \"transitive\"\n\
          [node.limits]\nmax_frame = \"64 MiB\"\nreplay_window = \"1kB\"\nconnect_timeout = \"1m 30s\"\n\
          handshake_timeout = \"250ms\"\nbackoff_min = \"1s\"\nbackoff_max = \"2s\"\nbackoff_reset = \"3s\"\n\
+         max_handshakes = 11\nfirst_frame = \"1 KiB\"\nmax_peers = 12\nmax_actors = 13\nmax_groups = 14\n\
+         max_memberships = 15\nmax_name = \"16 B\"\nsilence_timeout = \"17s\"\nwrite_deadline = \"18s\"\n\
+         reconnect_grace = \"off\"\n\
          [[listen]]\ntcp = \"0.0.0.0:4697\"\n[[listen]]\ntcp = \"4698\"\n[[listen]]\nunix = \"/run/a.sock\"\n\
          [nodes.b]\nid = 3\naddress = \"tcp://[::1]:5\"\nlocation = \"local\"\ntransport = \"unix\"\n"
     ));
@@ -93,6 +96,19 @@ fn everything_is_read() {
     assert_eq!(*limits.backoff_min, Duration::from_secs(1));
     assert_eq!(*limits.backoff_max, Duration::from_secs(2));
     assert_eq!(*limits.backoff_reset, Duration::from_secs(3));
+    let counts = [
+        &limits.max_handshakes,
+        &limits.max_peers,
+        &limits.max_actors,
+        &limits.max_groups,
+        &limits.max_memberships,
+        &limits.max_name,
+    ];
+    assert_eq!(counts.map(|count| **count), [11, 12, 13, 14, 15, 16]);
+    assert_eq!(*limits.first_frame, 1024);
+    assert_eq!(*limits.silence_timeout, Duration::from_secs(17));
+    assert_eq!(*limits.write_deadline, Duration::from_secs(18));
+    assert_eq!(*limits.reconnect_grace, Duration::ZERO);
     let listens: Vec<_> =
         config.listen.streams.iter().map(|listen| listen.address().to_string()).collect();
     assert_eq!(listens, ["tcp://0.0.0.0:4697", "tcp://127.0.0.1:4698"]);
@@ -477,6 +493,23 @@ fn the_example_is_right() {
     assert_eq!(*config.node.limits.max_frame, *defaults.max_frame);
     assert_eq!(*config.node.limits.replay_window, *defaults.replay_window);
     assert_eq!(*config.node.limits.handshake_timeout, *defaults.handshake_timeout);
+    let limits = &config.node.limits;
+    let counts = |it: &mycelium_ext::config::Limits| {
+        [
+            *it.max_handshakes,
+            *it.first_frame,
+            *it.max_peers,
+            *it.max_actors,
+            *it.max_groups,
+            *it.max_memberships,
+            *it.max_name,
+        ]
+    };
+    assert_eq!(counts(limits), counts(&defaults));
+    let times = |it: &mycelium_ext::config::Limits| {
+        [*it.silence_timeout, *it.write_deadline, *it.reconnect_grace]
+    };
+    assert_eq!(times(limits), times(&defaults));
     assert_eq!(*config.node.limits.connect_timeout, *defaults.connect_timeout);
     assert_eq!(*config.node.limits.backoff_min, *defaults.backoff_min);
     assert_eq!(*config.node.limits.backoff_max, *defaults.backoff_max);

@@ -6,7 +6,10 @@
 //! * `attach`: the handshake of a further link;
 //! * [`options`]: what a node server may be told; `directory`: what sessions and servers of this
 //!   process know of each other;
-//! * `dial`: making further links, and making them again;
+//! * [`limits`]: what a node puts up with of a peer;
+//! * `dial`, `connect`: making links, and making them again;
+//! * `heard`: that something came from a peer;
+//! * `origin`: what is known of a connection before its session begins;
 //! * `codec`: messages as bytes;
 //! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them, `arrivals`
 //!   what comes in, `calls` what waits for answers, `pump` the writing end of a link, `proxy` what the
@@ -18,13 +21,17 @@ pub(crate) mod arrivals;
 pub(crate) mod attach;
 pub(crate) mod calls;
 pub(crate) mod codec;
+pub(crate) mod connect;
 mod dead_letters;
 pub(crate) mod dial;
 pub(crate) mod directory;
 pub(crate) mod halves;
+pub(crate) mod heard;
 pub(crate) mod identity;
 pub(crate) mod lane;
+pub mod limits;
 pub mod options;
+pub(crate) mod origin;
 pub(crate) mod proxy;
 pub(crate) mod pump;
 pub(crate) mod secret;
@@ -36,6 +43,7 @@ use std::sync::Mutex;
 
 pub use dead_letters::{dead_letters, Cause};
 pub use directory::{listening, Listening};
+pub use limits::{Limit, Limits};
 pub use options::LinkOptions;
 
 use arrivals::{Arrived, Broken};
@@ -63,7 +71,12 @@ impl LinkEvent {
     /// A further link was authenticated.
     pub(crate) fn up(link: Box<dyn Transport>) -> NodeSessionMessage {
         // Messages of sessions are `Sync`, as stock's are, and transports need not be.
-        NodeSessionMessage::Link(Self(Event::Up(Mutex::new(link))))
+        NodeSessionMessage::Link(Self(Event::Up { link: Mutex::new(link), again: false }))
+    }
+
+    /// A link was authenticated that takes the place of those of its kind, which the one who connects has lost.
+    pub(crate) fn up_again(link: Box<dyn Transport>) -> NodeSessionMessage {
+        NodeSessionMessage::Link(Self(Event::Up { link: Mutex::new(link), again: true }))
     }
 }
 
@@ -71,7 +84,11 @@ impl LinkEvent {
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A further link was authenticated.
-    Up(Mutex<Box<dyn Transport>>),
+    Up {
+        link: Mutex<Box<dyn Transport>>,
+        /// Whether those of its kind that there may be are lost.
+        again: bool,
+    },
     /// What could be tried was tried: the one who connected announces its actors.
     Settled {
         /// What a peer that was to be local could not prove.
@@ -79,6 +96,12 @@ pub(crate) enum Event {
     },
     /// The peer has not settled in time.
     Overdue,
+    /// Time to see whether the peer lives.
+    Tick,
+    /// No link came back in time.
+    GraceOver,
+    /// The peer does not know the session any more.
+    Forgotten,
     /// Somebody wants the links of this kind closed.
     Close(TransportKind),
     /// A message came as an `Arc`.

@@ -6,6 +6,9 @@
 //! }
 //! ```
 
+pub(crate) mod identities;
+pub(crate) mod names;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -13,9 +16,11 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use ractor::{ActorCell, ActorId};
 use tokio::sync::broadcast;
 
+pub use crate::link::limits::Limit;
 pub use crate::locality::Locality;
 use crate::transport::TransportKind;
 use crate::NodeId;
+pub use names::where_is;
 
 /// How many events are kept for a listener that is behind.
 const EVENTS: usize = 1024;
@@ -34,7 +39,7 @@ pub struct PeerInfo {
     pub release: Option<String>,
     /// Where it has proven to be.
     pub locality: Locality,
-    /// The links to it, the cheapest first.
+    /// The links to it, the cheapest first; none while the session waits for one to come back.
     pub links: Vec<LinkInfo>,
 }
 
@@ -98,7 +103,27 @@ pub enum PeerEvent {
         /// By which it goes.
         to: TransportKind,
     },
-    /// The session ended.
+    /// The last link broke. What is sent to the peer is kept for a while, in which a link may come back
+    /// ([`LinkOptions::reconnect_grace`](crate::link::LinkOptions::reconnect_grace)).
+    Suspended {
+        /// The peer.
+        node_id: NodeId,
+    },
+    /// A link came back in time: what was kept goes by it, and nothing was lost or doubled.
+    Resumed {
+        /// The peer.
+        node_id: NodeId,
+    },
+    /// The peer has gone beyond one of the limits that it is held to
+    /// ([`Limits`](crate::link::Limits)), for the first time in its session.
+    LimitReached {
+        /// The peer.
+        node_id: NodeId,
+        /// Which one.
+        limit: Limit,
+    },
+    /// The session ended. The proxies of the peer's actors have stopped, with a reason that begins with
+    /// [`GONE`] and names the peer; calls to them have failed.
     Gone {
         /// The peer.
         node_id: NodeId,
@@ -107,6 +132,10 @@ pub enum PeerEvent {
         unacknowledged: Option<usize>,
     },
 }
+
+/// How the reason begins with which the proxy of an actor stops whose node is gone: what supervisors and
+/// monitors of the proxy are told. `peer gone: feed@localhost: its last link broke`.
+pub const GONE: &str = "peer gone";
 
 static NEXT_NODE_ID: AtomicU64 = AtomicU64::new(1);
 static PEERS: Mutex<BTreeMap<NodeId, PeerInfo>> = Mutex::new(BTreeMap::new());
@@ -178,9 +207,25 @@ pub(crate) fn publish(peer: PeerInfo) {
     }
 }
 
+/// A session that has ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) session: ActorId,
+    /// None of its proxies is left.
+    pub(crate) in_order: bool,
+}
+
 /// The session ended; a peer that was never published is not told of.
-pub(crate) fn forget(node_id: NodeId, unacknowledged: Option<usize>) {
-    if peers().remove(&node_id).is_some() {
+pub(crate) fn forget(node_id: NodeId, ended: Ended, unacknowledged: Option<usize>) {
+    let was_there = {
+        // At once: who sees that it is gone shall find its number free.
+        let mut peers = peers();
+        let was_there = peers.remove(&node_id).is_some();
+        names::clear(node_id);
+        identities::release(ended.session, ended.in_order);
+        was_there
+    };
+    if was_there {
         tell(PeerEvent::Gone { node_id, unacknowledged });
     }
 }

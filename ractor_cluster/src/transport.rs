@@ -10,7 +10,7 @@ mod arc;
 pub mod frames;
 mod stream;
 mod tcp;
-mod tls;
+pub(crate) mod tls;
 #[cfg(unix)]
 pub mod unix;
 
@@ -23,6 +23,8 @@ use bytes::Bytes;
 use ractor::actor::actor_config::TransportPreference;
 use ractor::message::ArcMessage;
 
+#[doc(hidden)]
+pub use crate::link::{heard::Heard, origin::Origin};
 pub use arc::ArcTransport;
 pub use stream::StreamTransport;
 pub use tcp::TcpTransport;
@@ -113,6 +115,12 @@ pub trait Transport: Send + 'static {
     /// This end, for people.
     fn local(&self) -> String;
 
+    /// What is known of the connection before its session begins; none that an application makes has any.
+    #[doc(hidden)]
+    fn origin(&self) -> Origin {
+        Origin::default()
+    }
+
     /// Takes the two directions apart, so that each is driven by a task of its own. The connection
     /// ends when both halves are dropped, or when either end fails.
     ///
@@ -196,6 +204,14 @@ pub trait FrameStream: Send + 'static {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<TransportMessage>>>;
+
+    /// Takes frames of up to so many bytes from here on: who is authenticated may send larger ones.
+    /// Where frames have no bound, it does nothing.
+    fn set_max_frame(&mut self, _bytes: u64) {}
+
+    /// Has it note whatever arrives, also when it is not a whole frame yet.
+    #[doc(hidden)]
+    fn tell_arrivals(&mut self, _heard: &Heard) {}
 }
 
 impl dyn FrameStream {

@@ -9,7 +9,7 @@ use super::cookie;
 use super::reader::{Reader, Section};
 use super::secret::Secret;
 use super::setting::Setting;
-use super::values::{ConnectionMode, Host, NodeName, Size};
+use super::values::{ConnectionMode, Host, NodeName, OrOff, Size};
 
 /// Who this node is, and what it puts up with.
 #[derive(Debug, Clone)]
@@ -51,6 +51,26 @@ pub struct Limits {
     pub handshake_timeout: Setting<Duration>,
     /// What is kept for a peer until it has acknowledged it, in bytes.
     pub replay_window: Setting<u64>,
+    /// How many connections to this node may be open without being authenticated.
+    pub max_handshakes: Setting<u64>,
+    /// The largest frame of one that is not authenticated, in bytes.
+    pub first_frame: Setting<u64>,
+    /// How many peers there may be at a time.
+    pub max_peers: Setting<u64>,
+    /// How many actors a peer may announce.
+    pub max_actors: Setting<u64>,
+    /// Of how many groups a peer's actors may be members.
+    pub max_groups: Setting<u64>,
+    /// How many memberships they may have together.
+    pub max_memberships: Setting<u64>,
+    /// The longest name of an actor or of a group, in bytes.
+    pub max_name: Setting<u64>,
+    /// How long a peer may be silent until its links are closed; zero: for ever.
+    pub silence_timeout: Setting<Duration>,
+    /// How long a link may take nothing of what waits until it is closed; zero: for ever.
+    pub write_deadline: Setting<Duration>,
+    /// How long a session waits for its last link to come back; zero: not at all.
+    pub reconnect_grace: Setting<Duration>,
     /// How long it may take to open a connection, name resolution and TLS included.
     pub connect_timeout: Setting<Duration>,
     /// The pause after the first failed attempt to connect.
@@ -64,15 +84,50 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let links = LinkOptions::default();
+        let peer = links.limits;
+        let count = |count: usize| Setting::default(count as u64);
         Self {
             max_frame: Setting::default(ractor_cluster::DEFAULT_MAX_INBOUND_FRAME_SIZE),
             handshake_timeout: Setting::default(links.handshake_timeout),
             replay_window: Setting::default(links.replay_window as u64),
+            max_handshakes: count(links.max_handshakes),
+            first_frame: Setting::default(peer.first_frame),
+            max_peers: count(peer.peers),
+            max_actors: count(peer.actors),
+            max_groups: count(peer.groups),
+            max_memberships: count(peer.memberships),
+            max_name: count(peer.name_bytes),
+            silence_timeout: Setting::default(links.silence_timeout),
+            write_deadline: Setting::default(links.write_deadline),
+            reconnect_grace: Setting::default(links.reconnect_grace),
             connect_timeout: Setting::default(Duration::from_secs(5)),
             backoff_min: Setting::default(Duration::from_millis(100)),
             backoff_max: Setting::default(Duration::from_secs(30)),
             backoff_reset: Setting::default(Duration::from_secs(10)),
         }
+    }
+}
+
+impl Limits {
+    /// What the cluster is told of them.
+    pub(crate) fn apply(&self, links: LinkOptions) -> LinkOptions {
+        let count = |count: &Setting<u64>| usize::try_from(**count).unwrap_or(usize::MAX);
+        let mut links = links
+            .with_handshake_timeout(*self.handshake_timeout)
+            .with_replay_window(count(&self.replay_window))
+            .with_silence_timeout(*self.silence_timeout)
+            .with_write_deadline(*self.write_deadline)
+            .with_reconnect_grace(*self.reconnect_grace);
+        links.max_handshakes = count(&self.max_handshakes);
+        links.limits = links
+            .limits
+            .with_first_frame(*self.first_frame)
+            .with_peers(count(&self.max_peers))
+            .with_actors(count(&self.max_actors))
+            .with_groups(count(&self.max_groups))
+            .with_memberships(count(&self.max_memberships))
+            .with_name_bytes(count(&self.max_name));
+        links
     }
 }
 
@@ -157,6 +212,28 @@ fn limits(reader: &mut Reader<'_>, section: &mut Section<'_, '_>) -> Limits {
     };
     size(reader, "max_frame", &mut limits.max_frame);
     size(reader, "replay_window", &mut limits.replay_window);
+    size(reader, "first_frame", &mut limits.first_frame);
+    size(reader, "max_name", &mut limits.max_name);
+    for (key, limit) in [
+        ("max_handshakes", &mut limits.max_handshakes),
+        ("max_peers", &mut limits.max_peers),
+        ("max_actors", &mut limits.max_actors),
+        ("max_groups", &mut limits.max_groups),
+        ("max_memberships", &mut limits.max_memberships),
+    ] {
+        if let Some(count) = section.setting(reader, key) {
+            *limit = count;
+        }
+    }
+    for (key, limit) in [
+        ("silence_timeout", &mut limits.silence_timeout),
+        ("write_deadline", &mut limits.write_deadline),
+        ("reconnect_grace", &mut limits.reconnect_grace),
+    ] {
+        if let Some(patience) = section.setting::<OrOff>(reader, key) {
+            *limit = patience.map(|patience| patience.0);
+        }
+    }
     for (key, limit) in [
         ("handshake_timeout", &mut limits.handshake_timeout),
         ("connect_timeout", &mut limits.connect_timeout),

@@ -67,6 +67,22 @@ fn limits(f: &mut fmt::Formatter<'_>, limits: &Limits) -> fmt::Result {
     line(f, "largest frame", &size(&limits.max_frame))?;
     line(f, "replay window", &size(&limits.replay_window))?;
     line(f, "handshake within", &time(&limits.handshake_timeout))?;
+    let patience = |span: &Setting<Duration>| {
+        span.clone().map(|span| match span.is_zero() {
+            true => "off".to_owned(),
+            false => humantime::format_duration(span).to_string(),
+        })
+    };
+    line(f, "handshakes at once", &limits.max_handshakes)?;
+    line(f, "largest frame before authentication", &size(&limits.first_frame))?;
+    line(f, "peers at once", &limits.max_peers)?;
+    line(f, "actors of a peer", &limits.max_actors)?;
+    line(f, "groups of a peer", &limits.max_groups)?;
+    line(f, "memberships of a peer", &limits.max_memberships)?;
+    line(f, "longest name", &size(&limits.max_name))?;
+    line(f, "silence of a peer", &patience(&limits.silence_timeout))?;
+    line(f, "links that take nothing", &patience(&limits.write_deadline))?;
+    line(f, "waits for a link to come back", &patience(&limits.reconnect_grace))?;
     line(f, "connection within", &time(&limits.connect_timeout))?;
     let (min, max) = (time(&limits.backoff_min), time(&limits.backoff_max));
     let reset = time(&limits.backoff_reset);

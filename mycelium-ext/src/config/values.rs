@@ -204,6 +204,20 @@ impl Value for Duration {
     }
 }
 
+/// A duration, or zero for what never happens.
+pub(super) struct OrOff(pub(super) Duration);
+
+impl Value for OrOff {
+    const EXPECTED: &'static str = "a duration, such as \"5s\", or \"off\"";
+
+    fn read(text: &str) -> Result<Self, Option<String>> {
+        match text {
+            "off" => Ok(Self(Duration::ZERO)),
+            text => Duration::read(text).map(Self),
+        }
+    }
+}
+
 /// So that no clock overflows when it is added.
 const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
 

@@ -314,11 +314,9 @@ async fn start_server(
     (roster, span): (Arc<Roster>, tracing::Span),
 ) -> Result<Running, StartError> {
     let limits = &builder.limits;
-    let mut links = LinkOptions::default()
-        .with_preference(builder.transport)
-        .with_unix(builder.unix.clone())
-        .with_handshake_timeout(*limits.handshake_timeout)
-        .with_replay_window(usize::try_from(*limits.replay_window).unwrap_or(usize::MAX));
+    let links =
+        LinkOptions::default().with_preference(builder.transport).with_unix(builder.unix.clone());
+    let mut links = limits.apply(links);
     links.number = builder.id;
     links.peers.extend(builder.known.iter().cloned());
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ractor::ActorRef;
 use ractor_cluster::peers::PeerInfo;
+use ractor_cluster::transport::TlsTransport;
 use ractor_cluster::{NetworkStream, NodeServerMessage};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -92,12 +93,13 @@ impl Dialer {
                 return Err(ConnectError::NoAuthorities { address: address() });
             }
             (Address::Tls(endpoint), Some(tls)) => {
-                let (stream, local_addr, peer_addr) = tcp(endpoint).await.map_err(unreachable)?;
-                let stream = TlsConnector::from(tls.authorities.client())
-                    .connect(tls.server_name.clone(), stream)
+                let (stream, ..) = tcp(endpoint).await.map_err(unreachable)?;
+                let connector = TlsConnector::from(tls.authorities.client());
+                let name = tls.server_name.clone();
+                let transport = TlsTransport::negotiate(stream, name, &connector)
                     .await
                     .map_err(|source| ConnectError::Tls { address: address(), source })?;
-                NetworkStream::TlsClient { peer_addr, local_addr, stream }
+                NetworkStream::Transport(Box::new(transport))
             }
             (Address::Unix(path), _) => unix(path).await.map_err(unreachable)?,
         };

@@ -169,6 +169,11 @@ impl Roster {
 pub(super) struct Watcher(pub(super) Arc<Roster>);
 
 impl NodeEventSubscription for Watcher {
+    /// It only notes what happened, and which session that is depends on what the server does at the time.
+    fn never_blocks(&self) -> bool {
+        true
+    }
+
     fn node_session_opened(&self, it: NodeServerSessionInformation) {
         let watchdog = self.0.watchdog(it.actor.get_cell(), self.0.handshake_timeout);
         let mut state = self.0.state.lock();

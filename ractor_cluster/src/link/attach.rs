@@ -11,7 +11,9 @@ use super::halves::Halves;
 use super::secret::{draw, Nonces, Role, Secret, BYTES};
 use super::LinkEvent;
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{Attach, AttachAccepted, AttachChallenge, AttachProof};
+use crate::protocol::mycelium::{
+    Attach, AttachAccepted, AttachChallenge, AttachProof, AttachRefused,
+};
 use crate::transport::{Transport, TransportMessage};
 
 /// Why a link did not join a session.
@@ -24,6 +26,8 @@ pub(crate) enum AttachError {
     Unexpected(&'static str),
     /// It does not know the secret.
     Proof,
+    /// It says that it has no such session.
+    Refused,
     /// There is no such session here, or it does not take links of this kind.
     NoSession,
 }
@@ -35,6 +39,7 @@ impl fmt::Display for AttachError {
             Self::Closed => f.write_str("the peer closed the link during its handshake"),
             Self::Unexpected(due) => write!(f, "the peer did not send {due}"),
             Self::Proof => f.write_str("the peer does not know the session's secret"),
+            Self::Refused => f.write_str("the peer has no such session"),
             Self::NoSession => f.write_str("no session here takes this link"),
         }
     }
@@ -53,13 +58,16 @@ pub(crate) async fn dial(
     transport: Box<dyn Transport>,
     secret: &Secret,
     max_frame: u64,
+    again: bool,
 ) -> Result<Halves, AttachError> {
     let mut link = Halves::of(transport, max_frame);
     let dialler = draw();
-    let attach = Attach { session: secret.name().to_vec(), nonce: dialler.to_vec() };
+    let attach = Attach { session: secret.name().to_vec(), nonce: dialler.to_vec(), again };
     send(&mut link, Body::Attach(attach)).await?;
-    let Body::AttachChallenge(challenge) = receive(&mut link).await? else {
-        return Err(AttachError::Unexpected("a challenge"));
+    let challenge = match receive(&mut link).await? {
+        Body::AttachChallenge(challenge) => challenge,
+        Body::AttachRefused(AttachRefused {}) => return Err(AttachError::Refused),
+        _ => return Err(AttachError::Unexpected("a challenge")),
     };
     let listener = nonce(&challenge.nonce).ok_or(AttachError::Unexpected("a nonce"))?;
     let nonces = Nonces { dialler, listener };
@@ -74,11 +82,21 @@ pub(crate) async fn dial(
     Ok(link)
 }
 
-/// Joins a link that came to a listener, and began with `attach`, to its session.
-pub(crate) async fn accept(mut link: Halves, attach: Attach) -> Result<(), AttachError> {
-    let session = directory::session(&attach.session, Role::Listener)
-        .filter(|session| session.takes(link.kind))
-        .ok_or(AttachError::NoSession)?;
+/// Joins a link that came to a listener, and began with `attach`, to its session. It takes frames of up to
+/// `max_frame` bytes from there on.
+pub(crate) async fn accept(
+    mut link: Halves,
+    attach: Attach,
+    max_frame: u64,
+) -> Result<(), AttachError> {
+    let Some(session) = directory::session(&attach.session, Role::Listener) else {
+        // One that goes on dialling for a session that has ended can end it too.
+        send(&mut link, Body::AttachRefused(AttachRefused {})).await?;
+        return Err(AttachError::NoSession);
+    };
+    if !session.takes(link.kind) {
+        return Err(AttachError::NoSession);
+    }
     let dialler = nonce(&attach.nonce).ok_or(AttachError::Unexpected("a nonce"))?;
     let nonces = Nonces { dialler, listener: draw() };
     let challenge = AttachChallenge {
@@ -95,7 +113,10 @@ pub(crate) async fn accept(mut link: Halves, attach: Attach) -> Result<(), Attac
     // The session reads nothing of the link before it has it, so that what the dialler sends from
     // here on comes after.
     send(&mut link, Body::AttachAccepted(AttachAccepted {})).await?;
-    session.handler.cast(LinkEvent::up(Box::new(link))).map_err(|_| AttachError::NoSession)
+    link.stream.set_max_frame(max_frame);
+    let link = Box::new(link);
+    let up = if attach.again { LinkEvent::up_again(link) } else { LinkEvent::up(link) };
+    session.handler.cast(up).map_err(|_| AttachError::NoSession)
 }
 
 async fn send(link: &mut Halves, body: Body) -> Result<(), AttachError> {

@@ -11,20 +11,22 @@ use rand::RngExt as _;
 use super::attach::{self, AttachError};
 use super::directory;
 use super::secret::{Role, Secret};
-use super::LinkEvent;
+use super::{Event, LinkEvent};
+use crate::transport::tls::TlsRoute;
 use crate::transport::{ArcTransport, TcpTransport, Transport, TransportKind};
 use crate::NodeSessionMessage;
 
 /// The pauses between two tries to make a broken link again grow from the first to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How a peer may be reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Route {
     InProcess,
     Unix(PathBuf),
     Tcp(SocketAddr),
+    Tls(Box<TlsRoute>),
 }
 
 impl Route {
@@ -33,6 +35,7 @@ impl Route {
             Self::InProcess => TransportKind::Arc,
             Self::Unix(_) => TransportKind::UnixSocket,
             Self::Tcp(_) => TransportKind::Tcp,
+            Self::Tls(_) => TransportKind::Tls,
         }
     }
 }
@@ -48,10 +51,16 @@ pub(crate) struct Dialler {
 
 impl Dialler {
     /// Makes a link, and joins it to the session at both ends.
-    pub(crate) async fn dial(&self, route: &Route) -> Result<Box<dyn Transport>, AttachError> {
+    ///
+    /// `again` says that those of its kind are lost.
+    pub(crate) async fn dial(
+        &self,
+        route: &Route,
+        again: bool,
+    ) -> Result<Box<dyn Transport>, AttachError> {
         let dial = async {
             let transport: Box<dyn Transport> = match route {
-                Route::InProcess => return in_process(&self.secret),
+                Route::InProcess => return in_process(&self.secret, again),
                 #[cfg(unix)]
                 Route::Unix(path) => Box::new(
                     crate::transport::UnixSocketTransport::connect(path)
@@ -61,8 +70,9 @@ impl Dialler {
                 #[cfg(not(unix))]
                 Route::Unix(_) => return Err(AttachError::NoSession),
                 Route::Tcp(address) => Box::new(TcpTransport::connect(*address).await?),
+                Route::Tls(route) => Box::new(route.connect().await?),
             };
-            let halves = attach::dial(transport, &self.secret, self.max_frame).await?;
+            let halves = attach::dial(transport, &self.secret, self.max_frame, again).await?;
             Ok(Box::new(halves) as Box<dyn Transport>)
         };
         match tokio::time::timeout(self.timeout, dial).await {
@@ -71,24 +81,29 @@ impl Dialler {
         }
     }
 
-    /// Goes on trying to make a link, with growing pauses of random length, until there is one or the task is
-    /// dropped.
-    pub(crate) fn keep_dialling(self, route: Route) -> Redial {
+    /// Goes on trying to make a link, with pauses of random length that grow up to `longest`, until there is one,
+    /// the peer says that there is no session any more, or the task is dropped.
+    pub(crate) fn keep_dialling(self, route: Route, longest: Duration) -> Redial {
         let task = ractor::concurrency::spawn(async move {
             let mut pause = FIRST_PAUSE;
             loop {
                 let jittered = rand::rng().random_range(pause / 2..=pause);
                 ractor::concurrency::sleep(jittered).await;
-                match self.dial(&route).await {
+                match self.dial(&route, true).await {
                     Ok(link) => {
-                        let up = LinkEvent::up(link);
+                        let up = LinkEvent::up_again(link);
                         // A session that has ended meanwhile needs no link.
                         _ = self.session.cast(up);
                         return;
                     }
+                    Err(AttachError::Refused) => {
+                        let forgotten = LinkEvent(Event::Forgotten);
+                        _ = self.session.cast(NodeSessionMessage::Link(forgotten));
+                        return;
+                    }
                     Err(error) => tracing::debug!(kind = %route.kind(), %error, "no link yet"),
                 }
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(longest);
             }
         });
         Redial(task)
@@ -107,12 +122,13 @@ impl Drop for Redial {
 
 /// A link to the other end of the session in this process. That it is found by the session's secret
 /// name is the proof.
-fn in_process(secret: &Secret) -> Result<Box<dyn Transport>, AttachError> {
+fn in_process(secret: &Secret, again: bool) -> Result<Box<dyn Transport>, AttachError> {
     let other = directory::session(&secret.name(), Role::Listener)
         .filter(|session| session.takes(TransportKind::Arc))
         .ok_or(AttachError::NoSession)?;
     let (here, there) = ArcTransport::pair("this process", "this process");
-    let up = LinkEvent::up(Box::new(there));
+    let there = Box::new(there);
+    let up = if again { LinkEvent::up_again(there) } else { LinkEvent::up(there) };
     other.handler.cast(up).map_err(|_| AttachError::NoSession)?;
     Ok(Box::new(here))
 }

@@ -1,11 +1,12 @@
 //! What the node servers and sessions of this process know of each other: which options a server
 //! has, where it listens, and which session a further link belongs to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ractor::{ActorCell, ActorId, ActorRef, ActorStatus};
+use tokio::sync::Semaphore;
 
 use super::options::LinkOptions;
 use super::secret::{Role, Secret, SessionName};
@@ -17,6 +18,10 @@ use crate::{NodeId, NodeServerMessage, NodeSessionMessage};
 pub(crate) struct Server {
     pub(crate) options: LinkOptions,
     pub(crate) max_frame: u64,
+    /// Places for connections that are not authenticated.
+    pub(crate) handshakes: Arc<Semaphore>,
+    /// Places for peers that are.
+    pub(crate) places: Arc<Semaphore>,
     cell: ActorCell,
     listening: Mutex<Vec<Listening>>,
 }
@@ -92,7 +97,15 @@ static SESSIONS: Mutex<Option<HashMap<Key, Session>>> = Mutex::new(None);
 
 /// A node server begins.
 pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOptions, max_frame: u64) {
-    let entry = Server { options, max_frame, cell: server.get_cell(), listening: Mutex::default() };
+    let places = |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
+    let entry = Server {
+        handshakes: places(options.max_handshakes),
+        places: places(options.limits.peers),
+        options,
+        max_frame,
+        cell: server.get_cell(),
+        listening: Mutex::default(),
+    };
     let mut servers = locked(&SERVERS);
     let servers = servers.get_or_insert_default();
     // One that was killed could not unregister itself.
@@ -142,6 +155,30 @@ pub(crate) struct Open(Key);
 impl Drop for Open {
     fn drop(&mut self) {
         locked(&SESSIONS).get_or_insert_default().remove(&self.0);
+    }
+}
+
+static SUSPENDED: Mutex<Option<HashSet<ActorId>>> = Mutex::new(None);
+
+/// A session has no link, and waits for one, until the guard is dropped. Meanwhile it gives way to another
+/// session with its peer.
+pub(crate) fn suspend(session: ActorId) -> Suspended {
+    locked(&SUSPENDED).get_or_insert_default().insert(session);
+    Suspended(session)
+}
+
+/// Whether a session waits for a link.
+pub(crate) fn is_suspended(session: ActorId) -> bool {
+    locked(&SUSPENDED).as_ref().is_some_and(|suspended| suspended.contains(&session))
+}
+
+/// A session that has no link.
+#[derive(Debug)]
+pub(crate) struct Suspended(ActorId);
+
+impl Drop for Suspended {
+    fn drop(&mut self) {
+        locked(&SUSPENDED).get_or_insert_default().remove(&self.0);
     }
 }
 

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll};
 
+use super::heard::Heard;
+use super::origin::{Admission, Origin};
 use crate::transport::{FrameSink, FrameStream, Transport, TransportKind, TransportMessage};
 
 /// See the module's documentation.
@@ -14,6 +16,8 @@ pub(crate) struct Halves {
     pub(crate) local: String,
     pub(crate) sink: Box<dyn FrameSink>,
     pub(crate) stream: Box<dyn FrameStream>,
+    /// Of one that a listener took.
+    admission: Option<Admission>,
 }
 
 impl Halves {
@@ -21,13 +25,20 @@ impl Halves {
     pub(crate) fn of(transport: Box<dyn Transport>, max_frame: u64) -> Self {
         let (kind, peer, local) = (transport.kind(), transport.peer(), transport.local());
         let (sink, stream) = transport.split(max_frame);
-        Self { kind, peer, local, sink, stream }
+        Self { kind, peer, local, sink, stream, admission: None }
     }
 
-    /// Puts a frame back, in front of those still to come.
-    pub(crate) fn unread(self, frame: TransportMessage) -> Self {
-        let stream = Box::new(Unread { first: VecDeque::from([frame]), rest: self.stream });
-        Self { stream, ..self }
+    /// Puts a frame back, in front of those still to come, which may be of up to `max_frame` bytes once the
+    /// peer is admitted.
+    pub(crate) fn unread(
+        self,
+        frame: TransportMessage,
+        admission: Admission,
+        max_frame: u64,
+    ) -> Self {
+        let raise = Some((admission.clone(), max_frame));
+        let stream = Unread { first: VecDeque::from([frame]), rest: self.stream, raise };
+        Self { stream: Box::new(stream), admission: Some(admission), ..self }
     }
 }
 
@@ -44,6 +55,10 @@ impl Transport for Halves {
         self.local.clone()
     }
 
+    fn origin(&self) -> Origin {
+        Origin { admission: self.admission.clone(), route: None }
+    }
+
     /// The bound is that with which the halves were taken apart.
     fn split(self: Box<Self>, _max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
         (self.sink, self.stream)
@@ -53,6 +68,8 @@ impl Transport for Halves {
 struct Unread {
     first: VecDeque<TransportMessage>,
     rest: Box<dyn FrameStream>,
+    /// The bound that the peer gets with its admission.
+    raise: Option<(Admission, u64)>,
 }
 
 impl FrameStream for Unread {
@@ -60,9 +77,16 @@ impl FrameStream for Unread {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<TransportMessage>>> {
+        if let Some((_, max)) = self.raise.take_if(|(admission, _)| admission.is_admitted()) {
+            self.rest.set_max_frame(max);
+        }
         match self.first.pop_front() {
             Some(frame) => Poll::Ready(Ok(Some(frame))),
             None => self.rest.poll_frame(context),
         }
+    }
+
+    fn tell_arrivals(&mut self, heard: &Heard) {
+        self.rest.tell_arrivals(heard);
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
 
+use super::limits::Limits;
+
 /// How a node listens, and which links it makes to its peers of the fork. Peers of stock
 /// `ractor_cluster` have the one link that they made.
 ///
@@ -36,8 +38,21 @@ pub struct LinkOptions {
     /// How long each part of a handshake may take: from a connection to its first frame, from there
     /// to authentication, and, twice as long, from there to the announcement of actors.
     pub handshake_timeout: Duration,
-    /// Connections whose handshake is under way; more wait to be accepted.
+    /// Connections to this node that are not authenticated yet; more wait to be accepted.
     pub max_handshakes: usize,
+    /// What each peer may make this node keep.
+    pub limits: Limits,
+    /// How long nothing at all may come from a peer until its links are closed, or up to a fifth more; zero: for ever.
+    /// A peer is asked for a sign of life several times before, so that an idle one is not silent, and whatever it sends is one. It counts only
+    /// while this process runs: one that was suspended does not take its peers for dead.
+    pub silence_timeout: Duration,
+    /// How long a link may take none of what waits to go by it until it is closed; zero: for ever.
+    pub write_deadline: Duration,
+    /// How long a session with a peer of the fork waits for a link to come back after its last one broke; zero: not
+    /// at all. The one who connected goes on connecting meanwhile, and what is sent to the peer is kept, as far
+    /// as the [replay window](Self::replay_window) goes. It should be longer than a fifth of the
+    /// [silence timeout](Self::silence_timeout), by which the two ends may notice apart.
+    pub reconnect_grace: Duration,
     /// The bytes of messages that wait for a peer, or are kept until it has acknowledged them, so that
     /// they can go again when a link breaks. From there on casts and calls return their message
     /// ([`MessagingErr::SendErr`](ractor::MessagingErr)), and [`send`](ractor::ActorRef::send) waits, until half of
@@ -59,6 +74,10 @@ impl Default for LinkOptions {
             listeners: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 256,
+            limits: Limits::default(),
+            silence_timeout: Duration::from_secs(15),
+            write_deadline: Duration::from_secs(30),
+            reconnect_grace: Duration::from_secs(5),
             replay_window: 16 * 1024 * 1024,
             max_calls: 65_536,
             peers: HashMap::new(),
@@ -106,6 +125,34 @@ impl LinkOptions {
     #[must_use]
     pub fn with_handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
+        self
+    }
+
+    /// With these limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// With this patience for silent peers.
+    #[must_use]
+    pub fn with_silence_timeout(mut self, timeout: Duration) -> Self {
+        self.silence_timeout = timeout;
+        self
+    }
+
+    /// With this patience for links that take nothing.
+    #[must_use]
+    pub fn with_write_deadline(mut self, deadline: Duration) -> Self {
+        self.write_deadline = deadline;
+        self
+    }
+
+    /// With this time for a peer's last link to come back.
+    #[must_use]
+    pub fn with_reconnect_grace(mut self, grace: Duration) -> Self {
+        self.reconnect_grace = grace;
         self
     }
 

@@ -40,7 +40,7 @@ impl Proxy {
 
 impl Outlet for Proxy {
     fn session(&self) -> u64 {
-        self.traffic.node_id()
+        self.traffic.session()
     }
 
     fn has_room(&self) -> bool {

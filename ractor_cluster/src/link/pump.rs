@@ -2,10 +2,13 @@
 //! of the link, or by whoever sends much without giving that task a turn.
 
 use std::collections::VecDeque;
+use std::future::{poll_fn, Future};
 use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, TryLockError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, OnceLock, TryLockError, Weak};
+use std::task::{ready, Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ractor::ActorId;
@@ -21,8 +24,10 @@ pub(crate) struct Pump {
     out: Mutex<Out>,
     /// Frames that belong to no lane, or to a peer that has none.
     loose: Mutex<VecDeque<Bytes>>,
+    /// What is sent when nothing else waits.
+    last: Mutex<Option<Bytes>>,
     /// Whose lanes it takes from, and which link it is.
-    traffic: OnceLock<(std::sync::Weak<Traffic>, ActorId)>,
+    traffic: OnceLock<(Weak<Traffic>, ActorId)>,
     /// The task, when there is nothing to be written.
     idle: Mutex<Option<Waker>>,
     /// The task.
@@ -43,6 +48,7 @@ impl Pump {
         Self {
             out: Mutex::new(Out { sink, dirty: false, failed: None }),
             loose: Mutex::default(),
+            last: Mutex::default(),
             traffic: OnceLock::new(),
             idle: Mutex::default(),
             task: Mutex::default(),
@@ -51,14 +57,20 @@ impl Pump {
     }
 
     /// Takes from the lanes of a session from here on.
-    pub(crate) fn join(&self, traffic: &std::sync::Arc<Traffic>, link: ActorId) {
-        _ = self.traffic.set((std::sync::Arc::downgrade(traffic), link));
+    pub(crate) fn join(&self, traffic: &Arc<Traffic>, link: ActorId) {
+        _ = self.traffic.set((Arc::downgrade(traffic), link));
         self.wake();
     }
 
     /// Sends a frame that is in no lane, before all that is.
     pub(crate) fn send(&self, frame: Bytes) {
         locked(&self.loose).push_back(frame);
+        self.wake();
+    }
+
+    /// Sends a frame behind all that is in a lane.
+    pub(crate) fn send_last(&self, frame: Bytes) {
+        *locked(&self.last) = Some(frame);
         self.wake();
     }
 
@@ -93,7 +105,7 @@ impl Pump {
     }
 
     /// Writes for ever; for the task.
-    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<io::Error> {
+    fn poll(&self, context: &mut Context<'_>) -> Poll<io::Error> {
         {
             let mut task = locked(&self.task);
             if !task.as_ref().is_some_and(|task| task.will_wake(context.waker())) {
@@ -107,9 +119,41 @@ impl Pump {
         }
     }
 
-    /// The bytes that wait for the peer or the kernel, when it takes no more.
-    pub(crate) fn stuck(&self) -> Option<usize> {
-        self.blocked.load(Ordering::Relaxed).then(|| locked(&self.out).sink.queued_bytes())
+    /// The bytes that wait for the peer or the kernel, when it takes no more, and how long they may.
+    fn stuck(&self) -> Option<(usize, Duration)> {
+        if !self.blocked.load(Ordering::Relaxed) {
+            return None;
+        }
+        let deadline = self.traffic.get()?.0.upgrade()?.write_deadline()?;
+        Some((locked(&self.out).sink.queued_bytes(), deadline))
+    }
+
+    /// Writes for ever, and ends with why that is over: an error, or that nothing was taken for too
+    /// long.
+    pub(crate) async fn run(&self) -> io::Error {
+        let mut watch: Option<(usize, Pin<Box<dyn Future<Output = ()> + Send>>)> = None;
+        poll_fn(|context| {
+            if let Poll::Ready(error) = self.poll(context) {
+                return Poll::Ready(error);
+            }
+            loop {
+                let Some((bytes, deadline)) = self.stuck() else {
+                    watch = None;
+                    return Poll::Pending;
+                };
+                match &mut watch {
+                    Some((before, sleep)) if *before == bytes => {
+                        ready!(sleep.as_mut().poll(context));
+                        return Poll::Ready(io::Error::new(
+                            io::ErrorKind::TimedOut,
+                            format!("nothing of {bytes} bytes was taken within {deadline:?}"),
+                        ));
+                    }
+                    _ => watch = Some((bytes, Box::pin(ractor::concurrency::sleep(deadline)))),
+                }
+            }
+        })
+        .await
     }
 
     fn drive(&self, out: &mut Out, context: &mut Context<'_>) -> Poll<io::Error> {
@@ -151,6 +195,11 @@ impl Pump {
                 out.sink.queue_framed(chunk.frames, chunk.tail);
                 out.sink.queued_bytes() < BATCH_BYTES
             });
+        }
+        if out.sink.queued_bytes() < BATCH_BYTES {
+            if let Some(frame) = locked(&self.last).take() {
+                out.queue(TransportMessage::Bytes(frame));
+            }
         }
     }
 }

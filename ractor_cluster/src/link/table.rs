@@ -111,11 +111,6 @@ impl Table {
         }
     }
 
-    /// The peer.
-    pub(crate) fn node_id(&self) -> NodeId {
-        self.node_id
-    }
-
     /// The link that the session begins with, of which nobody is told before the session is
     /// authenticated.
     pub(crate) fn begin(&mut self, link: Link) -> LinkInfo {
@@ -159,6 +154,16 @@ impl Table {
     /// The link whose actor this is.
     pub(crate) fn link(&self, actor: ActorId) -> Option<&Link> {
         self.links.iter().find(|link| link.actor.get_id() == actor)
+    }
+
+    /// All links, the cheapest first.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter()
+    }
+
+    /// The peer is known by another number from here on.
+    pub(crate) fn rename(&mut self, node_id: NodeId) {
+        self.node_id = node_id;
     }
 
     /// Any link that lives.

@@ -5,9 +5,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use ractor::{ActorCell, ActorId};
+use ractor::{ActorCell, ActorId, ActorRef};
 use tokio::sync::Notify;
 
 use super::arrivals::Arrivals;
@@ -17,6 +18,7 @@ use super::lane::{Chunk, LaneError, ACKNOWLEDGE_BYTES};
 use super::pump::Pump;
 use super::table::{known, Link, Lost, Push, Table, LANES};
 use crate::locality::Locality;
+use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
 use crate::protocol::mycelium::envelope::Body;
 use crate::protocol::mycelium::frame::Body as FrameBody;
@@ -38,6 +40,8 @@ pub(crate) struct Bounds {
     pub(crate) high: usize,
     /// The calls of either side that wait for an answer.
     pub(crate) calls: usize,
+    /// How long a link may take nothing of what waits for it; zero: for ever.
+    pub(crate) write_deadline: Duration,
 }
 
 impl Bounds {
@@ -55,7 +59,9 @@ impl Bounds {
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Traffic {
-    node_id: NodeId,
+    /// Of all the sessions that this process ever had.
+    session: u64,
+    node_id: AtomicU64,
     bounds: Bounds,
     table: Mutex<Table>,
     pub(super) arrivals: Mutex<Arrivals>,
@@ -81,8 +87,10 @@ impl Traffic {
     pub(crate) fn new(node_id: NodeId, bounds: Bounds) -> Arc<Self> {
         // Less is never acknowledged before there is more.
         let bounds = Bounds { high: bounds.high.max(2 * ACKNOWLEDGE_BYTES), ..bounds };
+        static SESSIONS: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
-            node_id,
+            session: SESSIONS.fetch_add(1, Ordering::Relaxed),
+            node_id: AtomicU64::new(node_id),
             bounds,
             table: Mutex::new(Table::new(node_id)),
             arrivals: Mutex::default(),
@@ -100,7 +108,18 @@ impl Traffic {
 
     /// The peer.
     pub(crate) fn node_id(&self) -> NodeId {
-        self.node_id
+        self.node_id.load(Ordering::Relaxed)
+    }
+
+    /// The peer is known by another number from here on.
+    pub(crate) fn rename(&self, node_id: NodeId) {
+        self.node_id.store(node_id, Ordering::Relaxed);
+        locked(&self.table).rename(node_id);
+    }
+
+    /// A number that no other session has.
+    pub(crate) fn session(&self) -> u64 {
+        self.session
     }
 
     /// As [`Table::begin`].
@@ -128,13 +147,23 @@ impl Traffic {
         locked(&self.table).infos()
     }
 
+    /// How long a link may take nothing of what waits for it.
+    pub(super) fn write_deadline(&self) -> Option<Duration> {
+        Some(self.bounds.write_deadline).filter(|deadline| !deadline.is_zero())
+    }
+
+    /// All links, the cheapest first.
+    pub(crate) fn links(&self) -> Vec<(TransportKind, ActorRef<SessionMessage>)> {
+        locked(&self.table).links().map(|link| (link.kind, link.actor.clone())).collect()
+    }
+
     /// The kind of the link whose actor this is.
     pub(crate) fn kind_of(&self, actor: ActorId) -> Option<TransportKind> {
         locked(&self.table).link(actor).map(|link| link.kind)
     }
 
     /// The actor of any link that lives.
-    pub(crate) fn any(&self) -> Option<ractor::ActorRef<crate::net::SessionMessage>> {
+    pub(crate) fn any(&self) -> Option<ActorRef<SessionMessage>> {
         locked(&self.table).any().map(|link| link.actor.clone())
     }
 

@@ -90,6 +90,8 @@ pub(crate) enum SessionMessage {
     Send(NetworkMessage),
     /// Send this, which is encoded already.
     Frame(Bytes),
+    /// Send this behind all that waits.
+    Last(Bytes),
     /// It is a link of this traffic from here on.
     Join(Arc<Traffic>),
     /// This came.
@@ -145,6 +147,7 @@ impl Actor for Session {
         // Nobody on either side is told of what comes too late: the connection's end is an event.
         match message {
             SessionMessage::Frame(frame) => state.pump.send(frame),
+            SessionMessage::Last(frame) => state.pump.send_last(frame),
             SessionMessage::Send(message) => state.pump.send(message.encode_to_vec().into()),
             SessionMessage::Join(traffic) => {
                 traffic.serve(myself.get_id(), &state.pump);
@@ -187,7 +190,7 @@ impl Actor for Session {
 
 /// Sends what there is, for ever.
 async fn write(pump: Arc<Pump>, session: ActorRef<SessionMessage>, peer: String) {
-    let error = std::future::poll_fn(|context| pump.poll(context)).await;
+    let error = pump.run().await;
     tracing::warn!(peer, %error, "a connection cannot be written to");
     session.stop(Some("channel_closed".to_owned()));
 }

@@ -1,6 +1,7 @@
 //! The connections that applications hand over, as transports.
 
 use super::NetworkStream;
+use crate::link::origin::Origin;
 use crate::transport::{StreamTransport, TcpTransport, TlsTransport, Transport, TransportKind};
 
 impl NetworkStream {
@@ -15,6 +16,14 @@ impl NetworkStream {
                 Box::new(StreamTransport::from_halves(reader, writer, peer_label, local_label))
             }
             Self::Transport(transport) => transport,
+        }
+    }
+
+    /// What is known of it before its session begins.
+    pub(crate) fn origin(&self) -> Origin {
+        match self {
+            Self::Transport(transport) => transport.origin(),
+            _ => Origin::default(),
         }
     }
 

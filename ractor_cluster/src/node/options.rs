@@ -1,10 +1,16 @@
 //! Telling a node server of links and peers.
 
-use ractor::{Actor, ActorRef};
+use std::time::Duration;
 
-use super::{NodeServer, NodeServerMessage};
+use ractor::{Actor, ActorId, ActorRef, ActorStatus};
+
+use super::{NodeServer, NodeServerMessage, NodeServerState, NodeSessionMessage};
 use crate::link::directory;
 use crate::link::options::LinkOptions;
+use crate::peers::identities;
+
+/// How long the sessions of a server may take to end with it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl NodeServer {
     /// Listens, and links itself to peers of the fork, as `options` say. Without it, as the default
@@ -20,7 +26,42 @@ impl NodeServer {
         directory::register(myself, self.links.clone(), self.max_inbound_frame_size);
     }
 
-    pub(super) fn close(&self, myself: &ActorRef<NodeServerMessage>) {
+    pub(super) fn sessions(state: &NodeServerState) -> Vec<ActorRef<NodeSessionMessage>> {
+        state.node_sessions.values().map(|it| it.actor.clone()).collect()
+    }
+
+    /// Ends the sessions in order, so that peers are told, and with them the server.
+    pub(super) async fn close(
+        &self,
+        myself: &ActorRef<NodeServerMessage>,
+        sessions: Vec<ActorRef<NodeSessionMessage>>,
+    ) {
+        for session in &sessions {
+            session.stop(Some("node_stops".to_owned()));
+        }
+        let all = async {
+            for session in &sessions {
+                // Without a timeout it does not fail.
+                _ = session.wait(None).await;
+            }
+        };
+        if ractor::concurrency::timeout(PATIENCE, all).await.is_err() {
+            tracing::debug!("a session did not end in time with its node server");
+        }
         directory::unregister(myself.get_id());
+    }
+
+    /// An authenticated peer has the number from here on that its name had before.
+    pub(super) fn identify(state: &mut NodeServerState, session: ActorId) {
+        let own = state.this_node_name.name.as_str();
+        if let Some(entry) = state.node_sessions.get_mut(&session) {
+            if let Some(peer) = &entry.peer_name {
+                entry.node_id = identities::take(own, &peer.name, session, entry.node_id);
+                // It may have ended without it.
+                if entry.actor.get_status() >= ActorStatus::Stopping {
+                    identities::release(session, false);
+                }
+            }
+        }
     }
 }

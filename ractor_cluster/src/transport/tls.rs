@@ -10,7 +10,8 @@ use tokio_rustls::{client, server, TlsAcceptor, TlsConnector, TlsStream};
 
 use super::frames::{FrameReader, FrameWriter};
 use super::tcp::Ends;
-use super::{FrameSink, FrameStream, Transport, TransportKind};
+use super::{FrameSink, FrameStream, Origin, Transport, TransportKind};
+use crate::link::dial::Route;
 
 /// A TLS connection over TCP, of either side.
 ///
@@ -19,6 +20,27 @@ use super::{FrameSink, FrameStream, Transport, TransportKind};
 pub struct TlsTransport {
     stream: TlsStream<TcpStream>,
     ends: Ends,
+    route: Option<TlsRoute>,
+}
+
+/// How a connection can be made again.
+#[derive(Clone)]
+pub(crate) struct TlsRoute {
+    address: SocketAddr,
+    name: ServerName<'static>,
+    connector: TlsConnector,
+}
+
+impl TlsRoute {
+    pub(crate) async fn connect(&self) -> io::Result<TlsTransport> {
+        TlsTransport::connect(self.address, self.name.clone(), &self.connector).await
+    }
+}
+
+impl fmt::Debug for TlsRoute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tls://{} as {:?}", self.address, self.name)
+    }
 }
 
 impl TlsTransport {
@@ -33,10 +55,23 @@ impl TlsTransport {
         name: ServerName<'static>,
         connector: &TlsConnector,
     ) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+        Self::negotiate(TcpStream::connect(address).await?, name, connector).await
+    }
+
+    /// Does the client's part of the handshake on an open connection. There is no timeout.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn negotiate(
+        stream: TcpStream,
+        name: ServerName<'static>,
+        connector: &TlsConnector,
+    ) -> io::Result<Self> {
         let ends = Ends::prepare(&stream);
-        let stream = connector.connect(name, stream).await?;
-        Ok(Self { stream: TlsStream::Client(stream), ends })
+        let stream = connector.connect(name.clone(), stream).await?;
+        let route =
+            ends.peer.map(|address| TlsRoute { address, name, connector: connector.clone() });
+        Ok(Self { stream: TlsStream::Client(stream), ends, route })
     }
 
     /// Does the server's part of the handshake on an accepted connection. There is no timeout.
@@ -47,21 +82,21 @@ impl TlsTransport {
     pub async fn accept(stream: TcpStream, acceptor: &TlsAcceptor) -> io::Result<Self> {
         let ends = Ends::prepare(&stream);
         let stream = acceptor.accept(stream).await?;
-        Ok(Self { stream: TlsStream::Server(stream), ends })
+        Ok(Self { stream: TlsStream::Server(stream), ends, route: None })
     }
 
     /// Takes a connection of which this is the client.
     #[must_use]
     pub fn client(stream: client::TlsStream<TcpStream>) -> Self {
         let ends = Ends::prepare(stream.get_ref().0);
-        Self { stream: TlsStream::Client(stream), ends }
+        Self { stream: TlsStream::Client(stream), ends, route: None }
     }
 
     /// Takes a connection of which this is the server.
     #[must_use]
     pub fn server(stream: server::TlsStream<TcpStream>) -> Self {
         let ends = Ends::prepare(stream.get_ref().0);
-        Self { stream: TlsStream::Server(stream), ends }
+        Self { stream: TlsStream::Server(stream), ends, route: None }
     }
 
     /// The address of the peer, unless the connection is gone already.
@@ -88,6 +123,11 @@ impl Transport for TlsTransport {
 
     fn local(&self) -> String {
         Ends::label(self.ends.local)
+    }
+
+    fn origin(&self) -> Origin {
+        let route = self.route.clone().map(|route| Route::Tls(Box::new(route)));
+        route.map_or_else(Origin::default, Origin::by)
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

@@ -8,13 +8,14 @@ mod probe;
 use std::fmt;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::net::unix::UCred;
 use tokio::net::UnixStream;
 
 use super::frames::{FrameReader, FrameWriter};
-use super::{FrameSink, FrameStream, Transport, TransportKind};
+use super::{FrameSink, FrameStream, Origin, Transport, TransportKind};
+use crate::link::dial::Route;
 
 pub use error::{FolderProblem, UnixConnectError, UnixListenError};
 pub use folder::runtime_folder;
@@ -52,6 +53,8 @@ pub struct UnixSocketTransport {
     stream: UnixStream,
     local: String,
     peer: String,
+    /// Where it was connected to.
+    connected: Option<PathBuf>,
 }
 
 impl UnixSocketTransport {
@@ -79,7 +82,8 @@ impl UnixSocketTransport {
         if peer.uid() != user() {
             return Err(UnixConnectError::Impostor { path: path.to_owned(), user: peer.uid() });
         }
-        Ok(Self { stream, local: process_label(None), peer: path.display().to_string() })
+        let (local, label) = (process_label(None), path.display().to_string());
+        Ok(Self { stream, local, peer: label, connected: Some(path.to_owned()) })
     }
 
     /// Takes a connection as it is. Whether the peer may be trusted is for the caller to know.
@@ -88,12 +92,13 @@ impl UnixSocketTransport {
     /// When the system does not tell who the peer is.
     pub fn new(stream: UnixStream) -> io::Result<Self> {
         let peer = process_label(Some(stream.peer_cred()?));
-        Ok(Self { stream, local: process_label(None), peer })
+        Ok(Self { stream, local: process_label(None), peer, connected: None })
     }
 
     /// A connection that was made to the listener at `path` by `peer`.
     fn accepted(stream: UnixStream, path: &Path, peer: UCred) -> Self {
-        Self { stream, local: path.display().to_string(), peer: process_label(Some(peer)) }
+        let (local, peer) = (path.display().to_string(), process_label(Some(peer)));
+        Self { stream, local, peer, connected: None }
     }
 }
 
@@ -108,6 +113,10 @@ impl Transport for UnixSocketTransport {
 
     fn local(&self) -> String {
         self.local.clone()
+    }
+
+    fn origin(&self) -> Origin {
+        self.connected.clone().map(Route::Unix).map_or_else(Origin::default, Origin::by)
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

@@ -87,6 +87,15 @@ impl Node {
         .await
     }
 
+    /// How many sessions got this far, of those that were told of and not waited for.
+    pub fn passed(&mut self, stage: Stage) -> usize {
+        let mut passed = 0;
+        while let Ok(event) = self.events.try_recv() {
+            passed += usize::from(event.stage == stage);
+        }
+        passed
+    }
+
     /// Ends it, with its sessions, its listeners, and the proxies of its peers' actors.
     pub async fn stop(self) {
         self.server.stop(None);
@@ -129,6 +138,10 @@ impl Subscription {
 }
 
 impl NodeEventSubscription for Subscription {
+    fn never_blocks(&self) -> bool {
+        true
+    }
+
     fn node_session_opened(&self, session: NodeServerSessionInformation) {
         self.tell(Stage::Opened, session);
     }

@@ -102,11 +102,16 @@ impl Client {
 
     /// Sends a frame; a node that has had enough of us takes none.
     pub async fn try_send(&mut self, frame: impl Into<Network>) -> io::Result<()> {
+        self.send_bytes(&Self::encoded(frame)).await
+    }
+
+    /// A frame with its length.
+    pub fn encoded(frame: impl Into<Network>) -> Vec<u8> {
         let frame = frame.into();
         let frame = message::encode(&frame).unwrap_or_else(|| frame.encode_to_vec());
         let mut bytes = (frame.len() as u64).to_be_bytes().to_vec();
         bytes.extend(frame);
-        self.send_bytes(&bytes).await
+        bytes
     }
 
     pub async fn send(&mut self, frame: impl Into<Network>) {
@@ -343,9 +348,14 @@ impl Client {
         let call = Call { to, what, tag: ANSWER_TAG, timeout_ms: None, variant };
         let envelope = self.envelope(NodeBody::Call(call));
         self.send(Frame::Envelope(envelope)).await;
+        self.reply(ANSWER_TAG).await
+    }
+
+    /// The answer to the call with this tag.
+    pub async fn reply(&mut self, tag: u64) -> Vec<u8> {
         self.enveloped(|body| match body {
             Enveloped::Node(node) => match node.body {
-                Some(NodeBody::Reply(reply)) if reply.tag == ANSWER_TAG => Some(reply.what),
+                Some(NodeBody::Reply(reply)) if reply.tag == tag => Some(reply.what),
                 _ => None,
             },
             _ => None,

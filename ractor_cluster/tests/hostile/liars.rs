@@ -214,7 +214,7 @@ impl Socket {
                 listener = Some(UnixListener::bind(&path).expect("it is free"));
             }
             Self::AnotherNode => return (node.to_owned(), None),
-            Self::TooLong => return (format!("/{}", "x".repeat(5000)), None),
+            Self::TooLong => return (format!("/{}", "x".repeat(1000)), None),
             Self::NoPath => return ("\0/socket\nERROR a line of the peer's own".to_owned(), None),
         }
         (text, listener)

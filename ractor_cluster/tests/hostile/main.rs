@@ -6,10 +6,12 @@ mod common;
 
 mod bytes;
 mod client;
+mod excess;
 mod greetings;
 mod liars;
 mod logs;
 mod message;
 mod scene;
+mod silence;
 mod stalls;
 mod wire;

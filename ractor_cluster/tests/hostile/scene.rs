@@ -76,12 +76,17 @@ pub struct Scene {
 
 impl Scene {
     pub async fn start(name: &str) -> Self {
-        Self::with(name, LinkOptions::default()).await
+        Self::with(name, Self::options()).await
     }
 
     /// A node that waits so long for each part of a handshake.
     pub async fn patient(name: &str, timeout: Duration) -> Self {
-        Self::with(name, LinkOptions::default().with_handshake_timeout(timeout)).await
+        Self::with(name, Self::options().with_handshake_timeout(timeout)).await
+    }
+
+    /// Of a node that waits for none of the clients to come back, which never do.
+    fn options() -> LinkOptions {
+        LinkOptions::default().with_reconnect_grace(Duration::ZERO)
     }
 
     /// A node with these options, beside its listeners.

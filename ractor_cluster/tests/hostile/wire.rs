@@ -152,16 +152,32 @@ pub struct CallReply {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Control {
-    #[prost(oneof = "ControlBody", tags = "5, 9")]
+    #[prost(oneof = "ControlBody", tags = "1, 2, 5, 9")]
     pub body: Option<ControlBody>,
 }
 
 #[derive(Clone, PartialEq, Oneof)]
 pub enum ControlBody {
+    #[prost(message, tag = "1")]
+    Spawn(Spawn),
+    #[prost(message, tag = "2")]
+    Terminate(Terminate),
     #[prost(message, tag = "5")]
     PgJoin(PgJoin),
     #[prost(message, tag = "9")]
     Ready(Ready),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Spawn {
+    #[prost(message, repeated, tag = "1")]
+    pub actors: Vec<Actor>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Terminate {
+    #[prost(uint64, repeated, tag = "1")]
+    pub ids: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -4,6 +4,8 @@
 //! The test binary is the node as well, so that the tests need no other program: started with the
 //! argument `node` it does what its standard input says.
 
+#[cfg(unix)]
+mod failures;
 #[cfg(target_os = "linux")]
 mod namespaces;
 mod node;
@@ -32,27 +34,64 @@ fn main() -> ExitCode {
     ];
     let mut trials: Vec<_> =
         tests.map(|(name, test)| Trial::test(name, test)).into_iter().collect();
+    #[cfg(unix)]
+    trials.extend(of_failures());
     trials.extend(of_namespaces());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Those that kill and suspend processes.
+#[cfg(unix)]
+fn of_failures() -> Vec<Trial> {
+    let tests: [(&str, Test); 6] = [
+        ("a_killed_peer_fails_its_calls", failures::a_killed_peer_fails_its_calls),
+        ("a_peer_that_leaves_is_not_waited_for", failures::a_peer_that_leaves_is_not_waited_for),
+        ("a_session_survives_its_last_link", failures::a_session_survives_its_last_link),
+        (
+            "a_suspended_peer_is_found_and_recovers",
+            failures::a_suspended_peer_is_found_and_recovers,
+        ),
+        ("a_peer_that_comes_back_has_its_number", failures::a_peer_that_comes_back_has_its_number),
+        ("a_waiting_session_gives_way", failures::a_waiting_session_gives_way),
+    ];
+    tests.map(|(name, test)| Trial::test(name, test)).into_iter().collect()
 }
 
 /// Those that need network namespaces, which not everybody may make.
 #[cfg(target_os = "linux")]
 fn of_namespaces() -> Vec<Trial> {
-    let tests: [(&str, Test); 3] = [
+    let tests: [(&str, Test); 5] = [
         ("nodes_of_two_networks_stay_on_tcp", namespaces::nodes_of_two_networks_stay_on_tcp),
         (
             "a_node_of_another_network_is_not_local",
             namespaces::a_node_of_another_network_is_not_local,
         ),
         ("a_session_outlives_a_cut_wire", namespaces::a_session_outlives_a_cut_wire),
+        (
+            "a_partition_that_heals_in_time_loses_nothing",
+            namespaces::a_partition_that_heals_in_time_loses_nothing,
+        ),
+        (
+            "a_partition_that_lasts_ends_the_session",
+            namespaces::a_partition_that_lasts_ends_the_session,
+        ),
     ];
     let missing = namespaces::missing();
     if let Some(reason) = &missing {
         eprintln!("skipped: the tests with network namespaces cannot run here: {reason}");
     }
     let trial = |(name, test)| Trial::test(name, test).with_ignored_flag(missing.is_some());
-    tests.map(trial).into_iter().collect()
+    let mut trials: Vec<_> = tests.map(trial).into_iter().collect();
+    let missing = missing.is_none().then(namespaces::spoiling_is_missing).flatten();
+    if let Some(reason) = &missing {
+        eprintln!("skipped: the test with a bad wire cannot run here: {reason}");
+    }
+    let bad_wire = Trial::test(
+        "a_wire_that_delays_loses_and_reorders_is_no_reason",
+        namespaces::a_wire_that_delays_loses_and_reorders_is_no_reason,
+    );
+    trials.push(bad_wire.with_ignored_flag(missing.is_some()));
+    trials
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use libtest_mimic::Failed;
 
@@ -34,6 +35,13 @@ impl Namespace {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name]).arg(std::env::current_exe()?);
         Node::start_by(command, name, options, self.address)
+    }
+
+    /// Has the wire delay, lose and reorder what goes out by this end.
+    fn spoil_wire(&self) -> Result<(), Failed> {
+        let words = ["netns", "exec", self.name.as_str(), "tc", "qdisc", "add", "dev", "wire"];
+        let netem = ["root", "netem", "delay", "5ms", "4ms", "loss", "5%", "reorder", "25%"];
+        ip(&[&words[..], &netem[..]].concat())
     }
 
     /// Cuts the wire at this end, or mends it.
@@ -110,6 +118,12 @@ fn ip(words: &[&str]) -> Result<(), Failed> {
     }
 }
 
+/// Why a wire cannot be spoilt here, if so.
+pub fn spoiling_is_missing() -> Option<String> {
+    let failed = Namespaces::make().and_then(|namespaces| namespaces.0[0].spoil_wire()).err()?;
+    Some(failed.message().unwrap_or("the reason is not known").to_owned())
+}
+
 /// They have the same files and the same boot id, and each could open the other's socket.
 pub fn nodes_of_two_networks_stay_on_tcp() -> Result<(), Failed> {
     let namespaces = Namespaces::make()?;
@@ -171,5 +185,100 @@ pub fn a_session_outlives_a_cut_wire() -> Result<(), Failed> {
     }
     assert_eq!(second.ask("id first")?, session);
     assert_eq!(second.ask("call readers")?, sent.to_string());
+    Ok(())
+}
+
+/// Short for a test, and long enough for a process that waits for its turn on a machine that is busy.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// Longer than any test.
+const LONG: Duration = Duration::from_secs(600);
+
+/// A wire is cut for longer than either end takes for life: both wait, and go on when it is mended.
+pub fn a_partition_that_heals_in_time_loses_nothing() -> Result<(), Failed> {
+    let namespaces = Namespaces::make()?;
+    let Namespaces([here, there]) = &namespaces;
+    let options = Options::default().silence(SILENCE).grace(LONG);
+    let mut first = here.start("first", options)?;
+    let mut second = there.start("second", options)?;
+    second.ask(&format!("connect {}", first.address))?;
+    for (node, peer) in [(&mut first, "second"), (&mut second, "first")] {
+        node.ask(&format!("await {peer} remote tcp"))?;
+        node.ask("spawn readers adaptive")?;
+    }
+    first.ask("members readers 1")?;
+    second.ask("members readers 1")?;
+    let session = second.ask("id first")?;
+    for (round, end) in [(0_u64, here), (1, there)] {
+        end.set_wire("down")?;
+        let (from, to) = (round * 2000 + 1, round * 2000 + 1000);
+        first.ask(&format!("cast readers {from} {to}"))?;
+        second.ask(&format!("cast readers {from} {to}"))?;
+        for node in [&mut first, &mut second] {
+            node.ask(&format!("happened suspended {}", round + 1))?;
+        }
+        let (from, to) = (to + 1, to + 1000);
+        first.ask(&format!("cast readers {from} {to}"))?;
+        second.ask(&format!("cast readers {from} {to}"))?;
+        end.set_wire("up")?;
+        for node in [&mut first, &mut second] {
+            node.ask(&format!("happened resumed {}", round + 1))?;
+            let received = node.ask(&format!("received readers {to}"))?;
+            assert_eq!(received, format!("{to} in order"));
+        }
+    }
+    assert_eq!(second.ask("id first")?, session);
+    Ok(())
+}
+
+/// It is cut for good: the session ends, says what was not acknowledged, and the next one is a new one under
+/// the same number.
+pub fn a_partition_that_lasts_ends_the_session() -> Result<(), Failed> {
+    let namespaces = Namespaces::make()?;
+    let Namespaces([here, there]) = &namespaces;
+    let options = Options::default().silence(SILENCE).grace(Duration::from_millis(100));
+    let mut first = here.start("first", options)?;
+    let mut second = there.start("second", options)?;
+    second.ask(&format!("connect {}", first.address))?;
+    second.ask("await first remote tcp")?;
+    first.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    second.ask("watch readers")?;
+    let id = second.ask("id first")?;
+    here.set_wire("down")?;
+    second.ask("cast readers 1 100")?;
+    second.ask("happened gone 1")?;
+    first.ask("happened gone 1")?;
+    assert_eq!(second.ask("lost")?, "100");
+    let reason = second.ask("reason")?;
+    assert!(reason.starts_with("peer gone: first@localhost: nothing came from it"), "{reason}");
+    here.set_wire("up")?;
+    second.ask(&format!("reach {}", first.address))?;
+    second.ask("await first remote tcp")?;
+    second.ask("members readers 1")?;
+    assert_eq!(second.ask("id first")?, id);
+    // Nothing of the old session came by the new one.
+    second.ask("cast readers 1 10")?;
+    assert_eq!(first.ask("received readers 10")?, "10 in order");
+    Ok(())
+}
+
+/// A bad wire is not a dead one.
+pub fn a_wire_that_delays_loses_and_reorders_is_no_reason() -> Result<(), Failed> {
+    let namespaces = Namespaces::make()?;
+    let Namespaces([here, there]) = &namespaces;
+    here.spoil_wire()?;
+    there.spoil_wire()?;
+    let mut first = here.start("first", Options::default())?;
+    let mut second = there.start("second", Options::default())?;
+    second.ask(&format!("connect {}", first.address))?;
+    second.ask("await first remote tcp")?;
+    first.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    let session = second.ask("id first")?;
+    second.ask("cast readers 1 20000")?;
+    assert_eq!(first.ask("received readers 20000")?, "20000 in order");
+    assert_eq!(second.ask("call readers")?, "20000");
+    assert_eq!(second.ask("id first")?, session);
     Ok(())
 }

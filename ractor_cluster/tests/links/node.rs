@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use ractor::actor::actor_config::{ActorConfig, TransportPreference};
 use ractor::errors::UndeliveredReason;
-use ractor::{call_t, pg, Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef};
-use ractor::{MessagingErr, RpcReplyPort};
+use ractor::{call, call_t, pg, Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef};
+use ractor::{MessagingErr, RpcReplyPort, SupervisionEvent};
 use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy, UnixListening};
 use ractor_cluster::node::{NodeConnectionMode, NodeServerSessionInformation};
-use ractor_cluster::peers::{self, Locality, PeerInfo};
+use ractor_cluster::peers::{self, Locality, PeerEvent, PeerInfo};
 use ractor_cluster::transport::TransportKind;
 use ractor_cluster::{
     client_connect, NodeEventSubscription, NodeServer, NodeServerMessage, RactorClusterMessage,
@@ -39,23 +39,30 @@ enum Note {
     Number(u64),
     #[rpc]
     HowMany(RpcReplyPort<u64>),
+    /// Is kept, and not answered.
+    #[rpc]
+    Never(RpcReplyPort<u64>),
 }
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Recorder {
     type Msg = Note;
-    type State = ();
+    type State = Vec<RpcReplyPort<u64>>;
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<Note>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
+    async fn pre_start(
+        &self,
+        _: ActorRef<Note>,
+        (): (),
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok(Vec::new())
     }
 
     async fn handle(
         &self,
         _: ActorRef<Note>,
         note: Note,
-        (): &mut (),
+        unanswered: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match note {
             Note::Number(number) => self.0.send_modify(|record| {
@@ -63,6 +70,7 @@ impl Actor for Recorder {
                 record.in_order &= record.count == number;
             }),
             Note::HowMany(reply) => reply.send(self.0.borrow().count)?,
+            Note::Never(reply) => unanswered.push(reply),
         }
         Ok(())
     }
@@ -71,6 +79,54 @@ impl Actor for Recorder {
 struct Running {
     server: ActorRef<NodeServerMessage>,
     records: HashMap<String, watch::Receiver<Record>>,
+    /// How many events each kind there were, since the start.
+    events: watch::Receiver<Vec<PeerEvent>>,
+    /// Calls that nobody answers, and how they ended.
+    calls: Vec<tokio::task::JoinHandle<String>>,
+    /// Why watched proxies stopped.
+    reasons: mpsc::UnboundedReceiver<String>,
+    witness: ActorRef<Nothing>,
+}
+
+/// Learns why proxies stop.
+struct Witness(mpsc::UnboundedSender<String>);
+
+#[derive(ractor_cluster::RactorMessage)]
+struct Nothing;
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Witness {
+    type Msg = Nothing;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Nothing>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Nothing>,
+        event: SupervisionEvent,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorTerminated(_, _, reason) = event {
+            _ = self.0.send(reason.unwrap_or_default());
+        }
+        Ok(())
+    }
+}
+
+/// Keeps what happened to peers.
+fn keep_events() -> watch::Receiver<Vec<PeerEvent>> {
+    let mut events = peers::events();
+    let (sender, kept) = watch::channel(Vec::new());
+    tokio::spawn(async move {
+        while let Ok(event) = events.recv().await {
+            sender.send_modify(|kept| kept.push(event));
+        }
+    });
+    kept
 }
 
 /// Runs until standard input ends.
@@ -91,8 +147,8 @@ pub fn run() -> ExitCode {
 
 async fn serve() -> Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(2).collect();
-    let [name, location, unix, address] = words.as_slice() else {
-        return Err("four words".into());
+    let [name, location, unix, address, silence, grace] = words.as_slice() else {
+        return Err("six words".into());
     };
     let location = match location.as_str() {
         "local" => Location::Local,
@@ -105,6 +161,12 @@ async fn serve() -> Result<(), Failure> {
         .with_peer(Peer::named("second"), policy);
     if unix == "no-unix" {
         options = options.with_unix(UnixListening::Off);
+    }
+    if silence != "-" {
+        options = options.with_silence_timeout(Duration::from_millis(silence.parse()?));
+    }
+    if grace != "-" {
+        options = options.with_reconnect_grace(Duration::from_millis(grace.parse()?));
     }
     let server = NodeServer::new(
         0,
@@ -122,7 +184,11 @@ async fn serve() -> Result<(), Failure> {
         .find(|it| it.kind == TransportKind::Tcp)
         .ok_or("it does not listen")?;
     println!("ok {}", tcp.address);
-    let mut running = Running { server, records: HashMap::new() };
+    let (sender, reasons) = mpsc::unbounded_channel();
+    let (witness, _) = Actor::spawn(None, Witness(sender), ()).await?;
+    let events = keep_events();
+    let (records, calls) = (HashMap::new(), Vec::new());
+    let mut running = Running { server, records, events, calls, reasons, witness };
     let mut lines = lines();
     while let Some(line) = lines.recv().await {
         match tokio::time::timeout(PATIENCE, running.obey(&line)).await {
@@ -154,6 +220,13 @@ impl Running {
         match words.as_slice() {
             ["connect", address] => {
                 client_connect(&self.server, *address).await?;
+                Ok(String::new())
+            }
+            // As soon as there is a way.
+            ["reach", address] => {
+                while client_connect(&self.server, *address).await.is_err() {
+                    tokio::task::yield_now().await;
+                }
                 Ok(String::new())
             }
             ["refused", address] => {
@@ -254,6 +327,70 @@ impl Running {
                 Ok(format!("{by_value} {by_arc}"))
             }
             ["call", group] => Ok(call_t!(recorder(group)?, Note::HowMany, 10_000)?.to_string()),
+            // Calls that nobody answers, and casts without end, until the actor is gone.
+            ["load", group] => {
+                let member = recorder(group)?;
+                for _ in 0..8 {
+                    let member = member.clone();
+                    self.calls.push(tokio::spawn(async move {
+                        match call!(member, Note::Never) {
+                            Ok(_) => "answered".to_owned(),
+                            Err(error) => format!("failed: {error}"),
+                        }
+                    }));
+                }
+                let (sender, casting) = watch::channel(0);
+                tokio::spawn(async move {
+                    for number in 1.. {
+                        if member.cast(Note::Number(number)).is_err() {
+                            return;
+                        }
+                        sender.send_replace(number);
+                        tokio::task::yield_now().await;
+                    }
+                });
+                let mut casting = casting;
+                casting.wait_for(|sent| *sent >= 1000).await?;
+                Ok(String::new())
+            }
+            // What has become of the calls.
+            ["calls"] => {
+                let mut ends = Vec::new();
+                for call in self.calls.drain(..) {
+                    ends.push(call.await?);
+                }
+                let failed = ends.iter().filter(|end| end.starts_with("failed")).count();
+                Ok(format!("{failed} of {} failed", ends.len()))
+            }
+            ["watch", group] => {
+                members(group).pop().ok_or("no member")?.link(self.witness.get_cell());
+                Ok(String::new())
+            }
+            ["reason"] => Ok(self.reasons.recv().await.ok_or("no witness")?),
+            // Waits until something has happened so many times since the start.
+            ["happened", what, times] => {
+                let times: usize = times.parse()?;
+                let is_it = |event: &&PeerEvent| {
+                    matches!(
+                        (*what, event),
+                        ("suspended", PeerEvent::Suspended { .. })
+                            | ("resumed", PeerEvent::Resumed { .. })
+                            | ("gone", PeerEvent::Gone { .. })
+                    )
+                };
+                let count = |events: &Vec<PeerEvent>| events.iter().filter(is_it).count();
+                self.events.wait_for(|events| count(events) >= times).await?;
+                Ok(String::new())
+            }
+            // How many messages the last session that ended had not acknowledged.
+            ["lost"] => {
+                let events = self.events.borrow();
+                let lost = events.iter().rev().find_map(|event| match event {
+                    PeerEvent::Gone { unacknowledged, .. } => *unacknowledged,
+                    _ => None,
+                });
+                Ok(lost.ok_or("nobody is gone")?.to_string())
+            }
             ["received", group, count] => {
                 let count: u64 = count.parse()?;
                 let record = self.records.get_mut(*group).ok_or("no such recorder")?;

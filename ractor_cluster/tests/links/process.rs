@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use libtest_mimic::Failed;
 
@@ -10,11 +11,13 @@ use libtest_mimic::Failed;
 pub struct Options {
     location: &'static str,
     unix: bool,
+    silence: Option<Duration>,
+    grace: Option<Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { location: "auto", unix: true }
+        Self { location: "auto", unix: true, silence: None, grace: None }
     }
 }
 
@@ -27,6 +30,23 @@ impl Options {
     /// Whether it listens at a Unix socket.
     pub fn unix(self, unix: bool) -> Self {
         Self { unix, ..self }
+    }
+
+    /// After which silence it closes its links.
+    pub fn silence(self, silence: Duration) -> Self {
+        Self { silence: Some(silence), ..self }
+    }
+
+    /// How long it waits for a link to come back.
+    pub fn grace(self, grace: Duration) -> Self {
+        Self { grace: Some(grace), ..self }
+    }
+
+    /// For its command line; `-` is what a node has by itself.
+    fn words(self) -> [String; 2] {
+        let millis = |time: Option<Duration>| time.map(|time| time.as_millis().to_string());
+        [millis(self.silence), millis(self.grace)]
+            .map(|word| word.unwrap_or_else(|| "-".to_owned()))
     }
 }
 
@@ -55,6 +75,7 @@ impl Node {
         let unix = if options.unix { "unix" } else { "no-unix" };
         let mut child = command
             .args(["node", name, options.location, unix, address])
+            .args(options.words())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -70,6 +91,28 @@ impl Node {
         let input = self.input.as_mut().expect("it is taken when the node is dropped");
         writeln!(input, "{command}")?;
         self.answer(command)
+    }
+
+    /// Has it end in order.
+    pub fn leave(&mut self) -> Result<(), Failed> {
+        drop(self.input.take());
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Kills it, as a machine does that runs out of memory.
+    pub fn kill(&mut self) -> Result<(), Failed> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Suspends it, or lets it go on.
+    #[cfg(unix)]
+    pub fn signal(&self, signal: rustix::process::Signal) -> Result<(), Failed> {
+        let pid = i32::try_from(self.child.id())?;
+        let pid = rustix::process::Pid::from_raw(pid).ok_or("it has no process id")?;
+        Ok(rustix::process::kill_process(pid, signal)?)
     }
 
     fn answer(&mut self, command: &str) -> Result<String, Failed> {

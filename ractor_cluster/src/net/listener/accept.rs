@@ -7,7 +7,7 @@ use std::time::Duration;
 use prost::Message as _;
 use ractor::ActorRef;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -15,6 +15,7 @@ use crate::link::attach;
 use crate::link::directory::Server;
 use crate::link::halves::Halves;
 use crate::link::options::LinkOptions;
+use crate::link::origin::Admission;
 use crate::net::NetworkStream;
 use crate::node::{NodeServerMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
 use crate::protocol::meta::network_message::Message;
@@ -94,6 +95,7 @@ impl Acceptor {
 pub(super) struct Door {
     node_server: ActorRef<NodeServerMessage>,
     max_frame: u64,
+    first_frame: u64,
     timeout: Duration,
     handshakes: Arc<Semaphore>,
 }
@@ -102,16 +104,20 @@ impl Door {
     pub(super) fn new(node_server: ActorRef<NodeServerMessage>, server: Option<&Server>) -> Self {
         let defaults = LinkOptions::default();
         let options = server.map_or(&defaults, |server| &server.options);
+        let max_frame = server.map_or(DEFAULT_MAX_INBOUND_FRAME_SIZE, |server| server.max_frame);
+        let own = || Arc::new(Semaphore::new(options.max_handshakes.max(1)));
         Self {
             node_server,
-            max_frame: server.map_or(DEFAULT_MAX_INBOUND_FRAME_SIZE, |server| server.max_frame),
+            max_frame,
+            first_frame: options.limits.first_frame.min(max_frame),
             timeout: options.handshake_timeout,
-            handshakes: Arc::new(Semaphore::new(options.max_handshakes.max(1))),
+            handshakes: server.map_or_else(own, |server| server.handshakes.clone()),
         }
     }
 
-    /// Takes a connection to its first frame, and to where that belongs.
-    async fn enter(&self, incoming: Incoming) {
+    /// Takes a connection to its first frame, and to where that belongs. A session keeps its place among those that
+    /// are not authenticated until it is.
+    async fn enter(&self, incoming: Incoming, place: OwnedSemaphorePermit) {
         let peer = match &incoming {
             Incoming::Transport(transport) => format!("{transport:?}"),
             Incoming::Tls(stream, _) => match stream.peer_addr() {
@@ -119,7 +125,7 @@ impl Door {
                 Err(error) => format!("tls link ({error})"),
             },
         };
-        match tokio::time::timeout(self.timeout, self.first_frame(incoming)).await {
+        match tokio::time::timeout(self.timeout, self.first_frame(incoming, place)).await {
             Ok(Ok(Entered::Taken)) => {}
             // As those do who look whether somebody listens.
             Ok(Ok(Entered::Left)) => {
@@ -134,7 +140,11 @@ impl Door {
         }
     }
 
-    async fn first_frame(&self, incoming: Incoming) -> io::Result<Entered> {
+    async fn first_frame(
+        &self,
+        incoming: Incoming,
+        place: OwnedSemaphorePermit,
+    ) -> io::Result<Entered> {
         let transport: Box<dyn Transport> = match incoming {
             Incoming::Transport(transport) => transport,
             Incoming::Tls(stream, tls) => match TlsTransport::accept(stream, &tls).await {
@@ -144,7 +154,7 @@ impl Door {
                 accepted => Box::new(accepted?),
             },
         };
-        let mut halves = Halves::of(transport, self.max_frame);
+        let mut halves = Halves::of(transport, self.first_frame);
         let first = halves.stream.frame().await?;
         let Some(TransportMessage::Bytes(frame)) = first else { return Ok(Entered::Left) };
         let message = NetworkMessage::decode(frame.clone()).map_err(|error| {
@@ -152,10 +162,10 @@ impl Door {
         })?;
         if let Some(Message::Mycelium(Frame { body: Some(Body::Attach(attach)) })) = message.message
         {
-            attach::accept(halves, attach).await.map_err(io::Error::other)?;
+            attach::accept(halves, attach, self.max_frame).await.map_err(io::Error::other)?;
             return Ok(Entered::Taken);
         }
-        let halves = halves.unread(TransportMessage::Bytes(frame));
+        let halves = halves.unread(TransportMessage::Bytes(frame), Admission::new(place), self.max_frame);
         let stream = Box::new(NetworkStream::Transport(Box::new(halves)));
         let opened = NodeServerMessage::ConnectionOpened { stream, is_server: true };
         match self.node_server.cast(opened) {
@@ -174,12 +184,9 @@ pub(super) async fn accept(acceptor: Acceptor, door: Arc<Door>) {
             Ok(incoming) => {
                 failing = false;
                 // Not before: a listener that waits for connections would keep others from theirs.
-                let permit = door.handshakes.clone().acquire_owned().await;
+                let Ok(place) = door.handshakes.clone().acquire_owned().await else { return };
                 let door = door.clone();
-                handshakes.spawn(async move {
-                    door.enter(incoming).await;
-                    drop(permit);
-                });
+                handshakes.spawn(async move { door.enter(incoming, place).await });
             }
             Err(error) => {
                 if !failing {

@@ -9,40 +9,60 @@
 //!    their actors, so that these get the right ids; and between two nodes of one process neither
 //!    announces any, since they have the same.
 //! 4. Everything else goes in lanes ([`traffic`](crate::link::traffic)), by whatever link there is.
+//! 5. As long as it lives, the peer is listened to ([`liveness`]), and held to what it may announce
+//!    ([`bounds`]).
+//! 6. When the last link breaks, the session waits for one to come back ([`resume`]). When it ends, the peer
+//!    and all who hold proxies are told ([`farewell`]).
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
-use ractor::{ActorCell, ActorRef};
+use ractor::{ActorCell, ActorId, ActorRef};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{AbortOnDropTask, NodeSession};
 use crate::link::announcer::Announcer;
-use crate::link::dial::{Dialler, Redial, Route};
+use crate::link::dial::{Dialler, Redial, Route, LONGEST_PAUSE};
 use crate::link::directory::{self, Open, Server};
+use crate::link::heard::Heard;
 use crate::link::identity;
 use crate::link::options::{Location, PeerPolicy};
+use crate::link::origin::{Admission, Origin};
 use crate::link::secret::{draw, Role, BYTES};
 use crate::link::proxy::Proxy;
 use crate::link::table::Link;
 use crate::link::traffic::{Bounds, Traffic};
-use crate::net::SessionMessage;
+use crate::link::{Event, LinkEvent};
+use crate::net::{NetworkStream, SessionMessage};
 use crate::node::NodeSessionMessage;
-use crate::peers::{self, LinkInfo};
+use crate::peers::{self, names, LinkInfo};
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{self as wire, Announcement, Hello, Preference};
 use crate::transport::TransportKind;
 
+#[path = "links/bounds.rs"]
+mod bounds;
 #[path = "links/changes.rs"]
 mod changes;
+#[path = "links/farewell.rs"]
+mod farewell;
 #[path = "links/handshake.rs"]
 mod handshake;
+#[path = "links/liveness.rs"]
+mod liveness;
+#[path = "links/resume.rs"]
+mod resume;
 #[path = "links/traffic.rs"]
 mod traffic;
 
+use bounds::Announced;
 use handshake::deadline;
+use liveness::Liveness;
+use resume::Waiting;
 
 /// A session has no use for more links than there are kinds of them; a peer shall not make more.
 const MAX_LINKS: usize = 8;
@@ -84,6 +104,24 @@ struct Active {
     overdue: Option<AbortOnDropTask>,
     /// Why the session ends is in the log.
     explained: bool,
+    /// The session.
+    session: ActorId,
+    /// The place among connections that are not authenticated, of one that a listener took.
+    admission: AssertUnwindSafe<Option<Admission>>,
+    /// The place among the peers that are.
+    place: AssertUnwindSafe<Option<OwnedSemaphorePermit>>,
+    /// How the first link was connected, where its address does not say that.
+    route: AssertUnwindSafe<Option<Route>>,
+    liveness: Liveness,
+    announced: Announced,
+    /// There is no link, and one may come back.
+    waiting: Option<Waiting>,
+    /// The session ends: no link will come back.
+    leaving: bool,
+    /// Why the session ends, for those who hold proxies.
+    why: Option<String>,
+    /// No proxy is left.
+    in_order: bool,
 }
 
 /// A session may be killed, with the node server above it; nobody shall then find it any more.
@@ -91,7 +129,25 @@ impl Drop for Active {
     fn drop(&mut self) {
         let unacknowledged = (self.phase == Phase::Settled).then(|| self.traffic.unacknowledged());
         self.traffic.end();
-        peers::forget(self.traffic.node_id(), unacknowledged);
+        let ended = peers::Ended { session: self.session, in_order: self.in_order };
+        peers::forget(self.traffic.node_id(), ended, unacknowledged);
+    }
+}
+
+/// A session's first connection.
+pub(super) struct Described {
+    ends: (TransportKind, String, String),
+    origin: Origin,
+    heard: Heard,
+}
+
+impl Described {
+    /// From here on it is listened to.
+    pub(super) fn of(stream: NetworkStream) -> (Self, NetworkStream) {
+        let heard = Heard::default();
+        let described = Self { ends: stream.describe(), origin: stream.origin(), heard };
+        let stream = described.heard.listen_to(stream);
+        (described, stream)
     }
 }
 
@@ -99,7 +155,7 @@ impl Links {
     /// Of a session that begins with one connection.
     pub(super) fn begin(
         session: &NodeSession,
-        (kind, peer, local): (TransportKind, String, String),
+        Described { ends: (kind, peer, local), origin, heard }: Described,
         actor: &ActorRef<SessionMessage>,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> Self {
@@ -107,7 +163,7 @@ impl Links {
             return Self(None);
         };
         let options = &server.options;
-        let bounds = Bounds { high: options.replay_window, calls: options.max_calls };
+        let bounds = Bounds { high: options.replay_window, calls: options.max_calls, write_deadline: options.write_deadline };
         let traffic = Traffic::new(session.node_id, bounds);
         let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), pump: None });
         let overdue = Some(deadline(myself, server.options.handshake_timeout));
@@ -127,6 +183,16 @@ impl Links {
             redials: HashMap::new(),
             overdue,
             explained: false,
+            session: myself.get_id(),
+            admission: AssertUnwindSafe(origin.admission),
+            place: AssertUnwindSafe(None),
+            route: AssertUnwindSafe(origin.route),
+            liveness: Liveness::of(heard),
+            announced: Announced::default(),
+            waiting: None,
+            leaving: false,
+            why: None,
+            in_order: false,
         })))
     }
 
@@ -138,21 +204,34 @@ impl Links {
         }
     }
 
-    /// A proxy begins.
-    pub(super) fn gate(&mut self, pid: u64, proxy: ActorCell) {
-        if let Some(active) = self.speaking() {
-            proxy.set_outlet(Arc::new(Proxy::new(active.traffic.clone(), pid)));
-            active.traffic.gate(pid, proxy);
+    /// The peer is authenticated, as far as this end has a say in it.
+    pub(super) fn admit(&mut self) {
+        if let Some(admission) = self.0.as_mut().and_then(|active| active.admission.take()) {
+            admission.admit();
         }
     }
 
-    /// The session ends.
-    pub(super) fn end(
-        &mut self,
-        node_id: crate::NodeId,
-        name: &Option<super::auth_protocol::NameMessage>,
-    ) {
-        let Some(active) = self.0.take() else { return };
+    /// A peer is known by this number, if not by that of its connection.
+    pub(super) fn node_id(&self) -> Option<crate::NodeId> {
+        self.0.as_ref().map(|active| active.traffic.node_id())
+    }
+
+    /// A proxy begins.
+    pub(super) fn gate(&mut self, pid: u64, proxy: ActorCell) {
+        if let Some(active) = self.speaking() {
+            names::add(active.traffic.node_id(), &proxy);
+            proxy.set_outlet(Arc::new(Proxy::new(active.traffic.clone(), pid)));
+            active.traffic.gate(pid, proxy);
+        } else if let Some(active) = &self.0 {
+            names::add(active.traffic.node_id(), &proxy);
+        }
+    }
+
+    /// The session ends; whether no proxy is left.
+    fn end(&mut self, name: &Option<super::auth_protocol::NameMessage>, in_order: bool) {
+        let Some(mut active) = self.0.take() else { return };
+        active.in_order = in_order;
+        let node_id = active.traffic.node_id();
         let lost = active.traffic.unacknowledged();
         let (peer, address) = (name_of(name), active.first.peer.as_str());
         if active.phase == Phase::Greeting && !active.explained {
@@ -239,20 +318,26 @@ impl Active {
         (route.kind() < self.first.kind).then_some(route)
     }
 
-    /// The way to make a link of this kind again, if there is one.
-    fn route_again(&self, kind: TransportKind) -> Option<Route> {
-        match kind {
-            TransportKind::Tcp => Some(Route::Tcp(self.first.peer.parse().ok()?)),
-            _ => self.local_route().filter(|route| route.kind() == kind),
-        }
-    }
-
     /// Goes on trying to have a link of this kind.
     fn redial(&mut self, kind: TransportKind) {
         if let (Some(dialler), Some(route)) = (self.dialler.clone(), self.route_again(kind)) {
-            self.redials.insert(kind, dialler.keep_dialling(route));
+            self.redials.insert(kind, dialler.keep_dialling(route, LONGEST_PAUSE));
         }
     }
+}
+
+/// Tells the session something later, unless the guard is dropped before.
+fn later(
+    myself: &ActorRef<NodeSessionMessage>,
+    after: Duration,
+    event: Event,
+) -> AbortOnDropTask {
+    let myself = myself.clone();
+    AbortOnDropTask::new(ractor::concurrency::spawn(async move {
+        ractor::concurrency::sleep(after).await;
+        // It may have ended.
+        _ = myself.cast(NodeSessionMessage::Link(LinkEvent(event)));
+    }))
 }
 
 fn name_of(name: &Option<super::auth_protocol::NameMessage>) -> &str {

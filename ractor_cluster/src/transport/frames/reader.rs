@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::length::refused;
 use super::{check_length, Turn, HEADER};
+use crate::link::heard::Heard;
 use crate::transport::{FrameStream, TransportMessage};
 
 /// What is read at once where frames are small.
@@ -57,6 +58,8 @@ pub struct FrameReader<R> {
     /// The size of recent frames: that of the largest, less as smaller ones follow.
     recent: usize,
     turn: Turn,
+    /// Is told of what arrives.
+    heard: Option<Heard>,
 }
 
 /// A frame that is read into memory of its own.
@@ -76,6 +79,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             large: None,
             recent: 0,
             turn: Turn::default(),
+            heard: None,
         }
     }
 
@@ -103,7 +107,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             };
             match read {
                 Ok(0) => return Poll::Ready(self.end()),
-                Ok(_) => {}
+                Ok(_) => self.heard.iter().for_each(Heard::note),
                 // TLS says so of a peer that went without a goodbye.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Poll::Ready(self.end());
@@ -241,6 +245,14 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
     ) -> Poll<io::Result<Option<TransportMessage>>> {
         ready!(self.turn.poll(context));
         self.poll_bytes(context).map_ok(|frame| frame.map(TransportMessage::Bytes))
+    }
+
+    fn set_max_frame(&mut self, bytes: u64) {
+        self.max_frame = bytes;
+    }
+
+    fn tell_arrivals(&mut self, heard: &Heard) {
+        self.heard = Some(heard.clone());
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::PoisonError;
 
-use ractor::{ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{
+    ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent,
+};
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};
@@ -22,10 +24,13 @@ impl NodeSession {
         myself: ActorRef<NodeSessionMessage>,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            Event::Up(transport) => {
-                let transport = transport.into_inner().unwrap_or_else(PoisonError::into_inner);
-                self.link_up(state, transport, &myself).await;
+            Event::Up { link, again } => {
+                let transport = link.into_inner().unwrap_or_else(PoisonError::into_inner);
+                self.link_up(state, transport, again, &myself).await;
             }
+            Event::Tick => self.tick(state, &myself),
+            Event::GraceOver => self.give_up(state, "no link came back", &myself),
+            Event::Forgotten => self.give_up(state, "it has ended the session", &myself),
             Event::Settled { unproven } => self.settle(state, unproven, &myself)?,
             Event::Overdue => {
                 let phase = state.links.0.as_ref().map(|active| active.phase);
@@ -64,9 +69,13 @@ impl NodeSession {
         &self,
         state: &mut NodeSessionState,
         transport: Box<dyn Transport>,
+        again: bool,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let Some(active) = state.links.speaking() else { return };
+        if active.leaving {
+            return;
+        }
         if active.traffic.infos().len() >= MAX_LINKS {
             let peer = name_of(&state.name);
             tracing::warn!(node_id = self.node_id, peer, "a link is refused: there are enough");
@@ -74,14 +83,24 @@ impl NodeSession {
         }
         let stream = NetworkStream::Transport(transport);
         let (kind, peer, local) = stream.describe();
+        let stream = active.liveness.heard.listen_to(stream);
         let (max, traffic) = (self.max_inbound_frame_size, active.traffic.clone());
         let spawned = Session::spawn_joined(myself.clone(), stream, max, traffic.clone()).await;
         // Why it did not is logged.
         let Ok(actor) = spawned else { return };
         active.redials.remove(&kind);
+        active.liveness.heard.note();
         traffic.add(Link { kind, peer, local, actor: actor.clone(), pump: None });
         // It has ended, if it cannot be told.
         _ = actor.cast(SessionMessage::Join(traffic));
+        if again {
+            // The peer has lost those of its kind, which may still look alive from here.
+            let lost = active.traffic.links().into_iter().filter(|(of, _)| *of == kind);
+            for (_, link) in lost.filter(|(_, link)| link.get_id() != actor.get_id()) {
+                link.stop(Some("replaced".to_owned()));
+            }
+        }
+        self.resume(state, actor);
         self.publish_news(state);
     }
 
@@ -105,14 +124,28 @@ impl NodeSession {
         };
         let ended = actor.get_id();
         let Some(active) = state.links.0.as_deref_mut() else { return Some(event) };
-        active.traffic.kind_of(ended)?;
-        if active.traffic.infos().len() == 1 {
+        let is_link = active.traffic.kind_of(ended).is_some();
+        if !is_link && matches!(event, SupervisionEvent::ActorTerminated(..)) {
+            self.proxy_ended(state, actor);
+            return None;
+        }
+        if !is_link {
+            return Some(event);
+        }
+        let is_last = active.traffic.infos().len() == 1;
+        if is_last && !active.may_wait(self.is_server) {
+            active.why.get_or_insert_with(|| "its last link broke".to_owned());
             // Upstream ends the session.
             return Some(event);
         }
         let lost = active.traffic.remove(ended)?;
         let peer = name_of(&state.name);
         tracing::warn!(node_id = self.node_id, peer, kind = %lost.kind, "a link broke");
+        if is_last {
+            active.why.get_or_insert_with(|| "its last link broke".to_owned());
+            self.suspend(state, myself);
+            return None;
+        }
         active.redial(lost.kind);
         let other = active.traffic.any();
         if state.is_tcp_actor(ended) {
@@ -124,15 +157,32 @@ impl NodeSession {
         None
     }
 
+    /// A proxy has ended by itself, or because the peer said that its actor did. Unlike upstream, nothing is awaited: behind
+    /// this event wait the messages of all others.
+    fn proxy_ended(&self, state: &mut NodeSessionState, actor: &ActorCell) {
+        let pid = actor.get_id().pid();
+        // Another one may have its number by now.
+        let is_over = |it: &ActorRef<_>| it.get_status() >= ActorStatus::Stopping;
+        if state.remote_actors.get(&pid).is_some_and(is_over) {
+            state.remote_actors.remove(&pid);
+            if let Some(active) = state.links.0.as_deref_mut() {
+                active.forget_proxy(actor);
+            }
+        }
+    }
+
     /// Tells the process what is known of the peer, and what has happened.
     pub(super) fn publish(&self, state: &mut NodeSessionState) {
         let Some(active) = state.links.0.as_deref_mut() else { return };
+        let node_id = active.traffic.node_id();
+        // Where a peer was is where it is, while there is no link that says otherwise.
+        let before = peers::get(node_id).filter(|_| active.traffic.any().is_none());
         peers::publish(PeerInfo {
-            node_id: self.node_id,
+            node_id,
             name: name_of(&state.name).to_owned(),
             number: active.announcement.as_ref().and_then(|it| it.number),
             release: active.announcement.as_ref().map(|it| it.release.clone()),
-            locality: active.traffic.locality(),
+            locality: before.map_or_else(|| active.traffic.locality(), |peer| peer.locality),
             links: active.traffic.infos(),
         });
         for event in active.traffic.take_news() {

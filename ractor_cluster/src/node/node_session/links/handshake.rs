@@ -24,6 +24,10 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
         state: &mut NodeSessionState,
     ) -> bool {
+        let phase = state.links.0.as_ref().map(|active| active.phase);
+        if phase == Some(Phase::Greeting) && !self.is_let_in(state, myself) {
+            return true;
+        }
         let Some(active) = state.links.0.as_deref_mut() else { return false };
         match active.phase {
             Phase::Stock => false,
@@ -88,6 +92,10 @@ impl NodeSession {
     ) {
         let name = name_of(&state.name).to_owned();
         let Some(active) = state.links.speaking() else { return };
+        if let Some(reason) = active.too_long(&announcement) {
+            self.refuse(state, reason, myself);
+            return;
+        }
         let (client, server, end) = match self.is_server {
             true => (&announcement.share, &active.share.to_vec(), Role::Listener),
             false => (&active.share.to_vec(), &announcement.share, Role::Dialler),
@@ -110,7 +118,7 @@ impl NodeSession {
         });
         active.announcement = Some(announcement);
         let session = directory::Session {
-            node_id: self.node_id,
+            node_id: active.traffic.node_id(),
             handler: myself.clone(),
             secret: secret.clone(),
             local: active.may_be_local(),
@@ -186,6 +194,7 @@ impl NodeSession {
         tracing::warn!(node_id = self.node_id, peer, address, reason, "a peer is refused");
         if let Some(active) = &mut state.links.0 {
             active.explained = true;
+            active.end_without_goodbye(reason);
         }
         myself.stop(Some("peer_refused".to_owned()));
     }
@@ -217,7 +226,7 @@ fn look_closer(active: &Active, peer: String, session: ActorRef<NodeSessionMessa
     };
     // Ends by itself: every step of a dial has a deadline.
     drop(ractor::concurrency::spawn(async move {
-        let unproven = match dialler.dial(&route).await {
+        let unproven = match dialler.dial(&route, false).await {
             Ok(link) => {
                 tell(LinkEvent::up(link));
                 None

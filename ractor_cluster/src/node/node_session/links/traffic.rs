@@ -13,7 +13,7 @@ use crate::protocol::control::{ControlMessage, Ready};
 use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{ActorPreference, Frame, Preferences, Settled};
+use crate::protocol::mycelium::{ActorPreference, Frame, Goodbye, Preferences, Settled};
 use crate::protocol::node::NodeMessage;
 use crate::protocol::NetworkMessage;
 
@@ -35,6 +35,7 @@ impl NodeSession {
             return Ok(());
         };
         match body {
+            Body::Goodbye(Goodbye {}) => self.left(state, &myself),
             Body::Announcement(announcement) if active.announcement.is_none() => {
                 self.announced(state, announcement, &myself);
             }
@@ -58,17 +59,15 @@ impl NodeSession {
             Arrived::Nothing => {}
             Arrived::Message(message) => active.traffic.deliver(message),
             Arrived::Control(Enveloped::Control(message)) => {
-                if let Some(Control::Terminate(ended)) = &message.msg {
-                    for pid in &ended.ids {
-                        active.traffic.forget(*pid);
-                    }
-                }
                 self.handle_control(state, message, myself.clone()).await?;
             }
             Arrived::Control(Enveloped::Preferences(Preferences { actors })) => {
                 for actor in actors {
-                    active.traffic.pin_actor(actor.pid, actor.preference());
+                    if active.admits_pin(actor.pid) {
+                        active.traffic.pin_actor(actor.pid, actor.preference());
+                    }
                 }
+                self.tell_limits(state);
             }
             Arrived::Control(Enveloped::Fence(_)) => {}
         }
@@ -79,12 +78,15 @@ impl NodeSession {
     /// The session cannot go on without loss or doubling.
     pub(super) fn break_off(
         &self,
-        state: &NodeSessionState,
+        state: &mut NodeSessionState,
         error: &Broken,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let (peer, address) = (name_of(&state.name), state.links.address());
         tracing::error!(node_id = self.node_id, peer, address, %error, "a session ends");
+        if let Some(active) = &mut state.links.0 {
+            active.end_without_goodbye(&error.to_string());
+        }
         myself.stop(Some("session_broken".to_owned()));
     }
 }

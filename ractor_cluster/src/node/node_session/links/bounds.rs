@@ -1,0 +1,243 @@
+//! What a peer has announced so far, and how much more it may.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use ractor::{ActorCell, ActorRef};
+
+use super::super::{NodeSession, NodeSessionState};
+use super::{name_of, Active};
+use crate::link::limits::{Limit, Limits};
+use crate::node::NodeSessionMessage;
+use crate::peers::{self, identities, names, PeerEvent};
+use crate::protocol::control::control_message::Msg as Control;
+use crate::protocol::control::{self, ControlMessage};
+use crate::protocol::mycelium::Announcement;
+use crate::NodeId;
+
+/// Scope and name.
+type Group = Arc<(String, String)>;
+
+/// What was announced, and which limits it came up against.
+#[derive(Debug, Default)]
+pub(super) struct Announced {
+    /// The groups of each actor.
+    of_actor: HashMap<u64, HashSet<Group>>,
+    /// How many members each group has.
+    groups: HashMap<Group, usize>,
+    memberships: usize,
+    /// The actors that prefer a transport.
+    pins: HashSet<u64>,
+    /// The limits that were told of.
+    told: HashSet<Limit>,
+    /// Those that were not yet.
+    news: Vec<Limit>,
+}
+
+impl Announced {
+    fn reached(&mut self, limit: Limit) -> bool {
+        if self.told.insert(limit) {
+            self.news.push(limit);
+        }
+        false
+    }
+
+    fn fits(&mut self, name: &str, limits: &Limits) -> bool {
+        name.len() <= limits.name_bytes || self.reached(Limit::NameBytes)
+    }
+
+    /// Leaves out the actors that are too many, or called too long.
+    fn admit_actors(
+        &mut self,
+        actors: &mut Vec<control::Actor>,
+        limits: &Limits,
+        present: usize,
+        is_known: impl Fn(u64) -> bool,
+    ) {
+        let mut new = HashSet::new();
+        actors.retain(|actor| {
+            if !actor.name.as_deref().map_or(true, |name| self.fits(name, limits)) {
+                return false;
+            }
+            if is_known(actor.pid) || new.contains(&actor.pid) {
+                return true;
+            }
+            if present + new.len() >= limits.actors {
+                return self.reached(Limit::Actors);
+            }
+            new.insert(actor.pid)
+        });
+    }
+
+    /// Leaves out the members for which there is no room.
+    fn join(&mut self, join: &mut control::PgJoin, limits: &Limits) {
+        let fits = self.fits(&join.group, limits) && self.fits(&join.scope, limits);
+        let group: Group = Arc::new((join.scope.clone(), join.group.clone()));
+        let is_new = !self.groups.contains_key(&group);
+        let has_room = !is_new || self.groups.len() < limits.groups || self.reached(Limit::Groups);
+        if !fits || !has_room {
+            join.actors.clear();
+            return;
+        }
+        join.actors.retain(|actor| {
+            if self.of_actor.get(&actor.pid).is_some_and(|groups| groups.contains(&group)) {
+                return true;
+            }
+            if self.memberships >= limits.memberships {
+                return self.reached(Limit::Memberships);
+            }
+            self.of_actor.entry(actor.pid).or_default().insert(group.clone());
+            *self.groups.entry(group.clone()).or_default() += 1;
+            self.memberships += 1;
+            true
+        });
+    }
+
+    fn leave(&mut self, leave: &control::PgLeave) {
+        let group: Group = Arc::new((leave.scope.clone(), leave.group.clone()));
+        for actor in &leave.actors {
+            let Some(of_actor) = self.of_actor.get_mut(&actor.pid) else { continue };
+            if of_actor.remove(&group) {
+                if of_actor.is_empty() {
+                    self.of_actor.remove(&actor.pid);
+                }
+                self.left(&group);
+            }
+        }
+    }
+
+    fn left(&mut self, group: &Group) {
+        self.memberships -= 1;
+        if let Some(members) = self.groups.get_mut(group) {
+            *members -= 1;
+            if *members == 0 {
+                self.groups.remove(group);
+            }
+        }
+    }
+
+    /// An actor of the peer has ended.
+    fn forget(&mut self, pid: u64) {
+        self.pins.remove(&pid);
+        for group in self.of_actor.remove(&pid).into_iter().flatten() {
+            self.left(&group);
+        }
+    }
+}
+
+impl Active {
+    /// Whether the transport that an actor prefers is kept.
+    pub(super) fn admits_pin(&mut self, pid: u64) -> bool {
+        let most = self.server.options.limits.actors;
+        let Announced { pins, .. } = &mut self.announced;
+        if pins.contains(&pid) || pins.len() < most {
+            pins.insert(pid);
+            return true;
+        }
+        self.announced.reached(Limit::Preferences)
+    }
+
+    /// A proxy has ended.
+    pub(super) fn forget_proxy(&mut self, proxy: &ActorCell) {
+        let pid = proxy.get_id().pid();
+        self.announced.forget(pid);
+        self.traffic.forget(pid);
+        names::remove(self.traffic.node_id(), proxy);
+    }
+
+    /// What is wrong with what a peer says of itself, if anything is.
+    pub(super) fn too_long(&self, it: &Announcement) -> Option<&'static str> {
+        let most = self.server.options.limits.name_bytes;
+        let texts = [Some(&it.release), it.unix_socket.as_ref()];
+        let hashes = [it.machine.as_ref(), it.process.as_ref()];
+        let is_long = texts.into_iter().flatten().any(|text| text.len() > most)
+            || hashes.into_iter().flatten().any(|hash| hash.len() > most);
+        is_long.then_some("what it says of itself is too long")
+    }
+}
+
+impl NodeSession {
+    /// What the peer is known by: its own number, or that which it had before.
+    pub(super) fn known_as(&self, state: &NodeSessionState) -> NodeId {
+        state.links.0.as_ref().map_or(self.node_id, |active| active.traffic.node_id())
+    }
+
+    /// Whether an authenticated peer is let in. It has the number then that its name had before.
+    pub(super) fn is_let_in(
+        &self,
+        state: &mut NodeSessionState,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) -> bool {
+        let Some(active) = state.links.0.as_deref_mut() else { return true };
+        let Ok(place) = active.server.places.clone().try_acquire_owned() else {
+            peers::tell(PeerEvent::LimitReached { node_id: self.node_id, limit: Limit::Peers });
+            self.refuse(state, "there are as many peers as there may be", myself);
+            return false;
+        };
+        *active.place = Some(place);
+        let peer = name_of(&state.name);
+        let own = &self.this_node_name.name;
+        active.traffic.rename(identities::take(own, peer, myself.get_id(), self.node_id));
+        active.begin_round(myself);
+        true
+    }
+
+    /// What is left of a message by the limits; `None` when nothing is.
+    pub(in crate::node::node_session) fn within_limits(
+        &self,
+        state: &mut NodeSessionState,
+        mut message: ControlMessage,
+    ) -> Option<ControlMessage> {
+        let Some(active) = state.links.0.as_deref_mut() else { return Some(message) };
+        let limits = active.server.options.limits;
+        let (announced, proxies) = (&mut active.announced, &state.remote_actors);
+        let is_known = |pid| proxies.contains_key(&pid);
+        let is_left = match &mut message.msg {
+            Some(Control::Spawn(spawn)) => {
+                announced.admit_actors(&mut spawn.actors, &limits, proxies.len(), is_known);
+                !spawn.actors.is_empty()
+            }
+            Some(Control::PgJoin(join)) => {
+                announced.admit_actors(&mut join.actors, &limits, proxies.len(), is_known);
+                announced.join(join, &limits);
+                !join.actors.is_empty()
+            }
+            Some(Control::PgLeave(leave)) => {
+                announced.leave(leave);
+                true
+            }
+            Some(Control::Terminate(ended)) => {
+                for proxy in ended.ids.iter().filter_map(|pid| proxies.get(pid)) {
+                    active.forget_proxy(&proxy.get_cell());
+                }
+                for pid in &ended.ids {
+                    active.announced.forget(*pid);
+                    active.traffic.forget(*pid);
+                }
+                true
+            }
+            _ => true,
+        };
+        self.tell_limits(state);
+        is_left.then_some(message)
+    }
+
+    /// Tells of the limits that the peer came up against for the first time.
+    pub(super) fn tell_limits(&self, state: &mut NodeSessionState) {
+        let Some(active) = state.links.0.as_deref_mut() else { return };
+        let (node_id, peer) = (active.traffic.node_id(), name_of(&state.name));
+        for limit in active.announced.news.drain(..) {
+            tracing::warn!(
+                node_id,
+                peer,
+                %limit,
+                "a peer announces more than it may, and what is beyond is left out"
+            );
+            peers::tell(PeerEvent::LimitReached { node_id, limit });
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "bounds/tests.rs"]
+mod tests;

@@ -1,0 +1,141 @@
+//! Whether a peer lives: whatever arrives from it is a sign of life, and one that is silent is asked for one.
+//!
+//! What counts is rounds in which nothing came, and not the time since something did: a process that was
+//! suspended, or whose session was busy, finds what came meanwhile in its next round.
+
+use std::time::{Duration, SystemTime};
+
+use ractor::ActorRef;
+
+use super::super::{AbortOnDropTask, NodeSession, NodeSessionState};
+use super::{later, name_of, Active, Phase};
+use crate::link::heard::Heard;
+use crate::link::Event;
+use crate::net::SessionMessage;
+use crate::node::NodeSessionMessage;
+use crate::protocol::control::control_message::Msg as Control;
+use crate::protocol::control::{ControlMessage, Ping};
+use crate::protocol::meta::network_message::Message;
+use crate::protocol::NetworkMessage;
+
+/// Into so many rounds a silence is divided. In all but the first the peer is asked.
+const ROUNDS: u32 = 5;
+
+/// How long a peer has been silent.
+#[derive(Debug, Default)]
+pub(super) struct Liveness {
+    pub(super) heard: Heard,
+    /// Rounds in a row in which nothing came.
+    silent: u32,
+    round: Option<AbortOnDropTask>,
+}
+
+/// What is to be done about a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Lives,
+    Ask,
+    Silent,
+}
+
+impl Liveness {
+    pub(super) fn of(heard: Heard) -> Self {
+        Self { heard, ..Self::default() }
+    }
+
+    /// A round is over.
+    fn judge(&mut self) -> Verdict {
+        self.silent = if self.heard.take() { 0 } else { self.silent + 1 };
+        match self.silent {
+            0 => Verdict::Lives,
+            silent if silent < ROUNDS => Verdict::Ask,
+            _ => {
+                self.silent = 0;
+                Verdict::Silent
+            }
+        }
+    }
+
+    /// The peer has all the time again.
+    pub(super) fn restart(&mut self) {
+        self.silent = 0;
+    }
+}
+
+impl Active {
+    /// The next round begins; none where peers may be silent for ever.
+    pub(super) fn begin_round(&mut self, myself: &ActorRef<NodeSessionMessage>) {
+        let silence = self.server.options.silence_timeout;
+        self.liveness.round = (!silence.is_zero()).then(|| {
+            let round = (silence / ROUNDS).max(Duration::from_millis(1));
+            later(myself, round, Event::Tick)
+        });
+    }
+}
+
+impl NodeSession {
+    /// A round is over.
+    pub(super) fn tick(&self, state: &mut NodeSessionState, myself: &ActorRef<NodeSessionMessage>) {
+        let epoch = state.epoch;
+        let Some(active) = state.links.0.as_deref_mut() else { return };
+        if active.phase == Phase::Greeting {
+            return;
+        }
+        // Who has no link cannot be heard.
+        if active.traffic.any().is_some() {
+            match active.liveness.judge() {
+                Verdict::Lives => {}
+                Verdict::Ask => {
+                    let at = SystemTime::UNIX_EPOCH + epoch.elapsed();
+                    let ping = Control::Ping(Ping { timestamp: Some(at.into()) });
+                    let message = Message::Control(ControlMessage { msg: Some(ping) });
+                    for (_, link) in active.traffic.links() {
+                        // Its end is an event.
+                        _ = link.cast(SessionMessage::Send(NetworkMessage {
+                            message: Some(message.clone()),
+                        }));
+                    }
+                }
+                Verdict::Silent => {
+                    let silence = active.server.options.silence_timeout;
+                    let (peer, address) = (name_of(&state.name), active.first.peer.as_str());
+                    tracing::warn!(
+                        node_id = active.traffic.node_id(),
+                        peer,
+                        address,
+                        ?silence,
+                        "nothing came from a peer for too long: its links are closed"
+                    );
+                    active.why = Some(format!("nothing came from it for {silence:?}"));
+                    for (_, link) in active.traffic.links() {
+                        link.stop(Some("peer_silent".to_owned()));
+                    }
+                }
+            }
+        }
+        active.begin_round(myself);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Liveness, Verdict, ROUNDS};
+
+    #[test]
+    fn only_rounds_without_a_sign_of_life_in_a_row_count() {
+        let mut liveness = Liveness::default();
+        for _ in 0..3 {
+            for _ in 1..ROUNDS {
+                assert_eq!(liveness.judge(), Verdict::Ask);
+            }
+            liveness.heard.note();
+            assert_eq!(liveness.judge(), Verdict::Lives);
+        }
+        for _ in 1..ROUNDS {
+            assert_eq!(liveness.judge(), Verdict::Ask);
+        }
+        assert_eq!(liveness.judge(), Verdict::Silent);
+        // The next connection has all the time again.
+        assert_eq!(liveness.judge(), Verdict::Ask);
+    }
+}

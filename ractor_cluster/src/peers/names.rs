@@ -1,0 +1,57 @@
+//! The names of peers' actors.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ractor::ActorCell;
+
+use crate::NodeId;
+
+/// Of each peer, by name.
+type Names = HashMap<NodeId, HashMap<String, ActorCell>>;
+
+static NAMES: Mutex<Option<Names>> = Mutex::new(None);
+
+fn names() -> MutexGuard<'static, Option<Names>> {
+    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The actor of a peer that has this name there. Its names are its own: they are not in this
+/// process's registry, where others may have them too. `None` when the peer has announced none, its actor has ended, or
+/// the session has.
+///
+/// ```no_run
+/// for peer in ractor_cluster::peers::list() {
+///     if let Some(archive) = ractor_cluster::peers::where_is(peer.node_id, "archive") {
+///         println!("{} keeps the archive: {}", peer.name, archive.get_id());
+///     }
+/// }
+/// ```
+#[must_use]
+pub fn where_is(node_id: NodeId, name: &str) -> Option<ActorCell> {
+    names().as_ref()?.get(&node_id)?.get(name).cloned()
+}
+
+/// A proxy begins.
+pub(crate) fn add(node_id: NodeId, proxy: &ActorCell) {
+    let Some(name) = proxy.get_name() else { return };
+    let mut names = names();
+    names.get_or_insert_default().entry(node_id).or_default().insert(name, proxy.clone());
+}
+
+/// A proxy ends. Another one that has its name by now keeps it.
+pub(crate) fn remove(node_id: NodeId, proxy: &ActorCell) {
+    let Some(name) = proxy.get_name() else { return };
+    let mut names = names();
+    let Some(of_peer) = names.as_mut().and_then(|names| names.get_mut(&node_id)) else { return };
+    if of_peer.get(&name).is_some_and(|it| it.get_id() == proxy.get_id()) {
+        of_peer.remove(&name);
+    }
+}
+
+/// A session ends.
+pub(crate) fn clear(node_id: NodeId) {
+    if let Some(names) = names().as_mut() {
+        names.remove(&node_id);
+    }
+}

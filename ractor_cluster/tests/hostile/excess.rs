@@ -1,0 +1,228 @@
+//! Peers that know the cookie, and ask for more than they may: they get what they may, one line of the log
+//! says so, and the others are served.
+
+use std::time::Duration;
+
+use ractor::pg;
+use ractor_cluster::link::{Limit, Limits, LinkOptions};
+use ractor_cluster::peers::{self, PeerEvent};
+use ractor_cluster::transport::TransportKind;
+use tokio::sync::broadcast;
+
+use crate::client::Client;
+use crate::common::{peer, until, watched, Stage};
+use crate::logs::Mark;
+use crate::scene::{Scene, KINDS};
+use crate::wire::{
+    Actor, ActorPreference, ControlBody, Enveloped, Frame, PgJoin, Preferences, Spawn, Terminate,
+};
+
+fn actors(pids: std::ops::Range<u64>) -> Vec<Actor> {
+    pids.map(|pid| Actor { pid, name: Some(format!("actor-{pid}")) }).collect()
+}
+
+fn join(group: &str, actors: Vec<Actor>) -> ControlBody {
+    let scope = pg::DEFAULT_SCOPE.to_owned();
+    ControlBody::PgJoin(PgJoin { group: group.to_owned(), actors, scope })
+}
+
+async fn send(client: &mut Client, body: impl Into<Enveloped>) {
+    let envelope = client.envelope(body);
+    client.send(Frame::Envelope(envelope)).await;
+}
+
+/// Waits until the node has handled all that it was sent.
+async fn handled(scene: &Scene, client: &mut Client) {
+    client.call(scene.counter(), "Sum").await;
+}
+
+/// Which limits the peer came up against from here on, in order and with repetitions.
+fn reached(events: &mut broadcast::Receiver<PeerEvent>, node_id: u64) -> Vec<Limit> {
+    let mut limits = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        match event {
+            PeerEvent::LimitReached { node_id: of, limit } if of == node_id => limits.push(limit),
+            _ => {}
+        }
+    }
+    limits
+}
+
+#[tokio::test]
+async fn a_peer_announces_as_much_as_it_may() {
+    let limits =
+        Limits::default().with_actors(5).with_groups(2).with_memberships(6).with_name_bytes(64);
+    let options = LinkOptions::default().with_limits(limits).with_reconnect_grace(Duration::ZERO);
+    let mut scene = Scene::with("excess", options).await;
+    for kind in KINDS {
+        let mut events = peers::events();
+        let log = Mark::of(&scene.log);
+        let mut client = scene.client(kind).await;
+        let name = format!("greedy-{kind}");
+        client.join(&name).await;
+        let node_id = peer(&name).expect("it joined").node_id;
+        let group = |number: u32| format!("greedy {kind} {number}");
+        let members = |number| pg::get_members(&group(number)).len();
+        // Many times, and all at once.
+        for _ in 0..3 {
+            send(&mut client, ControlBody::Spawn(Spawn { actors: actors(0..100) })).await;
+        }
+        handled(&scene, &mut client).await;
+        for pid in 0..100 {
+            let named = peers::where_is(node_id, &format!("actor-{pid}"));
+            assert_eq!(named.is_some(), pid < 5, "{pid}");
+        }
+        send(&mut client, join(&group(0), actors(0..100))).await;
+        send(&mut client, join(&group(1), actors(0..5))).await;
+        for number in 2..100 {
+            send(&mut client, join(&group(number), actors(0..1))).await;
+        }
+        let long = "x".repeat(65);
+        send(&mut client, join(&long, actors(0..1))).await;
+        let named = vec![Actor { pid: 0, name: Some(long.clone()) }];
+        send(&mut client, ControlBody::Spawn(Spawn { actors: named })).await;
+        let pins = (0..100).map(|pid| ActorPreference { pid, preference: 4 }).collect();
+        send(&mut client, Enveloped::Preferences(Preferences { actors: pins })).await;
+        handled(&scene, &mut client).await;
+        assert_eq!((members(0), members(1), members(2)), (5, 1, 0));
+        assert!(pg::get_members(&long).is_empty());
+        let expected = [
+            Limit::Actors,
+            Limit::Memberships,
+            Limit::Groups,
+            Limit::NameBytes,
+            Limit::Preferences,
+        ];
+        assert_eq!(reached(&mut events, node_id), expected);
+        for limit in expected {
+            log.told(&format!("limit={limit}"), &name).await;
+        }
+        // What it gives up makes room.
+        send(&mut client, ControlBody::Terminate(Terminate { ids: (0..5).collect() })).await;
+        send(&mut client, join(&group(2), actors(200..205))).await;
+        handled(&scene, &mut client).await;
+        watched(async {
+            while members(0) + members(1) > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert_eq!(members(2), 5);
+        drop(client);
+        until("it is gone", || peer(&name).is_none()).await;
+        assert!(peers::where_is(node_id, "actor-200").is_none());
+        scene.serves(kind).await;
+    }
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_peer_does_not_describe_itself_without_end() {
+    let options = LinkOptions::default().with_limits(Limits::default().with_name_bytes(100));
+    let scene = Scene::with("boaster", options).await;
+    let mut client = scene.client(TransportKind::Tcp).await;
+    client.authenticate("boaster").await;
+    let log = Mark::of(&scene.log);
+    let announcement =
+        crate::wire::Announcement { release: "9".repeat(101), ..client.announcement() };
+    client.send(Frame::Announcement(announcement)).await;
+    client.closed().await;
+    log.told("what it says of itself is too long", "boaster").await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn more_peers_than_there_may_be_are_refused() {
+    let options = LinkOptions::default()
+        .with_limits(Limits::default().with_peers(2))
+        .with_reconnect_grace(Duration::ZERO);
+    let mut scene = Scene::with("full-house", options).await;
+    let first = scene.guest(TransportKind::Tcp).await;
+    let mut second = scene.guest(TransportKind::UnixSocket).await;
+    let log = Mark::of(&scene.log);
+    let mut third = scene.client(TransportKind::Tcp).await;
+    third.authenticate("one-too-many").await;
+    third.closed().await;
+    log.told("there are as many peers as there may be", "one-too-many").await;
+    handled(&scene, &mut second).await;
+    drop(first);
+    until("it is gone", || peer("guest-1").is_none()).await;
+    drop(second);
+    until("it is gone", || peer("guest-2").is_none()).await;
+    scene.end().await;
+}
+
+/// Connections that say something, and do not authenticate, keep their place as long as they may: further ones
+/// wait, and are served then. Memory is not theirs to take either.
+#[tokio::test]
+async fn who_is_not_authenticated_has_a_place_and_small_frames() {
+    let mut options = LinkOptions::default()
+        .with_handshake_timeout(Duration::from_secs(600))
+        .with_limits(Limits::default().with_first_frame(1024))
+        .with_reconnect_grace(Duration::ZERO);
+    options.max_handshakes = 2;
+    let mut scene = Scene::with("strangers", options).await;
+    let mut strangers = Vec::new();
+    for number in 0..2 {
+        let mut stranger = scene.client(TransportKind::Tcp).await;
+        stranger.introduce(&format!("stranger-{number}")).await;
+        strangers.push(stranger);
+    }
+    // As long as these are there, the next one is not even read.
+    let mut patient = scene.client(TransportKind::Tcp).await;
+    patient.send(patient.hello()).await;
+    patient.send(Client::name("patient")).await;
+    // All of the node runs on this thread, and has had its turns by then.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let opened = scene.node.passed(Stage::Opened);
+    assert_eq!(opened, 2, "a third one was let in beside two strangers");
+    drop(strangers.pop());
+    let challenge = patient.try_challenge().await.expect("there is room");
+    patient.answer(challenge).await;
+    drop((patient, strangers));
+    for kind in KINDS {
+        // In the first frame, and in a later one.
+        let log = Mark::of(&scene.log);
+        let mut client = scene.client(kind).await;
+        client.send_bytes(&1025_u64.to_be_bytes()).await.unwrap();
+        client.closed().await;
+        log.told("1025 bytes exceeds configured limit of 1024", &client.address).await;
+        let log = Mark::of(&scene.log);
+        let mut client = scene.client(kind).await;
+        client.introduce("wordy").await;
+        client.send_bytes(&1025_u64.to_be_bytes()).await.unwrap();
+        client.closed().await;
+        log.told("1025 bytes exceeds configured limit of 1024", &client.address).await;
+        // Who is authenticated sends what the node takes.
+        let mut guest = scene.guest(kind).await;
+        let many = actors(0..200);
+        send(&mut guest, ControlBody::Spawn(Spawn { actors: many })).await;
+        handled(&scene, &mut guest).await;
+    }
+    scene.end().await;
+}
+
+/// Messages within messages: the decoder goes so deep and no deeper, and nobody's stack is the end of it.
+#[tokio::test]
+async fn nesting_has_an_end() {
+    let mut scene = Scene::start("nested").await;
+    // Groups of an unknown field, each of which begins and none of which ends.
+    let nested = [0x7b].repeat(20_000);
+    let frame = [(nested.len() as u64).to_be_bytes().as_slice(), &nested].concat();
+    for kind in KINDS {
+        let log = Mark::of(&scene.log);
+        let mut client = scene.client(kind).await;
+        client.send_bytes(&frame).await.unwrap();
+        client.closed().await;
+        log.told("recursion limit reached", &client.address).await;
+        let mut guest = scene.guest(kind).await;
+        let log = Mark::of(&scene.log);
+        guest.send_bytes(&frame).await.unwrap();
+        guest.closed().await;
+        log.told("recursion limit reached", &guest.address).await;
+        scene.serves(kind).await;
+    }
+    scene.end().await;
+}

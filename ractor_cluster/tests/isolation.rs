@@ -1,0 +1,139 @@
+//! What an application, a peer or nobody at all may do without keeping a node server from its work.
+
+mod common;
+
+use std::sync::{mpsc as blocking, Arc};
+use std::time::Duration;
+
+use common::{peer, until, watched, Node, Stage};
+use ractor_cluster::link::LinkOptions;
+use ractor_cluster::node::client::ClientConnectErr;
+use ractor_cluster::node::NodeServerSessionInformation;
+use ractor_cluster::{NodeEventSubscription, NodeServerMessage};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+/// Blocks the thread that calls it until its gate's other end goes, or panics.
+struct Rude {
+    gate: Option<blocking::Receiver<()>>,
+    panics: bool,
+    told: mpsc::UnboundedSender<Stage>,
+}
+
+impl Rude {
+    fn tell(&self, stage: Stage) {
+        if let Some(gate) = &self.gate {
+            // Nobody ever sends.
+            _ = gate.recv();
+        }
+        // The test may be over.
+        _ = self.told.send(stage);
+        assert!(!self.panics, "a subscriber that panics");
+    }
+}
+
+impl NodeEventSubscription for Rude {
+    fn node_session_opened(&self, _: NodeServerSessionInformation) {
+        self.tell(Stage::Opened);
+    }
+
+    fn node_session_authenticated(&self, _: NodeServerSessionInformation) {
+        self.tell(Stage::Authenticated);
+    }
+
+    fn node_session_ready(&self, _: NodeServerSessionInformation) {
+        self.tell(Stage::Ready);
+    }
+
+    fn node_session_disconnected(&self, _: NodeServerSessionInformation) {
+        self.tell(Stage::Disconnected);
+    }
+}
+
+const ALL: [Stage; 4] = [Stage::Opened, Stage::Authenticated, Stage::Ready, Stage::Disconnected];
+
+/// Sessions begin and end while subscribers block and panic; these are told all of it, in order, when
+/// they can be.
+#[tokio::test]
+async fn subscribers_cannot_hurt_a_node_server() {
+    let mut server = Node::start("patient-server", LinkOptions::default()).await;
+    let client = Node::start("patient-client", LinkOptions::default()).await;
+    let (closed, gate) = blocking::channel();
+    let mut told = Vec::new();
+    // The one that panics does so at once.
+    for (panics, gate) in [(false, Some(gate)), (true, None)] {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let subscription = Box::new(Rude { gate, panics, told: sender });
+        let id = format!("panics: {panics}");
+        let subscribe = NodeServerMessage::SubscribeToEvents { id, subscription };
+        server.server.cast(subscribe).expect("it runs");
+        told.push(receiver);
+    }
+    client.connect(&server).await;
+    let ready = server.next(Stage::Ready).await;
+    ready.session.stop(None);
+    server.next(Stage::Disconnected).await;
+    drop(closed);
+    for mut told in told {
+        for stage in ALL {
+            assert_eq!(watched(told.recv()).await, Some(stage));
+        }
+    }
+    client.stop().await;
+    server.stop().await;
+}
+
+fn connector() -> TlsConnector {
+    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("it knows them")
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
+/// Somebody takes the connection, and says nothing.
+#[tokio::test]
+async fn connecting_to_somebody_silent_ends() {
+    let options = LinkOptions::default().with_handshake_timeout(Duration::from_millis(50));
+    let node = Node::start("caller", options).await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("there are ports");
+    let address = silent.local_addr().expect("it is bound");
+    let name = "localhost".try_into().expect("it is a name");
+    let connecting = ractor_cluster::client_connect_enc(&node.server, address, connector(), name);
+    match watched(connecting).await {
+        Err(ClientConnectErr::Encryption(error)) => {
+            assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+            assert!(error.to_string().contains("50ms"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    node.stop().await;
+}
+
+/// Ids are stable across sessions, and never shared by two.
+#[tokio::test]
+async fn a_peer_that_connects_again_has_its_number() {
+    let mut server = Node::start("numbering", LinkOptions::default()).await;
+    let client = Node::start("numbered", LinkOptions::default()).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        client.connect(&server).await;
+        let ready = server.next(Stage::Ready).await;
+        // What the server tells is what the list of peers has.
+        assert_eq!(peer("numbered").map(|peer| peer.node_id), Some(ready.node_id));
+        ids.push(ready.node_id);
+        // To the client the server is somebody else.
+        let other = peer("numbering").expect("it is ready too").node_id;
+        assert_ne!(other, ready.node_id);
+        ready.session.stop(None);
+        server.next(Stage::Disconnected).await;
+        until("both are gone", || peer("numbered").is_none() && peer("numbering").is_none()).await;
+    }
+    assert_eq!(ids, [ids[0]; 3]);
+    client.stop().await;
+    server.stop().await;
+}
