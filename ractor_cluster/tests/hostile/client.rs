@@ -11,11 +11,11 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use crate::common::{watched, COOKIE};
-use crate::message;
+use crate::message::{self, Sent};
 use crate::wire::{
-    Announcement, Attach, AttachChallenge, AttachProof, AuthBody, Body, Call, Challenge,
+    Acknowledgement, Announcement, Attach, AttachChallenge, AttachProof, AuthBody, Body, Call, Challenge,
     ChallengeAck, ChallengeReply, ControlBody, Envelope, Enveloped, Flags, Frame, Hello, Name,
-    Network, NodeBody, Ready, ServerStatus, Settled,
+    Network, NodeBody, Ours, Ready, ServerStatus, Settled,
 };
 
 /// A connection of either kind.
@@ -42,6 +42,8 @@ pub struct Client {
     /// The node's last envelope.
     pub seen: u64,
     waiting: VecDeque<Network>,
+    /// The node's casts, until somebody asks for them.
+    messages: VecDeque<Sent>,
 }
 
 /// How a call of ours is answered.
@@ -59,6 +61,7 @@ impl Client {
             share: rand::random(),
             announced: None,
             their_nonce: Vec::new(),
+            messages: VecDeque::new(),
             sequence: 0,
             seen: 0,
             waiting: VecDeque::new(),
@@ -126,6 +129,7 @@ impl Client {
         let length = watched(self.stream.read_u64()).await.ok()?;
         let mut frame = vec![0; usize::try_from(length).expect("it is a length")];
         watched(self.stream.read_exact(&mut frame)).await.ok()?;
+        self.messages.extend(message::sent(&frame));
         let frame = message::decode(&frame).unwrap_or_else(|| {
             Network::decode(frame.as_slice()).expect("the node speaks the protocol")
         });
@@ -329,6 +333,43 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// The node's next cast.
+    pub async fn sent(&mut self) -> Sent {
+        loop {
+            if let Err(sent) = self.next().await {
+                return sent;
+            }
+        }
+    }
+
+    /// What comes next: something in an envelope, or a cast.
+    pub async fn next(&mut self) -> Result<Enveloped, Sent> {
+        loop {
+            if let Some(sent) = self.messages.pop_front() {
+                return Err(sent);
+            }
+            if let Frame::Envelope(Envelope { body: Some(body), .. }) = self.ours_or_cast().await {
+                return Ok(body);
+            }
+        }
+    }
+
+    async fn ours_or_cast(&mut self) -> Frame {
+        let frame = self.receive().await.expect("the node goes on");
+        match frame.body {
+            Some(Body::Ours(Ours { frame: Some(frame) })) => frame,
+            _ => Frame::Acknowledgement(Acknowledgement { lane: 0, acknowledged: 0 }),
+        }
+    }
+
+    /// Sends a message to many actors.
+    pub async fn many(&mut self, to: &[u64], variant: &str, what: &[u8]) {
+        self.sequence += 1;
+        let frame = message::many(self.sequence, self.seen, to, variant, what);
+        let bytes = [(frame.len() as u64).to_be_bytes().as_slice(), &frame].concat();
+        self.send_bytes(&bytes).await.expect("the node takes it");
     }
 
     /// The next envelope of this end.

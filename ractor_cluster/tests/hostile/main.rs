@@ -14,4 +14,5 @@ mod message;
 mod scene;
 mod silence;
 mod stalls;
+mod ways;
 mod wire;

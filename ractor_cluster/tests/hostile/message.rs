@@ -38,11 +38,6 @@ pub fn encode(frame: &Network) -> Option<Vec<u8>> {
     let mut out = vec![0, kind, u8::try_from(envelope.lane).unwrap_or(u8::MAX)];
     number(envelope.sequence, &mut out);
     number(envelope.acknowledged, &mut out);
-    let named = |variant: &str, out: &mut Vec<u8>| {
-        number(0, out);
-        number(variant.len() as u64, out);
-        out.extend(variant.as_bytes());
-    };
     match body {
         NodeBody::Cast(Cast { to, what, variant }) => {
             number(*to, &mut out);
@@ -62,6 +57,43 @@ pub fn encode(frame: &Network) -> Option<Vec<u8>> {
         }
     }
     Some(out)
+}
+
+/// A message of the node's.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub kind: u8,
+    pub to: Vec<u64>,
+    /// In all.
+    pub bytes: usize,
+}
+
+/// A cast, to one actor or to many.
+pub fn sent(frame: &[u8]) -> Option<Sent> {
+    let [0, kind @ (1 | 3), _, rest @ ..] = frame else { return None };
+    let mut rest = rest;
+    let _ = (take(&mut rest), take(&mut rest));
+    let count = if *kind == 3 { take(&mut rest) } else { 1 };
+    let to = (0..count).map(|_| take(&mut rest)).collect();
+    Some(Sent { kind: *kind, to, bytes: frame.len() })
+}
+
+/// A message to many actors.
+pub fn many(sequence: u64, acknowledged: u64, to: &[u64], variant: &str, what: &[u8]) -> Vec<u8> {
+    let mut out = vec![0, 3, 0];
+    for it in [sequence, acknowledged, to.len() as u64] {
+        number(it, &mut out);
+    }
+    to.iter().for_each(|to| number(*to, &mut out));
+    named(variant, &mut out);
+    out.extend(what);
+    out
+}
+
+fn named(variant: &str, out: &mut Vec<u8>) {
+    number(0, out);
+    number(variant.len() as u64, out);
+    out.extend(variant.as_bytes());
 }
 
 /// The answer in a frame of messages, or another message, whose content nobody here asks for.

@@ -27,9 +27,10 @@ pub const KINDS: [TransportKind; 3] =
 pub const MAX_FRAME: u64 = 64 * 1024;
 
 /// Counts, and sums, what it is sent.
-struct Counter;
+pub struct Counter;
 
 #[derive(RactorClusterMessage)]
+#[shared]
 pub enum Count {
     Add(u64),
     /// Is of no use but its size.
