@@ -59,6 +59,7 @@ impl Encoder {
     }
 
     /// How much was written, in bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         self.head.len() + self.tail.len()
     }
@@ -72,7 +73,16 @@ impl Encoder {
     ///
     /// # Errors
     /// There is not so much memory.
+    #[inline]
     pub fn reserve(&mut self, additional: usize) -> Result<(), BoxedDowncastErr> {
+        if self.head.capacity() - self.head.len() >= additional {
+            return Ok(());
+        }
+        self.grow(additional)
+    }
+
+    #[cold]
+    fn grow(&mut self, additional: usize) -> Result<(), BoxedDowncastErr> {
         if additional > LARGE && self.head.is_empty() {
             // Leaves the thread its memory for small messages.
             recycle(std::mem::take(&mut self.head));
@@ -141,12 +151,15 @@ impl Encoder {
     /// When the type's conversion does.
     #[inline]
     pub fn field<T: BytesConvertable>(&mut self, value: T) -> Result<(), BoxedDowncastErr> {
-        if let Some(length) = T::bytes_len(&value) {
-            self.reserve(length.saturating_add(LENGTH))?;
-        }
-        let field = self.begin_field();
+        let length = T::bytes_len(&value).unwrap_or(0);
+        self.reserve(length.saturating_add(LENGTH))?;
+        // Right as a rule: the length of most is known.
+        self.put_slice(&(length as u64).to_be_bytes());
+        let start = self.head.len();
         T::into_encoder(value, self);
-        self.end_field(field);
+        if self.len() - start != length {
+            self.end_field(Field { start });
+        }
         Ok(())
     }
 
@@ -160,9 +173,14 @@ impl Encoder {
     #[inline]
     fn settle(&mut self) {
         if !self.tail.is_empty() {
-            let tail = std::mem::take(&mut self.tail);
-            self.head.extend_from_slice(&tail);
+            self.append_tail();
         }
+    }
+
+    #[cold]
+    fn append_tail(&mut self) {
+        let tail = std::mem::take(&mut self.tail);
+        self.head.extend_from_slice(&tail);
     }
 }
 

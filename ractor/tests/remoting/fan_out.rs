@@ -126,6 +126,76 @@ async fn a_port_keeps_a_subscriber_that_there_was_no_room_for() {
     remote.stop().await;
 }
 
+/// Subscribers that share go to their node as one.
+#[ractor::concurrency::test]
+async fn a_port_sends_what_is_shared_to_each_session_once() {
+    let (session, other) = (Session::new(), Session::new());
+    let remotes =
+        [Remote::of(&session).await, Remote::of(&session).await, Remote::of(&session).await];
+    let elsewhere = Remote::of(&other).await;
+    let port = OutputPort::<New>::default();
+    for remote in remotes[..2].iter().chain([&elsewhere]) {
+        port.subscribe_arc(remote.to::<New>(), Some);
+    }
+    // Makes a message of its own, and not of each.
+    port.subscribe_arc(remotes[2].to::<New>(), |it| {
+        (it.name != "first").then(|| new(format!("my {}", it.name)))
+    });
+    let first = new("first");
+
+    port.send_arc(first.clone());
+    port.send(New { name: "second".to_owned(), copies: Arc::default() });
+
+    let names = |session: &Session| {
+        let name =
+            |it: ractor::remoting::Outgoing| String::from_utf8(it.args.into_vec().split_off(8));
+        let sent = session.take().into_iter();
+        sent.map(|(pids, it)| (pids, name(it).unwrap())).collect::<Vec<_>>()
+    };
+    let pids: Vec<_> = remotes.iter().map(Remote::pid).collect();
+    let shared = |name: &str| (pids[..2].to_vec(), name.to_owned());
+    let own = (vec![pids[2]], "my second".to_owned());
+    assert_eq!(names(&session), [shared("first"), shared("second"), own]);
+    let alone = |name: &str| (vec![elsewhere.pid()], name.to_owned());
+    assert_eq!(names(&other), [alone("first"), alone("second")]);
+    assert_eq!(first.copies.load(Ordering::SeqCst), 1);
+
+    // Who has no room misses a message, and who is gone gets none.
+    other.set_room(false);
+    port.send_arc(first.clone());
+    other.set_room(true);
+    assert_eq!(elsewhere.cell.lost_messages(), 1);
+    for remote in remotes {
+        remote.stop().await;
+    }
+    session.take();
+    port.send_arc(first);
+    assert_eq!(names(&session), []);
+    assert_eq!(names(&other), [alone("first")]);
+    elsewhere.stop().await;
+}
+
+#[ractor::concurrency::test]
+async fn a_converter_that_panics_ends_its_subscription_only() {
+    let session = Session::new();
+    let (bad, good) = (Remote::of(&session).await, Remote::of(&session).await);
+    let port = OutputPort::<New>::default();
+    port.subscribe_arc(
+        bad.to::<New>(),
+        |it| if it.name == "bad" { panic!("bad") } else { Some(it) },
+    );
+    port.subscribe_arc(good.to::<New>(), Some);
+
+    for name in ["good", "bad", "good"] {
+        port.send_arc(new(name));
+    }
+
+    let pids: Vec<_> = session.take().into_iter().map(|(pids, _)| pids).collect();
+    assert_eq!(pids, [vec![bad.pid(), good.pid()], vec![good.pid()], vec![good.pid()]]);
+    bad.stop().await;
+    good.stop().await;
+}
+
 #[derive(Clone)]
 struct Published(u8);
 

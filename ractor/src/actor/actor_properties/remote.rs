@@ -104,6 +104,11 @@ impl ActorCell {
         }
     }
 
+    /// Whether it is a proxy whose messages do not go through its mailbox.
+    pub(crate) fn has_way_out(&self) -> bool {
+        self.inner.proxy.outlet().is_some()
+    }
+
     /// Sends a shared message whose type is known to the receiver only, to an actor of this process.
     ///
     /// # Errors

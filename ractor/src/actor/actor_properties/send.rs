@@ -224,7 +224,7 @@ impl ActorCell {
     /// back to.
     pub(crate) fn refuses_for_good<M>(&self, error: &MessagingErr<M>) -> bool {
         #[cfg(feature = "cluster")]
-        let is_bounded = self.is_bounded() || self.inner.proxy.outlet().is_some();
+        let is_bounded = self.is_bounded() || self.has_way_out();
         #[cfg(not(feature = "cluster"))]
         let is_bounded = self.is_bounded();
         let full = matches!(error, MessagingErr::SendErr(_))

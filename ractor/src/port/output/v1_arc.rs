@@ -52,11 +52,18 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     /// port's buffer of 10 messages misses the oldest; the feature `output-port-v2` has no such
     /// limit. A subscriber whose bounded mailbox is full misses the message, which its
     /// [`lost_messages`](crate::ActorCell::lost_messages) counts.
+    ///
+    /// Actors of other nodes are sent the message where it is published, and each node once for all of
+    /// them that get the same `Arc`; their converters run there, and not in a task.
     pub fn subscribe_arc<TReceiverMsg, F>(&self, receiver: ActorRef<TReceiverMsg>, converter: F)
     where
         F: Fn(Arc<TMsg>) -> Option<Arc<TReceiverMsg>> + Send + 'static,
         TReceiverMsg: SharedMessage,
     {
+        #[cfg(feature = "cluster")]
+        let Err(converter) = self.away.subscribe(&receiver, converter) else {
+            return;
+        };
         let mut published = self.tx.subscribe();
         let handle = crate::concurrency::spawn(async move {
             loop {
@@ -83,6 +90,8 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     ///
     /// Without subscribers it is dropped, as with [`send`](Self::send).
     pub fn send_arc(&self, message: Arc<TMsg>) {
+        #[cfg(feature = "cluster")]
+        self.away.publish(|| message.clone());
         if self.tx.receiver_count() > 0 {
             // Fails when the last subscriber went away meanwhile.
             let _ = self.tx.send(Some(Published::Shared(ArcMessage::new(message))));

@@ -16,11 +16,18 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     /// own. Order is that in which they were published, by `Arc` or by value. A subscriber whose
     /// bounded mailbox is full misses the message, which its
     /// [`lost_messages`](crate::ActorCell::lost_messages) counts.
+    ///
+    /// Actors of other nodes are sent the message where it is published, and each node once for all of
+    /// them that get the same `Arc`; their converters run there, and not in a task.
     pub fn subscribe_arc<TReceiverMsg, F>(&self, receiver: ActorRef<TReceiverMsg>, converter: F)
     where
         F: Fn(Arc<TMsg>) -> Option<Arc<TReceiverMsg>> + Send + 'static,
         TReceiverMsg: SharedMessage,
     {
+        #[cfg(feature = "cluster")]
+        let Err(converter) = self.away.subscribe(&receiver, converter) else {
+            return;
+        };
         self.publish(OutportMessage::SetSubscriber(Some(Box::new(Sharing {
             receiver,
             converter,
@@ -32,6 +39,8 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     ///
     /// Without subscribers it is dropped, as with [`send`](Self::send).
     pub fn send_arc(&self, message: Arc<TMsg>) {
+        #[cfg(feature = "cluster")]
+        self.away.publish(|| message.clone());
         self.publish(OutportMessage::Shared(ArcMessage::new(message)));
     }
 }
