@@ -23,7 +23,7 @@ fn options() -> LinkOptions {
 /// its connection closed, though that is open at both ends.
 #[tokio::test]
 async fn a_silent_peer_is_given_up() {
-    let mut scene = Scene::with("silence", options()).await;
+    let scene = Scene::with("silence", options()).await;
     for kind in KINDS {
         let log = Mark::of(&scene.log);
         let stock_name = format!("silent-stock-{kind}");
