@@ -56,7 +56,7 @@ impl Announced {
     ) {
         let mut new = HashSet::new();
         actors.retain(|actor| {
-            if !actor.name.as_deref().map_or(true, |name| self.fits(name, limits)) {
+            if actor.name.as_deref().is_some_and(|name| !self.fits(name, limits)) {
                 return false;
             }
             if is_known(actor.pid) || new.contains(&actor.pid) {
