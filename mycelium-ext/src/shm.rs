@@ -10,9 +10,12 @@
 //! * **No core burned.** Who has nothing to read sleeps, unless a phase of spinning is asked for
 //!   ([`ShmOptions::with_spin`]), which takes a core for lower latency.
 //!
-//! [`ShmTransport`] is one end of a link.
+//! Nodes make such links by themselves: [`Node`](crate::node::Node) gives its server a [`SharedMemory`].
+//! [`ShmTransport`] is an end of one, for those who connect processes by hand.
 
 mod backlog;
+#[doc(hidden)]
+pub mod bare;
 mod link;
 mod memory;
 mod positions;
@@ -29,11 +32,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor_cluster::transport::frames::FrameReader;
-use ractor_cluster::transport::{FrameSink, FrameStream, Transport, TransportKind};
+use ractor_cluster::transport::{
+    FrameSink, FrameStream, LocalEnd, LocalTransport, Transport, TransportKind, Upgrade,
+};
 use tokio::net::UnixStream;
 
+use crate::config::shm::DEFAULT_RING;
 use link::Link;
-use ring::{Inlet, LARGEST, Outlet, SMALLEST, Side};
+use ring::{Inlet, Outlet, Side};
 use share::Shared;
 use sink::Sink;
 use source::Source;
@@ -57,7 +63,7 @@ pub struct ShmOptions {
 impl Default for ShmOptions {
     /// Rings of 1 MiB, and no spinning.
     fn default() -> Self {
-        Self { ring: 1024 * 1024, spin: Duration::ZERO }
+        Self { ring: DEFAULT_RING as usize, spin: Duration::ZERO }
     }
 }
 
@@ -66,7 +72,7 @@ impl ShmOptions {
     /// is first written. That of the process that connects counts.
     #[must_use]
     pub fn with_ring(self, bytes: usize) -> Self {
-        Self { ring: bytes.clamp(SMALLEST, LARGEST).next_power_of_two(), ..self }
+        Self { ring: ring::capacity(bytes), ..self }
     }
 
     /// Looks for so long for the next frame before it sleeps. Zero, the default, is not at all.
@@ -88,6 +94,38 @@ impl ShmOptions {
     #[must_use]
     pub const fn spin(&self) -> Duration {
         self.spin
+    }
+}
+
+/// Makes links by shared memory out of the Unix sockets of a node:
+/// [`LinkOptions::with_local_transport`](ractor_cluster::link::LinkOptions::with_local_transport).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SharedMemory {
+    options: ShmOptions,
+}
+
+impl SharedMemory {
+    /// Makes them so.
+    #[must_use]
+    pub const fn new(options: ShmOptions) -> Self {
+        Self { options }
+    }
+}
+
+impl LocalTransport for SharedMemory {
+    fn version(&self) -> u32 {
+        share::VERSION
+    }
+
+    fn upgrade(&self, socket: UnixStream, end: LocalEnd) -> Upgrade {
+        let options = self.options;
+        Box::pin(async move {
+            let made = match end {
+                LocalEnd::Dialler => ShmTransport::offer(socket, options).await?,
+                LocalEnd::Listener => ShmTransport::take(socket, options).await?,
+            };
+            Ok(Box::new(made) as Box<dyn Transport>)
+        })
     }
 }
 

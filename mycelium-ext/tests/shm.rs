@@ -8,6 +8,10 @@ mod conformance;
 #[rustfmt::skip]
 #[path = "../../ractor_cluster/tests/transports/ends.rs"]
 mod ends;
+#[path = "shm/hostile.rs"]
+mod hostile;
+#[path = "shm/idle.rs"]
+mod idle;
 
 use mycelium_ext::shm::{ShmOptions, ShmTransport};
 use tokio::net::UnixStream;

@@ -8,12 +8,15 @@
 
 mod arc;
 pub mod frames;
+#[cfg(unix)]
+mod local;
 mod stream;
 mod tcp;
 mod tls;
 #[cfg(unix)]
 pub mod unix;
 
+use std::any::Any;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -24,6 +27,8 @@ use ractor::actor::actor_config::TransportPreference;
 use ractor::message::ArcMessage;
 
 pub use arc::ArcTransport;
+#[cfg(unix)]
+pub use local::{LocalEnd, LocalTransport, Upgrade};
 pub use stream::StreamTransport;
 pub use tcp::TcpTransport;
 pub use tls::TlsTransport;
@@ -151,6 +156,12 @@ pub trait FrameSink: Send + 'static {
     /// # Errors
     /// The connection is of no use after one.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// What it writes to, if it can be taken back, and nothing is queued.
+    #[doc(hidden)]
+    fn into_writer(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        None
+    }
 }
 
 impl dyn FrameSink {
@@ -179,6 +190,12 @@ pub trait FrameStream: Send + 'static {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<TransportMessage>>>;
+
+    /// What it reads from, if it can be taken back, and nothing has been read that was not returned.
+    #[doc(hidden)]
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        None
+    }
 }
 
 impl dyn FrameStream {

@@ -7,6 +7,7 @@ use tokio::io::ReadBuf;
 
 use super::memory::Memory;
 use super::positions::{Consumer, Corrupt, Producer, Words};
+use crate::config::shm::RING;
 
 /// A line of the cache, and the one that is fetched with it.
 const LINE: usize = 128;
@@ -16,9 +17,9 @@ const PAGE: usize = 4096;
 const WORDS: usize = 4 * LINE;
 
 /// The smallest ring, in bytes.
-pub(super) const SMALLEST: usize = 4096;
+pub(super) const SMALLEST: usize = *RING.start() as usize;
 /// The largest one. Nobody needs it, and a peer shall not ask for more.
-pub(super) const LARGEST: usize = 1 << 30;
+pub(super) const LARGEST: usize = *RING.end() as usize;
 
 /// Which end of the link this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,11 @@ pub(super) enum Side {
 /// How large the memory is with rings of `capacity` bytes.
 pub(super) const fn size(capacity: usize) -> usize {
     PAGE + 2 * capacity
+}
+
+/// What a ring has that shall have so many bytes.
+pub(super) fn capacity(bytes: usize) -> usize {
+    bytes.clamp(SMALLEST, LARGEST).next_power_of_two()
 }
 
 /// Whether rings may have so many bytes.

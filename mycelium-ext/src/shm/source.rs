@@ -16,7 +16,7 @@ use super::wires::Woken;
 /// has to be handled, and the answer to it sent.
 const TURNS: u32 = 4;
 /// How often it looks within a turn, with a pause each time.
-const LOOKS: u32 = 64;
+const LOOKS: u32 = 32;
 
 /// Reads what the peer has published.
 #[derive(Debug)]
@@ -43,14 +43,17 @@ impl Source {
             return Ok(false);
         }
         *turns += 1;
-        if *turns > TURNS {
-            for _ in 0..LOOKS {
-                if !self.outlet.is_empty(&self.link.memory).map_err(corrupt)? {
-                    break;
-                }
-                std::hint::spin_loop();
-            }
+        if *turns <= TURNS {
+            return Ok(true);
         }
+        for _ in 0..LOOKS {
+            if !self.outlet.is_empty(&self.link.memory).map_err(corrupt)? {
+                return Ok(true);
+            }
+            std::hint::spin_loop();
+        }
+        // The peer may be waiting for this very core.
+        std::thread::yield_now();
         Ok(true)
     }
 }

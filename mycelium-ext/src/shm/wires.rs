@@ -43,6 +43,11 @@ impl Wires {
         Ok(Self { socket, own_bell, peer_bell })
     }
 
+    /// What the peer rings.
+    pub(super) fn own_bell(&self) -> &OwnedFd {
+        self.own_bell.get_ref()
+    }
+
     /// Wakes the peer.
     pub(super) fn ring(&self) -> io::Result<()> {
         match rustix::io::retry_on_intr(|| rustix::io::write(&self.peer_bell, &1_u64.to_ne_bytes()))

@@ -11,6 +11,7 @@ use rand::RngExt as _;
 use super::attach::{self, AttachError};
 use super::directory;
 use super::secret::{Role, Secret};
+use super::upgrade::Upgrade;
 use super::LinkEvent;
 use crate::transport::{ArcTransport, TcpTransport, Transport, TransportKind};
 use crate::NodeSessionMessage;
@@ -23,6 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     InProcess,
+    /// By way of the Unix socket at this path.
+    SharedMemory(PathBuf),
     Unix(PathBuf),
     Tcp(SocketAddr),
 }
@@ -31,6 +34,7 @@ impl Route {
     pub(crate) const fn kind(&self) -> TransportKind {
         match self {
             Self::InProcess => TransportKind::Arc,
+            Self::SharedMemory(_) => TransportKind::SharedMemory,
             Self::Unix(_) => TransportKind::UnixSocket,
             Self::Tcp(_) => TransportKind::Tcp,
         }
@@ -44,6 +48,8 @@ pub(crate) struct Dialler {
     pub(crate) secret: Secret,
     pub(crate) max_frame: u64,
     pub(crate) timeout: Duration,
+    /// What makes shared memory of a Unix socket.
+    pub(crate) upgrade: Option<Upgrade>,
 }
 
 impl Dialler {
@@ -53,17 +59,22 @@ impl Dialler {
             let transport: Box<dyn Transport> = match route {
                 Route::InProcess => return in_process(&self.secret),
                 #[cfg(unix)]
-                Route::Unix(path) => Box::new(
+                Route::SharedMemory(path) | Route::Unix(path) => Box::new(
                     crate::transport::UnixSocketTransport::connect(path)
                         .await
                         .map_err(std::io::Error::other)?,
                 ),
                 #[cfg(not(unix))]
-                Route::Unix(_) => return Err(AttachError::NoSession),
+                Route::SharedMemory(_) | Route::Unix(_) => return Err(AttachError::NoSession),
                 Route::Tcp(address) => Box::new(TcpTransport::connect(*address).await?),
             };
-            let halves = attach::dial(transport, &self.secret, self.max_frame).await?;
-            Ok(Box::new(halves) as Box<dyn Transport>)
+            let upgrade = match route {
+                Route::SharedMemory(_) => {
+                    Some(self.upgrade.as_ref().ok_or(AttachError::NoSession)?)
+                }
+                _ => None,
+            };
+            attach::dial(transport, &self.secret, self.max_frame, upgrade).await
         };
         match tokio::time::timeout(self.timeout, dial).await {
             Ok(outcome) => outcome,

@@ -24,6 +24,16 @@ impl Halves {
         Self { kind, peer, local, sink, stream }
     }
 
+    /// The Unix socket that it is, unless it is something else or has read ahead.
+    #[cfg(unix)]
+    pub(crate) fn into_unix(self) -> Option<tokio::net::UnixStream> {
+        use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+        let reader = self.stream.into_reader()?.downcast::<OwnedReadHalf>().ok()?;
+        let writer = self.sink.into_writer()?.downcast::<OwnedWriteHalf>().ok()?;
+        reader.reunite(*writer).ok()
+    }
+
     /// Puts a frame back, in front of those still to come.
     pub(crate) fn unread(self, frame: TransportMessage) -> Self {
         let stream = Box::new(Unread { first: VecDeque::from([frame]), rest: self.stream });

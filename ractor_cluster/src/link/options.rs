@@ -4,9 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+#[cfg(unix)]
+use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
+
+#[cfg(unix)]
+use crate::transport::LocalTransport;
 
 /// How a node listens, and which links it makes to its peers of the fork. Peers of stock
 /// `ractor_cluster` have the one link that they made.
@@ -43,6 +48,9 @@ pub struct LinkOptions {
     pub replay_window: usize,
     /// What is known of peers.
     pub peers: HashMap<Peer, PeerPolicy>,
+    /// What makes links by shared memory with peers of this machine; by default nothing does.
+    #[cfg(unix)]
+    pub local_transport: Option<Arc<dyn LocalTransport>>,
 }
 
 impl Default for LinkOptions {
@@ -56,6 +64,8 @@ impl Default for LinkOptions {
             max_handshakes: 256,
             replay_window: 16 * 1024 * 1024,
             peers: HashMap::new(),
+            #[cfg(unix)]
+            local_transport: None,
         }
     }
 }
@@ -107,6 +117,14 @@ impl LinkOptions {
     #[must_use]
     pub fn with_replay_window(mut self, bytes: usize) -> Self {
         self.replay_window = bytes;
+        self
+    }
+
+    /// Making links by shared memory so.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn with_local_transport(mut self, local_transport: Arc<dyn LocalTransport>) -> Self {
+        self.local_transport = Some(local_transport);
         self
     }
 

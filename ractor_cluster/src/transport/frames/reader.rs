@@ -1,5 +1,6 @@
 //! Frames out of a stream of bytes.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -241,6 +242,10 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
     ) -> Poll<io::Result<Option<TransportMessage>>> {
         ready!(self.turn.poll(context));
         self.poll_bytes(context).map_ok(|frame| frame.map(TransportMessage::Bytes))
+    }
+
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        (self.block.is_empty() && self.large.is_none()).then(|| Box::new(self.reader) as _)
     }
 }
 
