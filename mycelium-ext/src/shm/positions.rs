@@ -160,7 +160,11 @@ impl Consumer {
     }
 }
 
-/// Takes back that somebody waits; returns whether anybody did.
+/// Takes back that somebody waits; returns whether anybody did. Who has waited again meanwhile is woken as well.
 fn take(waits: &AtomicU64) -> bool {
-    waits.load(Ordering::Relaxed) != 0 && waits.swap(0, Ordering::Relaxed) != 0
+    let anybody = waits.load(Ordering::Relaxed) != 0;
+    if anybody {
+        waits.store(0, Ordering::Relaxed);
+    }
+    anybody
 }
