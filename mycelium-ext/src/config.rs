@@ -34,6 +34,9 @@
 //! | `node.mode` | `isolated`, `transitive` (also connects to the peers of its peers) | `isolated` |
 //! | `node.local_nodes.ids`, `node.remote_nodes.ids` | numbers of nodes on this and on other machines | none |
 //! | `node.tls.authorities` | PEM file of those who vouch for peers | none |
+//! | `node.shm.links` | `auto`, `off`: links by shared memory, on Linux | `auto` |
+//! | `node.shm.ring` | the memory of such a link, a direction each: the next power of two | `1 MiB` |
+//! | `node.shm.spin` | how long it looks for the next message before it sleeps: takes a core for as long | not at all |
 //! | `node.limits.max_frame` | the largest frame that a peer may send | `16 MiB` |
 //! | `node.limits.replay_window` | what is kept for a peer until it is acknowledged | `16 MiB` |
 //! | `node.limits.handshake_timeout` | from the open connection to authentication, and from there to the exchange of actors | `10s` |
@@ -84,6 +87,7 @@ mod peers;
 mod reader;
 mod secret;
 mod setting;
+pub(crate) mod shm;
 mod show;
 mod suggest;
 mod values;
@@ -104,6 +108,7 @@ pub use peers::{PeerSettings, PeerTls};
 pub use ractor_cluster::link::options::{Location, UnixListening};
 pub use secret::Secret;
 pub use setting::{Origin, Setting};
+pub use shm::{ShmLinks, ShmSettings};
 pub use values::{ConnectionMode, InvalidName, NodeName};
 
 /// The configuration of a node, complete and free of contradictions. It prints as the topology that it

@@ -20,6 +20,8 @@ pub mod config;
 pub mod fast_lane;
 #[cfg(feature = "cluster")]
 pub mod node;
+#[cfg(all(feature = "cluster", target_os = "linux"))]
+pub mod shm;
 #[cfg(feature = "cluster")]
 mod tls;
 

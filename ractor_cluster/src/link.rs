@@ -3,7 +3,7 @@
 //!
 //! * `lane`: order, acknowledgement and replay, without I/O;
 //! * `identity`, `secret`: what makes a peer look local, and what makes a link part of a session;
-//! * `attach`: the handshake of a further link;
+//! * `attach`: the handshake of a further link; `upgrade`: shared memory out of a Unix socket;
 //! * [`options`]: what a node server may be told; `directory`: what sessions and servers of this
 //!   process know of each other;
 //! * [`limits`]: what a node puts up with of a peer;
@@ -37,6 +37,7 @@ pub(crate) mod pump;
 pub(crate) mod secret;
 pub(crate) mod table;
 pub(crate) mod traffic;
+pub(crate) mod upgrade;
 
 use std::fmt;
 use std::sync::Mutex;

@@ -8,12 +8,15 @@
 
 mod arc;
 pub mod frames;
+#[cfg(unix)]
+mod local;
 mod stream;
 mod tcp;
 pub(crate) mod tls;
 #[cfg(unix)]
 pub mod unix;
 
+use std::any::Any;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -26,6 +29,8 @@ use ractor::message::ArcMessage;
 #[doc(hidden)]
 pub use crate::link::{heard::Heard, origin::Origin};
 pub use arc::ArcTransport;
+#[cfg(unix)]
+pub use local::{LocalEnd, LocalTransport, Upgrade};
 pub use stream::StreamTransport;
 pub use tcp::TcpTransport;
 pub use tls::TlsTransport;
@@ -176,6 +181,12 @@ pub trait FrameSink: Send + 'static {
     /// # Errors
     /// The connection is of no use after one.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// What it writes to, if it can be taken back, and nothing is queued.
+    #[doc(hidden)]
+    fn into_writer(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        None
+    }
 }
 
 impl dyn FrameSink {
@@ -212,6 +223,12 @@ pub trait FrameStream: Send + 'static {
     /// Has it note whatever arrives, also when it is not a whole frame yet.
     #[doc(hidden)]
     fn tell_arrivals(&mut self, _heard: &Heard) {}
+
+    /// What it reads from, if it can be taken back, and nothing has been read that was not returned.
+    #[doc(hidden)]
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        None
+    }
 }
 
 impl dyn FrameStream {

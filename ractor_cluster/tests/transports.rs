@@ -6,6 +6,8 @@ mod arc;
 mod conformance;
 #[path = "transports/ends.rs"]
 mod ends;
+#[path = "transports/kinds.rs"]
+mod kinds;
 #[cfg(unix)]
 #[path = "transports/log.rs"]
 mod log;

@@ -10,6 +10,7 @@ use super::node::Identity;
 use super::peers::{Entry, Numbers};
 use super::reader::Reader;
 use super::setting::Setting;
+use super::shm::{ShmLinks, ShmSettings};
 use super::values::{location_word, preference_word};
 use crate::address::Address;
 
@@ -104,6 +105,21 @@ pub(super) fn between(
     }
     if let Some(id) = this.id {
         not_remote(reader, numbers.get(&**id), "node.remote_nodes.ids");
+    }
+}
+
+/// A node that wants its messages by shared memory has it.
+pub(super) fn shared_memory(
+    reader: &mut Reader<'_>,
+    key: &str,
+    transport: &Option<Setting<TransportPreference>>,
+    shm: &ShmSettings,
+) {
+    let Some((TransportPreference::SharedMemory, place)) = placed(transport) else { return };
+    if *shm.links == ShmLinks::Off {
+        let found = format!("\"shm\", and node.shm.links is \"off\"{}", line(&shm.links));
+        let expected = "a transport that the node has";
+        reader.mistake(place.clone(), key, expected, found, None);
     }
 }
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 use ractor::actor::actor_config::TransportPreference;
 use ractor_cluster::link::LinkOptions;
 
+use super::contradictions;
 use super::cookie;
 use super::reader::{Reader, Section};
 use super::secret::Secret;
 use super::setting::Setting;
+use super::shm::ShmSettings;
 use super::values::{ConnectionMode, Host, NodeName, OrOff, Size};
 
 /// Who this node is, and what it puts up with.
@@ -27,6 +29,8 @@ pub struct NodeSettings {
     pub transport: Setting<TransportPreference>,
     /// Whom it connects to.
     pub mode: Setting<ConnectionMode>,
+    /// Links by shared memory.
+    pub shm: ShmSettings,
     /// What it puts up with.
     pub limits: Limits,
 }
@@ -146,6 +150,7 @@ pub(super) struct Draft {
     cookie: Option<Setting<Secret>>,
     transport: Option<Setting<TransportPreference>>,
     mode: Option<Setting<ConnectionMode>>,
+    shm: ShmSettings,
     limits: Limits,
 }
 
@@ -164,6 +169,7 @@ impl Draft {
             cookie: self.cookie?,
             transport: self.transport.unwrap_or_else(|| Setting::default(Default::default())),
             mode: self.mode.unwrap_or_else(|| Setting::default(Default::default())),
+            shm: self.shm,
             limits: self.limits,
         })
     }
@@ -183,13 +189,19 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &mut Section<'_, '_>) -> Draft
     let mut section = node.section(reader, "limits");
     let limits = limits(reader, &mut section);
     section.finish(reader);
+    let mut section = node.section(reader, "shm");
+    let shm = super::shm::read(reader, &mut section);
+    section.finish(reader);
+    let transport = node.setting(reader, "transport");
+    contradictions::shared_memory(reader, &node.key("transport"), &transport, &shm);
     Draft {
         name: node.setting(reader, "name"),
         id: node.setting(reader, "id"),
         host: node.setting(reader, "host"),
         cookie: cookie::find(reader, node),
-        transport: node.setting(reader, "transport"),
+        transport,
         mode: node.setting(reader, "mode"),
+        shm,
         limits,
     }
 }

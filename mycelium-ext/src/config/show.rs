@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 use super::mistake::Place;
 use super::setting::{Origin, Setting};
 use super::values::{location_word, preference_word, unix_word};
-use super::{Config, Limits, Location, PeerSettings};
+use super::{Config, Limits, Location, PeerSettings, ShmLinks, ShmSettings};
 
 impl fmt::Display for Config {
     /// The topology, a line for each fact. What is from a variable says so; secrets are not shown.
@@ -21,6 +21,7 @@ impl fmt::Display for Config {
         line(f, "cookie", &cookie(&node.cookie))?;
         line(f, "transport", &node.transport.clone().map(preference_word))?;
         line(f, "mode", &node.mode)?;
+        shm(f, &node.shm)?;
         limits(f, &node.limits)?;
         writeln!(f, "listens on")?;
         for listen in &self.listen.streams {
@@ -58,6 +59,18 @@ fn cookie(cookie: &Setting<super::Secret>) -> String {
     match cookie.origin() {
         Origin::Written(Place::Environment { variable }) => format!("set (from {variable})"),
         _ => "set".to_owned(),
+    }
+}
+
+fn shm(f: &mut fmt::Formatter<'_>, shm: &ShmSettings) -> fmt::Result {
+    if *shm.links == ShmLinks::Off {
+        return line(f, "shared memory", &shm.links);
+    }
+    let ring = shm.ring.clone().map(|bytes| ByteSize(bytes).display().iec());
+    write!(f, "  shared memory: rings of {ring}")?;
+    match shm.spin.is_zero() {
+        true => writeln!(f),
+        false => writeln!(f, ", spins for {}", shm.spin.clone().map(humantime::format_duration)),
     }
 }
 

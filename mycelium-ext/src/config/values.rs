@@ -145,6 +145,7 @@ words!(TransportPreference, "\"adaptive\", \"arc\", \"shm\", \"unix\", \"tcp\" o
     "unix" => Self::UnixSocket, "tcp" => Self::Tcp, "tls" => Self::Tls);
 words!(Location, "\"local\", \"remote\" or \"auto\"",
     "local" => Self::Local, "remote" => Self::Remote, "auto" => Self::Auto);
+words!(super::shm::ShmLinks, "\"auto\" or \"off\"", "auto" => Self::Auto, "off" => Self::Off);
 words!(ConnectionMode, "\"isolated\" or \"transitive\"",
     "isolated" => Self::Isolated, "transitive" => Self::Transitive);
 

@@ -20,9 +20,13 @@ use super::keep::{Keeping, Patience, keep};
 use super::roster::Roster;
 use super::server::Server;
 use crate::address::{Address, Endpoint, InvalidAddress};
+#[cfg(target_os = "linux")]
+use crate::config::ShmLinks;
 use crate::config::{
     Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret, StreamListen, machine,
 };
+#[cfg(target_os = "linux")]
+use crate::shm::{SharedMemory, ShmOptions};
 use crate::tls::{Authorities, Identity};
 
 /// A listener of a node. An address that cannot be one is told when the node starts.
@@ -63,6 +67,8 @@ pub struct NodeBuilder {
     unix: UnixListening,
     id: Option<u64>,
     transport: TransportPreference,
+    #[cfg(target_os = "linux")]
+    shm: Option<ShmOptions>,
     known: Vec<(Peer, PeerPolicy)>,
     kept: Vec<Kept>,
     authorities: Option<Authorities>,
@@ -80,6 +86,8 @@ impl NodeBuilder {
             unix: UnixListening::default(),
             id: None,
             transport: TransportPreference::default(),
+            #[cfg(target_os = "linux")]
+            shm: Some(ShmOptions::default()),
             known: Vec::new(),
             kept: Vec::new(),
             authorities: None,
@@ -95,6 +103,10 @@ impl NodeBuilder {
             .limits(config.node.limits.clone())
             .unix((*config.listen.unix).clone())
             .transport(*config.node.transport);
+        #[cfg(target_os = "linux")]
+        {
+            builder.shm = shm(config);
+        }
         builder.id = config.node.id.as_deref().copied();
         builder.known = known(config);
         builder.authorities.clone_from(&config.authorities);
@@ -156,6 +168,14 @@ impl NodeBuilder {
     /// The transport by which it sends, where neither the receiving actor nor the peer pins one.
     pub fn transport(mut self, transport: TransportPreference) -> Self {
         self.transport = transport;
+        self
+    }
+
+    /// How it makes links by shared memory with peers of this machine, or `None` for none; by default it
+    /// makes them without spinning.
+    #[cfg(target_os = "linux")]
+    pub fn shm(mut self, shm: Option<ShmOptions>) -> Self {
+        self.shm = shm;
         self
     }
 
@@ -249,7 +269,22 @@ fn supported(config: &Config) -> Result<(), StartError> {
     if cfg!(not(unix)) && asked {
         return Err(StartError::Unsupported { what: "Unix sockets".to_owned() });
     }
+    let shm = |transport: &TransportPreference| *transport == TransportPreference::SharedMemory;
+    let asked = shm(&config.node.transport)
+        || config.peers.iter().filter_map(|peer| peer.transport.as_deref()).any(shm);
+    if cfg!(not(target_os = "linux")) && asked {
+        return Err(StartError::Unsupported { what: "shared memory".to_owned() });
+    }
     Ok(())
+}
+
+/// How the configuration wants links by shared memory.
+#[cfg(target_os = "linux")]
+fn shm(config: &Config) -> Option<ShmOptions> {
+    let shm = &config.node.shm;
+    let ring = usize::try_from(*shm.ring).unwrap_or(usize::MAX);
+    (*shm.links != ShmLinks::Off)
+        .then(|| ShmOptions::default().with_ring(ring).with_spin(*shm.spin))
 }
 
 /// What is known of peers by their numbers, and of those by name of which anything is said: the name goes
@@ -317,6 +352,10 @@ async fn start_server(
     let links =
         LinkOptions::default().with_preference(builder.transport).with_unix(builder.unix.clone());
     let mut links = limits.apply(links);
+    #[cfg(target_os = "linux")]
+    {
+        links.local_transport = builder.shm.map(|shm| Arc::new(SharedMemory::new(shm)) as _);
+    }
     links.number = builder.id;
     links.peers.extend(builder.known.iter().cloned());
 

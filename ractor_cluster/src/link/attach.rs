@@ -9,12 +9,13 @@ use bytes::Bytes;
 use super::directory;
 use super::halves::Halves;
 use super::secret::{draw, Nonces, Role, Secret, BYTES};
+use super::upgrade::{End, Upgrade};
 use super::LinkEvent;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{
-    Attach, AttachAccepted, AttachChallenge, AttachProof, AttachRefused,
+    Attach, AttachAccepted, AttachChallenge, AttachProof, AttachRefused, Preference,
 };
-use crate::transport::{Transport, TransportMessage};
+use crate::transport::{Transport, TransportKind, TransportMessage};
 
 /// Why a link did not join a session.
 #[derive(Debug)]
@@ -53,16 +54,26 @@ impl From<io::Error> for AttachError {
     }
 }
 
-/// Joins a link that was dialled to the session of `secret`. Cancelling it closes the link.
+/// Joins a link that was dialled to the session of `secret`, and makes a better one of it where there is an `upgrade`. Cancelling it closes the link.
 pub(crate) async fn dial(
     transport: Box<dyn Transport>,
     secret: &Secret,
     max_frame: u64,
     again: bool,
-) -> Result<Halves, AttachError> {
+    upgrade: Option<&Upgrade>,
+) -> Result<Box<dyn Transport>, AttachError> {
     let mut link = Halves::of(transport, max_frame);
+    let (kind, becomes) = match upgrade {
+        None => (link.kind, Preference::Adaptive),
+        Some(_) => (TransportKind::SharedMemory, Preference::SharedMemory),
+    };
     let dialler = draw();
-    let attach = Attach { session: secret.name().to_vec(), nonce: dialler.to_vec(), again };
+    let attach = Attach {
+        session: secret.name().to_vec(),
+        nonce: dialler.to_vec(),
+        again,
+        becomes: becomes.into(),
+    };
     send(&mut link, Body::Attach(attach)).await?;
     let challenge = match receive(&mut link).await? {
         Body::AttachChallenge(challenge) => challenge,
@@ -71,15 +82,18 @@ pub(crate) async fn dial(
     };
     let listener = nonce(&challenge.nonce).ok_or(AttachError::Unexpected("a nonce"))?;
     let nonces = Nonces { dialler, listener };
-    if !secret.verify(Role::Listener, link.kind, &nonces, &challenge.proof) {
+    if !secret.verify(Role::Listener, kind, &nonces, &challenge.proof) {
         return Err(AttachError::Proof);
     }
-    let proof = secret.proof(Role::Dialler, link.kind, &nonces);
+    let proof = secret.proof(Role::Dialler, kind, &nonces);
     send(&mut link, Body::AttachProof(AttachProof { proof })).await?;
     let Body::AttachAccepted(AttachAccepted {}) = receive(&mut link).await? else {
         return Err(AttachError::Unexpected("its consent"));
     };
-    Ok(link)
+    match upgrade {
+        None => Ok(Box::new(link)),
+        Some(upgrade) => upgrade.run(link, End::Dialler).await,
+    }
 }
 
 /// Joins a link that came to a listener, and began with `attach`, to its session. It takes frames of up to
@@ -89,32 +103,43 @@ pub(crate) async fn accept(
     attach: Attach,
     max_frame: u64,
 ) -> Result<(), AttachError> {
+    let becomes_shared = attach.becomes() == Preference::SharedMemory;
+    let kind = if becomes_shared { TransportKind::SharedMemory } else { link.kind };
     let Some(session) = directory::session(&attach.session, Role::Listener) else {
         // One that goes on dialling for a session that has ended can end it too.
         send(&mut link, Body::AttachRefused(AttachRefused {})).await?;
         return Err(AttachError::NoSession);
     };
-    if !session.takes(link.kind) {
+    if !session.takes(kind) {
         return Err(AttachError::NoSession);
     }
+    let upgrade = match becomes_shared {
+        true => Some(session.upgrade.as_ref().ok_or(AttachError::NoSession)?),
+        false => None,
+    };
     let dialler = nonce(&attach.nonce).ok_or(AttachError::Unexpected("a nonce"))?;
     let nonces = Nonces { dialler, listener: draw() };
     let challenge = AttachChallenge {
         nonce: nonces.listener.to_vec(),
-        proof: session.secret.proof(Role::Listener, link.kind, &nonces),
+        proof: session.secret.proof(Role::Listener, kind, &nonces),
     };
     send(&mut link, Body::AttachChallenge(challenge)).await?;
     let Body::AttachProof(proof) = receive(&mut link).await? else {
         return Err(AttachError::Unexpected("its proof"));
     };
-    if !session.secret.verify(Role::Dialler, link.kind, &nonces, &proof.proof) {
+    if !session.secret.verify(Role::Dialler, kind, &nonces, &proof.proof) {
         return Err(AttachError::Proof);
     }
     // The session reads nothing of the link before it has it, so that what the dialler sends from
     // here on comes after.
     send(&mut link, Body::AttachAccepted(AttachAccepted {})).await?;
-    link.stream.set_max_frame(max_frame);
-    let link = Box::new(link);
+    let link: Box<dyn Transport> = match upgrade {
+        None => {
+            link.stream.set_max_frame(max_frame);
+            Box::new(link)
+        }
+        Some(upgrade) => upgrade.run(link, End::Listener).await?,
+    };
     let up = if attach.again { LinkEvent::up_again(link) } else { LinkEvent::up(link) };
     session.handler.cast(up).map_err(|_| AttachError::NoSession)
 }

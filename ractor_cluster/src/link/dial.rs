@@ -11,6 +11,7 @@ use rand::RngExt as _;
 use super::attach::{self, AttachError};
 use super::directory;
 use super::secret::{Role, Secret};
+use super::upgrade::Upgrade;
 use super::{Event, LinkEvent};
 use crate::transport::tls::TlsRoute;
 use crate::transport::{ArcTransport, TcpTransport, Transport, TransportKind};
@@ -24,6 +25,8 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(crate) enum Route {
     InProcess,
+    /// By way of the Unix socket at this path.
+    SharedMemory(PathBuf),
     Unix(PathBuf),
     Tcp(SocketAddr),
     Tls(Box<TlsRoute>),
@@ -33,6 +36,7 @@ impl Route {
     pub(crate) const fn kind(&self) -> TransportKind {
         match self {
             Self::InProcess => TransportKind::Arc,
+            Self::SharedMemory(_) => TransportKind::SharedMemory,
             Self::Unix(_) => TransportKind::UnixSocket,
             Self::Tcp(_) => TransportKind::Tcp,
             Self::Tls(_) => TransportKind::Tls,
@@ -47,6 +51,8 @@ pub(crate) struct Dialler {
     pub(crate) secret: Secret,
     pub(crate) max_frame: u64,
     pub(crate) timeout: Duration,
+    /// What makes shared memory of a Unix socket.
+    pub(crate) upgrade: Option<Upgrade>,
 }
 
 impl Dialler {
@@ -62,18 +68,23 @@ impl Dialler {
             let transport: Box<dyn Transport> = match route {
                 Route::InProcess => return in_process(&self.secret, again),
                 #[cfg(unix)]
-                Route::Unix(path) => Box::new(
+                Route::SharedMemory(path) | Route::Unix(path) => Box::new(
                     crate::transport::UnixSocketTransport::connect(path)
                         .await
                         .map_err(std::io::Error::other)?,
                 ),
                 #[cfg(not(unix))]
-                Route::Unix(_) => return Err(AttachError::NoSession),
+                Route::SharedMemory(_) | Route::Unix(_) => return Err(AttachError::NoSession),
                 Route::Tcp(address) => Box::new(TcpTransport::connect(*address).await?),
                 Route::Tls(route) => Box::new(route.connect().await?),
             };
-            let halves = attach::dial(transport, &self.secret, self.max_frame, again).await?;
-            Ok(Box::new(halves) as Box<dyn Transport>)
+            let upgrade = match route {
+                Route::SharedMemory(_) => {
+                    Some(self.upgrade.as_ref().ok_or(AttachError::NoSession)?)
+                }
+                _ => None,
+            };
+            attach::dial(transport, &self.secret, self.max_frame, again, upgrade).await
         };
         match tokio::time::timeout(self.timeout, dial).await {
             Ok(outcome) => outcome,

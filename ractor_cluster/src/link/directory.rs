@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::options::LinkOptions;
 use super::secret::{Role, Secret, SessionName};
+use super::upgrade::Upgrade;
 use crate::transport::TransportKind;
 use crate::{NodeId, NodeServerMessage, NodeSessionMessage};
 
@@ -76,6 +77,8 @@ pub(crate) struct Session {
     pub(crate) secret: Secret,
     /// Whether a link that does not leave the machine may join.
     pub(crate) local: bool,
+    /// What makes shared memory of a Unix socket.
+    pub(crate) upgrade: Option<Upgrade>,
 }
 
 impl Session {

@@ -28,6 +28,16 @@ impl Halves {
         Self { kind, peer, local, sink, stream, admission: None }
     }
 
+    /// The Unix socket that it is, unless it is something else or has read ahead.
+    #[cfg(unix)]
+    pub(crate) fn into_unix(self) -> Option<tokio::net::UnixStream> {
+        use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+        let reader = self.stream.into_reader()?.downcast::<OwnedReadHalf>().ok()?;
+        let writer = self.sink.into_writer()?.downcast::<OwnedWriteHalf>().ok()?;
+        reader.reunite(*writer).ok()
+    }
+
     /// Puts a frame back, in front of those still to come, which may be of up to `max_frame` bytes once the
     /// peer is admitted.
     pub(crate) fn unread(

@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+#[cfg(unix)]
+use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
 
 use super::limits::Limits;
+#[cfg(unix)]
+use crate::transport::LocalTransport;
 
 /// How a node listens, and which links it makes to its peers of the fork. Peers of stock
 /// `ractor_cluster` have the one link that they made.
@@ -63,6 +67,9 @@ pub struct LinkOptions {
     pub max_calls: usize,
     /// What is known of peers.
     pub peers: HashMap<Peer, PeerPolicy>,
+    /// What makes links by shared memory with peers of this machine; by default nothing does.
+    #[cfg(unix)]
+    pub local_transport: Option<Arc<dyn LocalTransport>>,
 }
 
 impl Default for LinkOptions {
@@ -81,6 +88,8 @@ impl Default for LinkOptions {
             replay_window: 16 * 1024 * 1024,
             max_calls: 65_536,
             peers: HashMap::new(),
+            #[cfg(unix)]
+            local_transport: None,
         }
     }
 }
@@ -167,6 +176,14 @@ impl LinkOptions {
     #[must_use]
     pub fn with_max_calls(mut self, calls: usize) -> Self {
         self.max_calls = calls;
+        self
+    }
+
+    /// Making links by shared memory so.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn with_local_transport(mut self, local_transport: Arc<dyn LocalTransport>) -> Self {
+        self.local_transport = Some(local_transport);
         self
     }
 

@@ -9,7 +9,8 @@ use ractor::message::ArcMessage;
 use ractor_cluster::transport::{ArcTransport, SharedCast, Transport, TransportMessage};
 use ractor_cluster::RactorMessage;
 
-use crate::ends::{arc, once, watched};
+use crate::ends::{once, watched};
+use crate::kinds::arc;
 
 /// A message that counts its copies.
 #[derive(RactorMessage)]

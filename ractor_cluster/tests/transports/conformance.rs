@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ractor::message::ArcMessage;
 use ractor_cluster::transport::{SharedCast, TransportKind, TransportMessage};
 
-use crate::ends::{once, watched, Ends, Halves};
+use crate::ends::{once, Ends, Halves};
 
 const MIB: usize = 1024 * 1024;
 const NO_LIMIT: u64 = u64::MAX;
@@ -65,7 +65,7 @@ async fn expect(end: &mut Halves, frames: impl Iterator<Item = Bytes>) {
     }
 }
 
-pub async fn it_says_what_it_is(ends: Ends, kind: TransportKind) {
+pub(crate) async fn it_says_what_it_is(ends: Ends, kind: TransportKind) {
     for end in [&ends.a, &ends.b] {
         assert_eq!(end.kind(), kind);
         assert!(!end.peer().is_empty() && !end.local().is_empty());
@@ -76,7 +76,7 @@ pub async fn it_says_what_it_is(ends: Ends, kind: TransportKind) {
     }
 }
 
-pub async fn frames_stay_whole_and_in_order(ends: Ends) {
+pub(crate) async fn frames_stay_whole_and_in_order(ends: Ends) {
     let (mut a, mut b, _keep) = ends.split(NO_LIMIT);
     let frames = lengths().enumerate().map(|(number, length)| numbered(number, length));
     for batch in [1, 3, 1000] {
@@ -85,20 +85,20 @@ pub async fn frames_stay_whole_and_in_order(ends: Ends) {
     }
 }
 
-pub async fn an_empty_frame_is_a_frame(ends: Ends) {
+pub(crate) async fn an_empty_frame_is_a_frame(ends: Ends) {
     let (mut a, mut b, _keep) = ends.split(0);
     a.queue(Bytes::new());
     a.sink.flush().await.unwrap();
     assert_eq!(b.frame().await, Some(Bytes::new()));
 }
 
-pub async fn many_small_frames_go_at_once(ends: Ends) {
+pub(crate) async fn many_small_frames_go_at_once(ends: Ends) {
     let (mut a, mut b, _keep) = ends.split(NO_LIMIT);
     let frames = (0..50_000).map(|number| numbered(number, 16));
     tokio::join!(send(&mut a, frames.clone(), usize::MAX), expect(&mut b, frames.clone()));
 }
 
-pub async fn a_frame_of_the_limit_passes_and_a_larger_one_does_not(ends: Ends) {
+pub(crate) async fn a_frame_of_the_limit_passes_and_a_larger_one_does_not(ends: Ends) {
     let (mut a, mut b, _keep) = ends.split(1000);
     a.queue(numbered(1, 1000));
     a.queue(numbered(2, 1001));
@@ -111,14 +111,14 @@ pub async fn a_frame_of_the_limit_passes_and_a_larger_one_does_not(ends: Ends) {
     }
 }
 
-pub async fn large_frames_pass(ends: Ends) {
+pub(crate) async fn large_frames_pass(ends: Ends) {
     let (mut a, mut b, _keep) = ends.split(16 * MIB as u64);
     let frames = [MIB, 16 * MIB, 10, 16 * MIB, MIB, MIB].into_iter().enumerate();
     let frames = frames.map(|(number, length)| numbered(number, length));
     tokio::join!(send(&mut a, frames.clone(), 1), expect(&mut b, frames.clone()));
 }
 
-pub async fn both_directions_go_at_once(ends: Ends) {
+pub(crate) async fn both_directions_go_at_once(ends: Ends) {
     let (a, b, _keep) = ends.split(NO_LIMIT);
     let frames = || (0..400).map(|number| numbered(number, number * 197));
     let run = |end: Halves| {
@@ -145,7 +145,7 @@ pub async fn both_directions_go_at_once(ends: Ends) {
     tokio::join!(run(a), run(b));
 }
 
-pub async fn flushing_and_reading_can_be_given_up_and_taken_up_again(ends: Ends) {
+pub(crate) async fn flushing_and_reading_can_be_given_up_and_taken_up_again(ends: Ends) {
     let (mut a, mut b, _keep) = ends.split(NO_LIMIT);
     let frames: Vec<_> = (0..60).map(|number| numbered(number, number * 9973)).collect();
     let mut to_queue = frames.iter().cloned();
@@ -178,7 +178,7 @@ pub async fn flushing_and_reading_can_be_given_up_and_taken_up_again(ends: Ends)
     assert_eq!(a.sink.queued_bytes(), 0);
 }
 
-pub async fn what_was_handed_over_arrives_before_the_end(ends: Ends) {
+pub(crate) async fn what_was_handed_over_arrives_before_the_end(ends: Ends) {
     let (mut a, mut b, _keep) = ends.split(NO_LIMIT);
     greet(&mut a, &mut b).await;
     a.queue(numbered(1, 5000));
@@ -198,7 +198,7 @@ pub async fn what_was_handed_over_arrives_before_the_end(ends: Ends) {
     }
 }
 
-pub async fn a_shared_message_comes_back(ends: Ends) {
+pub(crate) async fn a_shared_message_comes_back(ends: Ends) {
     let (mut a, mut b, _keep) = ends.split(NO_LIMIT);
     let message = Arc::new(String::from("shared"));
     let frame = SharedCast { to: 7, message: ArcMessage::new(message.clone()) };
@@ -214,7 +214,7 @@ pub async fn a_shared_message_comes_back(ends: Ends) {
     assert_eq!(b.frame().await, Some(Bytes::from("bytes")));
 }
 
-pub async fn an_end_within_a_frame_is_told(ends: Ends) {
+pub(crate) async fn an_end_within_a_frame_is_told(ends: Ends) {
     let (mut a, mut b, _keep) = ends.split(NO_LIMIT);
     greet(&mut a, &mut b).await;
     a.queue("whole");
@@ -226,19 +226,19 @@ pub async fn an_end_within_a_frame_is_told(ends: Ends) {
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{error}");
 }
 
-/// The tests of a kind: those of all, and beside them those that are named.
+/// The tests of a kind, where the function `$name` makes two ends of it: those of all, and beside them
+/// those that are named.
 macro_rules! suite {
     ($name:ident, $kind:ident $(, $($more:ident),+)?) => {
         mod $name {
-            use super::*;
-
             #[tokio::test]
             async fn it_says_what_it_is() {
-                let ends = crate::ends::$name().await;
-                super::it_says_what_it_is(ends, TransportKind::$kind).await;
+                let ends = super::$name().await;
+                let kind = ractor_cluster::transport::TransportKind::$kind;
+                crate::conformance::it_says_what_it_is(ends, kind).await;
             }
 
-            suite! { @each $name
+            crate::conformance::suite! { @each $name
                 frames_stay_whole_and_in_order,
                 an_empty_frame_is_a_frame,
                 many_small_frames_go_at_once,
@@ -255,15 +255,11 @@ macro_rules! suite {
         $(
             #[tokio::test]
             async fn $test() {
-                watched(super::$test(crate::ends::$name().await)).await;
+                let ends = super::$name().await;
+                crate::ends::watched(crate::conformance::$test(ends)).await;
             }
         )+
     };
 }
 
-suite!(tcp, Tcp, a_shared_message_comes_back, an_end_within_a_frame_is_told);
-suite!(tls, Tls, a_shared_message_comes_back, an_end_within_a_frame_is_told);
-suite!(stream, External, a_shared_message_comes_back, an_end_within_a_frame_is_told);
-#[cfg(unix)]
-suite!(unix, UnixSocket, a_shared_message_comes_back, an_end_within_a_frame_is_told);
-suite!(arc, Arc);
+pub(crate) use suite;

@@ -1,47 +1,36 @@
-//! Two connected ends of each kind of transport, and what the tests do with them.
+//! Two connected ends, and what the tests do with them.
 
 use std::any::Any;
 use std::future::{poll_fn, Future};
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ractor_cluster::transport::{
-    ArcTransport, FrameSink, FrameStream, StreamTransport, TcpTransport, TlsTransport, Transport,
-    TransportMessage,
-};
-use ractor_cluster::{BoxRead, BoxWrite, ClusterBidiStream};
-use tokio::io::DuplexStream;
-use tokio::net::TcpListener;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use ractor_cluster::transport::{FrameSink, FrameStream, Transport, TransportMessage};
 
 /// Two ends that are connected with each other.
-pub struct Ends {
-    pub a: Box<dyn Transport>,
-    pub b: Box<dyn Transport>,
+pub(crate) struct Ends {
+    pub(crate) a: Box<dyn Transport>,
+    pub(crate) b: Box<dyn Transport>,
     /// What has to live as long.
-    pub keep: Box<dyn Any>,
+    pub(crate) keep: Box<dyn Any>,
 }
 
 /// One end, taken apart.
-pub struct Halves {
-    pub sink: Box<dyn FrameSink>,
-    pub stream: Box<dyn FrameStream>,
+pub(crate) struct Halves {
+    pub(crate) sink: Box<dyn FrameSink>,
+    pub(crate) stream: Box<dyn FrameStream>,
 }
 
 impl Ends {
-    fn new(a: impl Transport, b: impl Transport) -> Self {
+    pub(crate) fn new(a: impl Transport, b: impl Transport) -> Self {
         Self { a: Box::new(a), b: Box::new(b), keep: Box::new(()) }
     }
 
     /// Both ends taken apart; each takes frames of up to `max_frame` bytes.
-    pub fn split(self, max_frame: u64) -> (Halves, Halves, Box<dyn Any>) {
+    pub(crate) fn split(self, max_frame: u64) -> (Halves, Halves, Box<dyn Any>) {
         (Halves::of(self.a, max_frame), Halves::of(self.b, max_frame), self.keep)
     }
 }
@@ -52,21 +41,21 @@ impl Halves {
         Self { sink, stream }
     }
 
-    pub fn queue(&mut self, frame: impl Into<Bytes>) {
+    pub(crate) fn queue(&mut self, frame: impl Into<Bytes>) {
         self.sink.queue(TransportMessage::Bytes(frame.into())).expect("bytes are carried by all");
     }
 
     /// The next frame, which is one of bytes.
-    pub async fn frame(&mut self) -> Option<Bytes> {
+    pub(crate) async fn frame(&mut self) -> Option<Bytes> {
         self.try_frame().await.expect("the connection holds")
     }
 
-    pub async fn try_frame(&mut self) -> io::Result<Option<Bytes>> {
+    pub(crate) async fn try_frame(&mut self) -> io::Result<Option<Bytes>> {
         Ok(self.stream.frame().await?.map(bytes_of))
     }
 }
 
-pub fn bytes_of(frame: TransportMessage) -> Bytes {
+pub(crate) fn bytes_of(frame: TransportMessage) -> Bytes {
     match frame {
         TransportMessage::Bytes(frame) => frame,
         TransportMessage::Arc(shared) => panic!("no bytes were queued as {shared:?}"),
@@ -74,97 +63,16 @@ pub fn bytes_of(frame: TransportMessage) -> Bytes {
 }
 
 /// Turns what hangs into a failure.
-pub async fn watched<T>(what: impl Future<Output = T>) -> T {
+pub(crate) async fn watched<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(120), what).await.expect("it hangs")
 }
 
 /// Polls once, and gives up what is not ready: a task that is cancelled there.
-pub async fn once<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn once<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => Poll::Ready(None),
     })
     .await
-}
-
-pub async fn tcp() -> Ends {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (a, b) = tokio::join!(TcpTransport::connect(address), listener.accept());
-    Ends::new(a.unwrap(), TcpTransport::new(b.unwrap().0))
-}
-
-/// The server's and the client's part of a certificate that is made for the occasion.
-pub fn tls_configuration() -> (TlsAcceptor, TlsConnector) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate = made.cert.der().clone();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate.clone()).unwrap();
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let server = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    (TlsAcceptor::from(Arc::new(server)), TlsConnector::from(Arc::new(client)))
-}
-
-pub async fn tls() -> Ends {
-    let (acceptor, connector) = tls_configuration();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let name = "localhost".try_into().unwrap();
-    let (a, b) = tokio::join!(TlsTransport::connect(address, name, &connector), async {
-        TlsTransport::accept(listener.accept().await.unwrap().0, &acceptor).await
-    });
-    Ends::new(a.unwrap(), b.unwrap())
-}
-
-/// A stream that an application brings along.
-pub struct Duplex {
-    pub stream: DuplexStream,
-    pub label: Option<&'static str>,
-}
-
-impl ClusterBidiStream for Duplex {
-    fn split(self: Box<Self>) -> (BoxRead, BoxWrite) {
-        let halves = tokio::io::split(self.stream);
-        (Box::new(halves.0), Box::new(halves.1))
-    }
-
-    fn peer_label(&self) -> Option<String> {
-        self.label.map(|label| format!("{label}'s peer"))
-    }
-
-    fn local_label(&self) -> Option<String> {
-        self.label.map(str::to_owned)
-    }
-}
-
-pub async fn stream() -> Ends {
-    let (a, b) = tokio::io::duplex(64 * 1024);
-    let end = |stream| StreamTransport::new(Box::new(Duplex { stream, label: Some("duplex") }));
-    Ends::new(end(a), end(b))
-}
-
-pub async fn arc() -> Ends {
-    let (a, b) = ArcTransport::pair("a", "b");
-    Ends::new(a, b)
-}
-
-#[cfg(unix)]
-pub async fn unix() -> Ends {
-    use ractor_cluster::transport::{UnixSocketListener, UnixSocketTransport};
-    let folder = tempfile::tempdir().unwrap();
-    let listener = UnixSocketListener::in_folder(folder.path().join("sockets")).unwrap();
-    let (a, b) = tokio::join!(UnixSocketTransport::connect(listener.path()), listener.accept());
-    Ends { keep: Box::new((listener, folder)), ..Ends::new(a.unwrap(), b.unwrap()) }
 }

@@ -5,7 +5,7 @@ use std::io;
 use ractor_cluster::transport::{StreamTransport, TcpTransport, TlsTransport, Transport};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::ends::{stream, tls_configuration, Duplex};
+use crate::kinds::{stream, tls_configuration, Duplex};
 
 #[tokio::test]
 async fn tcp_sends_at_once_and_knows_its_addresses() {

@@ -36,6 +36,7 @@ use crate::link::secret::{draw, Role, BYTES};
 use crate::link::proxy::Proxy;
 use crate::link::table::Link;
 use crate::link::traffic::{Bounds, Traffic};
+use crate::link::upgrade::Upgrade;
 use crate::link::{Event, LinkEvent};
 use crate::net::{NetworkStream, SessionMessage};
 use crate::node::NodeSessionMessage;
@@ -284,6 +285,15 @@ impl Active {
         self.policy.location != Location::Remote && !pinned_elsewhere
     }
 
+    /// What makes links by shared memory, unless another kind of transport is pinned.
+    fn shared_memory(&self) -> Option<Upgrade> {
+        let may_be_shared = matches!(
+            self.preference(),
+            TransportPreference::Adaptive | TransportPreference::SharedMemory
+        );
+        Upgrade::of(&self.server.options).filter(|_| may_be_shared && self.may_be_local())
+    }
+
     fn announcement(&self, is_server: bool) -> Announcement {
         let salt = self.salt(is_server);
         let end = if is_server { Role::Listener } else { Role::Dialler };
@@ -297,25 +307,32 @@ impl Active {
             share: self.share.to_vec(),
             unix_socket: socket.and_then(|path| path.into_os_string().into_string().ok()),
             preference: Preference::from(self.server.options.preference).into(),
+            shared_memory: self.shared_memory().map(|it| it.version()),
         }
     }
 
-    /// The way to the peer, which was connected to, that looks cheaper than the first link.
-    fn local_route(&self) -> Option<Route> {
-        let peer = self.announcement.as_ref()?;
+    /// The ways to the peer, which was connected to, that look cheaper than the first link: the cheapest first.
+    fn local_routes(&self) -> Vec<Route> {
+        let Some(peer) = self.announcement.as_ref().filter(|_| self.may_be_local()) else {
+            return Vec::new();
+        };
         let salt = self.salt(false);
         let is =
             |theirs: &Option<Vec<u8>>, ours: Option<Vec<u8>>| theirs.is_some() && *theirs == ours;
-        let route = if !self.may_be_local() {
-            return None;
-        } else if is(&peer.process, Some(identity::process(&salt, Role::Listener))) {
-            Route::InProcess
+        let mut routes = Vec::new();
+        if is(&peer.process, Some(identity::process(&salt, Role::Listener))) {
+            routes.push(Route::InProcess);
         } else if is(&peer.machine, identity::machine(&salt, Role::Listener)) {
-            Route::Unix(PathBuf::from(peer.unix_socket.as_ref()?))
-        } else {
-            return None;
-        };
-        (route.kind() < self.first.kind).then_some(route)
+            if let Some(socket) = peer.unix_socket.as_ref().map(PathBuf::from) {
+                let version = self.shared_memory().map(|it| it.version());
+                if version.is_some() && version == peer.shared_memory {
+                    routes.push(Route::SharedMemory(socket.clone()));
+                }
+                routes.push(Route::Unix(socket));
+            }
+        }
+        routes.retain(|route| route.kind() < self.first.kind);
+        routes
     }
 
     /// Goes on trying to have a link of this kind.

@@ -1,5 +1,6 @@
 //! Frames out of a stream of bytes.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -253,6 +254,10 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
 
     fn tell_arrivals(&mut self, heard: &Heard) {
         self.heard = Some(heard.clone());
+    }
+
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        (self.block.is_empty() && self.large.is_none()).then(|| Box::new(self.reader) as _)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Frames into a stream of bytes.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -180,6 +181,10 @@ impl<W: AsyncWrite + Unpin + Send + 'static> FrameSink for FrameWriter<W> {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn into_writer(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        (self.queued == 0 && !self.unflushed).then(|| Box::new(self.writer) as _)
     }
 }
 

@@ -122,6 +122,7 @@ impl NodeSession {
             handler: myself.clone(),
             secret: secret.clone(),
             local: active.may_be_local(),
+            upgrade: active.shared_memory(),
         };
         active.open = Some(directory::open(session, end));
         if self.is_server {
@@ -133,6 +134,7 @@ impl NodeSession {
                 secret,
                 max_frame: self.max_inbound_frame_size,
                 timeout: active.server.options.handshake_timeout,
+                upgrade: active.shared_memory(),
             });
             look_closer(active, name, myself.clone());
         }
@@ -167,8 +169,11 @@ impl NodeSession {
             myself.get_cell().set_event_tap(announcer.clone());
         }
         if !self.is_server {
-            if let (Some(route), Locality::Remote) = (active.local_route(), locality) {
-                active.redial(route.kind());
+            let links = active.traffic.infos();
+            for route in active.local_routes() {
+                if !links.iter().any(|link| link.kind == route.kind()) {
+                    active.redial(route.kind());
+                }
             }
             state.send_frame(Body::Settled(Settled {
                 same_process: locality == Locality::SameProcess,
@@ -220,22 +225,23 @@ fn look_closer(active: &Active, peer: String, session: ActorRef<NodeSessionMessa
         _ = session.cast(event);
     };
     let settled = |unproven| NodeSessionMessage::Link(LinkEvent(Event::Settled { unproven }));
-    let (Some(route), Some(dialler)) = (active.local_route(), active.dialler.clone()) else {
-        let unproven = Some("it does not look like one of this machine".to_owned());
-        return tell(settled(unproven));
-    };
+    let (routes, Some(dialler)) = (active.local_routes(), active.dialler.clone()) else { return };
+    let mut unproven = Some("it does not look like one of this machine".to_owned());
     // Ends by itself: every step of a dial has a deadline.
     drop(ractor::concurrency::spawn(async move {
-        let unproven = match dialler.dial(&route, false).await {
-            Ok(link) => {
-                tell(LinkEvent::up(link));
-                None
+        let mut proven = false;
+        for route in routes {
+            match dialler.dial(&route, false).await {
+                Ok(link) => {
+                    tell(LinkEvent::up(link));
+                    proven = true;
+                }
+                Err(error) => {
+                    tracing::warn!(peer, kind = %route.kind(), %error, "a peer looks local, and is not");
+                    unproven = Some(error.to_string());
+                }
             }
-            Err(error) => {
-                tracing::warn!(peer, kind = %route.kind(), %error, "a peer looks local, and is not");
-                Some(error.to_string())
-            }
-        };
-        tell(settled(unproven));
+        }
+        tell(settled(unproven.filter(|_| !proven)));
     }));
 }

@@ -44,7 +44,7 @@ impl Active {
             TransportKind::Tcp => Some(Route::Tcp(self.first.peer.parse().ok()?)),
             _ => None,
         });
-        first.into_iter().chain(self.local_route()).collect()
+        first.into_iter().chain(self.local_routes()).collect()
     }
 
     /// The way to make a link of this kind again, if there is one.

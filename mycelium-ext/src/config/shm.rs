@@ -1,0 +1,83 @@
+//! `[node.shm]`: links by shared memory.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use super::reader::{Reader, Section};
+use super::setting::Setting;
+use super::values::Value;
+
+/// The sizes that a ring may have, in bytes, and the one it has.
+pub(crate) const RING: std::ops::RangeInclusive<u64> = 4096..=1 << 30;
+pub(crate) const DEFAULT_RING: u64 = 1024 * 1024;
+
+/// Links by shared memory, with peers of this machine.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ShmSettings {
+    /// Whether there are any.
+    pub links: Setting<ShmLinks>,
+    /// The bytes of a ring, a direction each; those of the node that connects count.
+    pub ring: Setting<u64>,
+    /// How long it looks for the next frame before it sleeps. Zero is not at all.
+    pub spin: Setting<Duration>,
+}
+
+/// Whether a node has links by shared memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ShmLinks {
+    /// Where the system and the peer have them.
+    #[default]
+    Auto,
+    /// Not at all.
+    Off,
+}
+
+impl fmt::Display for ShmLinks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Off => "off",
+        })
+    }
+}
+
+impl Default for ShmSettings {
+    fn default() -> Self {
+        Self {
+            links: Setting::default(ShmLinks::Auto),
+            ring: Setting::default(DEFAULT_RING),
+            spin: Setting::default(Duration::ZERO),
+        }
+    }
+}
+
+/// The bytes of a ring.
+struct Ring(u64);
+
+impl Value for Ring {
+    const EXPECTED: &'static str = "a size from \"4 KiB\" to \"1 GiB\"";
+
+    fn read(text: &str) -> Result<Self, Option<String>> {
+        let size: ByteSize = text.parse().map_err(|_| None)?;
+        if RING.contains(&size.as_u64()) { Ok(Self(size.as_u64())) } else { Err(None) }
+    }
+}
+
+/// Reads `[node.shm]`.
+pub(super) fn read(reader: &mut Reader<'_>, section: &mut Section<'_, '_>) -> ShmSettings {
+    let mut shm = ShmSettings::default();
+    if let Some(links) = section.setting(reader, "links") {
+        shm.links = links;
+    }
+    if let Some(ring) = section.setting::<Ring>(reader, "ring") {
+        shm.ring = ring.map(|ring| ring.0);
+    }
+    if let Some(spin) = section.setting(reader, "spin") {
+        shm.spin = spin;
+    }
+    shm
+}

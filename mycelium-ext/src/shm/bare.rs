@@ -1,0 +1,76 @@
+//! The ring without frames and without a runtime, for the bench: what a transport can reach.
+
+use std::io;
+use std::mem::MaybeUninit;
+
+use rustix::event::{PollFd, PollFlags};
+use tokio::io::ReadBuf;
+
+use super::ShmTransport;
+use super::link::{Link, corrupt};
+use super::ring::{Inlet, Outlet};
+
+/// One end of a link, for one thread that waits by itself.
+#[derive(Debug)]
+pub struct Bare {
+    link: Link,
+    inlet: Inlet,
+    outlet: Outlet,
+}
+
+impl ShmTransport {
+    /// Takes the end without what makes it a transport.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn bare(self) -> Bare {
+        let (inlet, outlet) =
+            (Inlet::new(self.side, self.capacity), Outlet::new(self.side, self.capacity));
+        Bare { link: self.link, inlet, outlet }
+    }
+}
+
+impl Bare {
+    /// Puts all bytes, and publishes them.
+    pub fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        loop {
+            let room = self.inlet.room(&self.link.memory, bytes.len()).map_err(corrupt)?;
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.inlet.put(&self.link.memory, now);
+            bytes = later;
+            if self.inlet.publish(&self.link.memory) {
+                self.link.wires.ring()?;
+            }
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            if self.inlet.sleep(&self.link.memory).map_err(corrupt)? {
+                self.wait()?;
+            }
+        }
+    }
+
+    /// Takes what is there, up to the length of `bytes`, and waits for the first byte: asleep, or by looking.
+    pub fn receive(&mut self, bytes: &mut [MaybeUninit<u8>], looking: bool) -> io::Result<usize> {
+        let mut buffer = ReadBuf::uninit(bytes);
+        loop {
+            if self.outlet.take(&self.link.memory, &mut buffer).map_err(corrupt)? {
+                self.link.wires.ring()?;
+            }
+            if !buffer.filled().is_empty() {
+                return Ok(buffer.filled().len());
+            }
+            if looking {
+                std::hint::spin_loop();
+            } else if self.outlet.sleep(&self.link.memory).map_err(corrupt)? {
+                self.wait()?;
+            }
+        }
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        let bell = self.link.wires.own_bell();
+        rustix::event::poll(&mut [PollFd::new(bell, PollFlags::IN)], None)?;
+        rustix::io::read(bell, &mut [0; 8][..])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! Frames into the ring.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use ractor_cluster::transport::{FrameSink, TransportMessage};
+
+use super::backlog::Backlog;
+use super::link::{Link, corrupt};
+use super::ring::Inlet;
+use super::wires::Woken;
+
+/// The length before each frame takes as many bytes.
+const HEADER: usize = size_of::<u64>();
+/// The reader gets bytes when so many are there, also before a flush: it can then read while more are queued.
+const PUBLISHED: usize = 64 * 1024;
+
+/// Writes frames straight into the ring, while there is room, and keeps them otherwise.
+#[derive(Debug)]
+pub(super) struct Sink {
+    link: Arc<Link>,
+    inlet: Inlet,
+    backlog: Backlog,
+    /// What went wrong where nobody could be told.
+    failed: Option<io::Error>,
+}
+
+impl Sink {
+    pub(super) fn new(link: Arc<Link>, inlet: Inlet) -> Self {
+        Self { link, inlet, backlog: Backlog::default(), failed: None }
+    }
+
+    /// Whether `size` bytes may be put into the ring at once.
+    fn fits(&mut self, size: usize) -> bool {
+        // What is wrong with the peer's position is found again by a flush.
+        self.backlog.len() == 0
+            && self.inlet.room(&self.link.memory, size).is_ok_and(|room| room >= size)
+    }
+
+    /// Queues a frame of two parts, of which the first is copied: it should be small.
+    fn put(&mut self, head: &[u8], rest: Bytes) {
+        let size = head.len() + rest.len();
+        let header = (size as u64).to_be_bytes();
+        if self.fits(HEADER + size) {
+            self.inlet.put(&self.link.memory, &header);
+            self.inlet.put(&self.link.memory, head);
+            self.inlet.put(&self.link.memory, &rest);
+            if self.inlet.unpublished() >= PUBLISHED {
+                self.failed = self.publish().err();
+            }
+        } else {
+            self.backlog.copy(&header);
+            self.backlog.copy(head);
+            self.backlog.push(rest);
+        }
+    }
+
+    /// Moves what waits into the ring, as far as there is room.
+    fn refill(&mut self) -> io::Result<()> {
+        while let Some(chunk) = self.backlog.front() {
+            let memory = &self.link.memory;
+            let room = self.inlet.room(memory, chunk.len()).map_err(corrupt)?;
+            let count = room.min(chunk.len()).min(PUBLISHED);
+            if count == 0 {
+                break;
+            }
+            self.inlet.put(memory, &chunk[..count]);
+            self.backlog.advance(count);
+            if self.inlet.unpublished() >= PUBLISHED {
+                self.publish()?;
+            }
+        }
+        self.publish()
+    }
+
+    fn publish(&mut self) -> io::Result<()> {
+        if self.inlet.publish(&self.link.memory) { self.link.wires.ring() } else { Ok(()) }
+    }
+}
+
+impl FrameSink for Sink {
+    fn queue(&mut self, frame: TransportMessage) -> Result<(), TransportMessage> {
+        match frame {
+            TransportMessage::Bytes(frame) => {
+                self.put(&[], frame);
+                Ok(())
+            }
+            shared @ TransportMessage::Arc(_) => Err(shared),
+        }
+    }
+
+    fn queue_parts(&mut self, head: Bytes, payload: Bytes) -> Result<(), TransportMessage> {
+        self.put(&head, payload);
+        Ok(())
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.inlet.unpublished() + self.backlog.len()
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if let Some(error) = &self.failed {
+                return Poll::Ready(Err(io::Error::new(error.kind(), error.to_string())));
+            }
+            self.refill()?;
+            if self.backlog.len() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            if !self.inlet.sleep(&self.link.memory).map_err(corrupt)? {
+                continue;
+            }
+            if ready!(self.link.wires.poll_writer(context))? == Woken::Gone {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.link.wires.end_writing();
+    }
+}

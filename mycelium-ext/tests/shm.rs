@@ -1,0 +1,45 @@
+//! Links by shared memory: what holds for every transport, and what is particular to these.
+#![cfg(target_os = "linux")]
+
+// Of the cluster's tests, and in the style of its edition.
+#[rustfmt::skip]
+#[path = "../../ractor_cluster/tests/transports/conformance.rs"]
+mod conformance;
+#[rustfmt::skip]
+#[path = "../../ractor_cluster/tests/transports/ends.rs"]
+mod ends;
+#[path = "shm/hostile.rs"]
+mod hostile;
+#[path = "shm/idle.rs"]
+mod idle;
+
+use mycelium_ext::shm::{ShmOptions, ShmTransport};
+use tokio::net::UnixStream;
+
+use conformance::suite;
+use ends::Ends;
+
+/// Both ends of a link inside this process.
+async fn pair(options: ShmOptions) -> Ends {
+    let (a, b) = UnixStream::pair().unwrap();
+    let (a, b) =
+        tokio::try_join!(ShmTransport::offer(a, options), ShmTransport::take(b, options)).unwrap();
+    Ends::new(a, b)
+}
+
+async fn shm() -> Ends {
+    pair(ShmOptions::default()).await
+}
+
+/// Hardly a frame fits in as a whole.
+async fn tiny() -> Ends {
+    pair(ShmOptions::default().with_ring(8 * 1024)).await
+}
+
+async fn spinning() -> Ends {
+    pair(ShmOptions::default().with_spin(std::time::Duration::from_micros(50))).await
+}
+
+suite!(shm, SharedMemory, a_shared_message_comes_back, an_end_within_a_frame_is_told);
+suite!(tiny, SharedMemory, a_shared_message_comes_back, an_end_within_a_frame_is_told);
+suite!(spinning, SharedMemory, a_shared_message_comes_back, an_end_within_a_frame_is_told);

@@ -1,0 +1,244 @@
+//! A peer that breaks the rules, by descriptors and bytes alone.
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdStream;
+
+use mycelium_ext::shm::{ShmOptions, ShmTransport};
+use ractor_cluster::transport::{FrameSink, FrameStream, Transport, TransportMessage};
+use rustix::event::EventfdFlags;
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use tokio::net::UnixStream;
+
+use crate::ends::watched;
+
+const CAPACITY: u64 = 64 * 1024;
+/// Where the maker's and the taker's rings have their positions, and the maker's ring its bytes.
+const MAKER_TAIL: u64 = 128;
+const TAKER_HEAD: u64 = 512;
+const MAKER_BYTES: u64 = 4096;
+
+/// What a well-behaved peer would offer.
+struct Offer {
+    bytes: [u8; 24],
+    length: u64,
+    seals: SealFlags,
+    blocking_bell: bool,
+}
+
+impl Default for Offer {
+    fn default() -> Self {
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(b"mycelium");
+        bytes[8..12].copy_from_slice(&1_u32.to_be_bytes());
+        bytes[16..].copy_from_slice(&CAPACITY.to_be_bytes());
+        let length = 4096 + 2 * CAPACITY;
+        let seals = SealFlags::SHRINK | SealFlags::GROW;
+        Self { bytes, length, seals, blocking_bell: false }
+    }
+}
+
+/// The hostile end of a link.
+struct Hostile {
+    socket: StdStream,
+    memory: OwnedFd,
+    peer_bell: OwnedFd,
+}
+
+impl Hostile {
+    /// Offers it, and returns what the other made of it.
+    async fn offer(offer: &Offer) -> (Self, io::Result<ShmTransport>) {
+        let (here, there) = UnixStream::pair().unwrap();
+        let here = here.into_std().unwrap();
+        let memory = memory(offer.length, offer.seals);
+        let bell = |flags| rustix::event::eventfd(0, flags).unwrap();
+        let own = match offer.blocking_bell {
+            true => bell(EventfdFlags::empty()),
+            false => bell(EventfdFlags::NONBLOCK),
+        };
+        let peer_bell = bell(EventfdFlags::NONBLOCK);
+        send(&here, &offer.bytes, &[memory.as_fd(), own.as_fd(), peer_bell.as_fd()]);
+        let taken = watched(ShmTransport::take(there, ShmOptions::default())).await;
+        (Self { socket: here, memory, peer_bell }, taken)
+    }
+
+    /// A link that was taken, and its good end.
+    async fn link(max_frame: u64) -> (Self, Box<dyn FrameSink>, Box<dyn FrameStream>) {
+        let (hostile, taken) = Self::offer(&Offer::default()).await;
+        let (sink, stream) = Box::new(taken.unwrap()).split(max_frame);
+        (hostile, sink, stream)
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) {
+        assert_eq!(rustix::io::pwrite(&self.memory, bytes, at), Ok(bytes.len()));
+    }
+
+    fn ring(&self) {
+        rustix::io::write(&self.peer_bell, &1_u64.to_ne_bytes()).unwrap();
+    }
+
+    /// Publishes what was written up to `tail`.
+    fn publish(&self, tail: u64) {
+        self.write(MAKER_TAIL, &tail.to_ne_bytes());
+        self.ring();
+    }
+}
+
+fn memory(length: u64, seals: SealFlags) -> OwnedFd {
+    let memory = rustix::fs::memfd_create(c"hostile", MemfdFlags::ALLOW_SEALING).unwrap();
+    rustix::fs::ftruncate(&memory, length).unwrap();
+    rustix::fs::fcntl_add_seals(&memory, seals).unwrap();
+    memory
+}
+
+fn send(socket: &StdStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(descriptors)));
+    let parts = [IoSlice::new(bytes)];
+    let sent = rustix::net::sendmsg(socket, &parts, &mut control, SendFlags::NOSIGNAL).unwrap();
+    assert_eq!(sent, bytes.len());
+}
+
+async fn refused(offer: Offer, why: &str) {
+    let error = Hostile::offer(&offer).await.1.expect_err("it is no sound offer");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+    assert!(error.to_string().contains(why), "{error}");
+}
+
+fn bytes_with(at: usize, part: &[u8]) -> [u8; 24] {
+    let mut bytes = Offer::default().bytes;
+    bytes[at..at + part.len()].copy_from_slice(part);
+    bytes
+}
+
+#[tokio::test]
+async fn memory_that_could_get_shorter_is_refused() {
+    refused(Offer { seals: SealFlags::GROW, ..Offer::default() }, "shorter").await;
+}
+
+#[tokio::test]
+async fn memory_of_another_size_is_refused() {
+    for length in [0, 4096 + 2 * CAPACITY - 1, 4096 + 2 * CAPACITY + 4096] {
+        refused(Offer { length, ..Offer::default() }, "bytes of memory").await;
+    }
+}
+
+#[tokio::test]
+async fn rings_of_a_size_that_cannot_be_are_refused() {
+    for capacity in [0, 2048, 3 * 4096, 1 << 31, 1 << 63, u64::MAX] {
+        let bytes = bytes_with(16, &capacity.to_be_bytes());
+        refused(Offer { bytes, ..Offer::default() }, "power of two").await;
+    }
+}
+
+#[tokio::test]
+async fn another_protocol_is_refused() {
+    for bytes in [bytes_with(0, b"M"), bytes_with(8, &2_u32.to_be_bytes())] {
+        refused(Offer { bytes, ..Offer::default() }, "version").await;
+    }
+}
+
+#[tokio::test]
+async fn a_bell_that_blocks_is_refused() {
+    refused(Offer { blocking_bell: true, ..Offer::default() }, "eventfd").await;
+}
+
+#[tokio::test]
+async fn what_is_no_offer_is_refused() {
+    let bytes = Offer::default().bytes;
+    let sound = Offer::default();
+    let memory = memory(sound.length, sound.seals);
+    let bell = rustix::event::eventfd(0, EventfdFlags::NONBLOCK).unwrap();
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let (memory, bell, file) = (memory.as_fd(), bell.as_fd(), file.as_fd());
+    let cases: [(&[u8], &[BorrowedFd<'_>]); 6] = [
+        (&bytes[..23], &[memory, bell, bell]),
+        (&bytes, &[memory, bell]),
+        (&bytes, &[memory, bell, bell, bell, bell, bell]),
+        (&bytes, &[file, bell, bell]),
+        (&bytes, &[memory, file, bell]),
+        (&bytes, &[memory, bell, memory]),
+    ];
+    for (bytes, descriptors) in cases {
+        let (here, there) = UnixStream::pair().unwrap();
+        send(&here.into_std().unwrap(), bytes, descriptors);
+        let taken = watched(ShmTransport::take(there, ShmOptions::default())).await;
+        assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_is_refused() {
+    let (here, there) = UnixStream::pair().unwrap();
+    there.try_write(b"no").unwrap();
+    let offered = watched(ShmTransport::offer(here, ShmOptions::default())).await;
+    assert_eq!(offered.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    let (here, there) = UnixStream::pair().unwrap();
+    drop(there);
+    assert!(watched(ShmTransport::offer(here, ShmOptions::default())).await.is_err());
+}
+
+#[tokio::test]
+async fn a_tail_that_cannot_be_ends_the_link_awake_and_asleep() {
+    for tail in [CAPACITY + 1, u64::MAX, 1 << 63] {
+        let (hostile, _sink, mut stream) = Hostile::link(1000).await;
+        hostile.publish(tail);
+        let error = watched(stream.frame()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+
+        let (hostile, _sink, mut stream) = Hostile::link(1000).await;
+        assert!(crate::ends::once(stream.frame()).await.is_none());
+        hostile.publish(tail);
+        for _ in 0..2 {
+            let error = watched(stream.frame()).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_cannot_be_ends_the_link() {
+    for head in [CAPACITY + 1, 2 * CAPACITY, u64::MAX] {
+        let (hostile, mut sink, _stream) = Hostile::link(1000).await;
+        // More than fits, so that it looks for room.
+        let frame = vec![1; CAPACITY as usize];
+        hostile.write(TAKER_HEAD, &head.to_ne_bytes());
+        sink.queue(TransportMessage::Bytes(frame.into())).unwrap();
+        let error = watched(sink.flush()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_frame_over_the_limit_is_refused_before_it_is_there() {
+    let (hostile, _sink, mut stream) = Hostile::link(1000).await;
+    hostile.write(MAKER_BYTES, &1001_u64.to_be_bytes());
+    hostile.publish(8);
+    let error = watched(stream.frame()).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+}
+
+#[tokio::test]
+async fn what_is_changed_after_it_was_read_changes_nothing() {
+    let (hostile, _sink, mut stream) = Hostile::link(1000).await;
+    hostile.write(MAKER_BYTES, &4_u64.to_be_bytes());
+    hostile.write(MAKER_BYTES + 8, b"good");
+    hostile.publish(12);
+    let Some(TransportMessage::Bytes(frame)) = watched(stream.frame()).await.unwrap() else {
+        panic!("there is a frame");
+    };
+    hostile.write(MAKER_BYTES + 8, b"evil");
+    assert_eq!(frame, "good");
+}
+
+#[tokio::test]
+async fn bytes_on_the_socket_end_the_link() {
+    let (hostile, _sink, mut stream) = Hostile::link(1000).await;
+    // The answer to the offer is there unread, and does not matter.
+    rustix::io::write(&hostile.socket, b"x").unwrap();
+    let error = watched(stream.frame()).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+}

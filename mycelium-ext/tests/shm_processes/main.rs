@@ -1,0 +1,43 @@
+//! Links by shared memory between processes, and what is left when one is killed: nothing.
+//!
+//! The test binary is the other process as well: started with `hold` or `node` it is one, and is killed when its parent ends.
+//! The tests run one after the other, since they count what this process has open.
+
+#[cfg(target_os = "linux")]
+mod link;
+#[cfg(target_os = "linux")]
+mod nodes;
+#[cfg(target_os = "linux")]
+mod process;
+
+use std::process::ExitCode;
+
+#[cfg(target_os = "linux")]
+fn main() -> ExitCode {
+    use libtest_mimic::{Arguments, Failed, Trial};
+
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.first().map(String::as_str) {
+        Some("hold") => return link::hold(&words[1..]),
+        Some("node") => return nodes::node(&words[1..]),
+        _ => {}
+    }
+    type Test = fn() -> Result<(), Failed>;
+    let tests: [(&str, Test); 6] = [
+        ("a_killed_peer_ends_the_link", link::a_killed_peer_ends_the_link),
+        ("frames_cross_between_processes", link::frames_cross_between_processes),
+        ("nodes_choose_shared_memory", nodes::nodes_choose_shared_memory),
+        ("a_node_without_it_is_reached_otherwise", nodes::a_node_without_it_is_reached_otherwise),
+        ("a_link_that_breaks_is_made_again", nodes::a_link_that_breaks_is_made_again),
+        ("a_node_may_want_nothing_else", nodes::a_node_may_want_nothing_else),
+    ];
+    let trials = tests.map(|(name, test)| Trial::test(name, test)).into();
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    eprintln!("skipped: links by shared memory need Linux");
+    ExitCode::SUCCESS
+}
