@@ -10,14 +10,14 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use crate::common::{watched, COOKIE};
+use crate::common::{COOKIE, watched};
 use crate::wire::{
     Announcement, Attach, AttachChallenge, AttachProof, AuthBody, Body, Call, Challenge,
     ChallengeAck, ChallengeReply, ControlBody, Envelope, Enveloped, Flags, Frame, Hello, Name,
     Network, NodeBody, Ready, ServerStatus, Settled,
 };
 
-/// A connection of either kind.
+/// A connection of any kind.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -73,6 +73,12 @@ impl Client {
     pub async fn unix(path: &str) -> Self {
         let stream = UnixStream::connect(path).await.expect("it is listened to");
         Self::new(Box::new(stream), format!("process {}", std::process::id()), "unix")
+    }
+
+    /// Over a stream that the application has brought along.
+    #[allow(dead_code, reason = "what is fuzzed uses it")]
+    pub fn external(stream: impl Stream + 'static) -> Self {
+        Self::new(Box::new(stream), "external".to_owned(), "external")
     }
 
     pub async fn tls(address: &str, connector: &TlsConnector) -> Self {
