@@ -9,6 +9,7 @@ mod contender;
 pub mod distance;
 mod fan_out;
 pub mod heap;
+mod markdown;
 mod output_port;
 mod readers;
 pub mod report;

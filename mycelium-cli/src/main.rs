@@ -8,6 +8,8 @@ mod doctor;
 mod lockfile;
 #[cfg(all(unix, feature = "cluster"))]
 mod node;
+#[cfg(all(unix, feature = "cluster"))]
+mod soak;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +64,20 @@ enum Command {
     /// start, 130 when the feed was interrupted.
     #[cfg(all(unix, feature = "cluster"))]
     Node(node::NodeArgs),
+    /// Runs a small cluster under faults, and accounts for every message.
+    ///
+    /// Two feeds send to readers of their own processes, of other processes of this machine, and of processes
+    /// that are treated as remote. Processes are killed and started again, stopped for a while, and cut
+    /// off from each other. At the end what was sent has to be what was delivered, rejected, reported as
+    /// unacknowledged or held by a killed process; memory has to be flat, and nothing may be left.
+    /// Exit status: 0 when all of that holds, 1 when not, 2 when it could not be run, 130 when it was
+    /// interrupted.
+    #[cfg(all(unix, feature = "cluster"))]
+    Soak(soak::args::SoakArgs),
+    /// A process of a soak; `mycelium soak` starts these.
+    #[cfg(all(unix, feature = "cluster"))]
+    #[command(hide = true)]
+    SoakMember,
     /// The readers of one distance; `mycelium demo` starts these.
     #[cfg(all(unix, feature = "cluster"))]
     #[command(hide = true)]
@@ -100,5 +116,9 @@ fn main() -> ExitCode {
         Command::Node(args) => node::run(&args),
         #[cfg(all(unix, feature = "cluster"))]
         Command::DemoReaders => demo::child::run(),
+        #[cfg(all(unix, feature = "cluster"))]
+        Command::Soak(args) => soak::run(&args),
+        #[cfg(all(unix, feature = "cluster"))]
+        Command::SoakMember => soak::member(),
     }
 }

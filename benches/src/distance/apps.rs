@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use upstream::Tree;
 
 use super::Failure;
-use super::case::Build;
+use super::case::{Build, RAW, SHM};
 use crate::report::target;
 
 const CRATES: [&str; 3] = ["ractor", "ractor_cluster", "ractor_cluster_derive"];
@@ -27,10 +27,21 @@ impl Apps {
             .iter()
             .map(|name| format!("{name} = {{ path = {:?} }}\n", workspace.join(name)))
             .collect();
-        let patch = format!("\n[patch.crates-io]\n{patch}");
+        let mut more = format!("\n[patch.crates-io]\n{patch}");
+        let mut features = vec!["fork"];
+        if SHM {
+            let path = workspace.join("mycelium-ext");
+            more += &format!(
+                "\n[dependencies.mycelium-ext]\npath = {path:?}\nfeatures = [\"cluster\"]\n"
+            );
+            features.push("shm");
+        }
+        if RAW {
+            features.push("raw");
+        }
         Ok(Self {
             stock: build(workspace, "stock", "", &[])?,
-            fork: build(workspace, "fork", &patch, &["--features", "fork"])?,
+            fork: build(workspace, "fork", &more, &["--features", &features.join(",")])?,
         })
     }
 

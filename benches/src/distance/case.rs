@@ -10,7 +10,7 @@ pub(super) enum Build {
 }
 
 /// A way from one process to the other.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Contender {
     pub(super) name: &'static str,
     pub(super) build: Build,
@@ -22,26 +22,59 @@ const fn contender(name: &'static str, build: Build, way: &'static str) -> Conte
     Contender { name, build, way }
 }
 
-pub(super) const CONTENDERS: [Contender; 6] = [
-    contender("stock TCP", Build::Stock, "tcp"),
-    contender("stock Unix", Build::Stock, "unix"),
-    contender("fork TCP", Build::Fork, "tcp"),
-    contender("fork Unix", Build::Fork, "unix"),
-    contender("bare TCP", Build::Stock, "bare-tcp"),
-    contender("bare Unix", Build::Stock, "bare-unix"),
-];
+pub(super) const STOCK_TCP: Contender = contender("stock TCP", Build::Stock, "tcp");
+pub(super) const STOCK_TLS: Contender = contender("stock TLS", Build::Stock, "tls");
+pub(super) const STOCK_UNIX: Contender = contender("stock Unix", Build::Stock, "unix");
+pub(super) const FORK_TCP: Contender = contender("fork TCP", Build::Fork, "tcp");
+pub(super) const FORK_TLS: Contender = contender("fork TLS", Build::Fork, "tls");
+pub(super) const FORK_UNIX: Contender = contender("fork Unix", Build::Fork, "unix");
+pub(super) const FORK_SHM: Contender = contender("fork shm", Build::Fork, "shm");
+pub(super) const FORK_SPINNING: Contender =
+    contender("fork shm, spinning", Build::Fork, "shm-spinning");
+pub(super) const BARE_TCP: Contender = contender("bare TCP", Build::Fork, "bare-tcp");
+pub(super) const BARE_UNIX: Contender = contender("bare Unix", Build::Fork, "bare-unix");
+pub(super) const BARE_SHM: Contender = contender("bare shm", Build::Fork, "bare-shm");
+
+/// Whether the fork has links by shared memory: then the application is built with them.
+pub(super) const SHM: bool = false;
+/// Whether the fork's messages may hold `bytes::Bytes`.
+pub(super) const RAW: bool = false;
+
+/// All, in the order of their columns.
+pub(super) fn contenders() -> Vec<Contender> {
+    let mut all =
+        vec![STOCK_TCP, STOCK_TLS, STOCK_UNIX, FORK_TCP, FORK_TLS, FORK_UNIX, BARE_TCP, BARE_UNIX];
+    if SHM {
+        all.extend([FORK_SHM, FORK_SPINNING, BARE_SHM]);
+    }
+    all
+}
 
 /// Pairs of columns: what the first needs, divided by what the second needs.
-pub(super) const RATIOS: [(usize, usize); 4] = [(0, 2), (1, 3), (0, CLAIMED), (CLAIMED, 5)];
+pub(super) const RATIOS: [(Contender, Contender); 8] = [
+    (STOCK_TCP, FORK_TCP),
+    (STOCK_TLS, FORK_TLS),
+    (STOCK_UNIX, FORK_UNIX),
+    (STOCK_TCP, CLAIMED),
+    (STOCK_TCP, FORK_SHM),
+    (FORK_TCP, BARE_TCP),
+    (CLAIMED, BARE_UNIX),
+    (FORK_SHM, BARE_SHM),
+];
 /// The column that the claim is about: never worse than stock TCP.
-pub(super) const CLAIMED: usize = 3;
+pub(super) const CLAIMED: Contender = FORK_UNIX;
 
 /// What a case's messages do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
     Call,
     Cast,
-    FanOut,
+    /// Casts of `bytes::Bytes`.
+    Raw,
+    /// Each message to so many.
+    FanOut(usize),
+    /// There are none.
+    Idle,
 }
 
 /// Messages of one size that do one thing.
@@ -51,38 +84,82 @@ pub(super) struct Case {
     pub(super) payload: usize,
 }
 
+pub(super) const KIB: usize = 1024;
+
 impl Case {
+    pub(super) const IDLE: Self = Self::of(Work::Idle, 0);
+
+    pub(super) const fn of(work: Work, payload: usize) -> Self {
+        Self { work, payload }
+    }
+
     pub(super) fn all() -> Vec<Self> {
-        let sizes = [64, 4 * 1024, 64 * 1024, 1024 * 1024];
+        let sizes = [64, 4 * KIB, 64 * KIB, 1024 * KIB];
         let of = |work, sizes: &[usize]| {
             sizes.iter().map(move |&payload| Self { work, payload }).collect::<Vec<_>>()
         };
-        [of(Work::Call, &sizes[..3]), of(Work::Cast, &sizes), of(Work::FanOut, &sizes[..3])]
-            .concat()
+        [
+            of(Work::Call, &sizes),
+            of(Work::Cast, &sizes),
+            if RAW { of(Work::Raw, &sizes[2..3]) } else { Vec::new() },
+            of(Work::FanOut(8), &sizes[..3]),
+            of(Work::FanOut(64), &sizes[..3]),
+            vec![Self::IDLE],
+        ]
+        .concat()
     }
 
-    /// As the application is told it.
+    /// Whether a contender can do it.
+    pub(super) fn is_for(self, contender: &Contender) -> bool {
+        let is_bare = contender.way.starts_with("bare");
+        match self.work {
+            Work::Raw => contender.build == Build::Fork && !is_bare,
+            Work::Idle => !is_bare,
+            Work::Call | Work::Cast | Work::FanOut(_) => true,
+        }
+    }
+
+    /// How long a contender takes for it in a round, of which this is the usual time. What does nothing is
+    /// watched for longer: asking what it cost costs something, too.
+    pub(super) fn milliseconds(self, usual: u64) -> u64 {
+        if self.work == Work::Idle { usual * 10 } else { usual }
+    }
+
+    /// As the application is told it, for a time.
     pub(super) fn order(self, milliseconds: u64) -> String {
+        self.order_for(&milliseconds.to_string())
+    }
+
+    /// As the application is told it, for so many messages.
+    pub(super) fn order_count(self, count: usize) -> String {
+        self.order_for(&format!("x{count}"))
+    }
+
+    fn order_for(self, extent: &str) -> String {
         let work = match self.work {
-            Work::Call => "call",
-            Work::Cast => "cast",
-            Work::FanOut => "fan-out",
+            Work::Call => "call".to_owned(),
+            Work::Cast => "cast".to_owned(),
+            Work::Raw => "raw".to_owned(),
+            Work::FanOut(targets) => format!("fan-out:{targets}"),
+            Work::Idle => "idle".to_owned(),
         };
-        format!("{work} {} {milliseconds}", self.payload)
+        format!("{work} {} {extent}", self.payload)
     }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let work = match self.work {
-            Work::Call => "round trip",
-            Work::Cast => "casts",
-            Work::FanOut => "fan-out to 8",
-        };
+        match self.work {
+            Work::Call => f.write_str("round trip"),
+            Work::Cast => f.write_str("casts"),
+            Work::Raw => f.write_str("raw casts"),
+            Work::FanOut(targets) => write!(f, "fan-out to {targets}"),
+            Work::Idle => return f.write_str("idle"),
+        }?;
         match self.payload {
-            size if size >= 1024 * 1024 => write!(f, "{work} {} MiB", size >> 20),
-            size if size >= 1024 => write!(f, "{work} {} KiB", size >> 10),
-            size => write!(f, "{work} {size} B"),
+            size if size >= KIB * KIB => write!(f, " {} MiB", size >> 20),
+            size if size >= KIB => write!(f, " {} KiB", size >> 10),
+            size => write!(f, " {size} B"),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::Failure;
 use super::apps::Apps;
 use super::case::Contender;
 use super::cores::Cores;
+use super::relay::Relay;
 
 /// How long a process may take to say something, beside what it was told to take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,6 +23,8 @@ const GOODBYE: Duration = Duration::from_secs(3);
 pub(super) struct Pair {
     near: Process,
     _far: Process,
+    /// What the near one is connected by, in a pass that counts bytes.
+    relay: Option<Relay>,
     /// Where the socket is; the far process removes it, unless it does not come to that.
     _folder: TempDir,
 }
@@ -33,6 +36,24 @@ impl Pair {
         contender: &Contender,
         cores: &Cores,
     ) -> Result<Self, Failure> {
+        Self::start_by(apps, contender, cores, false)
+    }
+
+    /// The same, with a relay in between that counts bytes.
+    pub(super) fn start_relayed(
+        apps: &Apps,
+        contender: &Contender,
+        cores: &Cores,
+    ) -> Result<Self, Failure> {
+        Self::start_by(apps, contender, cores, true)
+    }
+
+    fn start_by(
+        apps: &Apps,
+        contender: &Contender,
+        cores: &Cores,
+        relayed: bool,
+    ) -> Result<Self, Failure> {
         // Not below cargo's folder: the path of a socket has to be short.
         let folder = tempfile::Builder::new().prefix("distance-").tempdir()?;
         let place = folder.path().to_str().ok_or("the folder has a strange name")?.to_owned();
@@ -43,13 +64,28 @@ impl Pair {
             Process::start(command)
         };
         let mut far = start("far", &place)?;
-        let address = far.line(PATIENCE)?;
+        let mut address = far.line(PATIENCE)?;
+        let relay = match relayed {
+            true => {
+                // Behind the address stands what else is to be known.
+                let (at, more) = address.split_once(' ').unwrap_or((&address, ""));
+                let relay = Relay::open(at.parse()?)?;
+                address = format!("{} {more}", relay.address).trim_end().to_owned();
+                Some(relay)
+            }
+            false => None,
+        };
         let mut near = start("near", &address)?;
         let said = near.line(PATIENCE)?;
         if said != "connected" {
             return Err(format!("the near process said {said:?}").into());
         }
-        Ok(Self { near, _far: far, _folder: folder })
+        Ok(Self { near, _far: far, relay, _folder: folder })
+    }
+
+    /// The bytes that went through the relay so far.
+    pub(super) fn relayed(&self) -> u64 {
+        self.relay.as_ref().map_or(0, Relay::bytes)
     }
 
     /// Has the near process do something for a time, and returns its answer.

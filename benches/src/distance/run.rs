@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::Failure;
 use super::apps::Apps;
-use super::case::{CONTENDERS, Case};
+use super::case::{Case, Contender, SHM, contenders};
 use super::cores::Cores;
 use super::pair::Pair;
-use super::sample::Sample;
+use super::sample::{Figure, Middle, Sample};
 use super::table::table;
+use super::{demands, wire};
 use crate::report::target;
 
 /// How much is measured.
@@ -38,8 +39,37 @@ pub struct Options {
 pub(super) struct Results {
     pub(super) case: Case,
     pub(super) cores: &'static str,
-    /// A round has a sample of each contender, in their order.
-    pub(super) rounds: Vec<Vec<Sample>>,
+    pub(super) contenders: Vec<Contender>,
+    /// A round has a sample of each contender that takes part, in their order.
+    pub(super) rounds: Vec<Vec<Option<Sample>>>,
+}
+
+impl Results {
+    /// The samples of a contender; `None` when it did not take part.
+    fn samples(&self, contender: &Contender) -> Option<Vec<&Sample>> {
+        let index = self.contenders.iter().position(|it| it == contender)?;
+        self.rounds.iter().map(|round| round[index].as_ref()).collect()
+    }
+
+    /// The middle of a contender's rounds; `None` when it did not take part.
+    pub(super) fn values(&self, contender: &Contender, figure: Figure) -> Option<Middle> {
+        let samples = self.samples(contender)?;
+        let values = samples.into_iter().map(|sample| figure.value(self.case, sample)).collect();
+        Some(Middle::of(values))
+    }
+
+    /// What `one` needs here, divided by what the other needs there: of two turns of each round, so that what slowed
+    /// both down does not count. `None` when one of them did not take part.
+    pub(super) fn ratio(
+        &self,
+        figure: Figure,
+        one: &Contender,
+        (there, other): (&Self, &Contender),
+    ) -> Option<Middle> {
+        let rounds = self.samples(one)?.into_iter().zip(there.samples(other)?);
+        let of = |(one, other)| figure.ratio((self.case, one), (there.case, other));
+        Some(Middle::of(rounds.map(of).collect()))
+    }
 }
 
 /// Builds, measures and writes the table; returns it, and where it was written.
@@ -64,7 +94,7 @@ pub fn run(options: &Options) -> Result<(String, PathBuf), Failure> {
     let mut results: Vec<_> = all_cores
         .iter()
         .flat_map(|it| cases.iter().map(|case| (it.label, *case)))
-        .map(|(cores, case)| Results { case, cores, rounds: Vec::new() })
+        .map(|(cores, case)| Results { case, cores, contenders: contenders(), rounds: Vec::new() })
         .collect();
     for round in 0..rounds {
         for (cores, results) in all_cores.iter().zip(results.chunks_mut(cases.len())) {
@@ -72,10 +102,16 @@ pub fn run(options: &Options) -> Result<(String, PathBuf), Failure> {
             measure(&apps, cores, results, round as usize, milliseconds)?;
         }
     }
+    eprintln!("bytes on the wire");
+    let last = all_cores.last().ok_or("there are no cores")?;
+    let wire = wire::count(&apps, last, &cases, options.quick)?;
     let mut text = format!(
-        "# Two processes on one machine\n\n{rounds} rounds of {milliseconds} ms.\n{}\n{}",
+        "# Two processes on one machine\n\n{rounds} rounds of {milliseconds} ms.\n{}\n{}\n## What is asked for\n\n{}\n## All of it\n\n{}\n{}",
         include_str!("../../distance/intro.md"),
+        if SHM { "" } else { "Nothing was measured by shared memory.\n" },
+        demands::table(&results, &wire),
         table(&results),
+        wire::table(&wire),
     );
     if let Some(why) = missing {
         text += &format!("\nNot all was measured: {why}.\n");
@@ -98,23 +134,29 @@ fn measure(
     round: usize,
     milliseconds: u64,
 ) -> Result<(), Failure> {
+    let contenders = contenders();
     let start = |contender| {
         Pair::start(apps, contender, cores)
             .map_err(|error| format!("{} did not start: {error}", contender.name))
     };
-    let mut pairs = CONTENDERS.iter().map(start).collect::<Result<Vec<_>, _>>()?;
-    let time = Duration::from_millis(milliseconds);
+    let mut pairs = contenders.iter().map(start).collect::<Result<Vec<_>, _>>()?;
     for (number, results) in results.iter_mut().enumerate() {
+        let milliseconds = results.case.milliseconds(milliseconds);
+        let order = results.case.order(milliseconds);
         let mut samples = vec![None; pairs.len()];
         // Somebody else begins each time.
         for turn in 0..pairs.len() {
             let index = (turn + number + round) % pairs.len();
-            let order = results.case.order(milliseconds);
-            let said = pairs[index].order(&order, time).and_then(|line| line.parse());
-            let failed = |error| format!("{}, {}: {error}", CONTENDERS[index].name, results.case);
+            if !results.case.is_for(&contenders[index]) {
+                continue;
+            }
+            let said = pairs[index]
+                .order(&order, Duration::from_millis(milliseconds))
+                .and_then(|line| line.parse());
+            let failed = |error| format!("{}, {}: {error}", contenders[index].name, results.case);
             samples[index] = Some(said.map_err(failed)?);
         }
-        results.rounds.push(samples.into_iter().flatten().collect());
+        results.rounds.push(samples);
     }
     Ok(())
 }

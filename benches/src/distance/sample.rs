@@ -8,7 +8,7 @@ use super::case::{Case, Work};
 /// What the near process answers; times in nanoseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
-    messages: f64,
+    pub(super) messages: f64,
     elapsed: f64,
     near_cpu: f64,
     far_cpu: f64,
@@ -48,15 +48,24 @@ pub(super) enum Figure {
     Megabytes,
     NearCpu,
     FarCpu,
+    /// Of both processes.
+    Cpu,
+    /// How much of a core both processes take.
+    Core,
 }
 
 impl Figure {
     /// Those of a case.
     pub(super) fn of(case: Case) -> &'static [Self] {
         match case.work {
-            Work::Call => &[Self::P50, Self::P99, Self::P999, Self::NearCpu, Self::FarCpu],
-            Work::Cast => &[Self::PerSecond, Self::Megabytes, Self::NearCpu, Self::FarCpu],
-            Work::FanOut => &[Self::Each, Self::NearCpu, Self::FarCpu],
+            Work::Call => {
+                &[Self::P50, Self::P99, Self::P999, Self::NearCpu, Self::FarCpu, Self::Cpu]
+            }
+            Work::Cast | Work::Raw => {
+                &[Self::PerSecond, Self::Megabytes, Self::NearCpu, Self::FarCpu, Self::Cpu]
+            }
+            Work::FanOut(_) => &[Self::Each, Self::NearCpu, Self::FarCpu, Self::Cpu],
+            Work::Idle => &[Self::Core],
         }
     }
 
@@ -70,6 +79,8 @@ impl Figure {
             Self::Megabytes => "MB/s",
             Self::NearCpu => "CPU near, µs",
             Self::FarCpu => "CPU far, µs",
+            Self::Cpu => "CPU both, µs",
+            Self::Core => "of a core, %",
         }
     }
 
@@ -95,12 +106,14 @@ impl Figure {
             Self::Megabytes => second * case.payload as f64 / 1e6,
             Self::NearCpu => sample.near_cpu / sample.messages / 1e3,
             Self::FarCpu => sample.far_cpu / sample.messages / 1e3,
+            Self::Cpu => (sample.near_cpu + sample.far_cpu) / sample.messages / 1e3,
+            Self::Core => (sample.near_cpu + sample.far_cpu) / sample.elapsed * 100.0,
         }
     }
 
-    /// What `one` needs, divided by what `other` needs: above 1 the other is better.
-    pub(super) fn ratio(self, case: Case, one: &Sample, other: &Sample) -> f64 {
-        let ratio = self.value(case, one) / self.value(case, other);
+    /// What `one` needs, divided by what `other` needs, of its case: above 1 the other is better.
+    pub(super) fn ratio(self, one: (Case, &Sample), other: (Case, &Sample)) -> f64 {
+        let ratio = self.value(one.0, one.1) / self.value(other.0, other.1);
         if self.is_rate() { 1.0 / ratio } else { ratio }
     }
 }
@@ -142,6 +155,8 @@ mod tests {
         assert_eq!(value(Figure::Each), 2.0);
         assert_eq!(value(Figure::NearCpu), 0.5);
         assert_eq!(value(Figure::FarCpu), 1.5);
+        assert_eq!(value(Figure::Cpu), 2.0);
+        assert_eq!(value(Figure::Core), 100.0);
     }
 
     #[test]
@@ -149,8 +164,11 @@ mod tests {
         let case = Case { work: Work::Cast, payload: 64 };
         let slow: Sample = "1000 4000 10 10".parse().unwrap();
         let fast: Sample = "1000 2000 10 10".parse().unwrap();
-        assert_eq!(Figure::PerSecond.ratio(case, &slow, &fast), 2.0);
-        assert_eq!(Figure::Each.ratio(case, &slow, &fast), 2.0);
+        assert_eq!(Figure::PerSecond.ratio((case, &slow), (case, &fast)), 2.0);
+        assert_eq!(Figure::Each.ratio((case, &slow), (case, &fast)), 2.0);
+        // Bytes of another case's messages count as such.
+        let larger = Case { payload: 128, ..case };
+        assert_eq!(Figure::Megabytes.ratio((case, &slow), (larger, &fast)), 4.0);
     }
 
     #[test]

@@ -1,30 +1,42 @@
 //! What came of it, as a table in Markdown that can be read as it is, too.
 
-use super::case::{CLAIMED, CONTENDERS, RATIOS};
+use super::case::{CLAIMED, RATIOS, STOCK_TCP};
 use super::run::Results;
 use super::sample::{Figure, Middle};
+use crate::markdown::{aligned, number};
 
 /// How much worse than stock TCP counts as level.
 const LEVEL: f64 = 0.95;
 
+const NOTHING: &str = "–";
+
 /// The table, and what it says of the claim.
 pub(super) fn table(results: &[Results]) -> String {
+    let contenders = results.first().map_or(&[][..], |results| &results.contenders);
+    let measured = |(one, other): &(_, _)| contenders.contains(one) && contenders.contains(other);
+    let ratios: Vec<_> = RATIOS.into_iter().filter(measured).collect();
     let mut head = vec!["case".to_owned(), "pinned to".to_owned(), "figure".to_owned()];
-    head.extend(CONTENDERS.iter().map(|it| it.name.to_owned()));
-    head.extend(
-        RATIOS
-            .iter()
-            .map(|(one, other)| format!("{} / {}", CONTENDERS[*one].name, CONTENDERS[*other].name)),
-    );
+    head.extend(contenders.iter().map(|it| it.name.to_owned()));
+    head.extend(ratios.iter().map(|(one, other)| format!("{} / {}", one.name, other.name)));
     let mut lines = vec![head];
     let (mut claimed, mut missed) = (0, Vec::new());
     for results in results {
         for figure in Figure::of(results.case) {
-            lines.push(line(results, *figure));
+            let mut line =
+                vec![results.case.to_string(), results.cores.to_owned(), figure.label().to_owned()];
+            for contender in contenders {
+                let values = results.values(contender, *figure);
+                line.push(values.map_or(NOTHING.to_owned(), |it| it.to_string()));
+            }
+            for (one, other) in &ratios {
+                let ratio = results.ratio(*figure, one, (results, other));
+                line.push(ratio.map_or(NOTHING.to_owned(), Middle::two_digits));
+            }
+            lines.push(line);
             if figure.is_claimed() {
-                claimed += 1;
-                let middle = ratio(results, *figure, 0, CLAIMED);
-                if middle.median < LEVEL {
+                let ratio = results.ratio(*figure, &STOCK_TCP, (results, &CLAIMED));
+                claimed += usize::from(ratio.is_some());
+                if let Some(middle) = ratio.filter(|it| it.median < LEVEL) {
                     let at = results.cores;
                     missed.push(format!("{} on {at} ({:.3})", results.case, middle.median));
                 }
@@ -43,69 +55,41 @@ pub(super) fn table(results: &[Results]) -> String {
     };
     let claim = format!(
         "{} is level with {} (within 5 %) or better {verdict}.",
-        CONTENDERS[CLAIMED].name, CONTENDERS[0].name
+        CLAIMED.name, STOCK_TCP.name
     );
     format!("{}\n{claim}\n", aligned(lines))
 }
 
-fn line(results: &Results, figure: Figure) -> Vec<String> {
-    let case = results.case;
-    let mut line = vec![case.to_string(), results.cores.to_owned(), figure.label().to_owned()];
-    for contender in 0..CONTENDERS.len() {
-        let values = results.rounds.iter().map(|round| figure.value(case, &round[contender]));
-        let Middle { low, median, high } = Middle::of(values.collect());
-        line.push(format!("{} ({}..{})", number(median), number(low), number(high)));
+impl Middle {
+    /// As ratios are shown.
+    pub(super) fn two_digits(self) -> String {
+        let Self { low, median, high } = self;
+        format!("{median:.2} ({low:.2}..{high:.2})")
     }
-    for (one, other) in RATIOS {
-        let Middle { low, median, high } = ratio(results, figure, one, other);
-        line.push(format!("{median:.2} ({low:.2}..{high:.2})"));
-    }
-    line
 }
 
-/// Of the two turns of each round, so that what slowed both down does not count.
-fn ratio(results: &Results, figure: Figure, one: usize, other: usize) -> Middle {
-    let of = |round: &Vec<_>| figure.ratio(results.case, &round[one], &round[other]);
-    Middle::of(results.rounds.iter().map(of).collect())
-}
-
-fn aligned(mut lines: Vec<Vec<String>>) -> String {
-    let columns = lines.first().map_or(0, Vec::len);
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
-    let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    lines.insert(1, widths.iter().map(|width| "-".repeat(*width)).collect());
-    let mut table = String::new();
-    for line in &lines {
-        for (cell, width) in line.iter().zip(&widths) {
-            table += &format!("| {cell:width$} ");
-        }
-        table += "|\n";
-    }
-    table
-}
-
-/// Three or four digits that matter, and no more.
-fn number(number: f64) -> String {
-    match number {
-        n if n >= 100.0 => format!("{n:.0}"),
-        n if n >= 10.0 => format!("{n:.1}"),
-        n => format!("{n:.2}"),
+impl std::fmt::Display for Middle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { low, median, high } = *self;
+        write!(f, "{} ({}..{})", number(median), number(low), number(high))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::table;
-    use crate::distance::case::{Case, Work};
+    use crate::distance::case::{BARE_TCP, CLAIMED, Case, STOCK_TCP, Work};
     use crate::distance::run::Results;
-    use crate::distance::sample::Sample;
 
     /// One round in which stock TCP takes 100 ns a message, and the fork by Unix `fork`.
     fn results(fork: u64) -> Results {
-        let sample = |elapsed: u64| format!("1 {elapsed} 1 1").parse::<Sample>().unwrap();
-        let round = [100, 100, 100, fork, 100, 100].map(sample).to_vec();
-        let case = Case { work: Work::FanOut, payload: 64 };
-        Results { case, cores: "1 core", rounds: vec![round] }
+        let sample = |elapsed: u64| Some(format!("1 {elapsed} 1 1").parse().unwrap());
+        Results {
+            case: Case::of(Work::FanOut(8), 64),
+            cores: "1 core",
+            contenders: vec![STOCK_TCP, CLAIMED, BARE_TCP],
+            rounds: vec![vec![sample(100), sample(fork), None]],
+        }
     }
 
     #[test]
@@ -116,10 +100,12 @@ mod tests {
     }
 
     #[test]
-    fn all_lines_are_of_one_width() {
-        let table = table(&[results(100)]);
-        let lines = table.lines().filter(|line| line.starts_with('|'));
-        let widths: Vec<_> = lines.map(|line| line.chars().count()).collect();
-        assert!(widths.len() > 3 && widths.iter().all(|width| *width == widths[0]), "{table}");
+    fn who_takes_no_part_has_no_figure() {
+        let table = table(&[results(200)]);
+        let line = table.lines().nth(2).unwrap();
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        assert_eq!(cells[4..6], ["0.10 (0.10..0.10)", "0.20 (0.20..0.20)"]);
+        // The ratio of stock TCP to the fork by Unix is the only one that there is.
+        assert_eq!(cells[6..], ["–", "0.50 (0.50..0.50)", ""]);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Case;
+use crate::markdown::{aligned, number};
 
 /// The contenders and their headings, in the order of the columns.
 const COLUMNS: [(&str, &str); 14] = [
@@ -124,27 +125,7 @@ pub fn table(rows: &[Row]) -> String {
     let is_used = |column: &usize| rows.iter().any(|row| row[*column] != NOTHING);
     let used: Vec<_> = (0..head.len()).filter(is_used).collect();
     let of_used = |line: &Vec<String>| used.iter().map(|it| line[*it].clone()).collect();
-    let mut lines: Vec<Vec<String>> = std::iter::once(&head).chain(&rows).map(of_used).collect();
-    let width = |column: usize| lines.iter().map(|it| it[column].chars().count()).max();
-    let widths: Vec<_> = (0..used.len()).map(|it| width(it).unwrap_or(0)).collect();
-    lines.insert(1, widths.iter().map(|it| "-".repeat(*it)).collect());
-    let mut table = String::new();
-    for line in &lines {
-        for (cell, width) in line.iter().zip(&widths) {
-            table += &format!("| {cell:width$} ");
-        }
-        table += "|\n";
-    }
-    table
-}
-
-/// Three or four digits that matter, and no more.
-fn number(number: f64) -> String {
-    match number {
-        n if n >= 100.0 => format!("{n:.0}"),
-        n if n >= 10.0 => format!("{n:.1}"),
-        n => format!("{n:.2}"),
-    }
+    aligned(std::iter::once(&head).chain(&rows).map(of_used).collect())
 }
 
 #[cfg(test)]

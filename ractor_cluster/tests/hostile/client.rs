@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use crate::common::{watched, COOKIE};
+use crate::common::watched;
 use crate::message::{self, Sent};
 use crate::wire::{
     Acknowledgement, Announcement, Attach, AttachChallenge, AttachProof, AuthBody, Body, Call, Challenge,
@@ -18,7 +18,7 @@ use crate::wire::{
     Network, NodeBody, Ours, Ready, ServerStatus, Settled,
 };
 
-/// A connection of either kind.
+/// A connection of any kind.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -55,7 +55,7 @@ impl Client {
             stream,
             address,
             kind,
-            cookie: COOKIE.to_owned(),
+            cookie: crate::common::COOKIE.to_owned(),
             server: false,
             nonce: rand::random(),
             share: rand::random(),
@@ -77,6 +77,12 @@ impl Client {
     pub async fn unix(path: &str) -> Self {
         let stream = UnixStream::connect(path).await.expect("it is listened to");
         Self::new(Box::new(stream), format!("process {}", std::process::id()), "unix")
+    }
+
+    /// Over a stream that the application has brought along.
+    #[allow(dead_code, reason = "what is fuzzed uses it")]
+    pub fn external(stream: impl Stream + 'static) -> Self {
+        Self::new(Box::new(stream), "external".to_owned(), "external")
     }
 
     pub async fn tls(address: &str, connector: &TlsConnector) -> Self {

@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ractor::{call, pg, Actor, ActorCell, ActorRef};
 use ractor_cluster::node::NodeConnectionMode;
 use ractor_cluster::{
-    client_connect, client_connect_external, BoxRead, BoxWrite, ClusterBidiStream,
-    IncomingEncryptionMode, NodeServer, NodeServerMessage,
+    client_connect, client_connect_enc, client_connect_external, BoxRead, BoxWrite,
+    ClusterBidiStream, IncomingEncryptionMode, NodeServer, NodeServerMessage,
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 
-use crate::far::{Far, FarMessage, Near, ACTORS, FAR};
+use crate::encryption::{acceptor, connector, HOST};
+use crate::far::{group, Far, FarMessage, Near, ACTORS, FAR};
 use crate::measure::Peer;
 use crate::{say, tidy, Contender, Failure};
 
@@ -31,7 +34,11 @@ pub async fn serve(
     for _ in 0..ACTORS {
         Actor::spawn(None, Far, ()).await?;
     }
-    let (node, port) = start("far", contender).await?;
+    let (acceptor, certificate) = match contender {
+        Contender::Tls => acceptor().map(|(acceptor, words)| (Some(acceptor), words))?,
+        _ => (None, String::new()),
+    };
+    let (node, port) = start("far", contender, acceptor).await?;
     if contender == Contender::Unix && BY_HOOK {
         let path = folder.join("far");
         let listener = UnixListener::bind(&path)?;
@@ -42,7 +49,7 @@ pub async fn serve(
         node.cast(NodeServerMessage::ConnectionOpenedExternal { stream, is_server: true })?;
     } else {
         tidy(folder)?;
-        say(&format!("127.0.0.1:{port}"))?;
+        say(format!("127.0.0.1:{port} {certificate}").trim_end())?;
     }
     while orders.recv().await.is_some() {}
     Ok(node.stop_and_wait(None, None).await?)
@@ -52,17 +59,20 @@ pub async fn serve(
 async fn start(
     name: &str,
     contender: Contender,
+    acceptor: Option<TlsAcceptor>,
 ) -> Result<(ActorRef<NodeServerMessage>, u16), Failure> {
     let mut last = None;
     // The port may be taken in between.
     for _ in 0..10 {
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let mode =
+            acceptor.clone().map_or(IncomingEncryptionMode::Raw, IncomingEncryptionMode::Tls);
         let node = NodeServer::new(
             port,
             "a cookie".to_owned(),
             name.to_owned(),
             "localhost".to_owned(),
-            Some(IncomingEncryptionMode::Raw),
+            Some(mode),
             Some(NodeConnectionMode::Isolated),
         );
         match Actor::spawn(None, linked(node, contender), ()).await {
@@ -78,19 +88,38 @@ fn linked(node: NodeServer, _: Contender) -> NodeServer {
     node
 }
 
-/// Keeps to TCP if that is the contender.
+/// Keeps to the contender's kind of link.
 #[cfg(feature = "fork")]
 fn linked(node: NodeServer, contender: Contender) -> NodeServer {
     use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy};
 
-    if contender == Contender::Unix {
-        return node;
-    }
-    let elsewhere = PeerPolicy::default().with_location(Location::Remote);
-    let options = ["far", "near"]
-        .into_iter()
-        .fold(LinkOptions::default(), |it, name| it.with_peer(Peer::named(name), elsewhere));
+    let options = match contender {
+        Contender::Tcp | Contender::Tls => {
+            let elsewhere = PeerPolicy::default().with_location(Location::Remote);
+            ["far", "near"]
+                .into_iter()
+                .fold(LinkOptions::default(), |it, name| it.with_peer(Peer::named(name), elsewhere))
+        }
+        #[cfg(feature = "shm")]
+        Contender::Shm => shared(Duration::ZERO),
+        #[cfg(feature = "shm")]
+        Contender::ShmSpinning => shared(SPIN),
+        _ => LinkOptions::default(),
+    };
     node.with_links(options)
+}
+
+/// How long who waits spins: far above a round trip, so that it does not sleep in between.
+#[cfg(feature = "shm")]
+const SPIN: Duration = Duration::from_micros(100);
+
+/// Links by shared memory.
+#[cfg(feature = "shm")]
+fn shared(spin: Duration) -> ractor_cluster::link::LinkOptions {
+    use mycelium_ext::shm::{SharedMemory, ShmOptions};
+
+    let shm = SharedMemory::new(ShmOptions::default().with_spin(spin));
+    ractor_cluster::link::LinkOptions::default().with_local_transport(std::sync::Arc::new(shm))
 }
 
 /// The far process, and what belongs to it here.
@@ -104,10 +133,13 @@ impl Cluster {
     pub async fn connect(contender: Contender, address: &str) -> Result<Self, Failure> {
         let (sender, acknowledged) = mpsc::unbounded_channel();
         Actor::spawn(None, Near, sender).await?;
-        let (node, _) = start("near", contender).await?;
+        let (node, _) = start("near", contender, None).await?;
         if contender == Contender::Unix && BY_HOOK {
             let stream = Stream(UnixStream::connect(address).await?);
             client_connect_external(&node, Box::new(stream)).await?;
+        } else if let Some((address, certificate)) = address.split_once(' ') {
+            let host = HOST.try_into()?;
+            client_connect_enc(&node, address, connector(certificate)?, host).await?;
         } else {
             client_connect(&node, address).await?;
         }
@@ -121,7 +153,12 @@ impl Cluster {
             }
         };
         let waited = tokio::time::timeout(PATIENCE, connected).await;
-        let far = waited.map_err(|_| "the far actors did not appear, or by another link")?;
+        let far: Vec<ActorRef<FarMessage>> =
+            waited.map_err(|_| "the far actors did not appear, or by another link")?;
+        // Of this process alone: a proxy is announced to nobody.
+        for targets in [8, ACTORS] {
+            pg::join(group(targets), far[..targets].iter().map(ActorRef::get_cell).collect());
+        }
         Ok(Self { node, far, acknowledged })
     }
 
@@ -151,6 +188,9 @@ fn is_linked(contender: Contender) -> bool {
 
     let wanted = match contender {
         Contender::Unix => TransportKind::UnixSocket,
+        Contender::Tls => TransportKind::Tls,
+        #[cfg(feature = "shm")]
+        Contender::Shm | Contender::ShmSpinning => TransportKind::SharedMemory,
         _ => TransportKind::Tcp,
     };
     let peers = ractor_cluster::peers::list();
@@ -168,8 +208,8 @@ impl Peer for Cluster {
         Ok(())
     }
 
-    async fn begin(&mut self, every: u64) -> Result<(), Failure> {
-        for far in &self.far {
+    async fn begin(&mut self, every: u64, targets: usize) -> Result<(), Failure> {
+        for far in &self.far[..targets] {
             // It may not yet have been told of our actor.
             while !call!(far, FarMessage::Begin, every)? {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -178,8 +218,38 @@ impl Peer for Cluster {
         Ok(())
     }
 
-    async fn cast(&mut self, to: usize, payload: &[u8]) -> Result<(), Failure> {
-        Ok(self.far[to].cast(FarMessage::Take(payload.to_vec()))?)
+    async fn cast(&mut self, payload: &[u8]) -> Result<(), Failure> {
+        Ok(self.far[0].cast(FarMessage::Take(payload.to_vec()))?)
+    }
+
+    #[cfg(feature = "raw")]
+    async fn cast_raw(&mut self, payload: &Bytes) -> Result<(), Failure> {
+        Ok(self.far[0].cast(FarMessage::TakeRaw(payload.clone()))?)
+    }
+
+    #[cfg(not(feature = "raw"))]
+    async fn cast_raw(&mut self, _: &Bytes) -> Result<(), Failure> {
+        Err("this build's messages cannot hold bytes::Bytes".into())
+    }
+
+    /// One message that all share.
+    #[cfg(feature = "fork")]
+    async fn fan_out(&mut self, targets: usize, payload: &[u8]) -> Result<(), Failure> {
+        let message = std::sync::Arc::new(FarMessage::Take(payload.to_vec()));
+        let report = pg::broadcast_arc(&group(targets), message);
+        match report.delivered() {
+            delivered if delivered == targets => Ok(()),
+            delivered => Err(format!("{delivered} of {targets} took it").into()),
+        }
+    }
+
+    /// A message for each.
+    #[cfg(not(feature = "fork"))]
+    async fn fan_out(&mut self, targets: usize, payload: &[u8]) -> Result<(), Failure> {
+        for far in &self.far[..targets] {
+            far.cast(FarMessage::Take(payload.to_vec()))?;
+        }
+        Ok(())
     }
 
     async fn acknowledged(&mut self) -> Result<(), Failure> {

@@ -7,18 +7,27 @@ use tokio::sync::mpsc;
 use crate::work::cpu;
 
 /// The actors of the far process, and where they are found.
-pub const ACTORS: usize = 8;
+pub const ACTORS: usize = 64;
 pub const FAR: &str = "far";
+
+/// Where the first `targets` of them are found.
+pub fn group(targets: usize) -> String {
+    format!("{FAR} {targets}")
+}
 /// Where the actor of the near one is found that acknowledgements go to.
 pub const NEAR: &str = "near";
 
 #[derive(RactorClusterMessage)]
+#[cfg_attr(feature = "fork", shared)]
 pub enum FarMessage {
     /// There and back.
     #[rpc]
     Echo(Vec<u8>, RpcReplyPort<Vec<u8>>),
     /// There.
     Take(Vec<u8>),
+    /// There, without a copy.
+    #[cfg(feature = "raw")]
+    TakeRaw(bytes::Bytes),
     /// Acknowledge every so many messages from here on; says whether it is known to whom.
     #[rpc]
     Begin(u64, RpcReplyPort<bool>),
@@ -37,6 +46,19 @@ pub struct Taken {
     near: Option<ActorRef<NearMessage>>,
 }
 
+impl Taken {
+    fn take(&mut self, payload: &[u8]) -> Result<(), ActorProcessingErr> {
+        std::hint::black_box(payload);
+        self.count += 1;
+        if self.count == self.every {
+            self.count = 0;
+            let near = self.near.as_ref().ok_or("it did not begin")?;
+            near.cast(NearMessage::Acknowledged)?;
+        }
+        Ok(())
+    }
+}
+
 impl Actor for Far {
     type Msg = FarMessage;
     type State = Taken;
@@ -51,6 +73,23 @@ impl Actor for Far {
         Ok(Taken::default())
     }
 
+    /// What was sent to several is read where it is.
+    #[cfg(feature = "fork")]
+    async fn handle_arc(
+        &self,
+        myself: ActorRef<FarMessage>,
+        message: ractor::Shared<FarMessage>,
+        taken: &mut Taken,
+    ) -> Result<(), ActorProcessingErr> {
+        if let FarMessage::Take(payload) = &*message {
+            return taken.take(payload);
+        }
+        match message.own_for(&myself) {
+            Some(message) => self.handle(myself, message, taken).await,
+            None => Ok(()),
+        }
+    }
+
     async fn handle(
         &self,
         _: ActorRef<FarMessage>,
@@ -59,15 +98,9 @@ impl Actor for Far {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             FarMessage::Echo(payload, reply) => reply.send(payload)?,
-            FarMessage::Take(payload) => {
-                std::hint::black_box(payload);
-                taken.count += 1;
-                if taken.count == taken.every {
-                    taken.count = 0;
-                    let near = taken.near.as_ref().ok_or("it did not begin")?;
-                    near.cast(NearMessage::Acknowledged)?;
-                }
-            }
+            FarMessage::Take(payload) => taken.take(&payload)?,
+            #[cfg(feature = "raw")]
+            FarMessage::TakeRaw(payload) => taken.take(&payload)?,
             FarMessage::Begin(every, reply) => {
                 let near = pg::get_members(&NEAR.to_owned()).into_iter().next();
                 *taken = Taken { count: 0, every, near: near.map(ActorRef::from) };

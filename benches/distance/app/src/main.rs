@@ -7,6 +7,7 @@
 
 mod bare;
 mod cluster;
+mod encryption;
 mod far;
 mod measure;
 mod work;
@@ -26,23 +27,51 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 enum Contender {
     /// The cluster over TCP.
     Tcp,
+    /// The cluster over TLS.
+    Tls,
     /// The cluster over a Unix socket: stock by its hook, the fork by itself.
     Unix,
+    /// The cluster by shared memory.
+    #[cfg(feature = "shm")]
+    Shm,
+    /// The same, and who waits spins before it sleeps.
+    #[cfg(feature = "shm")]
+    ShmSpinning,
     /// A socket, and no cluster.
     BareTcp,
     /// The same.
     BareUnix,
+    /// Shared memory, and no cluster.
+    #[cfg(feature = "shm")]
+    BareShm,
 }
 
 impl Contender {
     fn parse(word: &str) -> Result<Self, Failure> {
         Ok(match word {
             "tcp" => Self::Tcp,
+            "tls" => Self::Tls,
             "unix" => Self::Unix,
+            #[cfg(feature = "shm")]
+            "shm" => Self::Shm,
+            #[cfg(feature = "shm")]
+            "shm-spinning" => Self::ShmSpinning,
             "bare-tcp" => Self::BareTcp,
             "bare-unix" => Self::BareUnix,
+            #[cfg(feature = "shm")]
+            "bare-shm" => Self::BareShm,
             _ => return Err(format!("no such contender: {word}").into()),
         })
+    }
+
+    /// Whether there is no cluster.
+    fn is_bare(self) -> bool {
+        match self {
+            Self::BareTcp | Self::BareUnix => true,
+            #[cfg(feature = "shm")]
+            Self::BareShm => true,
+            _ => false,
+        }
     }
 }
 
@@ -54,18 +83,16 @@ async fn main() -> Result<(), Failure> {
     };
     let contender = Contender::parse(contender)?;
     let orders = lines();
-    match (role.as_str(), contender) {
-        ("far", Contender::Tcp | Contender::Unix) => {
-            cluster::serve(contender, Path::new(place), orders).await
-        }
-        ("far", _) => bare::serve(contender, Path::new(place), orders).await,
-        ("near", Contender::Tcp | Contender::Unix) => {
+    match (role.as_str(), contender.is_bare()) {
+        ("far", false) => cluster::serve(contender, Path::new(place), orders).await,
+        ("far", true) => bare::serve(contender, Path::new(place), orders).await,
+        ("near", false) => {
             let mut cluster = cluster::Cluster::connect(contender, place).await?;
             obey(&mut cluster, orders).await?;
             cluster.end().await;
             Ok(())
         }
-        ("near", _) => obey(&mut bare::Bare::connect(contender, place).await?, orders).await,
+        ("near", true) => obey(&mut bare::Bare::connect(contender, place).await?, orders).await,
         _ => Err(format!("no such role: {role}").into()),
     }
 }

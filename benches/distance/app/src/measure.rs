@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::time::Instant;
 
+use bytes::Bytes;
 use hdrhistogram::Histogram;
 
-use crate::work::{cpu, Figures, Kind, Work};
+use crate::work::{cpu, Extent, Figures, Kind, Work};
 use crate::Failure;
 
 /// The far process, as the near one has it.
@@ -16,38 +17,51 @@ pub trait Peer {
     /// A message there and back.
     fn call(&mut self, payload: &[u8]) -> impl Future<Output = Result<(), Failure>>;
 
-    /// From here on each target acknowledges every so many messages.
-    fn begin(&mut self, every: u64) -> impl Future<Output = Result<(), Failure>>;
+    /// From here on each of the first `targets` actors acknowledges every so many messages.
+    fn begin(&mut self, every: u64, targets: usize) -> impl Future<Output = Result<(), Failure>>;
 
-    /// A message to a target.
-    fn cast(&mut self, to: usize, payload: &[u8]) -> impl Future<Output = Result<(), Failure>>;
+    /// A message to the first actor.
+    fn cast(&mut self, payload: &[u8]) -> impl Future<Output = Result<(), Failure>>;
 
-    /// Waits for an acknowledgement of one target.
+    /// The same, with a payload that need not be copied.
+    fn cast_raw(&mut self, payload: &Bytes) -> impl Future<Output = Result<(), Failure>>;
+
+    /// One message to the first `targets` actors.
+    fn fan_out(
+        &mut self,
+        targets: usize,
+        payload: &[u8],
+    ) -> impl Future<Output = Result<(), Failure>>;
+
+    /// Waits for an acknowledgement of one actor.
     fn acknowledged(&mut self) -> impl Future<Output = Result<(), Failure>>;
 }
 
-/// Does it, after a fifth of the time without measuring.
+/// Does it.
 pub async fn measure(peer: &mut impl Peer, work: &Work) -> Result<Figures, Failure> {
-    let payload = vec![7; work.payload];
-    let short = Work { duration: work.duration / 5, ..*work };
+    if let Extent::Time(duration) = work.extent {
+        let short = Work { extent: Extent::Time(duration / 5), ..*work };
+        once(peer, &short).await?;
+    }
+    once(peer, work).await
+}
+
+async fn once(peer: &mut impl Peer, work: &Work) -> Result<Figures, Failure> {
     match work.kind {
-        Kind::Call => {
-            calls(peer, &payload, &short).await?;
-            calls(peer, &payload, work).await
-        }
-        Kind::Cast { targets } => {
-            casts(peer, &payload, &short, targets).await?;
-            casts(peer, &payload, work, targets).await
-        }
+        Kind::Call => calls(peer, work).await,
+        Kind::Cast | Kind::Raw => casts(peer, work, 1).await,
+        Kind::FanOut { targets } => casts(peer, work, targets).await,
+        Kind::Idle => idle(peer, work).await,
     }
 }
 
-async fn calls(peer: &mut impl Peer, payload: &[u8], work: &Work) -> Result<Figures, Failure> {
+async fn calls(peer: &mut impl Peer, work: &Work) -> Result<Figures, Failure> {
+    let payload = vec![7; work.payload];
     let mut times = Histogram::<u64>::new(3)?;
     let meter = Meter::start(peer).await?;
-    while meter.start.elapsed() < work.duration {
+    while meter.goes_on(work, times.len() as usize) {
         let start = Instant::now();
-        peer.call(payload).await?;
+        peer.call(&payload).await?;
         times.record(start.elapsed().as_nanos() as u64)?;
     }
     let quantiles = [0.5, 0.99, 0.999].map(|quantile| times.value_at_quantile(quantile));
@@ -55,26 +69,24 @@ async fn calls(peer: &mut impl Peer, payload: &[u8], work: &Work) -> Result<Figu
     Ok(Figures { quantiles: Some(quantiles), ..figures })
 }
 
-async fn casts(
-    peer: &mut impl Peer,
-    payload: &[u8],
-    work: &Work,
-    targets: usize,
-) -> Result<Figures, Failure> {
+async fn casts(peer: &mut impl Peer, work: &Work, targets: usize) -> Result<Figures, Failure> {
+    let payload = Bytes::from(vec![7; work.payload]);
     let window = work.window(targets);
     // The window is four steps; each target acknowledges each step.
     let step = (window / 4).max(1);
-    peer.begin(step as u64).await?;
+    peer.begin(step as u64, targets).await?;
     let meter = Meter::start(peer).await?;
     let (mut steps, mut acknowledged) = (0, 0);
-    while meter.start.elapsed() < work.duration {
+    while meter.goes_on(work, steps * step) {
         while (steps + 1) * targets > acknowledged + window / step * targets {
             peer.acknowledged().await?;
             acknowledged += 1;
         }
         for _ in 0..step {
-            for to in 0..targets {
-                peer.cast(to, payload).await?;
+            match work.kind {
+                Kind::FanOut { .. } => peer.fan_out(targets, &payload).await?,
+                Kind::Raw => peer.cast_raw(&payload).await?,
+                _ => peer.cast(&payload).await?,
             }
         }
         steps += 1;
@@ -84,6 +96,14 @@ async fn casts(
         acknowledged += 1;
     }
     meter.stop(peer, (steps * step * targets) as u64).await
+}
+
+/// What both processes cost when nothing is to be done, over all the time.
+async fn idle(peer: &mut impl Peer, work: &Work) -> Result<Figures, Failure> {
+    let Extent::Time(duration) = work.extent else { return Err("idle takes a time".into()) };
+    let meter = Meter::start(peer).await?;
+    tokio::time::sleep(duration).await;
+    meter.stop(peer, 1).await
 }
 
 /// Time and processor time since a moment.
@@ -97,6 +117,14 @@ impl Meter {
     async fn start(peer: &mut impl Peer) -> Result<Self, Failure> {
         let far_cpu = peer.cpu().await?;
         Ok(Self { far_cpu, near_cpu: cpu(), start: Instant::now() })
+    }
+
+    /// Whether there is more to be done after so many messages to each.
+    fn goes_on(&self, work: &Work, done: usize) -> bool {
+        match work.extent {
+            Extent::Time(duration) => self.start.elapsed() < duration,
+            Extent::Count(count) => done < count,
+        }
     }
 
     async fn stop(self, peer: &mut impl Peer, messages: u64) -> Result<Figures, Failure> {

@@ -13,36 +13,59 @@ const WINDOW: usize = 1024;
 /// And at least, in messages to each target.
 const LEAST_WINDOW: usize = 8;
 
-/// `KIND PAYLOAD MILLISECONDS`, such as `cast 64 200`.
+/// `KIND PAYLOAD EXTENT`, such as `cast 64 200`, for 200 ms, or `fan-out:8 64 x1000`, for 1000 messages to each.
 pub struct Work {
     pub kind: Kind,
     /// Bytes of a message's payload.
     pub payload: usize,
-    pub duration: Duration,
+    pub extent: Extent,
 }
 
 #[derive(Clone, Copy)]
 pub enum Kind {
     /// One call after the other.
     Call,
-    /// Casts to so many actors in turn, which tell how far they are.
-    Cast { targets: usize },
+    /// Casts to one actor, which tells how far it is.
+    Cast,
+    /// The same, with a payload that is `bytes::Bytes`.
+    Raw,
+    /// One message after the other to as many actors.
+    FanOut { targets: usize },
+    /// Nothing at all.
+    Idle,
+}
+
+/// How much of it is done.
+#[derive(Clone, Copy)]
+pub enum Extent {
+    /// For so long, after a fifth of it that is not measured.
+    Time(Duration),
+    /// So often, and no more.
+    Count(usize),
 }
 
 impl Work {
     pub fn parse(line: &str) -> Result<Self, Failure> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [kind, payload, milliseconds] = words.as_slice() else {
+        let [kind, payload, extent] = words.as_slice() else {
             return Err(format!("no order: {line}").into());
         };
-        let kind = match *kind {
-            "call" => Kind::Call,
-            "cast" => Kind::Cast { targets: 1 },
-            "fan-out" => Kind::Cast { targets: crate::far::ACTORS },
-            _ => return Err(format!("no such work: {line}").into()),
+        let kind = match kind.split_once(':') {
+            None => match *kind {
+                "call" => Kind::Call,
+                "cast" => Kind::Cast,
+                "raw" => Kind::Raw,
+                "idle" => Kind::Idle,
+                _ => return Err(format!("no such work: {line}").into()),
+            },
+            Some(("fan-out", targets)) => Kind::FanOut { targets: targets.parse()? },
+            Some(_) => return Err(format!("no such work: {line}").into()),
         };
-        let duration = Duration::from_millis(milliseconds.parse()?);
-        Ok(Self { kind, payload: payload.parse()?, duration })
+        let extent = match extent.strip_prefix('x') {
+            None => Extent::Time(Duration::from_millis(extent.parse()?)),
+            Some(count) => Extent::Count(count.parse()?),
+        };
+        Ok(Self { kind, payload: payload.parse()?, extent })
     }
 
     /// How many messages to each of `targets` may be under way.

@@ -1,0 +1,209 @@
+//! A session with a peer that says what it likes, from its first byte, or once it has behaved for a while.
+//!
+//! The first byte of the input is the [`Depth`]. Behind it come frames, each after its length in two bytes, big endian, or, at
+//! [`Depth::Bytes`], whatever goes over the wire. Then the peer goes.
+
+use std::net::Ipv4Addr;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ractor::message::{BoxedDowncastErr, SerializedMessage};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, Message, RpcReplyPort, call, pg};
+use ractor_cluster::node::NodeConnectionMode;
+use ractor_cluster::{
+    BoxRead, BoxWrite, ClusterBidiStream, IncomingEncryptionMode, NodeServer, NodeServerMessage,
+};
+use tokio::io::DuplexStream;
+use tokio::runtime::Runtime;
+
+use crate::client::Client;
+use crate::common::{COOKIE, watched};
+
+/// How far a peer behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Not at all: what follows are no frames but bytes.
+    Bytes,
+    /// Its first frame may be anything.
+    Frames,
+    /// It has said hello.
+    Hello,
+    /// It knows the cookie.
+    Authenticated,
+    /// It has announced itself, and each side knows the other's actors.
+    Joined,
+}
+
+impl Depth {
+    /// All, in the order of their numbers in an input.
+    pub const ALL: [Self; 5] =
+        [Self::Bytes, Self::Frames, Self::Hello, Self::Authenticated, Self::Joined];
+
+    /// The input of a peer that behaves so far, and then sends these frames.
+    #[must_use]
+    pub fn input(self, frames: &[Vec<u8>]) -> Vec<u8> {
+        let mut input = vec![self as u8];
+        for frame in frames {
+            // What does not fit is cut, as any input may be.
+            let length = u16::try_from(frame.len()).unwrap_or(u16::MAX);
+            input.extend(length.to_be_bytes());
+            input.extend(&frame[..usize::from(length)]);
+        }
+        input
+    }
+}
+
+/// Larger ones are refused; a length of two bytes may be too large, then.
+const MAX_FRAME: u64 = 32 * 1024;
+
+/// What fits between the two ends: more than a node can have to say to a peer that does not listen.
+const PIPE: usize = 8 * 1024 * 1024;
+
+/// A node that outlives all its peers, and an actor of it.
+struct Scene {
+    runtime: Runtime,
+    server: ActorRef<NodeServerMessage>,
+    counter: ActorRef<Count>,
+}
+
+static SCENE: LazyLock<Scene> = LazyLock::new(|| {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (server, counter) = runtime.block_on(async {
+        // The first of all actors, so that its number is the same in each process, and in the seeds.
+        let (counter, _) = Actor::spawn(None, Counter, ()).await.expect("an actor starts");
+        let server = NodeServer::new(
+            0,
+            COOKIE.to_owned(),
+            "node".to_owned(),
+            "here".to_owned(),
+            Some(IncomingEncryptionMode::Raw),
+            Some(NodeConnectionMode::Isolated),
+        )
+        .with_listen_addr(Ipv4Addr::LOCALHOST.into())
+        .with_max_inbound_frame_size(MAX_FRAME);
+        let (server, _) = Actor::spawn(None, server, ()).await.expect("a node starts");
+        pg::join("counters".to_owned(), vec![counter.get_cell()]);
+        (server, counter)
+    });
+    Scene { runtime, server, counter }
+});
+
+/// The number of the actor that a peer is told of, and may send to.
+#[must_use]
+pub fn counter() -> u64 {
+    SCENE.counter.get_id().pid()
+}
+
+/// One peer comes, says its part, and goes; the node has to be as well as before.
+pub(crate) fn run(bytes: &[u8]) {
+    let Some((depth, script)) = bytes.split_first() else { return };
+    let depth = Depth::ALL[usize::from(*depth) % Depth::ALL.len()];
+    SCENE.runtime.block_on(watched(visit(depth, script)));
+}
+
+async fn visit(depth: Depth, script: &[u8]) {
+    static PEERS: AtomicU64 = AtomicU64::new(0);
+    let Scene { server, counter, .. } = &*SCENE;
+    let (ours, theirs) = tokio::io::duplex(PIPE);
+    let stream = Box::new(Stream(theirs));
+    server
+        .cast(NodeServerMessage::ConnectionOpenedExternal { stream, is_server: true })
+        .expect("the node runs");
+    let mut peer = Client::external(ours);
+    let name = format!("peer-{}", PEERS.fetch_add(1, Ordering::Relaxed));
+    match depth {
+        Depth::Bytes | Depth::Frames => {}
+        Depth::Hello => peer.send(peer.hello()).await,
+        Depth::Authenticated => peer.authenticate(&name).await,
+        Depth::Joined => peer.join(&name).await,
+    }
+    // A node that has had enough takes no more.
+    if depth == Depth::Bytes {
+        let _ = peer.send_bytes(script).await;
+    } else {
+        let mut rest = script;
+        while let Some((length, behind)) = rest.split_first_chunk() {
+            let length = usize::from(u16::from_be_bytes(*length)).min(behind.len());
+            let (frame, behind) = behind.split_at(length);
+            let frame = [&(frame.len() as u64).to_be_bytes(), frame].concat();
+            if peer.send_bytes(&frame).await.is_err() {
+                break;
+            }
+            rest = behind;
+        }
+    }
+    let _ = peer.shut_down().await;
+    peer.closed().await;
+    assert_eq!(server.get_status(), ActorStatus::Running);
+    assert!(call!(counter, Count::Sum).is_ok(), "the actor does not answer");
+}
+
+/// The node's end of a connection.
+struct Stream(DuplexStream);
+
+impl ClusterBidiStream for Stream {
+    fn split(self: Box<Self>) -> (BoxRead, BoxWrite) {
+        let (reader, writer) = tokio::io::split(self.0);
+        (Box::new(reader), Box::new(writer))
+    }
+
+    fn peer_label(&self) -> Option<String> {
+        Some("a stranger".to_owned())
+    }
+
+    fn local_label(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Counts what it is sent.
+struct Counter;
+
+#[derive(Debug)]
+enum Count {
+    Add,
+    Sum(RpcReplyPort<u64>),
+}
+
+// By hand and not derived: bytes that are no message are an error here, and would be a panic there, which is
+// caught, and ends a fuzzer all the same.
+impl Message for Count {
+    fn serializable() -> bool {
+        true
+    }
+
+    fn serialize(self) -> Result<SerializedMessage, BoxedDowncastErr> {
+        Err(BoxedDowncastErr)
+    }
+
+    fn deserialize(message: SerializedMessage) -> Result<Self, BoxedDowncastErr> {
+        match message {
+            SerializedMessage::Cast { args, .. } if args.len() == 8 => Ok(Self::Add),
+            _ => Err(BoxedDowncastErr),
+        }
+    }
+}
+
+impl Actor for Counter {
+    type Msg = Count;
+    type State = u64;
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Count>, (): ()) -> Result<u64, ActorProcessingErr> {
+        Ok(0)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Count>,
+        message: Count,
+        sum: &mut u64,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Count::Add => *sum += 1,
+            Count::Sum(reply) => reply.send(*sum)?,
+        }
+        Ok(())
+    }
+}

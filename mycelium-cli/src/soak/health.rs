@@ -1,0 +1,170 @@
+//! What processes hold, and what is left of them.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// What a process holds at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sample {
+    /// In bytes.
+    pub(crate) resident: u64,
+    pub(crate) open_files: u64,
+}
+
+impl Sample {
+    /// `None` where the system does not tell, or the process has ended.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kilobytes: u64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        let open_files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64;
+        Some(Self { resident: kilobytes * 1024, open_files })
+    }
+}
+
+/// What a process that lasts held over the whole run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Samples(Vec<(Duration, Sample)>);
+
+/// What a process may grow by, beside a tenth: buffers and pools reach their size with the worst that happens.
+const SLACK: u64 = 16 << 20;
+
+/// Connections that may be under way when all are there.
+const FILES_SLACK: u64 = 8;
+
+/// Medians of the second and the last quarter of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trend {
+    pub(crate) early: Sample,
+    pub(crate) late: Sample,
+}
+
+impl Trend {
+    /// Whether memory and open files stayed where they were.
+    pub(crate) fn is_flat(&self) -> bool {
+        let Self { early, late } = self;
+        late.resident <= early.resident + early.resident / 10 + SLACK
+            && late.open_files <= early.open_files + FILES_SLACK
+    }
+}
+
+impl Samples {
+    pub(crate) fn push(&mut self, at: Duration, sample: Sample) {
+        self.0.push((at, sample));
+    }
+
+    /// `None` when there are too few.
+    pub(crate) fn trend(&self) -> Option<Trend> {
+        let end = self.0.last()?.0;
+        let median = |from: u32, to: u32| {
+            let within = |it: &&(Duration, Sample)| it.0 >= end * from / 4 && it.0 <= end * to / 4;
+            let samples: Vec<Sample> = self.0.iter().filter(within).map(|it| it.1).collect();
+            let middle = |mut numbers: Vec<u64>| {
+                numbers.sort_unstable();
+                numbers.get(numbers.len() / 2).copied()
+            };
+            Some(Sample {
+                resident: middle(samples.iter().map(|it| it.resident).collect())?,
+                open_files: middle(samples.iter().map(|it| it.open_files).collect())?,
+            })
+        };
+        Some(Trend { early: median(1, 2)?, late: median(3, 4)? })
+    }
+}
+
+/// What can be left behind outside of processes.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    shared_memory: Vec<String>,
+}
+
+impl Surroundings {
+    /// As they are before anything is started.
+    pub(crate) fn now() -> Self {
+        Self { shared_memory: names(Path::new("/dev/shm")) }
+    }
+
+    /// What is there now and was not: files in the runtime folder of the processes, segments of shared memory that
+    /// are Mycelium's, and processes that have that folder.
+    pub(crate) fn left(&self, folder: &Path) -> Vec<String> {
+        let segments = names(Path::new("/dev/shm")).into_iter().filter(|name| {
+            // Those of another node of this machine have another name than ours; new ones in the
+            // folder of the whole machine may be anybody's.
+            name.contains("mycelium") && !self.shared_memory.contains(name)
+        });
+        let segments = segments.map(|name| format!("shared memory {name}"));
+        let files = files(folder).into_iter().map(|name| format!("file {name}"));
+        files.chain(segments).chain(processes(folder)).collect()
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map_while(Result::ok);
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().map_while(Result::ok);
+    entries
+        .flat_map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => files(&entry.path()),
+            _ => vec![entry.path().display().to_string()],
+        })
+        .collect()
+}
+
+/// Processes whose environment names the folder.
+fn processes(folder: &Path) -> Vec<String> {
+    let variable = format!("XDG_RUNTIME_DIR={}", folder.display());
+    let ours = |pid: &String| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+    };
+    let ours = names(Path::new("/proc")).into_iter().filter(ours);
+    ours.map(|pid| format!("process {pid}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(resident: impl Fn(u64) -> u64) -> Samples {
+        let mut samples = Samples::default();
+        for second in 0..100 {
+            let sample = Sample { resident: resident(second), open_files: 10 + second / 50 * 9 };
+            samples.push(Duration::from_secs(second), sample);
+        }
+        samples
+    }
+
+    #[test]
+    fn growth_at_the_beginning_is_none() {
+        let mut trend = samples(|second| second.min(20) << 20).trend().expect("there are enough");
+        assert_eq!(trend.early.resident, 20 << 20);
+        assert!(!trend.is_flat(), "nine more files are open at the end");
+        trend.late.open_files -= 1;
+        assert!(trend.is_flat());
+        let mut trend = samples(|second| second << 20).trend().expect("there are enough");
+        trend.late.open_files = 10;
+        assert!(!trend.is_flat(), "it grows by 50 MiB");
+    }
+
+    #[test]
+    fn too_few_samples_have_no_trend() {
+        assert_eq!(Samples::default().trend(), None);
+    }
+
+    #[test]
+    fn what_is_left_is_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let before = Surroundings::now();
+        assert_eq!(before.left(folder.path()), Vec::<String>::new());
+        fs::create_dir(folder.path().join("mycelium")).expect("a folder");
+        fs::write(folder.path().join("mycelium/socket"), "").expect("a file");
+        let left = before.left(folder.path());
+        assert!(left.len() == 1 && left[0].ends_with("mycelium/socket"), "{left:?}");
+        assert!(Sample::of(std::process::id()).is_none_or(|sample| sample.resident > 0));
+    }
+}

@@ -1,0 +1,87 @@
+//! A process of a soak: the hidden `mycelium soak-member`.
+//!
+//! The coordinator tells it on standard input what to be, in one line of JSON, and later what to do. The end of that
+//! input is the end of this process, however the coordinator ended.
+
+use std::io::{self, BufRead};
+use std::process::{ExitCode, exit};
+use std::thread;
+use std::time::Duration;
+
+use mycelium_ext::address::Address;
+use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::crew::{Order, Start, Task};
+use super::feed::Feed;
+use super::record::Record;
+use super::{cluster, reader};
+
+/// How long the node may take to close its connections, before the process ends without it.
+const PARTING: Duration = Duration::from_secs(5);
+
+/// What a reader beside its feed has room for: less than the feed sends at once now and then.
+const NARROW: usize = 24;
+
+/// Serves until standard input ends.
+pub(crate) fn run() -> ExitCode {
+    let mut line = String::new();
+    let start = match io::stdin().lock().read_line(&mut line).map(|_| serde_json::from_str(&line)) {
+        Ok(Ok(start)) => start,
+        Ok(Err(_)) | Err(_) => {
+            eprintln!("mycelium: `soak-member` is started by `mycelium soak`");
+            return ExitCode::from(2);
+        }
+    };
+    let (give, orders) = unbounded_channel();
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            match serde_json::from_str::<Order>(&line) {
+                Ok(order) => _ = give.send(order),
+                Err(error) => eprintln!("mycelium: no order: {line:?}: {error}"),
+            }
+        }
+        drop(give);
+        // Also when the runtime is stuck.
+        thread::sleep(PARTING);
+        exit(1);
+    });
+    match serve(&start, orders) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mycelium: {}: {error}", start.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<(), String> {
+    let node = cluster::start(start).await?;
+    let wrong = |error| format!("a reader does not start: {error}");
+    match &start.task {
+        Task::Send { seed, .. } => {
+            let config =
+                ActorConfig::default().with_mailbox(Mailbox::bounded(NARROW, Overflow::Reject));
+            reader::start(&start.name, start.incarnation, config).await.map_err(wrong)?;
+            let address = node.addresses().iter().find_map(|address| match address {
+                Address::Tcp(endpoint) => endpoint.to_string().parse().ok(),
+                _ => None,
+            });
+            Record::Ready(address).note();
+            Feed::new(start.incarnation, *seed).run(&mut orders).await;
+        }
+        Task::Read { .. } => {
+            let config = ActorConfig::default();
+            reader::start(&start.name, start.incarnation, config).await.map_err(wrong)?;
+            Record::Ready(None).note();
+            while let Some(order) = orders.recv().await {
+                if let Order::CloseLink { peer } = order {
+                    cluster::close_link(&peer);
+                }
+            }
+        }
+    }
+    node.stop().await;
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! What a soak tells at its end.
+
+use std::fmt;
+
+use super::account::Balance;
+use super::chaos::Faults;
+use super::health::Trend;
+
+/// All that came of a soak.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) seed: u64,
+    pub(crate) seconds: u64,
+    pub(crate) interrupted: bool,
+    pub(crate) faults: Faults,
+    pub(crate) balance: Balance,
+    /// Of each process that lasts; `None` where the system does not tell.
+    pub(crate) trends: Vec<(String, Option<Trend>)>,
+    /// What went wrong beside messages.
+    pub(crate) complaints: Vec<String>,
+    /// What is left behind.
+    pub(crate) left: Vec<String>,
+}
+
+impl Outcome {
+    /// All that is not as it should be.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        let mut wrong: Vec<String> = Vec::new();
+        if self.balance.delivered == 0 {
+            wrong.push("no message was delivered".to_owned());
+        }
+        let faults = self.balance.faults();
+        wrong.extend(faults.iter().map(|(name, count)| format!("{count} messages {name}")));
+        wrong.extend(self.balance.where_missing.iter().map(|it| format!("missing: {it}")));
+        let grown = self.trends.iter().filter(|(_, trend)| trend.is_some_and(|it| !it.is_flat()));
+        wrong.extend(grown.map(|(name, _)| format!("{name} holds more and more")));
+        wrong.extend(self.complaints.iter().cloned());
+        wrong.extend(self.left.iter().map(|it| format!("left behind: {it}")));
+        wrong
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let balance = &self.balance;
+        let faults: Vec<String> =
+            self.faults.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        writeln!(f, "{} s with seed {}: {}", self.seconds, self.seed, faults.join(", "))?;
+        let rejected: u64 = balance.rejected.values().sum();
+        let reasons: Vec<String> =
+            balance.rejected.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+        writeln!(f)?;
+        row(f, "sent", balance.sent, "one to ten readers counts ten times")?;
+        row(f, "delivered", balance.delivered, "")?;
+        row(f, "rejected", rejected, &reasons.join(", "))?;
+        row(f, "unacknowledged", balance.unacknowledged, "reported by a session that ended")?;
+        row(f, "killed", balance.killed, "under way from, to or in a process that was killed")?;
+        row(f, "missing", balance.missing, "")?;
+        writeln!(f)?;
+        for (name, trend) in &self.trends {
+            match trend {
+                Some(Trend { early, late }) => writeln!(
+                    f,
+                    "{name:8} holds {:.1} MiB and {} files, and held {:.1} MiB and {} in the second quarter",
+                    mebibytes(late.resident),
+                    late.open_files,
+                    mebibytes(early.resident),
+                    early.open_files
+                )?,
+                None => writeln!(f, "{name:8} holds nobody knows what")?,
+            }
+        }
+        let wrong = self.wrong();
+        let partial = if self.interrupted { "Interrupted, and partial: " } else { "" };
+        if wrong.is_empty() {
+            return writeln!(
+                f,
+                "\n{partial}PASS: every message is accounted for, and nothing is left"
+            );
+        }
+        writeln!(f, "\n{partial}FAIL:")?;
+        wrong.iter().try_for_each(|it| writeln!(f, "  {it}"))
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, count: u64, more: &str) -> fmt::Result {
+    let line = format!("{name:16}{count:>12}  {more}");
+    writeln!(f, "{}", line.trim_end())
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    // Whole kibibytes are far below what a float holds exactly.
+    (bytes / 1024) as f64 / 1024.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome() -> Outcome {
+        Outcome {
+            seed: 7,
+            seconds: 20,
+            interrupted: false,
+            faults: Faults::from([("killed", 3)]),
+            balance: Balance {
+                sent: 10,
+                delivered: 6,
+                rejected: [("Full".to_owned(), 1)].into(),
+                killed: 3,
+                ..Balance::default()
+            },
+            trends: vec![("feed-0".to_owned(), None)],
+            complaints: Vec::new(),
+            left: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn it_passes_when_all_adds_up_and_tells_each_part() {
+        let text = outcome().to_string();
+        assert!(text.contains("PASS") && text.contains("Full 1") && text.contains("3 killed"));
+    }
+
+    #[test]
+    fn each_kind_of_wrong_fails_it() {
+        let wrong: [fn(&mut Outcome); 5] = [
+            |it| it.balance.missing = 1,
+            |it| it.balance.sent = 11,
+            |it| it.balance.delivered = 0,
+            |it| it.complaints.push("a process ended".to_owned()),
+            |it| it.left.push("file socket".to_owned()),
+        ];
+        for spoil in wrong {
+            let mut outcome = outcome();
+            spoil(&mut outcome);
+            assert!(outcome.to_string().contains("FAIL"), "{outcome}");
+        }
+    }
+}

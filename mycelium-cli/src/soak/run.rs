@@ -1,0 +1,89 @@
+//! A soak, from the first process to the verdict.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use super::args::SoakArgs;
+use super::chaos::Chaos;
+use super::crew::{Order, Role, crew};
+use super::health::Surroundings;
+use super::report::Outcome;
+use super::stage::Stage;
+use crate::demo::signals::{INTERRUPTED, Signals};
+
+/// How long it may take until every feed reaches every reader, at the beginning and after the last fault.
+const SETTLING: Duration = Duration::from_secs(60);
+
+/// How long the feeds may take to have all handled.
+const FINISHING: Duration = Duration::from_secs(90);
+
+/// How long processes may take to end when they are told to.
+const PARTING: Duration = Duration::from_secs(15);
+
+/// Runs a soak. Exit status 0 when all adds up, 1 when not, 2 when it could not be run, 130 when it was
+/// interrupted.
+pub(crate) fn run(args: &SoakArgs) -> ExitCode {
+    let outcome = match soak(args) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            eprintln!("mycelium: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    print!("{outcome}");
+    match (outcome.interrupted, outcome.wrong().is_empty()) {
+        (true, _) => ExitCode::from(INTERRUPTED),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::FAILURE,
+    }
+}
+
+#[tokio::main]
+async fn soak(args: &SoakArgs) -> Result<Outcome, String> {
+    let signals = Signals::new().map_err(|error| format!("watching for Ctrl-C: {error}"))?;
+    let seed = args.seed.unwrap_or_else(rand::random);
+    eprintln!("seed {seed}");
+    let surroundings = Surroundings::now();
+    let folder = tempfile::Builder::new()
+        .prefix("mycelium-soak-")
+        .tempdir()
+        .map_err(|error| format!("a folder for sockets: {error}"))?;
+    let mut stage = Stage::open(seed, folder.path(), signals).await?;
+    if !stage.run_until(Instant::now() + SETTLING, |stage| stage.unreached().is_empty()).await
+        && !stage.interrupted
+    {
+        return Err(format!("the cluster does not come up: {}", stage.unreached().join(", ")));
+    }
+
+    let begin = Instant::now();
+    let end = begin + args.duration();
+    let mut chaos = Chaos::new(seed, crew());
+    while !stage.interrupted && Instant::now() < end {
+        let (pause, fault) = chaos.next();
+        let at = (Instant::now() + pause).min(end);
+        stage.run_until(at, |stage| stage.interrupted).await;
+        if !stage.interrupted && at < end {
+            stage.commit(fault);
+        }
+    }
+    let seconds = begin.elapsed().as_secs();
+
+    stage.calm();
+    if !stage.run_until(Instant::now() + SETTLING, |stage| stage.unreached().is_empty()).await {
+        for unreached in stage.unreached() {
+            stage.complain(format!("{unreached}, {} s after the last fault", SETTLING.as_secs()));
+        }
+    }
+    stage.order(|role| role == Role::Feed, &Order::Finish);
+    if !stage.run_until(Instant::now() + FINISHING, Stage::finished).await {
+        stage.complain(format!("a feed does not finish within {} s", FINISHING.as_secs()));
+    }
+    stage.dismiss();
+    if !stage.run_until(Instant::now() + PARTING, Stage::is_empty).await {
+        stage.complain(format!("not all processes end within {} s", PARTING.as_secs()));
+        stage.kill_all();
+        stage.run_until(Instant::now() + PARTING, Stage::is_empty).await;
+    }
+    let left = surroundings.left(folder.path());
+    Ok(stage.close(seed, seconds, left))
+}
