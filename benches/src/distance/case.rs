@@ -36,9 +36,9 @@ pub(super) const BARE_UNIX: Contender = contender("bare Unix", Build::Fork, "bar
 pub(super) const BARE_SHM: Contender = contender("bare shm", Build::Fork, "bare-shm");
 
 /// Whether the fork has links by shared memory: then the application is built with them.
-pub(super) const SHM: bool = false;
+pub(super) const SHM: bool = true;
 /// Whether the fork's messages may hold `bytes::Bytes`.
-pub(super) const RAW: bool = false;
+pub(super) const RAW: bool = true;
 
 /// All, in the order of their columns.
 pub(super) fn contenders() -> Vec<Contender> {
