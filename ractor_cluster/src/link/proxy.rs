@@ -25,17 +25,6 @@ impl Proxy {
     fn refuse(&self, message: Outgoing, reason: UndeliveredReason) -> Result<(), Refused> {
         Err(Refused::new(message, reason))
     }
-
-    fn send_in_lane(&self, lane: u32, to: &[u64], message: &Outgoing) {
-        let method = message.variant.as_ref();
-        let metadata = message.metadata.as_deref();
-        let what = match to {
-            [to] => What::Cast { to: *to, method, metadata },
-            _ => What::Many { to, method, metadata },
-        };
-        let args = (message.args.head.as_slice(), message.args.tail.clone());
-        self.traffic.message(lane, what, args);
-    }
 }
 
 impl Outlet for Proxy {
@@ -56,9 +45,12 @@ impl Outlet for Proxy {
         if self.traffic.has_ended() {
             return self.refuse(message, UndeliveredReason::Stopped);
         }
-        let lane = self.traffic.lane_of(self.pid);
         let Some(port) = message.reply.take() else {
-            self.send_in_lane(lane, &[self.pid], &message);
+            let method = message.variant.as_ref();
+            let what =
+                What::Cast { to: self.pid, method, metadata: message.metadata.as_deref() };
+            self.traffic.message(self.pid, what, (&message.args.head, message.args.tail.clone()));
+            message.args.recycle();
             return Ok(());
         };
         let timeout = port.get_timeout().map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
@@ -76,7 +68,8 @@ impl Outlet for Proxy {
             method: message.variant.as_ref(),
             metadata: message.metadata.as_deref(),
         };
-        self.traffic.message(lane, what, (message.args.head.as_slice(), message.args.tail));
+        self.traffic.message(self.pid, what, (&message.args.head, message.args.tail.clone()));
+        message.args.recycle();
         Ok(())
     }
 
@@ -84,15 +77,9 @@ impl Outlet for Proxy {
         if self.traffic.has_ended() {
             return self.refuse(message, UndeliveredReason::Stopped);
         }
-        let mut left = pids.to_vec();
-        // One frame for each lane, and nearly always there is one lane.
-        while let Some(first) = left.first() {
-            let lane = self.traffic.lane_of(*first);
-            let (now, later) =
-                left.iter().partition::<Vec<u64>, _>(|pid| self.traffic.lane_of(**pid) == lane);
-            self.send_in_lane(lane, &now, &message);
-            left = later;
-        }
+        let named = (message.variant.as_ref(), message.metadata.as_deref());
+        self.traffic.message_to_all(pids, named, (&message.args.head, &message.args.tail));
+        message.args.recycle();
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use super::calls::Calls;
 use super::codec::What;
 use super::lane::{Chunk, LaneError, ACKNOWLEDGE_BYTES};
 use super::pump::Pump;
-use super::table::{known, Link, Lost, Push, Table, LANES};
+use super::table::{known, Link, Lost, Push, Table, ADAPTIVE, LANES};
 use crate::locality::Locality;
 use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
@@ -221,17 +221,18 @@ impl Traffic {
     pub(crate) fn control(&self, body: Body) {
         let push = {
             let mut table = locked(&self.table);
-            let push = table.control(body, self.acknowledgement(0));
+            let push = table.control(body, self.acknowledgement(ADAPTIVE));
             self.mark(&table);
             push
         };
         push.on();
     }
 
-    /// Sends a message to an actor of the peer, or to several of one lane.
-    pub(crate) fn message(&self, lane: u32, what: What<'_>, args: (&[u8], Bytes)) {
+    /// Sends a message to an actor of the peer, by its lane.
+    pub(super) fn message(&self, to: u64, what: What<'_>, args: (&[u8], Bytes)) {
         let push = {
             let mut table = locked(&self.table);
+            let lane = table.lane_of(to);
             let push = table.message(lane, self.acknowledgement(lane), what, args);
             self.mark(&table);
             push
@@ -239,9 +240,30 @@ impl Traffic {
         push.on();
     }
 
-    /// As [`Table::lane_of`].
-    pub(crate) fn lane_of(&self, pid: u64) -> u32 {
-        locked(&self.table).lane_of(pid)
+    /// Sends a message to several actors of the peer, in a frame for each lane.
+    pub(super) fn message_to_all(
+        &self,
+        to: &[u64],
+        (method, metadata): (&str, Option<&[u8]>),
+        args: (&[u8], &Bytes),
+    ) {
+        let mut left = to.to_vec();
+        while let Some(first) = left.first() {
+            let push = {
+                let mut table = locked(&self.table);
+                let lane = table.lane_of(*first);
+                // Nearly always there is one.
+                let (now, later) =
+                    left.iter().partition::<Vec<u64>, _>(|pid| table.lane_of(**pid) == lane);
+                left = later;
+                let (args, acknowledged) = ((args.0, args.1.clone()), self.acknowledgement(lane));
+                let what = What::Many { to: &now, method, metadata };
+                let push = table.message(lane, acknowledged, what, args);
+                self.mark(&table);
+                push
+            };
+            push.on();
+        }
     }
 
     /// Answers a call of the peer; false when the session is over, or the peer takes no answers and
@@ -250,7 +272,14 @@ impl Traffic {
         if self.has_ended() || locked(&self.table).bytes() >= self.bounds.answers() {
             return false;
         }
-        self.message(0, what, (args, Bytes::new()));
+        let push = {
+            let mut table = locked(&self.table);
+            let acknowledged = self.acknowledgement(ADAPTIVE);
+            let push = table.message(ADAPTIVE, acknowledged, what, (args, Bytes::new()));
+            self.mark(&table);
+            push
+        };
+        push.on();
         true
     }
 

@@ -10,7 +10,8 @@ use ractor_cluster::transport::TransportKind;
 use tokio::runtime::Handle;
 
 use crate::client::Client;
-use crate::common::watched;
+use crate::common::{peer, until, watched};
+use crate::logs::Mark;
 use crate::scene::{Count, Scene, KINDS};
 use crate::wire::{Actor, ControlBody, Frame, Network, PgJoin};
 
@@ -131,20 +132,7 @@ async fn a_peer_that_reads_nothing_is_left_behind() {
     let options = LinkOptions::default().with_replay_window(WINDOW);
     let mut scene = Scene::with("deaf", options).await;
     let mut deaf = scene.guest(TransportKind::Tcp).await;
-    let (group, scope) = ("deaf".to_owned(), pg::DEFAULT_SCOPE.to_owned());
-    let actors = vec![Actor { pid: 7, name: None }];
-    let join = ControlBody::PgJoin(PgJoin { group: group.clone(), actors, scope });
-    let envelope = deaf.envelope(join);
-    deaf.send(Frame::Envelope(envelope)).await;
-    let proxy = watched(async {
-        loop {
-            if let Some(proxy) = pg::get_members(&group).pop() {
-                return ActorRef::<Count>::from(proxy);
-            }
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let proxy = proxy_of(&mut deaf, "deaf").await;
     // It acknowledges nothing, so that the window says when it is enough.
     let mut taken = 0;
     let back = loop {
@@ -179,4 +167,41 @@ async fn a_peer_that_reads_nothing_is_left_behind() {
     .await;
     // Until now it had the connection open.
     drop(deaf);
+}
+
+/// Patience with a peer that reads nothing has an end.
+#[tokio::test]
+async fn a_link_that_takes_nothing_is_closed() {
+    let mut options = LinkOptions::default().with_write_deadline(Duration::from_millis(200));
+    options.reconnect_grace = Duration::ZERO;
+    let mut scene = Scene::with("stuck", options).await;
+    let mut stuck = scene.guest(TransportKind::Tcp).await;
+    let proxy = proxy_of(&mut stuck, "stuck").await;
+    let log = Mark::of(&scene.log);
+    while proxy.cast(Count::Blob(vec![7; 64 * 1024])).is_ok() {
+        tokio::task::yield_now().await;
+    }
+    log.told("a connection cannot be written to", "bytes was taken within").await;
+    until("it is gone", || peer("guest-1").is_none()).await;
+    scene.serves(TransportKind::Tcp).await;
+    scene.end().await;
+    drop(stuck);
+}
+
+/// The proxy of an actor that the client announces.
+async fn proxy_of(client: &mut Client, group: &str) -> ActorRef<Count> {
+    let (group, scope) = (group.to_owned(), pg::DEFAULT_SCOPE.to_owned());
+    let actors = vec![Actor { pid: 7, name: None }];
+    let join = ControlBody::PgJoin(PgJoin { group: group.clone(), actors, scope });
+    let envelope = client.envelope(join);
+    client.send(Frame::Envelope(envelope)).await;
+    watched(async {
+        loop {
+            if let Some(proxy) = pg::get_members(&group).pop() {
+                return ActorRef::from(proxy);
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
 }

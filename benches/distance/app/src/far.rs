@@ -84,9 +84,9 @@ impl Actor for Far {
         if let FarMessage::Take(payload) = &*message {
             return taken.take(payload);
         }
-        match message.own_for(&myself) {
-            Some(message) => self.handle(myself, message, taken).await,
-            None => Ok(()),
+        match message.try_into_owned() {
+            Ok(message) => self.handle(myself, message, taken).await,
+            Err(_) => Err("only what is taken is sent to several".into()),
         }
     }
 
