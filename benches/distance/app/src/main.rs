@@ -75,8 +75,13 @@ impl Contender {
     }
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Failure> {
+fn main() -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // In a task, as actors are: the thread that waits for the runtime is woken from outside of it.
+    runtime.block_on(async { tokio::spawn(run()).await? })
+}
+
+async fn run() -> Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [role, contender, place] = words.as_slice() else {
         return Err("usage: far CONTENDER FOLDER | near CONTENDER ADDRESS".into());
@@ -98,7 +103,7 @@ async fn main() -> Result<(), Failure> {
 }
 
 async fn obey(
-    peer: &mut impl measure::Peer,
+    peer: &mut (impl measure::Peer + Send),
     mut orders: mpsc::UnboundedReceiver<String>,
 ) -> Result<(), Failure> {
     say("connected")?;

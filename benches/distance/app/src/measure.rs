@@ -12,33 +12,33 @@ use crate::Failure;
 /// The far process, as the near one has it.
 pub trait Peer {
     /// Its processor time.
-    fn cpu(&mut self) -> impl Future<Output = Result<u64, Failure>>;
+    fn cpu(&mut self) -> impl Future<Output = Result<u64, Failure>> + Send;
 
     /// A message there and back.
-    fn call(&mut self, payload: &[u8]) -> impl Future<Output = Result<(), Failure>>;
+    fn call(&mut self, payload: &[u8]) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// From here on each of the first `targets` actors acknowledges every so many messages.
-    fn begin(&mut self, every: u64, targets: usize) -> impl Future<Output = Result<(), Failure>>;
+    fn begin(&mut self, every: u64, targets: usize) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// A message to the first actor.
-    fn cast(&mut self, payload: &[u8]) -> impl Future<Output = Result<(), Failure>>;
+    fn cast(&mut self, payload: &[u8]) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// The same, with a payload that need not be copied.
-    fn cast_raw(&mut self, payload: &Bytes) -> impl Future<Output = Result<(), Failure>>;
+    fn cast_raw(&mut self, payload: &Bytes) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// One message to the first `targets` actors.
     fn fan_out(
         &mut self,
         targets: usize,
         payload: &[u8],
-    ) -> impl Future<Output = Result<(), Failure>>;
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Waits for an acknowledgement of one actor.
-    fn acknowledged(&mut self) -> impl Future<Output = Result<(), Failure>>;
+    fn acknowledged(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
 }
 
 /// Does it.
-pub async fn measure(peer: &mut impl Peer, work: &Work) -> Result<Figures, Failure> {
+pub async fn measure(peer: &mut (impl Peer + Send), work: &Work) -> Result<Figures, Failure> {
     if let Extent::Time(duration) = work.extent {
         let short = Work { extent: Extent::Time(duration / 5), ..*work };
         once(peer, &short).await?;
@@ -46,7 +46,7 @@ pub async fn measure(peer: &mut impl Peer, work: &Work) -> Result<Figures, Failu
     once(peer, work).await
 }
 
-async fn once(peer: &mut impl Peer, work: &Work) -> Result<Figures, Failure> {
+async fn once(peer: &mut (impl Peer + Send), work: &Work) -> Result<Figures, Failure> {
     match work.kind {
         Kind::Call => calls(peer, work).await,
         Kind::Cast | Kind::Raw => casts(peer, work, 1).await,
@@ -55,7 +55,7 @@ async fn once(peer: &mut impl Peer, work: &Work) -> Result<Figures, Failure> {
     }
 }
 
-async fn calls(peer: &mut impl Peer, work: &Work) -> Result<Figures, Failure> {
+async fn calls(peer: &mut (impl Peer + Send), work: &Work) -> Result<Figures, Failure> {
     let payload = vec![7; work.payload];
     let mut times = Histogram::<u64>::new(3)?;
     let meter = Meter::start(peer).await?;
@@ -69,7 +69,7 @@ async fn calls(peer: &mut impl Peer, work: &Work) -> Result<Figures, Failure> {
     Ok(Figures { quantiles: Some(quantiles), ..figures })
 }
 
-async fn casts(peer: &mut impl Peer, work: &Work, targets: usize) -> Result<Figures, Failure> {
+async fn casts(peer: &mut (impl Peer + Send), work: &Work, targets: usize) -> Result<Figures, Failure> {
     let payload = Bytes::from(vec![7; work.payload]);
     let window = work.window(targets);
     // The window is four steps; each target acknowledges each step.
@@ -99,7 +99,7 @@ async fn casts(peer: &mut impl Peer, work: &Work, targets: usize) -> Result<Figu
 }
 
 /// What both processes cost when nothing is to be done, over all the time.
-async fn idle(peer: &mut impl Peer, work: &Work) -> Result<Figures, Failure> {
+async fn idle(peer: &mut (impl Peer + Send), work: &Work) -> Result<Figures, Failure> {
     let Extent::Time(duration) = work.extent else { return Err("idle takes a time".into()) };
     let meter = Meter::start(peer).await?;
     tokio::time::sleep(duration).await;
@@ -114,7 +114,7 @@ struct Meter {
 }
 
 impl Meter {
-    async fn start(peer: &mut impl Peer) -> Result<Self, Failure> {
+    async fn start(peer: &mut (impl Peer + Send)) -> Result<Self, Failure> {
         let far_cpu = peer.cpu().await?;
         Ok(Self { far_cpu, near_cpu: cpu(), start: Instant::now() })
     }
@@ -127,7 +127,7 @@ impl Meter {
         }
     }
 
-    async fn stop(self, peer: &mut impl Peer, messages: u64) -> Result<Figures, Failure> {
+    async fn stop(self, peer: &mut (impl Peer + Send), messages: u64) -> Result<Figures, Failure> {
         let elapsed = self.start.elapsed().as_nanos() as u64;
         let near_cpu = cpu() - self.near_cpu;
         let far_cpu = peer.cpu().await? - self.far_cpu;
