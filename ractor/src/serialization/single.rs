@@ -57,18 +57,19 @@ fn too_short(wanted: usize, there: usize) -> ! {
 
 number! { i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 }
 
+/// Nothing to write, and nothing to read.
 impl BytesConvertable for () {
-    fn into_bytes(self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    fn from_bytes(_: Vec<u8>) -> Self {}
-
     fn bytes_len(&self) -> Option<usize> {
         Some(0)
     }
 
+    fn into_bytes(self) -> Vec<u8> {
+        Vec::default()
+    }
+
     fn into_encoder(self, _: &mut Encoder) {}
+
+    fn from_bytes(_: Vec<u8>) -> Self {}
 
     fn from_part(_: Part<'_>) -> Self {}
 }

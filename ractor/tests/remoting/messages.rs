@@ -107,13 +107,16 @@ impl Message for New {
 
     fn into_outgoing(self) -> Result<Outgoing, BoxedDowncastErr> {
         let mut encoder = Encoder::new();
-        encoder.field(self.name.into_bytes())?;
+        let name = encoder.begin_field();
+        encoder.put_vec(self.name.into_bytes());
+        encoder.end_field(name);
         Ok(Outgoing::cast("New", encoder.finish()))
     }
 
     fn from_incoming(incoming: Incoming<'_>) -> Result<Self, BoxedDowncastErr> {
         let mut fields = Fields::of(&incoming.args);
-        let name = String::from_utf8(fields.field()?).map_err(|_| BoxedDowncastErr)?;
+        let name = fields.part()?.to_vec();
+        let name = String::from_utf8(name).map_err(|_| BoxedDowncastErr)?;
         fields.end()?;
         Ok(Self { name, copies: Arc::default() })
     }
