@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use ractor::errors::UndeliveredReason;
@@ -15,11 +16,16 @@ use super::traffic::Traffic;
 pub(crate) struct Proxy {
     traffic: Arc<Traffic>,
     pid: u64,
+    closed: Arc<AtomicBool>,
 }
 
 impl Proxy {
     pub(crate) fn new(traffic: Arc<Traffic>, pid: u64) -> Self {
-        Self { traffic, pid }
+        Self { traffic, pid, closed: Arc::default() }
+    }
+
+    fn is_over(&self) -> bool {
+        self.traffic.has_ended() || self.closed.load(Ordering::Acquire)
     }
 
     fn refuse(&self, message: Outgoing, reason: UndeliveredReason) -> Result<(), Refused> {
@@ -33,16 +39,16 @@ impl Outlet for Proxy {
     }
 
     fn has_room(&self) -> bool {
-        self.traffic.has_room()
+        self.traffic.has_room() || self.closed.load(Ordering::Acquire)
     }
 
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let traffic = self.traffic.clone();
-        Box::pin(async move { traffic.room().await })
+        let (traffic, closed) = (self.traffic.clone(), self.closed.clone());
+        Box::pin(async move { traffic.room(&closed).await })
     }
 
     fn send(&self, mut message: Outgoing) -> Result<(), Refused> {
-        if self.traffic.has_ended() {
+        if self.is_over() {
             return self.refuse(message, UndeliveredReason::Stopped);
         }
         let Some(port) = message.reply.take() else {
@@ -58,9 +64,16 @@ impl Outlet for Proxy {
             Ok(tag) => tag,
             Err(port) => {
                 message.reply = Some(port);
-                return self.refuse(message, UndeliveredReason::Full);
+                return self.refuse(message, UndeliveredReason::TooManyCalls);
             }
         };
+        if self.is_over() {
+            // Whoever failed the calls may have come before this one.
+            if let Some(port) = self.traffic.calls.take(self.pid, tag) {
+                message.reply = Some(port);
+                return self.refuse(message, UndeliveredReason::Stopped);
+            }
+        }
         let what = What::Call {
             to: self.pid,
             tag,
@@ -84,6 +97,8 @@ impl Outlet for Proxy {
     }
 
     fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         self.traffic.calls.fail(self.pid);
+        self.traffic.wake_waiting();
     }
 }

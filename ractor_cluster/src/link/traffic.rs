@@ -295,21 +295,27 @@ impl Traffic {
         delivered
     }
 
-    /// Whether messages are taken.
+    /// Whether messages are taken, or there is no use in waiting.
     pub(crate) fn has_room(&self) -> bool {
-        !self.full.load(Ordering::Relaxed)
+        !self.full.load(Ordering::Relaxed) || self.has_ended()
     }
 
-    /// When there is room, or the session has ended.
-    pub(crate) async fn room(&self) {
+    /// When there is room, or the session has ended, or `closed` was set and those who wait were
+    /// [woken](Self::wake_waiting).
+    pub(crate) async fn room(&self, closed: &AtomicBool) {
         loop {
             let mut more = std::pin::pin!(self.room.notified());
             more.as_mut().enable();
-            if self.has_room() || self.has_ended() {
+            if self.has_room() || closed.load(Ordering::Acquire) {
                 return;
             }
             more.await;
         }
+    }
+
+    /// Has those who wait for room look again.
+    pub(super) fn wake_waiting(&self) {
+        self.room.notify_waiters();
     }
 
     /// Moves the mark to what waits now.
