@@ -7,6 +7,7 @@
 //! frame as eight bytes, big endian, and the frame ([`frames`]).
 
 mod arc;
+mod channel;
 pub mod frames;
 mod stream;
 mod tcp;
@@ -24,6 +25,7 @@ use ractor::actor::actor_config::TransportPreference;
 use ractor::message::ArcMessage;
 
 pub use arc::ArcTransport;
+pub use channel::Channel;
 pub use stream::StreamTransport;
 pub use tcp::TcpTransport;
 pub use tls::TlsTransport;
@@ -112,6 +114,12 @@ pub trait Transport: Send + 'static {
 
     /// This end, for people.
     fn local(&self) -> String;
+
+    /// What it knows of itself; by default nothing. It is asked before the connection is
+    /// [split](Self::split).
+    fn channel(&self) -> Channel {
+        Channel::default()
+    }
 
     /// Takes the two directions apart, so that each is driven by a task of its own. The connection
     /// ends when both halves are dropped, or when either end fails.

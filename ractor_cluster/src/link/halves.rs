@@ -5,13 +5,16 @@ use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll};
 
-use crate::transport::{FrameSink, FrameStream, Transport, TransportKind, TransportMessage};
+use crate::transport::{
+    Channel, FrameSink, FrameStream, Transport, TransportKind, TransportMessage,
+};
 
 /// See the module's documentation.
 pub(crate) struct Halves {
     pub(crate) kind: TransportKind,
     pub(crate) peer: String,
     pub(crate) local: String,
+    channel: Channel,
     pub(crate) sink: Box<dyn FrameSink>,
     pub(crate) stream: Box<dyn FrameStream>,
 }
@@ -20,8 +23,9 @@ impl Halves {
     /// Takes a transport apart.
     pub(crate) fn of(transport: Box<dyn Transport>, max_frame: u64) -> Self {
         let (kind, peer, local) = (transport.kind(), transport.peer(), transport.local());
+        let channel = transport.channel();
         let (sink, stream) = transport.split(max_frame);
-        Self { kind, peer, local, sink, stream }
+        Self { kind, peer, local, channel, sink, stream }
     }
 
     /// Puts a frame back, in front of those still to come.
@@ -42,6 +46,10 @@ impl Transport for Halves {
 
     fn local(&self) -> String {
         self.local.clone()
+    }
+
+    fn channel(&self) -> Channel {
+        self.channel.clone()
     }
 
     /// The bound is that with which the halves were taken apart.

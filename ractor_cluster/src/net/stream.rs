@@ -1,7 +1,7 @@
 //! The connections that applications hand over, as transports.
 
 use super::NetworkStream;
-use crate::transport::{StreamTransport, TcpTransport, TlsTransport, Transport, TransportKind};
+use crate::transport::{Channel, StreamTransport, TcpTransport, TlsTransport, Transport, TransportKind};
 
 impl NetworkStream {
     /// As what a session knows.
@@ -15,6 +15,16 @@ impl NetworkStream {
                 Box::new(StreamTransport::from_halves(reader, writer, peer_label, local_label))
             }
             Self::Transport(transport) => transport,
+        }
+    }
+
+    /// What it knows of itself.
+    pub(crate) fn channel(&self) -> Channel {
+        match self {
+            Self::TlsServer { stream, .. } => Channel::of_tls(stream.get_ref().1),
+            Self::TlsClient { stream, .. } => Channel::of_tls(stream.get_ref().1),
+            Self::Transport(transport) => transport.channel(),
+            Self::Raw { .. } | Self::External { .. } => Channel::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use tokio_rustls::{client, server, TlsAcceptor, TlsConnector, TlsStream};
 
 use super::frames::{FrameReader, FrameWriter};
 use super::tcp::Ends;
-use super::{FrameSink, FrameStream, Transport, TransportKind};
+use super::{Channel, FrameSink, FrameStream, Transport, TransportKind};
 
 /// A TLS connection over TCP, of either side.
 ///
@@ -88,6 +88,13 @@ impl Transport for TlsTransport {
 
     fn local(&self) -> String {
         Ends::label(self.ends.local)
+    }
+
+    fn channel(&self) -> Channel {
+        match &self.stream {
+            TlsStream::Client(stream) => Channel::of_tls(stream.get_ref().1),
+            TlsStream::Server(stream) => Channel::of_tls(stream.get_ref().1),
+        }
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
