@@ -3,10 +3,12 @@
 //!
 //! * `lane`: order, acknowledgement and replay, without I/O;
 //! * `identity`, `secret`: what makes a peer look local, and what makes a link part of a session;
+//! * `transcript`: what makes a first connection a session's;
 //! * `attach`: the handshake of a further link;
 //! * [`options`]: what a node server may be told; `directory`: what sessions and servers of this
 //!   process know of each other;
 //! * `dial`: making further links, and making them again;
+//! * `supplied`: the addresses that a peer tells of others; `patience`: how long dialling may take;
 //! * `encoded`: frames as they wait;
 //! * `table`: the links and lanes of one session.
 
@@ -18,8 +20,11 @@ pub(crate) mod halves;
 pub(crate) mod identity;
 pub(crate) mod lane;
 pub mod options;
+pub(crate) mod patience;
 pub(crate) mod secret;
+pub(crate) mod supplied;
 pub(crate) mod table;
+pub(crate) mod transcript;
 
 use std::fmt;
 use std::sync::Mutex;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ractor::{ActorCell, ActorId, ActorRef, ActorStatus};
+use tokio::sync::Semaphore;
 
 use super::options::LinkOptions;
 use super::secret::{Role, Secret, SessionName};
@@ -17,6 +18,8 @@ use crate::{NodeId, NodeServerMessage, NodeSessionMessage};
 pub(crate) struct Server {
     pub(crate) options: LinkOptions,
     pub(crate) max_frame: u64,
+    /// Places for those who dial what peers told.
+    pub(crate) supplied_dials: Arc<Semaphore>,
     cell: ActorCell,
     listening: Mutex<Vec<Listening>>,
 }
@@ -37,6 +40,13 @@ impl Server {
         let listening = locked(&self.listening);
         let unix = listening.iter().find(|it| it.kind == TransportKind::UnixSocket)?;
         Some(PathBuf::from(&unix.address))
+    }
+
+    /// Whether peers of other machines can come by TLS only.
+    pub(crate) fn listens_by_tls_alone(&self) -> bool {
+        let listening = locked(&self.listening);
+        let by = |kind| listening.iter().any(|it| it.kind == kind);
+        by(TransportKind::Tls) && !by(TransportKind::Tcp)
     }
 
     /// Notes that a listener has begun, until the guard is dropped.
@@ -92,7 +102,13 @@ static SESSIONS: Mutex<Option<HashMap<Key, Session>>> = Mutex::new(None);
 
 /// A node server begins.
 pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOptions, max_frame: u64) {
-    let entry = Server { options, max_frame, cell: server.get_cell(), listening: Mutex::default() };
+    let entry = Server {
+        supplied_dials: Arc::new(Semaphore::new(options.security.max_supplied_dials.max(1))),
+        options,
+        max_frame,
+        cell: server.get_cell(),
+        listening: Mutex::default(),
+    };
     let mut servers = locked(&SERVERS);
     let servers = servers.get_or_insert_default();
     // One that was killed could not unregister itself.

@@ -1,5 +1,7 @@
 //! What a [`NodeServer`](crate::NodeServer) may be told of links and peers.
 
+mod security;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,6 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
+
+pub use security::{CertificateNames, Security};
 
 /// How a node listens, and which links it makes to its peers of the fork. Peers of stock
 /// `ractor_cluster` have the one link that they made.
@@ -36,11 +40,16 @@ pub struct LinkOptions {
     /// How long each part of a handshake may take: from a connection to its first frame, from there
     /// to authentication, and, twice as long, from there to the announcement of actors.
     pub handshake_timeout: Duration,
+    /// How long it may take to open a connection that [`client_connect`](crate::client_connect) and the
+    /// like dial, and as long again to agree on TLS.
+    pub connect_timeout: Duration,
     /// Connections whose handshake is under way; more wait to be accepted.
     pub max_handshakes: usize,
     /// The bytes of messages kept per peer until it has acknowledged them, so that they can go
     /// again when a link breaks.
     pub replay_window: usize,
+    /// What is demanded of peers, and what they may make this node do.
+    pub security: Security,
     /// What is known of peers.
     pub peers: HashMap<Peer, PeerPolicy>,
 }
@@ -53,8 +62,10 @@ impl Default for LinkOptions {
             unix: UnixListening::default(),
             listeners: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
             max_handshakes: 256,
             replay_window: 16 * 1024 * 1024,
+            security: Security::default(),
             peers: HashMap::new(),
         }
     }
@@ -103,6 +114,20 @@ impl LinkOptions {
         self
     }
 
+    /// With this time for opening connections.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// With these demands of peers.
+    #[must_use]
+    pub fn with_security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
     /// With this many bytes of replay window.
     #[must_use]
     pub fn with_replay_window(mut self, bytes: usize) -> Self {
@@ -137,6 +162,7 @@ impl fmt::Debug for LinkOptions {
             .field("preference", &self.preference)
             .field("unix", &self.unix)
             .field("listeners", &self.listeners)
+            .field("security", &self.security)
             .field("peers", &self.peers)
             .finish_non_exhaustive()
     }

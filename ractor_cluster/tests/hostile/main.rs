@@ -6,9 +6,17 @@ mod common;
 
 mod bytes;
 mod client;
+mod connecting;
+#[cfg(target_os = "linux")]
+mod full;
 mod greetings;
 mod liars;
 mod logs;
+mod proofs;
+mod quiet;
+mod relay;
 mod scene;
 mod stalls;
+mod strict;
+mod supplied;
 mod wire;

@@ -3,6 +3,7 @@
 //!
 //! 1. The one who connects says `Hello` before all else, and the other answers it. Stock nodes skip
 //!    it, and are known by not answering.
+//!    Between nodes of the fork authentication takes proofs beside stock's ([`proof`]).
 //! 2. After authentication the one who connected announces itself, and then the other. Both know the
 //!    session's secret from here on.
 //! 3. The one who connected tries what looks local, and says `Settled`. Only then do both announce
@@ -24,22 +25,28 @@ use crate::link::directory::{self, Open, Server};
 use crate::link::identity;
 use crate::link::options::{Location, PeerPolicy};
 use crate::link::secret::{draw, Role, BYTES};
+use crate::link::supplied::Supplied;
 use crate::link::table::{Link, Table};
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
 use crate::peers::{self, LinkInfo};
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{self as wire, Announcement, Hello, Preference};
-use crate::transport::TransportKind;
+use crate::protocol::mycelium::{Announcement, Preference};
+use crate::transport::{Channel, TransportKind};
 
 #[path = "links/changes.rs"]
 mod changes;
 #[path = "links/handshake.rs"]
 mod handshake;
+#[path = "links/meet.rs"]
+mod meet;
+#[path = "links/proof.rs"]
+mod proof;
 #[path = "links/traffic.rs"]
 mod traffic;
 
 use handshake::deadline;
+use proof::Proving;
 
 /// A session has no use for more links than there are kinds of them; a peer shall not make more.
 const MAX_LINKS: usize = 8;
@@ -70,6 +77,8 @@ struct Active {
     first: LinkInfo,
     nonce: [u8; BYTES],
     peer_nonce: Option<Vec<u8>>,
+    proving: Proving,
+    supplied: Supplied,
     share: [u8; BYTES],
     policy: PeerPolicy,
     announcement: Option<Announcement>,
@@ -94,7 +103,7 @@ impl Links {
     /// Of a session that begins with one connection.
     pub(super) fn begin(
         session: &NodeSession,
-        (kind, peer, local): (TransportKind, String, String),
+        ((kind, peer, local), channel): ((TransportKind, String, String), Channel),
         actor: &ActorRef<SessionMessage>,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> Self {
@@ -111,6 +120,8 @@ impl Links {
             first,
             nonce: draw(),
             peer_nonce: None,
+            proving: Proving::by(channel),
+            supplied: Supplied::default(),
             share: draw(),
             policy: PeerPolicy::default(),
             announcement: None,
@@ -125,8 +136,7 @@ impl Links {
     /// Says `Hello` as the first of a connection.
     pub(super) fn greet(&self, tcp: Option<&ActorRef<SessionMessage>>) {
         if let (Some(active), Some(tcp)) = (&self.0, tcp) {
-            let hello = Hello { version: wire::VERSION, nonce: active.nonce.to_vec() };
-            _ = tcp.cast(SessionMessage::Send(Body::Hello(hello).into()));
+            _ = tcp.cast(SessionMessage::Send(Body::Hello(active.hello()).into()));
         }
     }
 

@@ -68,7 +68,11 @@ impl NodeSession {
             self.refuse(state, "its Hello is none, or not the first", myself);
             return;
         }
-        active.peer_nonce = Some(hello.nonce);
+        active.peer_nonce = Some(hello.nonce.clone());
+        if let Err(refusal) = active.proving.greeted(hello) {
+            self.refuse(state, &refusal.to_string(), myself);
+            return;
+        }
         if self.is_server {
             state.links.greet(state.tcp.as_ref());
         }
@@ -172,7 +176,9 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let (peer, address) = (name_of(&state.name), state.links.address());
-        tracing::warn!(node_id = self.node_id, peer, address, reason, "a peer is refused");
+        if !state.links.0.as_ref().is_some_and(|active| active.explained) {
+            tracing::warn!(node_id = self.node_id, peer, address, reason, "a peer is refused");
+        }
         if let Some(active) = &mut state.links.0 {
             active.explained = true;
         }
