@@ -95,6 +95,10 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    pub(super) const fn mode(&self) -> Option<&Setting<ConnectionMode>> {
+        self.mode.as_ref()
+    }
+
     pub(super) fn identity(&self) -> Identity<'_> {
         Identity { name: self.name.as_deref(), id: self.id.as_ref() }
     }

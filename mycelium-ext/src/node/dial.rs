@@ -12,7 +12,6 @@ use ractor_cluster::{NetworkStream, NodeServerMessage};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use super::error::ConnectError;
 use super::roster::{HANDSHAKE_TIMEOUT, Progress, Roster};
@@ -93,7 +92,9 @@ impl Dialer {
             }
             (Address::Tls(endpoint), Some(tls)) => {
                 let (stream, local_addr, peer_addr) = tcp(endpoint).await.map_err(unreachable)?;
-                let stream = TlsConnector::from(tls.authorities.client())
+                let stream = tls
+                    .authorities
+                    .connector()
                     .connect(tls.server_name.clone(), stream)
                     .await
                     .map_err(|source| ConnectError::Tls { address: address(), source })?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::address::{Address, InvalidAddress};
 use crate::config::InvalidName;
+use crate::tls::TlsError;
 
 /// Says why a node did not start.
 #[derive(Debug)]
@@ -29,6 +30,11 @@ pub enum StartError {
         /// What it asks for.
         what: String,
     },
+    /// Its mode is to connect to the peers of its peers, and it is not allowed to dial addresses that peers
+    /// told.
+    SuppliedAddresses,
+    /// A certificate or a key cannot be used.
+    Tls(TlsError),
     /// The Unix socket could not be opened.
     #[cfg(unix)]
     Unix(ractor_cluster::transport::unix::UnixListenError),
@@ -46,6 +52,11 @@ impl fmt::Display for StartError {
             Self::Address(error) => error.fmt(f),
             Self::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),
             Self::Unsupported { what } => write!(f, "this build does not support {what}"),
+            Self::SuppliedAddresses => f.write_str(
+                "the node's mode is transitive, which dials what peers tell: allow it \
+                 (dial_supplied_addresses = true under [security]), or let it be isolated",
+            ),
+            Self::Tls(error) => error.fmt(f),
             #[cfg(unix)]
             Self::Unix(error) => error.fmt(f),
             Self::Server(error) => write!(f, "the node's server did not start: {error}"),
@@ -62,7 +73,8 @@ impl std::error::Error for StartError {
             #[cfg(unix)]
             Self::Unix(error) => Some(error),
             Self::Server(error) => Some(&**error),
-            Self::NoCookie | Self::Unsupported { .. } => None,
+            Self::Tls(error) => Some(error),
+            Self::NoCookie | Self::Unsupported { .. } | Self::SuppliedAddresses => None,
         }
     }
 }
