@@ -213,6 +213,7 @@ async fn with_mutual_tls_both_sides_are_held_to_their_names() {
     let book = started(book.mutual_tls(host, cluster.authorities())).await;
     let error = soon(honest.connect(by_name(&book))).await.expect_err("it is not for the node");
     assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("refused_certificate"), "{error}");
     let names = CertificateNames::default().also("book", "localhost".try_into().expect("a name"));
     let security = Security::strict().with_certificate_names(names);
     let knowing = node("reader").security(security);

@@ -117,11 +117,13 @@ pub enum ConnectError {
         after: Duration,
     },
     /// The handshake ended without a session: the peer has another cookie or another version of the
-    /// protocol, or a session with a node of this name.
+    /// protocol, demands another certificate, or has a session with a node of this name.
     Refused {
         /// Whom one dialled.
         address: Address,
-        /// What the session said at its end.
+        /// What the session said at its end. `refused_protocol_version`, `refused_stock_node`,
+        /// `refused_proof`, `refused_channel` and `refused_certificate`: it was this node that refused the
+        /// peer; the log has the details.
         reason: Option<String>,
     },
     /// This node stopped meanwhile.
@@ -146,8 +148,8 @@ impl fmt::Display for ConnectError {
             Self::Refused { address, reason } => {
                 write!(
                     f,
-                    "{address} ended the handshake: it has another cookie or protocol version, or \
-                     a session with a node of this name"
+                    "{address} ended the handshake: it has another cookie or protocol version, \
+                     demands another certificate, or has a session with a node of this name"
                 )?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
             }

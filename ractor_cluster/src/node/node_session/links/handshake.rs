@@ -70,7 +70,7 @@ impl NodeSession {
         }
         active.peer_nonce = Some(hello.nonce.clone());
         if let Err(refusal) = active.proving.greeted(hello) {
-            self.refuse(state, &refusal.to_string(), myself);
+            self.refuse_as(state, &refusal.to_string(), refusal.end(), myself);
             return;
         }
         if self.is_server {
@@ -175,6 +175,17 @@ impl NodeSession {
         reason: &str,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
+        self.refuse_as(state, reason, "peer_refused", myself);
+    }
+
+    /// Refuses the peer, and has the session end for a reason that programs know.
+    pub(super) fn refuse_as(
+        &self,
+        state: &mut NodeSessionState,
+        reason: &str,
+        end: &str,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
         let (peer, address) = (name_of(&state.name), state.links.address());
         if !state.links.0.as_ref().is_some_and(|active| active.explained) {
             tracing::warn!(node_id = self.node_id, peer, address, reason, "a peer is refused");
@@ -182,7 +193,7 @@ impl NodeSession {
         if let Some(active) = &mut state.links.0 {
             active.explained = true;
         }
-        myself.stop(Some("peer_refused".to_owned()));
+        myself.stop(Some(end.to_owned()));
     }
 }
 

@@ -45,6 +45,19 @@ pub(super) enum Refusal {
     Certificate(String),
 }
 
+impl Refusal {
+    /// The reason for which the session ends, as supervisors and subscribers are told it.
+    pub(super) const fn end(&self) -> &'static str {
+        match self {
+            Self::Version(_) => "refused_protocol_version",
+            Self::NoFork => "refused_stock_node",
+            Self::LateHello | Self::Wrong | Self::OutOfTurn => "refused_proof",
+            Self::Channels { .. } | Self::Unbound => "refused_channel",
+            Self::Certificate(_) => "refused_certificate",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -250,7 +263,7 @@ impl NodeSession {
                 true
             }
             Err(refusal) => {
-                self.refuse(state, &refusal.to_string(), myself);
+                self.refuse_as(state, &refusal.to_string(), refusal.end(), myself);
                 false
             }
         }
