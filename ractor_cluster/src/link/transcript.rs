@@ -135,10 +135,12 @@ mod tests {
         assert!(!transcript().verify("cookie", Role::Listener, &proof));
     }
 
+    type Change = fn(&mut Transcript);
+
     #[test]
     fn a_proof_is_about_everything_that_was_said() {
         let proof = transcript().proof("cookie", Role::Dialler);
-        let changes: [(&str, fn(&mut Transcript)); 13] = [
+        let changes: [(&str, Change); 13] = [
             ("nonce", |it| it.dialler.nonce[31] ^= 1),
             ("the other nonce", |it| it.listener.nonce[0] ^= 1),
             ("name", |it| it.dialler.name = "c@host".to_owned()),
