@@ -31,9 +31,11 @@
 //! | `node.host` | the host, after the `@` | the machine's name |
 //! | `node.cookie_file`, `node.cookie_env`, `node.cookie` | one of: a file that only its owner may use, the name of a variable, the cookie itself | needed |
 //! | `node.transport` | `adaptive`, `arc`, `shm`, `unix`, `tcp`, `tls` | `adaptive` |
-//! | `node.mode` | `isolated`, `transitive` (also connects to the peers of its peers) | `isolated` |
+//! | `node.mode` | `isolated`, `transitive` (also connects to the peers of its peers; needs `security.dial_supplied_addresses`) | `isolated` |
 //! | `node.local_nodes.ids`, `node.remote_nodes.ids` | numbers of nodes on this and on other machines | none |
 //! | `node.tls.authorities` | PEM file of those who vouch for peers | none |
+//! | `node.tls.certificate`, `node.tls.key` | PEM files that this node shows to those it dials by TLS | none |
+//! | `node.tls.client_authorities` | PEM file of those who vouch for peers that connect; every TLS listener then demands a certificate | none |
 //! | `node.shm.links` | `auto`, `off`: links by shared memory, on Linux | `auto` |
 //! | `node.shm.ring` | the memory of such a link, a direction each: the next power of two | `1 MiB` |
 //! | `node.shm.spin` | how long it looks for the next message before it sleeps: takes a core for as long | not at all |
@@ -61,6 +63,12 @@
 //! | `nodes.X.address` | where it is dialled: `tcp://host:port`, `tls://host:port`, `unix:///path` | it is waited for |
 //! | `nodes.X.transport` | as `node.transport`, for this peer | none |
 //! | `nodes.X.server_name`, `nodes.X.authorities` | for `tls://`: the name in its certificate, who vouches for it | the host; `node.tls.authorities` |
+//! | `nodes.X.certificate_names` | with mutual TLS: for whom its certificate may be, beside X and `server_name` | none |
+//! | `security.strict` | `true`: lets in nodes of the fork only, which prove more than stock's can, and nobody who passes for a stock node | `false` |
+//! | `security.dial_supplied_addresses` | `true`: addresses that peers tell are dialled, by TCP | `false` |
+//!
+//! With `node.tls.certificate` or `node.tls.client_authorities` a peer's certificate has to be for its name, for
+//! its `server_name`, or for one of its `certificate_names`.
 //!
 //! Sizes are written `"64 MiB"`, durations `"1m 30s"`. Files are looked for from the folder of the
 //! configuration. Entries of a table that cannot both be meant, and keys that do not exist, are mistakes.
@@ -86,6 +94,7 @@ mod node;
 mod peers;
 mod reader;
 mod secret;
+mod security;
 mod setting;
 pub(crate) mod shm;
 mod show;
@@ -107,6 +116,7 @@ pub use node::{Limits, NodeSettings};
 pub use peers::{PeerSettings, PeerTls};
 pub use ractor_cluster::link::options::{Location, UnixListening};
 pub use secret::Secret;
+pub use security::SecuritySettings;
 pub use setting::{Origin, Setting};
 pub use shm::{ShmLinks, ShmSettings};
 pub use values::{ConnectionMode, InvalidName, NodeName};
@@ -128,6 +138,8 @@ pub struct Config {
     pub numbers: BTreeMap<u64, Setting<Location>>,
     /// Who vouches for peers of which nothing else is said.
     pub authorities: Option<Authorities>,
+    /// What is demanded of peers, and what they may make this node do.
+    pub security: SecuritySettings,
 }
 
 impl Config {
@@ -178,6 +190,8 @@ impl Config {
         let others = peers::read(&mut reader, &mut root, &mut section, draft.identity());
         section.finish(&mut reader);
         let listen = listen::read(&mut reader, &mut root);
+        let security =
+            security::read(&mut reader, &mut root, others.mutual, &draft, &listen, &others.peers);
         root.finish(&mut reader);
         reader.unknown_variables();
         match (draft.settle(), reader.into_mistakes()) {
@@ -188,6 +202,7 @@ impl Config {
                 peers: others.peers,
                 numbers: others.numbers,
                 authorities: others.authorities,
+                security,
             }),
             (_, mistakes) => Err(ConfigError::Mistakes(mistakes)),
         }

@@ -22,6 +22,9 @@
 //! * **Links.** A peer of this machine is reached by a Unix socket, and one of this process by `Arc`, as soon as it has
 //!   proven to be there; [`PeerInfo`] and [`ractor_cluster::peers`] tell.
 //! * **Bounds.** A connection has to open, and a handshake to finish, in time, on both sides.
+//! * **Demands.** By default it listens on loopback, lets in stock nodes, and dials no address that a peer
+//!   told. [`NodeBuilder::security`], or `[security]` in the configuration, makes it strict;
+//!   [`NodeBuilder::mutual_tls`] has both sides show certificates, and holds peers to their names.
 //! * **The end.** [`Node::stop`] returns when the listeners are closed. A node that is dropped stops too.
 //!
 //! # Tracing
@@ -64,7 +67,7 @@ pub use crate::tls::{Authorities, Identity, TlsError};
 pub use builder::{Listen, NodeBuilder};
 pub use error::{ConnectError, StartError};
 pub use event::NodeEvent;
-pub use ractor_cluster::link::options::{Peer, PeerPolicy};
+pub use ractor_cluster::link::options::{CertificateNames, Peer, PeerPolicy, Security};
 pub use ractor_cluster::peers::{LinkInfo, Locality, PeerEvent, PeerInfo};
 
 /// A running node. It stops when it is dropped; [`stop`](Self::stop) also waits for that.

@@ -1,4 +1,29 @@
 //! Certificates and keys, from PEM files to what rustls works with.
+//!
+//! With TLS as it is on the web the one who connects knows whom it has reached, and not the other way round.
+//! **Mutual** TLS is both: a listener's identity [demands](Identity::demanding) a certificate, and
+//! who connects [presents](Authorities::presenting) one. A [`Node`](crate::node::Node) then also holds each
+//! peer to its name, which has to be in its certificate, or to the names that are listed for it.
+//!
+//! ```no_run
+//! use mycelium_ext::node::{Authorities, Identity, Listen, Node};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let identity = Identity::load("feed.pem".as_ref(), "feed.key".as_ref())?;
+//! let cluster = Authorities::load("cluster.pem".as_ref())?;
+//! let node = Node::builder("feed")
+//!     .cookie("…")
+//!     .listen(Listen::tls("0.0.0.0:4698", identity.clone()))
+//!     .mutual_tls(identity, cluster)
+//!     .start()
+//!     .await?;
+//! # node.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`acceptor`](Identity::acceptor) and [`connector`](Authorities::connector) are for those who use the cluster
+//! without a `Node`, as with stock.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,12 +32,16 @@ use std::sync::Arc;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// Who a listener is: a certificate and its key, which belong together.
+/// Who a node is: a certificate and its key, which belong together.
 #[derive(Clone)]
 pub struct Identity {
     certificate: PathBuf,
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<PrivateKeyDer<'static>>,
     server: Arc<ServerConfig>,
 }
 
@@ -27,18 +56,49 @@ impl Identity {
             .map_err(|error| TlsError::new(key, pem_trouble("a private key (PEM)", &error)))?;
         let server = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
+            .and_then(|builder| {
+                let builder = builder.with_no_client_auth();
+                builder.with_single_cert(chain.clone(), private.clone_key())
+            })
             .map_err(|error| {
                 TlsError::new(
                     certificate,
                     format!("it does not go with the key in {}: {error}", key.display()),
                 )
             })?;
-        Ok(Self { certificate: certificate.to_owned(), server: Arc::new(server) })
+        Ok(Self {
+            certificate: certificate.to_owned(),
+            chain,
+            key: Arc::new(private),
+            server: Arc::new(server),
+        })
     }
 
-    pub(crate) fn server(&self) -> Arc<ServerConfig> {
-        self.server.clone()
+    /// As a listener's, also demands a certificate of who connects, which `clients` vouch for.
+    ///
+    /// # Errors
+    /// [`TlsError`], when these cannot vouch for anybody.
+    pub fn demanding(&self, clients: &Authorities) -> Result<Self, TlsError> {
+        let wrong = |error: &dyn fmt::Display| TlsError::new(&clients.file, error.to_string());
+        let provider = provider();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(clients.roots.clone(), provider.clone())
+                .build()
+                .map_err(|error| wrong(&error))?;
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| {
+                let builder = builder.with_client_cert_verifier(verifier);
+                builder.with_single_cert(self.chain.clone(), self.key.clone_key())
+            })
+            .map_err(|error| wrong(&error))?;
+        Ok(Self { server: Arc::new(server), ..self.clone() })
+    }
+
+    /// For a listener.
+    #[must_use]
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.server.clone())
     }
 }
 
@@ -52,6 +112,7 @@ impl fmt::Debug for Identity {
 #[derive(Clone)]
 pub struct Authorities {
     file: PathBuf,
+    roots: Arc<RootCertStore>,
     client: Arc<ClientConfig>,
 }
 
@@ -66,16 +127,34 @@ impl Authorities {
         for certificate in certificates(file)? {
             roots.add(certificate).map_err(wrong)?;
         }
+        let roots = Arc::new(roots);
         let client = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(wrong)?
-            .with_root_certificates(roots)
+            .with_root_certificates(roots.clone())
             .with_no_client_auth();
-        Ok(Self { file: file.to_owned(), client: Arc::new(client) })
+        Ok(Self { file: file.to_owned(), roots, client: Arc::new(client) })
     }
 
-    pub(crate) fn client(&self) -> Arc<ClientConfig> {
-        self.client.clone()
+    /// Also shows this node's own certificate to those it connects to.
+    ///
+    /// # Errors
+    /// [`TlsError`], when rustls cannot use it.
+    pub fn presenting(&self, identity: &Identity) -> Result<Self, TlsError> {
+        let wrong = |error: rustls::Error| TlsError::new(&identity.certificate, error.to_string());
+        let client = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(wrong)?
+            .with_root_certificates(self.roots.clone())
+            .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
+            .map_err(wrong)?;
+        Ok(Self { client: Arc::new(client), ..self.clone() })
+    }
+
+    /// For those who connect.
+    #[must_use]
+    pub fn connector(&self) -> TlsConnector {
+        TlsConnector::from(self.client.clone())
     }
 }
 

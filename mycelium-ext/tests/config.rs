@@ -65,6 +65,8 @@ fn the_least_has_defaults_for_the_rest() {
     assert_eq!(*config.listen.unix, UnixListening::Automatic);
     assert_eq!(*config.listen.unix.origin(), Origin::Default);
     assert!(config.peers.is_empty() && config.numbers.is_empty());
+    assert!(!*config.security.strict && !*config.security.dial_supplied_addresses);
+    assert!(!config.security.checks_names());
 }
 
 #[test]
@@ -84,11 +86,13 @@ fn everything_is_read() {
          max_memberships = 15\nmax_name = \"16 B\"\nsilence_timeout = \"17s\"\nwrite_deadline = \"18s\"\n\
          reconnect_grace = \"off\"\n\
          [[listen]]\ntcp = \"0.0.0.0:4697\"\n[[listen]]\ntcp = \"4698\"\n[[listen]]\nunix = \"/run/a.sock\"\n\
+         [security]\nstrict = true\ndial_supplied_addresses = true\n\
          [nodes.b]\nid = 3\naddress = \"tcp://[::1]:5\"\nlocation = \"local\"\ntransport = \"unix\"\n"
     ));
     assert_eq!(config.node.id.as_deref(), Some(&16));
     assert_eq!(*config.node.transport, TransportPreference::SharedMemory);
     assert_eq!(*config.node.mode, ConnectionMode::Transitive);
+    assert!(*config.security.strict && *config.security.dial_supplied_addresses);
     let limits = &config.node.limits;
     assert_eq!((*limits.max_frame, *limits.replay_window), (64 * 1024 * 1024, 1000));
     assert_eq!(*limits.connect_timeout, Duration::from_secs(90));
@@ -269,6 +273,24 @@ fn a_mistake_has_its_line_its_key_and_what_stands_there() {
             &["no-such.pem"],
         ),
         ("cookie_env = \"NO_SUCH\"", "node.cookie_env", 5, &["cookie_env beside cookie"]),
+        (
+            "mode = \"transitive\"",
+            "node.mode",
+            5,
+            &["\"isolated\"", "dial_supplied_addresses = true"],
+        ),
+        ("[security]\nstrict = \"yes\"", "security.strict", 6, &["true or false", "\"yes\""]),
+        ("[security]\nstrict = 1", "security.strict", 6, &["true or false", "found 1"]),
+        ("[security]\nstrct = true", "security.strct", 6, &["strict"]),
+        ("[node.tls]\nkey = \"node.key\"", "node.tls.certificate", 6, &["belongs to the other"]),
+        ("[node.tls]\ncertificate = \"no\"\nkey = \"no\"", "node.tls.certificate", 6, &["no: "]),
+        (
+            "[nodes.b]\ncertificate_names = [\"c\"]",
+            "certificate_names",
+            6,
+            &["client_authorities, under [node.tls]", "neither"],
+        ),
+        ("[nodes.b]\ncertificate_names = [\"a b\"]", "nodes.b.certificate_names", 6, &["a b"]),
     ];
     for (more, key, at, said) in cases {
         let text = if more.is_empty() {

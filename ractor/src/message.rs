@@ -8,9 +8,9 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::ActorId;
 #[cfg(feature = "cluster")]
 use crate::remoting::{Encoder, Incoming, Outgoing, Part};
+use crate::ActorId;
 #[cfg(feature = "cluster")]
 use crate::RpcReplyPort;
 

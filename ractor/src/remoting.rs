@@ -28,8 +28,8 @@ mod outlet;
 mod part;
 mod payload;
 
-pub(crate) use deliver::Codec;
 pub use crate::actor::actor_properties::EventTap;
+pub(crate) use deliver::Codec;
 pub use deliver::{deliver_to_all, Undeliverable};
 pub(crate) use derived::guarded;
 pub use encoder::{Encoder, Field};

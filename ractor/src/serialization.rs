@@ -4,9 +4,9 @@
 //! `bytes::Bytes`, which is not copied. `isize` and `usize` have none, since they are not of one size on
 //! all machines. With the feature `blanket_serde` every type that serde can write and read has one instead.
 
-use crate::remoting::{Encoder, Part};
 #[cfg(not(feature = "blanket_serde"))]
 use crate::remoting::LARGE;
+use crate::remoting::{Encoder, Part};
 
 #[cfg(feature = "blanket_serde")]
 #[path = "serialization/serde.rs"]

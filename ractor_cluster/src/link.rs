@@ -3,11 +3,13 @@
 //!
 //! * `lane`: order, acknowledgement and replay, without I/O;
 //! * `identity`, `secret`: what makes a peer look local, and what makes a link part of a session;
+//! * `transcript`: what makes a first connection a session's;
 //! * `attach`: the handshake of a further link; `upgrade`: shared memory out of a Unix socket;
 //! * [`options`]: what a node server may be told; `directory`: what sessions and servers of this
 //!   process know of each other;
 //! * [`limits`]: what a node puts up with of a peer;
 //! * `dial`, `connect`: making links, and making them again;
+//! * `supplied`: the addresses that a peer tells of others;
 //! * `heard`: that something came from a peer;
 //! * `origin`: what is known of a connection before its session begins;
 //! * `codec`: messages as bytes;
@@ -35,8 +37,10 @@ pub(crate) mod origin;
 pub(crate) mod proxy;
 pub(crate) mod pump;
 pub(crate) mod secret;
+pub(crate) mod supplied;
 pub(crate) mod table;
 pub(crate) mod traffic;
+pub(crate) mod transcript;
 pub(crate) mod upgrade;
 
 use std::fmt;

@@ -7,6 +7,7 @@
 //! frame as eight bytes, big endian, and the frame ([`frames`]).
 
 mod arc;
+mod channel;
 pub mod frames;
 #[cfg(unix)]
 mod local;
@@ -29,6 +30,7 @@ use ractor::message::ArcMessage;
 #[doc(hidden)]
 pub use crate::link::{heard::Heard, origin::Origin};
 pub use arc::ArcTransport;
+pub use channel::Channel;
 #[cfg(unix)]
 pub use local::{LocalEnd, LocalTransport, Upgrade};
 pub use stream::StreamTransport;
@@ -124,6 +126,12 @@ pub trait Transport: Send + 'static {
     #[doc(hidden)]
     fn origin(&self) -> Origin {
         Origin::default()
+    }
+
+    /// What it knows of itself; by default nothing. It is asked before the connection is
+    /// [split](Self::split).
+    fn channel(&self) -> Channel {
+        Channel::default()
     }
 
     /// Takes the two directions apart, so that each is driven by a task of its own. The connection

@@ -2,18 +2,13 @@
 
 mod common;
 
-use std::sync::{mpsc as blocking, Arc};
-use std::time::Duration;
+use std::sync::mpsc as blocking;
 
 use common::{peer, until, watched, Node, Stage};
 use ractor_cluster::link::LinkOptions;
-use ractor_cluster::node::client::ClientConnectErr;
 use ractor_cluster::node::NodeServerSessionInformation;
 use ractor_cluster::{NodeEventSubscription, NodeServerMessage};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use tokio_rustls::TlsConnector;
 
 /// Blocks the thread that calls it until its gate's other end goes, or panics.
 struct Rude {
@@ -83,35 +78,6 @@ async fn subscribers_cannot_hurt_a_node_server() {
     }
     client.stop().await;
     server.stop().await;
-}
-
-fn connector() -> TlsConnector {
-    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("it knows them")
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
-    TlsConnector::from(Arc::new(config))
-}
-
-/// Somebody takes the connection, and says nothing.
-#[tokio::test]
-async fn connecting_to_somebody_silent_ends() {
-    let options = LinkOptions::default().with_handshake_timeout(Duration::from_millis(50));
-    let node = Node::start("caller", options).await;
-    let silent = TcpListener::bind("127.0.0.1:0").await.expect("there are ports");
-    let address = silent.local_addr().expect("it is bound");
-    let name = "localhost".try_into().expect("it is a name");
-    let connecting = ractor_cluster::client_connect_enc(&node.server, address, connector(), name);
-    match watched(connecting).await {
-        Err(ClientConnectErr::Encryption(error)) => {
-            assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
-            assert!(error.to_string().contains("50ms"), "{error}");
-        }
-        other => panic!("{other:?}"),
-    }
-    node.stop().await;
 }
 
 /// Ids are stable across sessions, and never shared by two.

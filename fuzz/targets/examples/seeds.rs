@@ -119,7 +119,10 @@ fn sessions() -> Vec<Seed> {
     };
     let stock = |body| Network { body: Some(body) };
     let preferences = vec![ActorPreference { pid: 7, preference: 3 }];
-    let hello = |version, bytes| Frame::Hello(Hello { version, nonce: vec![1; bytes] });
+    let hello = |version, bytes| {
+        let (nonce, channel) = (vec![1; bytes], text("external"));
+        Frame::Hello(Hello { version, nonce, channel, bound: false })
+    };
     let scripts: Vec<(&str, Depth, Vec<Network>)> = vec![
         ("gone-at-once", Depth::Frames, vec![]),
         ("hello-and-name", Depth::Frames, vec![hello(1, 32).into(), name("guest@there").into()]),

@@ -118,6 +118,7 @@ impl Limits {
         let count = |count: &Setting<u64>| usize::try_from(**count).unwrap_or(usize::MAX);
         let mut links = links
             .with_handshake_timeout(*self.handshake_timeout)
+            .with_connect_timeout(*self.connect_timeout)
             .with_replay_window(count(&self.replay_window))
             .with_silence_timeout(*self.silence_timeout)
             .with_write_deadline(*self.write_deadline)
@@ -155,6 +156,10 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    pub(super) const fn mode(&self) -> Option<&Setting<ConnectionMode>> {
+        self.mode.as_ref()
+    }
+
     pub(super) fn identity(&self) -> Identity<'_> {
         Identity { name: self.name.as_deref(), id: self.id.as_ref() }
     }

@@ -8,9 +8,9 @@ use ractor_cluster::link::options::Location;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::contradictions;
-use super::mistake::Place;
 use super::node::Identity;
 use super::reader::{Reader, Section};
+use super::security::{self, Mutual};
 use super::setting::{Origin, Setting};
 use super::values::{NodeName, Value};
 use crate::address::Address;
@@ -32,6 +32,9 @@ pub struct PeerSettings {
     pub address: Option<Setting<Address>>,
     /// What TLS has to know of it, where its address is one of TLS.
     pub tls: Option<PeerTls>,
+    /// For whom its certificate may be, beside its name and the name by which it is dialled. Checked with
+    /// mutual TLS.
+    pub certificate_names: Vec<Setting<ServerName<'static>>>,
     /// Whether it is this very node, which is not dialled: all nodes of a cluster may have the same list.
     pub is_this_node: bool,
 }
@@ -64,6 +67,7 @@ pub(super) struct Entry {
     pub(super) location: Option<Setting<Location>>,
     pub(super) transport: Option<Setting<TransportPreference>>,
     pub(super) address: Option<Setting<Address>>,
+    certificate_names: Vec<Setting<Server>>,
     server_name: Option<Setting<Server>>,
     authorities: Option<Setting<PathBuf>>,
     /// Its key in the file.
@@ -86,6 +90,7 @@ pub(super) struct Others {
     pub(super) peers: Vec<PeerSettings>,
     pub(super) numbers: Numbers,
     pub(super) authorities: Option<Authorities>,
+    pub(super) mutual: Mutual,
 }
 
 /// Reads the lists of numbers, what is common to all peers, and all `[nodes.X]`.
@@ -106,6 +111,7 @@ pub(super) fn read(
     let mut tls = node.section(reader, "tls");
     let common: Option<Setting<PathBuf>> = tls.setting(reader, "authorities");
     let common = common.and_then(|file| authorities(reader, &tls.key("authorities"), &file));
+    let mutual = security::mutual(reader, &mut tls);
     tls.finish(reader);
 
     let mut entries = Vec::new();
@@ -126,10 +132,15 @@ pub(super) fn read(
             id: entry.id,
             transport: entry.transport,
             address: entry.address,
+            certificate_names: entry
+                .certificate_names
+                .into_iter()
+                .map(|name| name.map(|name| name.0))
+                .collect(),
         }
     };
     let peers = entries.into_iter().map(peer).collect();
-    Others { peers, numbers, authorities: common }
+    Others { peers, numbers, authorities: common, mutual }
 }
 
 fn entry(
@@ -147,6 +158,7 @@ fn entry(
         location: section.setting(reader, "location"),
         transport: section.setting(reader, "transport"),
         address: section.setting(reader, "address"),
+        certificate_names: section.list(reader, "certificate_names"),
         server_name: host,
         authorities: section.setting(reader, "authorities"),
         path: section.key("").trim_end_matches('.').to_owned(),
@@ -201,13 +213,14 @@ fn peer_tls(
     Some(PeerTls { server_name: server_name?, authorities: authorities? })
 }
 
-fn authorities(reader: &mut Reader<'_>, key: &str, file: &Setting<PathBuf>) -> Option<Authorities> {
+/// Loads the certificates of authorities.
+pub(super) fn authorities(
+    reader: &mut Reader<'_>,
+    key: &str,
+    file: &Setting<PathBuf>,
+) -> Option<Authorities> {
     let place = file.place()?.clone();
-    let path = match &place {
-        Place::File { .. } => reader.resolve(file),
-        Place::Environment { .. } => file.to_path_buf(),
-    };
-    match Authorities::load(&path) {
+    match Authorities::load(&reader.path(file)) {
         Ok(authorities) => Some(authorities),
         Err(error) => {
             let expected = "a PEM file with the certificates of authorities";

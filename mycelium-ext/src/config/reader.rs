@@ -56,6 +56,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The path behind a key: from the file's own folder, or, of a variable, from the working one.
+    pub(super) fn path(&self, path: &Setting<PathBuf>) -> PathBuf {
+        match path.place() {
+            Some(Place::Environment { .. }) => path.to_path_buf(),
+            _ => self.resolve(path),
+        }
+    }
+
     /// A path as the file means it: from the file's own folder.
     pub(super) fn resolve(&self, path: &Path) -> PathBuf {
         self.file.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
@@ -140,7 +148,7 @@ impl<'a> Reader<'a> {
     /// Variables that look like ours and stand for nothing.
     pub(super) fn unknown_variables(&mut self) {
         let ours = |name: &&str| {
-            ["NODE_", "NODES_", "LISTEN"]
+            ["NODE_", "NODES_", "LISTEN", "SECURITY_"]
                 .iter()
                 .any(|part| name.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with(part)))
         };
@@ -398,11 +406,12 @@ fn item<T: Value>(
 ) -> Option<Setting<T>> {
     let place = reader.place(value.span().start);
     let text = match value.get_ref() {
-        DeValue::String(text) if !T::NUMBER => text.to_string(),
+        DeValue::String(text) if !T::NUMBER && !T::SWITCH => text.to_string(),
         DeValue::Integer(number) if T::NUMBER => decimal(number),
+        DeValue::Boolean(switch) if T::SWITCH => switch.to_string(),
         other => {
             let found = if T::SECRET { kind(other).to_owned() } else { described(other) };
-            let hint = (!T::NUMBER && matches!(other, DeValue::Integer(_)))
+            let hint = (!T::NUMBER && !T::SWITCH && matches!(other, DeValue::Integer(_)))
                 .then(|| "put it in quotation marks".to_owned());
             reader.mistake(place, key, T::EXPECTED, found, hint);
             return None;

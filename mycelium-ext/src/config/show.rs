@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 use super::mistake::Place;
 use super::setting::{Origin, Setting};
 use super::values::{location_word, preference_word, unix_word};
-use super::{Config, Limits, Location, PeerSettings, ShmLinks, ShmSettings};
+use super::{Config, Limits, Location, PeerSettings, SecuritySettings, ShmLinks, ShmSettings};
 
 impl fmt::Display for Config {
     /// The topology, a line for each fact. What is from a variable says so; secrets are not shown.
@@ -23,6 +23,7 @@ impl fmt::Display for Config {
         line(f, "mode", &node.mode)?;
         shm(f, &node.shm)?;
         limits(f, &node.limits)?;
+        security(f, &self.security)?;
         writeln!(f, "listens on")?;
         for listen in &self.listen.streams {
             writeln!(f, "  {}", listen.clone().map(|listen| listen.address()))?;
@@ -53,6 +54,25 @@ impl Config {
 
 fn line(f: &mut fmt::Formatter<'_>, what: &str, value: &dyn fmt::Display) -> fmt::Result {
     writeln!(f, "  {what}: {value}")
+}
+
+fn security(f: &mut fmt::Formatter<'_>, security: &SecuritySettings) -> fmt::Result {
+    let word = |on: &bool, yes: &'static str, no: &'static str| if *on { yes } else { no };
+    let lets_in =
+        security.strict.clone().map(|it| word(&it, "the fork's nodes only", "stock nodes too"));
+    line(f, "lets in", &lets_in)?;
+    let supplied = security.dial_supplied_addresses.clone();
+    line(f, "addresses told by peers", &supplied.map(|it| word(&it, "dialled", "not dialled")))?;
+    let shown = if security.identity.is_some() { "shown to those it dials" } else { "not shown" };
+    let demanded = if security.client_authorities.is_some() {
+        "demanded of those who connect by TLS"
+    } else {
+        "not demanded"
+    };
+    if security.checks_names() {
+        writeln!(f, "  certificates: {shown}, {demanded}, and held to their names")?;
+    }
+    Ok(())
 }
 
 fn cookie(cookie: &Setting<super::Secret>) -> String {

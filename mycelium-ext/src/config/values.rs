@@ -117,6 +117,8 @@ pub(super) trait Value: Sized {
     const EXPECTED: &'static str;
     /// Whether the file writes it as a number, and not as a text.
     const NUMBER: bool = false;
+    /// Whether the file writes it as `true` or `false`, and not as a text.
+    const SWITCH: bool = false;
     /// Whether it is kept out of errors.
     const SECRET: bool = false;
 
@@ -172,6 +174,16 @@ impl Value for Host {
 impl Value for u64 {
     const EXPECTED: &'static str = "a whole number that is not negative";
     const NUMBER: bool = true;
+
+    fn read(text: &str) -> Result<Self, Option<String>> {
+        text.parse().map_err(|_| None)
+    }
+}
+
+/// Whether something is on.
+impl Value for bool {
+    const EXPECTED: &'static str = "true or false";
+    const SWITCH: bool = true;
 
     fn read(text: &str) -> Result<Self, Option<String>> {
         text.parse().map_err(|_| None)

@@ -1,16 +1,17 @@
 //! What a node is started with.
 
+mod mutual;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use ractor::actor::actor_config::TransportPreference;
 use ractor::{Actor, ActorRef, SpawnErr};
-use ractor_cluster::link::options::{self as links, Peer, PeerPolicy, UnixListening};
+use ractor_cluster::link::options::{self as links, Peer, PeerPolicy, Security, UnixListening};
 use ractor_cluster::link::{LinkOptions, listening};
 use ractor_cluster::node::NodeConnectionMode;
 use ractor_cluster::{IncomingEncryptionMode, NodeServer, NodeServerMessage};
-use tokio_rustls::TlsAcceptor;
 use tracing::Instrument;
 
 use super::Node;
@@ -72,6 +73,11 @@ pub struct NodeBuilder {
     known: Vec<(Peer, PeerPolicy)>,
     kept: Vec<Kept>,
     authorities: Option<Authorities>,
+    /// What it shows to those it dials.
+    identity: Option<Identity>,
+    /// Who vouches for those who connect.
+    client_authorities: Option<Authorities>,
+    security: Security,
 }
 
 impl NodeBuilder {
@@ -91,6 +97,9 @@ impl NodeBuilder {
             known: Vec::new(),
             kept: Vec::new(),
             authorities: None,
+            identity: None,
+            client_authorities: None,
+            security: Security::default().with_supplied_addresses(false),
         }
     }
 
@@ -110,6 +119,9 @@ impl NodeBuilder {
         builder.id = config.node.id.as_deref().copied();
         builder.known = known(config);
         builder.authorities.clone_from(&config.authorities);
+        builder.identity.clone_from(&config.security.identity);
+        builder.client_authorities.clone_from(&config.security.client_authorities);
+        builder.security = config.security.of_links(&config.peers);
         builder.listen =
             config.listen.streams.iter().map(|listen| Listen(Ok((**listen).clone()))).collect();
         let dialled = config.peers.iter().filter(|peer| !peer.is_this_node);
@@ -191,6 +203,25 @@ impl NodeBuilder {
         self
     }
 
+    /// Mutual TLS: this node shows `identity` to those it dials, every listener for TLS demands a
+    /// certificate, `authorities` vouch for both sides' peers, and each peer has to have its name in its
+    /// certificate (see [`security`](Self::security) for others). Call it after `security`, if that is
+    /// called.
+    pub fn mutual_tls(mut self, identity: Identity, authorities: Authorities) -> Self {
+        self.identity = Some(identity);
+        self.authorities = Some(authorities.clone());
+        self.client_authorities = Some(authorities);
+        self.security.certificate_names.get_or_insert_default();
+        self
+    }
+
+    /// What is demanded of peers, and what they may make this node do. By default stock nodes are let in, and
+    /// no address is dialled that a peer told.
+    pub fn security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
     /// Keeps a session with the peer of this name (before the `@`): it is dialled at `address` whenever
     /// there is none.
     pub fn peer(mut self, name: NodeName, address: Address) -> Self {
@@ -219,8 +250,12 @@ impl NodeBuilder {
         span: tracing::Span,
     ) -> Result<Node, StartError> {
         let cookie = self.cookie.take().ok_or(StartError::NoCookie)?;
+        if self.mode == ConnectionMode::Transitive && !self.security.dial_supplied_addresses {
+            return Err(StartError::SuppliedAddresses);
+        }
         let listen: Result<Vec<_>, _> = self.listen.drain(..).map(|listen| listen.0).collect();
-        let listen = listen.map_err(StartError::Address)?;
+        let mut listen = listen.map_err(StartError::Address)?;
+        mutual::prepare(&mut self, &mut listen)?;
         let roster = Arc::new(Roster::new(*self.limits.handshake_timeout));
         let running =
             start_server(&self, &listen, &name, &cookie, (roster.clone(), span.clone())).await?;
@@ -349,8 +384,10 @@ async fn start_server(
     (roster, span): (Arc<Roster>, tracing::Span),
 ) -> Result<Running, StartError> {
     let limits = &builder.limits;
-    let links =
-        LinkOptions::default().with_preference(builder.transport).with_unix(builder.unix.clone());
+    let links = LinkOptions::default()
+        .with_preference(builder.transport)
+        .with_unix(builder.unix.clone())
+        .with_security(builder.security.clone());
     let mut links = limits.apply(links);
     #[cfg(target_os = "linux")]
     {
@@ -366,7 +403,7 @@ async fn start_server(
             .map_err(|source| StartError::Listen { address: listen.address(), source })?;
         let tls = match listen {
             StreamListen::Tcp(_) => None,
-            StreamListen::Tls { identity, .. } => Some(TlsAcceptor::from(identity.server())),
+            StreamListen::Tls { identity, .. } => Some(identity.acceptor()),
         };
         match (&own, tls) {
             (None, tls) => own = Some((listen.address(), address, tls)),

@@ -13,7 +13,6 @@ use ractor_cluster::{NetworkStream, NodeServerMessage};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use super::error::ConnectError;
 use super::roster::{HANDSHAKE_TIMEOUT, Progress, Roster};
@@ -94,7 +93,7 @@ impl Dialer {
             }
             (Address::Tls(endpoint), Some(tls)) => {
                 let (stream, ..) = tcp(endpoint).await.map_err(unreachable)?;
-                let connector = TlsConnector::from(tls.authorities.client());
+                let connector = tls.authorities.connector();
                 let name = tls.server_name.clone();
                 let transport = TlsTransport::negotiate(stream, name, &connector)
                     .await

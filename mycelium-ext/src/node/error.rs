@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::address::{Address, InvalidAddress};
 use crate::config::InvalidName;
+use crate::tls::TlsError;
 
 /// Says why a node did not start.
 #[derive(Debug)]
@@ -29,6 +30,11 @@ pub enum StartError {
         /// What it asks for.
         what: String,
     },
+    /// Its mode is to connect to the peers of its peers, and it is not allowed to dial addresses that peers
+    /// told.
+    SuppliedAddresses,
+    /// A certificate or a key cannot be used.
+    Tls(TlsError),
     /// The Unix socket could not be opened.
     #[cfg(unix)]
     Unix(ractor_cluster::transport::unix::UnixListenError),
@@ -46,6 +52,11 @@ impl fmt::Display for StartError {
             Self::Address(error) => error.fmt(f),
             Self::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),
             Self::Unsupported { what } => write!(f, "this build does not support {what}"),
+            Self::SuppliedAddresses => f.write_str(
+                "the node's mode is transitive, which dials what peers tell: allow it \
+                 (dial_supplied_addresses = true under [security]), or let it be isolated",
+            ),
+            Self::Tls(error) => error.fmt(f),
             #[cfg(unix)]
             Self::Unix(error) => error.fmt(f),
             Self::Server(error) => write!(f, "the node's server did not start: {error}"),
@@ -62,7 +73,8 @@ impl std::error::Error for StartError {
             #[cfg(unix)]
             Self::Unix(error) => Some(error),
             Self::Server(error) => Some(&**error),
-            Self::NoCookie | Self::Unsupported { .. } => None,
+            Self::Tls(error) => Some(error),
+            Self::NoCookie | Self::Unsupported { .. } | Self::SuppliedAddresses => None,
         }
     }
 }
@@ -105,11 +117,13 @@ pub enum ConnectError {
         after: Duration,
     },
     /// The handshake ended without a session: the peer has another cookie or another version of the
-    /// protocol, or a session with a node of this name.
+    /// protocol, demands another certificate, or has a session with a node of this name.
     Refused {
         /// Whom one dialled.
         address: Address,
-        /// What the session said at its end.
+        /// What the session said at its end. `refused_protocol_version`, `refused_stock_node`,
+        /// `refused_proof`, `refused_channel` and `refused_certificate`: it was this node that refused the
+        /// peer; the log has the details.
         reason: Option<String>,
     },
     /// This node stopped meanwhile.
@@ -134,8 +148,8 @@ impl fmt::Display for ConnectError {
             Self::Refused { address, reason } => {
                 write!(
                     f,
-                    "{address} ended the handshake: it has another cookie or protocol version, or \
-                     a session with a node of this name"
+                    "{address} ended the handshake: it has another cookie or protocol version, \
+                     demands another certificate, or has a session with a node of this name"
                 )?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
             }

@@ -13,10 +13,13 @@ use super::ring::Outlet;
 use super::wires::Woken;
 
 /// The turns that all others on the thread get before one is spent on looking again and again: what has just been read
-/// has to be handled, and the answer to it sent.
-const TURNS: u32 = 4;
-/// How often it looks within a turn, with a pause each time.
+/// has to be handled, and the answer to it sent. The tasks that do so go before one that has given its turn away; each turn
+/// that is given away also wakes an idle thread of the runtime.
+const TURNS: u32 = 1;
+/// How often it looks, with a pause each time, before others get the core.
 const LOOKS: u32 = 32;
+/// How often they do within a turn.
+const SHARES: u32 = 16;
 
 /// Reads what the peer has published.
 #[derive(Debug)]
@@ -46,14 +49,16 @@ impl Source {
         if *turns <= TURNS {
             return Ok(true);
         }
-        for _ in 0..LOOKS {
-            if !self.outlet.is_empty(&self.link.memory).map_err(corrupt)? {
-                return Ok(true);
+        for _ in 0..SHARES {
+            for _ in 0..LOOKS {
+                if !self.outlet.is_empty(&self.link.memory).map_err(corrupt)? {
+                    return Ok(true);
+                }
+                std::hint::spin_loop();
             }
-            std::hint::spin_loop();
+            // The peer may be waiting for this very core.
+            std::thread::yield_now();
         }
-        // The peer may be waiting for this very core.
-        std::thread::yield_now();
         Ok(true)
     }
 }

@@ -150,7 +150,9 @@ impl ActorProperties {
         event: SupervisionEvent,
     ) -> Result<(), MessagingErr<SupervisionEvent>> {
         #[cfg(feature = "cluster")]
-        let Some(event) = self.tap.pass(event) else { return Ok(()) };
+        let Some(event) = self.tap.pass(event) else {
+            return Ok(());
+        };
         self.control.event(event).map_err(MessagingErr::SendErr)?;
         self.mailbox.wake(false);
         Ok(())

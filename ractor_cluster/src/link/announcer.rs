@@ -132,8 +132,6 @@ fn described(actors: &[ActorCell]) -> Vec<Actor> {
 pub(crate) fn preference_of(actor: &ActorCell) -> Option<ActorPreference> {
     match Preference::from(actor.transport_preference()) {
         Preference::Adaptive => None,
-        pinned => {
-            Some(ActorPreference { pid: actor.get_id().pid(), preference: pinned.into() })
-        }
+        pinned => Some(ActorPreference { pid: actor.get_id().pid(), preference: pinned.into() }),
     }
 }

@@ -168,6 +168,9 @@ impl Drop for Answer {
 
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer").field("to", &self.to).field("tag", &self.tag).finish_non_exhaustive()
+        f.debug_struct("Answer")
+            .field("to", &self.to)
+            .field("tag", &self.tag)
+            .finish_non_exhaustive()
     }
 }

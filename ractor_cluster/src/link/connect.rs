@@ -14,7 +14,7 @@ use super::options::LinkOptions;
 use crate::transport::TlsTransport;
 use crate::NodeServerMessage;
 
-/// Connects by TCP within the server's time for handshakes.
+/// Connects by TCP within the server's time for that.
 pub(crate) async fn tcp(
     server: &ActorRef<NodeServerMessage>,
     address: impl ToSocketAddrs,
@@ -22,7 +22,7 @@ pub(crate) async fn tcp(
     within(server, "connecting", TcpStream::connect(address)).await
 }
 
-/// Negotiates TLS within the server's time for handshakes, and keeps what is needed to do so again.
+/// Negotiates TLS within the server's time for that, and keeps what is needed to do so again.
 pub(crate) async fn tls(
     server: &ActorRef<NodeServerMessage>,
     stream: TcpStream,
@@ -41,7 +41,8 @@ async fn within<T>(
     match tokio::time::timeout(timeout, step).await {
         Ok(outcome) => outcome,
         Err(_) => {
-            let message = format!("{what} took longer than {timeout:?}");
+            let message =
+                format!("{what} took longer than {timeout:?} (LinkOptions::connect_timeout)");
             Err(io::Error::new(io::ErrorKind::TimedOut, message))
         }
     }
@@ -49,7 +50,7 @@ async fn within<T>(
 
 fn timeout_of(server: &ActorRef<NodeServerMessage>) -> Duration {
     match directory::server(server.get_id()) {
-        Some(server) => server.options.handshake_timeout,
-        None => LinkOptions::default().handshake_timeout,
+        Some(server) => server.options.connect_timeout,
+        None => LinkOptions::default().connect_timeout,
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) handshakes: Arc<Semaphore>,
     /// Places for peers that are.
     pub(crate) places: Arc<Semaphore>,
+    /// Places for those who dial what peers told.
+    pub(crate) supplied_dials: Arc<Semaphore>,
     cell: ActorCell,
     listening: Mutex<Vec<Listening>>,
 }
@@ -43,6 +45,13 @@ impl Server {
         let listening = locked(&self.listening);
         let unix = listening.iter().find(|it| it.kind == TransportKind::UnixSocket)?;
         Some(PathBuf::from(&unix.address))
+    }
+
+    /// Whether peers of other machines can come by TLS only.
+    pub(crate) fn listens_by_tls_alone(&self) -> bool {
+        let listening = locked(&self.listening);
+        let by = |kind| listening.iter().any(|it| it.kind == kind);
+        by(TransportKind::Tls) && !by(TransportKind::Tcp)
     }
 
     /// Notes that a listener has begun, until the guard is dropped.
@@ -104,6 +113,7 @@ pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOption
     let entry = Server {
         handshakes: places(options.max_handshakes),
         places: places(options.limits.peers),
+        supplied_dials: places(options.security.max_supplied_dials),
         options,
         max_frame,
         cell: server.get_cell(),

@@ -7,13 +7,16 @@ use std::task::{Context, Poll};
 
 use super::heard::Heard;
 use super::origin::{Admission, Origin};
-use crate::transport::{FrameSink, FrameStream, Transport, TransportKind, TransportMessage};
+use crate::transport::{
+    Channel, FrameSink, FrameStream, Transport, TransportKind, TransportMessage,
+};
 
 /// See the module's documentation.
 pub(crate) struct Halves {
     pub(crate) kind: TransportKind,
     pub(crate) peer: String,
     pub(crate) local: String,
+    channel: Channel,
     pub(crate) sink: Box<dyn FrameSink>,
     pub(crate) stream: Box<dyn FrameStream>,
     /// Of one that a listener took.
@@ -24,8 +27,9 @@ impl Halves {
     /// Takes a transport apart.
     pub(crate) fn of(transport: Box<dyn Transport>, max_frame: u64) -> Self {
         let (kind, peer, local) = (transport.kind(), transport.peer(), transport.local());
+        let channel = transport.channel();
         let (sink, stream) = transport.split(max_frame);
-        Self { kind, peer, local, sink, stream, admission: None }
+        Self { kind, peer, local, channel, sink, stream, admission: None }
     }
 
     /// The Unix socket that it is, unless it is something else or has read ahead.
@@ -67,6 +71,10 @@ impl Transport for Halves {
 
     fn origin(&self) -> Origin {
         Origin { admission: self.admission.clone(), route: None }
+    }
+
+    fn channel(&self) -> Channel {
+        self.channel.clone()
     }
 
     /// The bound is that with which the halves were taken apart.

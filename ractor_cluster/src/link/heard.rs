@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 
 use super::origin::Origin;
 use crate::net::NetworkStream;
-use crate::transport::{FrameSink, FrameStream, Transport, TransportKind, TransportMessage};
+use crate::transport::{
+    Channel, FrameSink, FrameStream, Transport, TransportKind, TransportMessage,
+};
 
 /// Whether something came from the peer since it was asked last.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +55,10 @@ impl Transport for Watched {
 
     fn origin(&self) -> Origin {
         self.transport.origin()
+    }
+
+    fn channel(&self) -> Channel {
+        self.transport.channel()
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

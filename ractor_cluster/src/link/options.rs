@@ -1,5 +1,7 @@
 //! What a [`NodeServer`](crate::NodeServer) may be told of links and peers.
 
+mod security;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,6 +15,7 @@ use ractor::actor::actor_config::TransportPreference;
 use super::limits::Limits;
 #[cfg(unix)]
 use crate::transport::LocalTransport;
+pub use security::{CertificateNames, Security};
 
 /// How a node listens, and which links it makes to its peers of the fork. Peers of stock
 /// `ractor_cluster` have the one link that they made.
@@ -42,6 +45,9 @@ pub struct LinkOptions {
     /// How long each part of a handshake may take: from a connection to its first frame, from there
     /// to authentication, and, twice as long, from there to the announcement of actors.
     pub handshake_timeout: Duration,
+    /// How long it may take to open a connection that [`client_connect`](crate::client_connect) and the
+    /// like dial, and as long again to agree on TLS.
+    pub connect_timeout: Duration,
     /// Connections to this node that are not authenticated yet; more wait to be accepted.
     pub max_handshakes: usize,
     /// What each peer may make this node keep.
@@ -65,6 +71,8 @@ pub struct LinkOptions {
     /// How many calls to one peer may wait for an answer, and how many of its calls. More calls
     /// return their message; more of the peer's fail.
     pub max_calls: usize,
+    /// What is demanded of peers, and what they may make this node do.
+    pub security: Security,
     /// What is known of peers.
     pub peers: HashMap<Peer, PeerPolicy>,
     /// What makes links by shared memory with peers of this machine; by default nothing does.
@@ -80,6 +88,7 @@ impl Default for LinkOptions {
             unix: UnixListening::default(),
             listeners: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
             max_handshakes: 256,
             limits: Limits::default(),
             silence_timeout: Duration::from_secs(15),
@@ -87,6 +96,7 @@ impl Default for LinkOptions {
             reconnect_grace: Duration::from_secs(5),
             replay_window: 16 * 1024 * 1024,
             max_calls: 65_536,
+            security: Security::default(),
             peers: HashMap::new(),
             #[cfg(unix)]
             local_transport: None,
@@ -165,6 +175,20 @@ impl LinkOptions {
         self
     }
 
+    /// With this time for opening connections.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// With these demands of peers.
+    #[must_use]
+    pub fn with_security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
     /// With this many bytes of replay window, but at least 256 KiB.
     #[must_use]
     pub fn with_replay_window(mut self, bytes: usize) -> Self {
@@ -214,6 +238,7 @@ impl fmt::Debug for LinkOptions {
             .field("preference", &self.preference)
             .field("unix", &self.unix)
             .field("listeners", &self.listeners)
+            .field("security", &self.security)
             .field("peers", &self.peers)
             .finish_non_exhaustive()
     }

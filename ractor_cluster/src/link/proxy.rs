@@ -59,7 +59,8 @@ impl Outlet for Proxy {
             message.args.recycle();
             return Ok(());
         };
-        let timeout = port.get_timeout().map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
+        let timeout =
+            port.get_timeout().map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
         let tag = match self.traffic.calls.insert(self.pid, port) {
             Ok(tag) => tag,
             Err(port) => {

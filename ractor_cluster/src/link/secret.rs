@@ -6,6 +6,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use crate::transport::TransportKind;
 
@@ -108,6 +109,11 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
 pub(crate) struct Nonces {
     pub(crate) dialler: [u8; BYTES],
     pub(crate) listener: [u8; BYTES],
+}
+
+/// Compares two digests, in a time that does not tell where they differ.
+pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
+    ours.ct_eq(theirs).into()
 }
 
 /// A nonce, or a share.

@@ -227,7 +227,8 @@ impl Table {
         let frame = Frame { lane: number as u8, sequence: lane.out.next_sequence(), acknowledged };
         let (args, tail) = args;
         // A copy costs less than a chunk more.
-        let (copied, tail) = if tail.len() < APART { (tail, Bytes::new()) } else { (Bytes::new(), tail) };
+        let (copied, tail) =
+            if tail.len() < APART { (tail, Bytes::new()) } else { (Bytes::new(), tail) };
         let Lane { out, numbers, .. } = lane;
         let write = |out: &mut bytes::BytesMut| {
             codec::write(frame, what, numbers, out);

@@ -2,7 +2,9 @@
 
 use super::NetworkStream;
 use crate::link::origin::Origin;
-use crate::transport::{StreamTransport, TcpTransport, TlsTransport, Transport, TransportKind};
+use crate::transport::{
+    Channel, StreamTransport, TcpTransport, TlsTransport, Transport, TransportKind,
+};
 
 impl NetworkStream {
     /// As what a session knows.
@@ -24,6 +26,16 @@ impl NetworkStream {
         match self {
             Self::Transport(transport) => transport.origin(),
             _ => Origin::default(),
+        }
+    }
+
+    /// What it knows of itself.
+    pub(crate) fn channel(&self) -> Channel {
+        match self {
+            Self::TlsServer { stream, .. } => Channel::of_tls(stream.get_ref().1),
+            Self::TlsClient { stream, .. } => Channel::of_tls(stream.get_ref().1),
+            Self::Transport(transport) => transport.channel(),
+            Self::Raw { .. } | Self::External { .. } => Channel::default(),
         }
     }
 

@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_frame_survives_the_wire() {
-        let hello = Body::Hello(Hello { version: 1, nonce: vec![7; 32] });
+        let hello = Body::Hello(Hello { version: 1, nonce: vec![7; 32], ..Hello::default() });
         assert_eq!(Body::decode(hello.clone().encoded()), Some(hello));
     }
 

@@ -10,7 +10,7 @@ use tokio_rustls::{client, server, TlsAcceptor, TlsConnector, TlsStream};
 
 use super::frames::{FrameReader, FrameWriter};
 use super::tcp::Ends;
-use super::{FrameSink, FrameStream, Origin, Transport, TransportKind};
+use super::{Channel, FrameSink, FrameStream, Origin, Transport, TransportKind};
 use crate::link::dial::Route;
 
 /// A TLS connection over TCP, of either side.
@@ -128,6 +128,13 @@ impl Transport for TlsTransport {
     fn origin(&self) -> Origin {
         let route = self.route.clone().map(|route| Route::Tls(Box::new(route)));
         route.map_or_else(Origin::default, Origin::by)
+    }
+
+    fn channel(&self) -> Channel {
+        match &self.stream {
+            TlsStream::Client(stream) => Channel::of_tls(stream.get_ref().1),
+            TlsStream::Server(stream) => Channel::of_tls(stream.get_ref().1),
+        }
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

@@ -13,9 +13,9 @@ use tokio_rustls::TlsConnector;
 use crate::common::watched;
 use crate::message::{self, Sent};
 use crate::wire::{
-    Acknowledgement, Announcement, Attach, AttachChallenge, AttachProof, AuthBody, Body, Call, Challenge,
-    ChallengeAck, ChallengeReply, ControlBody, Envelope, Enveloped, Flags, Frame, Hello, Name,
-    Network, NodeBody, Ours, Ready, ServerStatus, Settled,
+    Acknowledgement, Announcement, Attach, AttachChallenge, AttachProof, AuthBody, Body, Call,
+    Challenge, ChallengeAck, ChallengeReply, ControlBody, Envelope, Enveloped, Flags, Frame, Hello,
+    Name, Network, NodeBody, Ours, Proof, Ready, ServerStatus, Settled,
 };
 
 /// A connection of any kind.
@@ -28,6 +28,8 @@ pub struct Client {
     stream: Box<dyn Stream>,
     /// What the node calls this end, where it knows.
     pub address: String,
+    /// The other end of a connection that the node has made.
+    pub peer: String,
     /// The kind of transport, as proofs name it.
     kind: &'static str,
     cookie: String,
@@ -36,8 +38,8 @@ pub struct Client {
     share: [u8; 32],
     /// What the node said of itself.
     pub announced: Option<Announcement>,
-    /// From its hello.
-    their_nonce: Vec<u8>,
+    /// How both ends said hello and named themselves, and what makes this connection unlike others.
+    said: Said,
     sequence: u64,
     /// The node's last envelope.
     pub seen: u64,
@@ -54,13 +56,14 @@ impl Client {
         Self {
             stream,
             address,
+            peer: String::new(),
             kind,
             cookie: crate::common::COOKIE.to_owned(),
             server: false,
             nonce: rand::random(),
             share: rand::random(),
             announced: None,
-            their_nonce: Vec::new(),
+            said: Said::default(),
             messages: VecDeque::new(),
             sequence: 0,
             seen: 0,
@@ -90,13 +93,22 @@ impl Client {
         let address = stream.local_addr().expect("it is connected").to_string();
         let name = "localhost".try_into().expect("it is a name");
         let stream = connector.connect(name, stream).await.expect("they agree");
-        Self::new(Box::new(stream), address, "tls")
+        let binding = stream
+            .get_ref()
+            .1
+            .export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[]))
+            .expect("the handshake is done");
+        let mut client = Self::new(Box::new(stream), address, "tls");
+        client.said.binding = Some(binding);
+        client
     }
 
     /// The other side: the node has connected.
     pub fn accepted(stream: TcpStream) -> Self {
         let address = stream.local_addr().expect("it is connected").to_string();
-        Self { server: true, ..Self::new(Box::new(stream), address, "tcp") }
+        // As the node sees it, this end is the peer.
+        let peer = address.clone();
+        Self { server: true, peer, ..Self::new(Box::new(stream), address, "tcp") }
     }
 
     pub fn with_cookie(mut self, cookie: &str) -> Self {
@@ -111,6 +123,8 @@ impl Client {
 
     /// Sends a frame; a node that has had enough of us takes none.
     pub async fn try_send(&mut self, frame: impl Into<Network>) -> io::Result<()> {
+        let frame = frame.into();
+        self.said.ours.note(&frame);
         self.send_bytes(&Self::encoded(frame)).await
     }
 
@@ -139,11 +153,10 @@ impl Client {
         let frame = message::decode(&frame).unwrap_or_else(|| {
             Network::decode(frame.as_slice()).expect("the node speaks the protocol")
         });
+        self.said.theirs.note(&frame);
         if let Some(Body::Ours(ours)) = &frame.body {
-            match &ours.frame {
-                Some(Frame::Envelope(it)) => self.seen = self.seen.max(it.sequence),
-                Some(Frame::Hello(hello)) => self.their_nonce.clone_from(&hello.nonce),
-                _ => {}
+            if let Some(Frame::Envelope(it)) = &ours.frame {
+                self.seen = self.seen.max(it.sequence);
             }
         }
         Some(frame)
@@ -169,7 +182,8 @@ impl Client {
         }
     }
 
-    async fn auth(&mut self) -> AuthBody {
+    /// The next frame of stock's handshake.
+    pub async fn auth(&mut self) -> AuthBody {
         self.find(|frame| match frame.body {
             Some(Body::Auth(auth)) => auth.body,
             _ => None,
@@ -187,7 +201,12 @@ impl Client {
     }
 
     pub fn hello(&self) -> Frame {
-        Frame::Hello(Hello { version: 1, nonce: self.nonce.to_vec() })
+        Frame::Hello(Hello {
+            version: 1,
+            nonce: self.nonce.to_vec(),
+            channel: self.kind.to_owned(),
+            bound: self.said.binding.is_some(),
+        })
     }
 
     pub fn name(name: &str) -> AuthBody {
@@ -234,8 +253,18 @@ impl Client {
         self.try_answer(challenge).await.expect("the node takes it");
     }
 
-    /// As [`answer`](Self::answer), of a node that may have had enough.
+    /// As [`answer`](Self::answer), of a node that may have had enough. Who said hello proves first that
+    /// it knows the cookie.
     pub async fn try_answer(&mut self, challenge: u32) -> io::Result<()> {
+        if self.said.ours.hello.is_some() {
+            let proof = self.proof();
+            self.try_send(Frame::Proof(Proof { proof })).await?;
+        }
+        self.try_reply(challenge).await
+    }
+
+    /// Answers the node's challenge alone.
+    pub async fn try_reply(&mut self, challenge: u32) -> io::Result<()> {
         let digest = digest(&self.cookie, challenge);
         self.try_send(AuthBody::Reply(ChallengeReply { challenge: 5, digest })).await
     }
@@ -246,6 +275,48 @@ impl Client {
         self.answer(challenge).await;
         let AuthBody::Ack(ack) = self.auth().await else { panic!("the node did not agree") };
         assert_eq!(ack.digest, digest(&self.cookie, 5));
+        self.said.theirs.proof.clone().map_or_else(
+            || assert!(self.said.ours.hello.is_none(), "the node has proven nothing"),
+            |proof| assert_eq!(proof, self.proof_of(b"listener")),
+        );
+    }
+
+    /// What this end has to prove.
+    pub fn proof(&self) -> Vec<u8> {
+        self.proof_of(if self.server { b"listener" } else { b"dialler." })
+    }
+
+    fn proof_of(&self, role: &[u8]) -> Vec<u8> {
+        let (dialler, listener) = match self.server {
+            true => (&self.said.theirs, &self.said.ours),
+            false => (&self.said.ours, &self.said.theirs),
+        };
+        let mut parts = vec![b"mycelium: first connection of a session, 1".to_vec(), role.to_vec()];
+        parts.extend(dialler.parts());
+        parts.extend(listener.parts());
+        parts.push(dialler.connection_id.to_be_bytes().to_vec());
+        let bound =
+            [dialler, listener].iter().all(|it| it.hello.as_ref().is_some_and(|it| it.bound));
+        let binding = self.said.binding.filter(|_| bound);
+        parts.push(binding.map_or_else(Vec::new, |it| it.to_vec()));
+        let parts: Vec<Vec<u8>> = parts
+            .iter()
+            .map(|part| [(part.len() as u64).to_be_bytes().as_slice(), part].concat())
+            .collect();
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        mac(self.cookie.as_bytes(), &parts).to_vec()
+    }
+
+    /// As if this end had another channel than it has.
+    pub fn with_binding(mut self, binding: Option<[u8; 32]>) -> Self {
+        self.said.binding = binding;
+        self
+    }
+
+    /// Everything of its handshake on which a cookie could be tried.
+    pub fn secrets(&self) -> Vec<Vec<u8>> {
+        let ends = [&self.said.ours, &self.said.theirs];
+        ends.into_iter().flat_map(|end| end.secrets.clone()).collect()
     }
 
     /// Lets the node that connected authenticate, as a node of this name; the node has then announced
@@ -254,18 +325,35 @@ impl Client {
         let AuthBody::Name(_) = self.auth().await else { panic!("the node gave no name") };
         self.send(self.hello()).await;
         self.send(AuthBody::ServerStatus(ServerStatus { status: 0 })).await;
-        self.send(AuthBody::Challenge(Challenge {
+        self.send(self.challenge(name)).await;
+        let AuthBody::Reply(reply) = self.auth().await else { panic!("the node gave no answer") };
+        assert_eq!(reply.digest, digest(&self.cookie, 9));
+        assert_eq!(self.said.theirs.proof, Some(self.proof_of(b"dialler.")));
+        let proof = self.proof();
+        self.send(Frame::Proof(Proof { proof })).await;
+        let digest = digest(&self.cookie, reply.challenge);
+        self.send(AuthBody::Ack(ChallengeAck { digest })).await;
+        self.expect_announcement().await
+    }
+
+    /// What a node that was connected to asks.
+    pub fn challenge(&self, name: &str) -> AuthBody {
+        AuthBody::Challenge(Challenge {
             name: format!("{name}@elsewhere"),
             flags: Some(Flags { version: 1 }),
             challenge: 9,
             connection_string: format!("{name}:1"),
-        }))
-        .await;
-        let AuthBody::Reply(reply) = self.auth().await else { panic!("the node gave no answer") };
-        assert_eq!(reply.digest, digest(&self.cookie, 9));
-        let digest = digest(&self.cookie, reply.challenge);
-        self.send(AuthBody::Ack(ChallengeAck { digest })).await;
-        self.expect_announcement().await
+        })
+    }
+
+    /// The right answer to a challenge.
+    pub fn digest(&self, challenge: u32) -> Vec<u8> {
+        digest(&self.cookie, challenge)
+    }
+
+    /// What the node has proven.
+    pub fn their_proof(&self) -> Option<Vec<u8>> {
+        self.said.theirs.proof.clone()
     }
 
     pub fn announcement(&self) -> Announcement {
@@ -286,7 +374,8 @@ impl Client {
         raw.extend(space("net").dev().to_be_bytes());
         raw.extend(space("net").ino().to_be_bytes());
         raw.extend(space("user").ino().to_be_bytes());
-        let salt = [self.their_nonce.as_slice(), &self.nonce].concat();
+        let theirs = self.said.theirs.hello.as_ref().expect("it has said hello");
+        let salt = [theirs.nonce.as_slice(), &self.nonce].concat();
         let mut hash = Sha256::new();
         for part in [b"machine".as_slice(), b"listener", &salt, &raw] {
             hash.update((part.len() as u64).to_be_bytes());
@@ -436,6 +525,75 @@ impl Client {
         assert_eq!(proof, of_node);
         let proof = mac(&key, &[b"dialler.", &self.nonce, &nonce, self.kind.as_bytes()]);
         AttachProof { proof: proof.to_vec() }
+    }
+}
+
+/// What was said at the beginning of a connection.
+#[derive(Default)]
+struct Said {
+    ours: End,
+    theirs: End,
+    binding: Option<[u8; 32]>,
+}
+
+/// What one end said.
+#[derive(Default)]
+struct End {
+    hello: Option<Hello>,
+    name: String,
+    connection_string: String,
+    version: u32,
+    connection_id: u64,
+    proof: Option<Vec<u8>>,
+    secrets: Vec<Vec<u8>>,
+}
+
+impl End {
+    fn note(&mut self, frame: &Network) {
+        match &frame.body {
+            Some(Body::Auth(auth)) => match &auth.body {
+                Some(AuthBody::Name(it)) => {
+                    self.named(&it.name, &it.connection_string, it.flags);
+                    self.connection_id = it.connection_id;
+                }
+                Some(AuthBody::Challenge(it)) => {
+                    self.named(&it.name, &it.connection_string, it.flags);
+                }
+                Some(AuthBody::Reply(it)) => self.secrets.push(it.digest.clone()),
+                Some(AuthBody::Ack(it)) => self.secrets.push(it.digest.clone()),
+                _ => {}
+            },
+            Some(Body::Ours(ours)) => match &ours.frame {
+                Some(Frame::Hello(hello)) => self.hello = Some(hello.clone()),
+                Some(Frame::Proof(it)) => {
+                    self.proof = Some(it.proof.clone());
+                    self.secrets.push(it.proof.clone());
+                }
+                Some(Frame::Announcement(it)) => self.secrets.push(it.share.clone()),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn named(&mut self, name: &str, connection_string: &str, flags: Option<Flags>) {
+        name.clone_into(&mut self.name);
+        connection_string.clone_into(&mut self.connection_string);
+        self.version = flags.map_or(0, |flags| flags.version);
+    }
+
+    /// As a proof has it.
+    fn parts(&self) -> Vec<Vec<u8>> {
+        let hello = self.hello.clone().unwrap_or_default();
+        vec![
+            hello.version.to_be_bytes().to_vec(),
+            hello.nonce,
+            hello.channel.into_bytes(),
+            vec![u8::from(hello.bound)],
+            self.name.clone().into_bytes(),
+            self.connection_string.clone().into_bytes(),
+            self.version.to_be_bytes().to_vec(),
+        ]
     }
 }
 

@@ -10,7 +10,7 @@ use crate::logs::{Mark, PAYLOAD};
 use crate::scene::{Scene, KINDS};
 use crate::wire::{
     Acknowledgement, Attach, AttachAccepted, AttachChallenge, AttachProof, AuthBody, Body, Cast,
-    ChallengeReply, Flags, Frame, Hello, Network, Node, NodeBody, Settled,
+    ChallengeReply, Frame, Hello, Network, Node, NodeBody, Settled,
 };
 
 /// A message that adds to the counter.
@@ -74,7 +74,9 @@ async fn nothing_is_taken_before_authentication() {
 #[tokio::test]
 async fn a_hello_comes_once_and_is_one() {
     let mut scene = Scene::start("hello").await;
-    let hello = |version, nonce: usize| Frame::Hello(Hello { version, nonce: vec![1; nonce] });
+    let hello = |version, nonce: usize| {
+        Frame::Hello(Hello { version, nonce: vec![1; nonce], ..Hello::default() })
+    };
     for kind in KINDS {
         for bad in [hello(0, 32), hello(1, 0), hello(1, 31), hello(1, 4096)] {
             let mut client = scene.client(kind).await;
@@ -99,15 +101,15 @@ async fn a_hello_comes_once_and_is_one() {
     scene.end().await;
 }
 
-/// A later release of the fork, or of the protocol below it, is spoken to as one of this release.
+/// A later release of the fork is spoken to as one of this release.
 #[tokio::test]
 async fn later_versions_are_welcome() {
     let scene = Scene::start("versions").await;
     let mut client = scene.client(TransportKind::Tcp).await;
-    client.send(Frame::Hello(Hello { version: 7, nonce: vec![3; 32] })).await;
-    let AuthBody::Name(mut name) = Client::name("later") else { unreachable!() };
-    name.flags = Some(Flags { version: 99 });
-    let challenge = client.challenged(AuthBody::Name(name)).await;
+    let channel = "tcp".to_owned();
+    let hello = Hello { version: 7, nonce: vec![3; 32], channel, bound: false };
+    client.send(Frame::Hello(hello)).await;
+    let challenge = client.challenged(Client::name("later")).await;
     client.answer(challenge).await;
     client.send(Frame::Announcement(client.announcement())).await;
     client.expect_announcement().await;
@@ -127,6 +129,13 @@ async fn who_does_not_know_the_cookie_is_refused() {
             let mut client = scene.client(kind).await.with_cookie(cookie);
             let name = format!("{}-no-cookie", kind.name());
             let challenge = client.introduce(&name).await;
+            let log = Mark::of(&scene.log);
+            client.answer(challenge).await;
+            client.closed().await;
+            log.told("its proof is wrong", &name).await;
+            // As a stock node says it.
+            let mut client = scene.client(kind).await.with_cookie(cookie);
+            let challenge = client.challenged(Client::name(&name)).await;
             let log = Mark::of(&scene.log);
             client.answer(challenge).await;
             client.closed().await;

@@ -76,14 +76,30 @@ impl Log {
 
     /// Nothing secret is in it, and nothing that only peers should see.
     pub fn tells_no_secrets(&self) {
+        self.tells_nothing_of([COOKIE.as_bytes(), PAYLOAD.as_bytes()]);
+    }
+
+    /// None of these is in it: as text, as the debug form of bytes, or in hexadecimal.
+    pub fn tells_nothing_of<'a>(&self, secrets: impl IntoIterator<Item = &'a [u8]>) {
         let text = self.text();
         assert!(text.contains("INFO"), "the log was not captured");
-        for secret in [COOKIE, PAYLOAD] {
-            // As text, and as the debug form of bytes.
-            let bytes = format!("{:?}", secret.as_bytes());
-            let bytes = bytes.trim_matches(['[', ']']);
+        for secret in secrets {
+            let hex = |upper: bool| -> String {
+                let digits = |byte: &u8| {
+                    if upper {
+                        format!("{byte:02X}")
+                    } else {
+                        format!("{byte:02x}")
+                    }
+                };
+                secret.iter().map(digits).collect()
+            };
+            let bytes = format!("{secret:?}");
+            let mut forms = vec![bytes.trim_matches(['[', ']']).to_owned(), hex(false), hex(true)];
+            forms.extend(std::str::from_utf8(secret).ok().map(str::to_owned));
             for line in text.lines() {
-                assert!(!line.contains(secret) && !line.contains(bytes), "{line}");
+                let told = forms.iter().find(|form| line.contains(form.as_str()));
+                assert!(told.is_none(), "{told:?} is in {line}");
             }
         }
     }

@@ -6,13 +6,21 @@ mod common;
 
 mod bytes;
 mod client;
+mod connecting;
 mod excess;
+#[cfg(target_os = "linux")]
+mod full;
 mod greetings;
 mod liars;
 mod logs;
 mod message;
+mod proofs;
+mod quiet;
+mod relay;
 mod scene;
 mod silence;
 mod stalls;
+mod strict;
+mod supplied;
 mod ways;
 mod wire;

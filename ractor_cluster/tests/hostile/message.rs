@@ -1,7 +1,9 @@
 //! Messages between nodes of the fork, which have frames of their own, as envelopes: as if they were
 //! what everything else of a session is.
 
-use crate::wire::{Body, Call, CallReply, Cast, Envelope, Enveloped, Frame, Network, Node, NodeBody, Ours};
+use crate::wire::{
+    Body, Call, CallReply, Cast, Envelope, Enveloped, Frame, Network, Node, NodeBody, Ours,
+};
 
 fn number(mut number: u64, out: &mut Vec<u8>) {
     while number >= 0x80 {

@@ -7,8 +7,9 @@ use ractor::concurrency::JoinHandle;
 use ractor::{call, pg, Actor, ActorProcessingErr, ActorRef, BytesConvertable, RpcReplyPort};
 use ractor_cluster::link::options::{Listen, UnixListening};
 use ractor_cluster::link::LinkOptions;
+use ractor_cluster::node::NodeConnectionMode;
 use ractor_cluster::transport::TransportKind;
-use ractor_cluster::RactorClusterMessage;
+use ractor_cluster::{NodeServer, RactorClusterMessage};
 use tempfile::TempDir;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -16,7 +17,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::client::Client;
-use crate::common::{node_server, watched, Node};
+use crate::common::{node_server, watched, Node, COOKIE};
 use crate::logs::Log;
 
 /// The kinds of listeners.
@@ -92,13 +93,26 @@ impl Scene {
 
     /// A node with these options, beside its listeners.
     pub async fn with(name: &str, options: LinkOptions) -> Self {
+        Self::of(name, node_server(name), options).await
+    }
+
+    /// A node that connects to the peers of its peers.
+    pub async fn transitive(name: &str, options: LinkOptions) -> Self {
+        let (cookie, host) = (COOKIE.to_owned(), "localhost".to_owned());
+        let mode = Some(NodeConnectionMode::Transitive);
+        let server = NodeServer::new(0, cookie, name.to_owned(), host, None, mode)
+            .with_listen_addr([127, 0, 0, 1].into());
+        Self::of(name, server, options).await
+    }
+
+    async fn of(name: &str, server: NodeServer, options: LinkOptions) -> Self {
         let log = Log::begin();
         let folder = tempfile::tempdir().expect("there is room");
         let (acceptor, connector) = tls("localhost");
         let options = options
             .with_unix(UnixListening::At(folder.path().join("socket")))
             .with_listener(Listen::Tls(([127, 0, 0, 1], 0).into(), acceptor));
-        let server = node_server(name).with_links(options).with_max_inbound_frame_size(MAX_FRAME);
+        let server = server.with_links(options).with_max_inbound_frame_size(MAX_FRAME);
         let node = Node::spawn(server).await;
         let (counter, ended) = Actor::spawn(None, Counter, ()).await.expect("it starts");
         pg::join(format!("counters of {name}"), vec![counter.get_cell()]);

@@ -44,7 +44,7 @@ pub enum AuthBody {
     Ack(ChallengeAck),
 }
 
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, Copy, PartialEq, Message)]
 pub struct Flags {
     #[prost(uint32, tag = "1")]
     pub version: u32,
@@ -152,7 +152,7 @@ pub struct CallReply {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Control {
-    #[prost(oneof = "ControlBody", tags = "1, 2, 5, 9")]
+    #[prost(oneof = "ControlBody", tags = "1, 2, 5, 7, 8, 9")]
     pub body: Option<ControlBody>,
 }
 
@@ -164,6 +164,10 @@ pub enum ControlBody {
     Terminate(Terminate),
     #[prost(message, tag = "5")]
     PgJoin(PgJoin),
+    #[prost(message, tag = "7")]
+    EnumerateNodeSessions(Name),
+    #[prost(message, tag = "8")]
+    NodeSessions(NodeSessions),
     #[prost(message, tag = "9")]
     Ready(Ready),
 }
@@ -178,6 +182,12 @@ pub struct Spawn {
 pub struct Terminate {
     #[prost(uint64, repeated, tag = "1")]
     pub ids: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct NodeSessions {
+    #[prost(message, repeated, tag = "1")]
+    pub sessions: Vec<Name>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -204,7 +214,7 @@ pub struct Ready {}
 /// A frame of the fork's.
 #[derive(Clone, PartialEq, Message)]
 pub struct Ours {
-    #[prost(oneof = "Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 15")]
     pub frame: Option<Frame>,
 }
 
@@ -228,6 +238,8 @@ pub enum Frame {
     AttachProof(AttachProof),
     #[prost(message, tag = "9")]
     AttachAccepted(AttachAccepted),
+    #[prost(message, tag = "15")]
+    Proof(Proof),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -236,6 +248,16 @@ pub struct Hello {
     pub version: u32,
     #[prost(bytes = "vec", tag = "2")]
     pub nonce: Vec<u8>,
+    #[prost(string, tag = "3")]
+    pub channel: String,
+    #[prost(bool, tag = "4")]
+    pub bound: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Proof {
+    #[prost(bytes = "vec", tag = "1")]
+    pub proof: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -340,6 +362,18 @@ impl From<Frame> for Network {
 impl From<AuthBody> for Network {
     fn from(body: AuthBody) -> Self {
         Self { body: Some(Body::Auth(Auth { body: Some(body) })) }
+    }
+}
+
+impl From<NodeBody> for Network {
+    fn from(body: NodeBody) -> Self {
+        Self { body: Some(Body::Node(Node { body: Some(body) })) }
+    }
+}
+
+impl From<ControlBody> for Network {
+    fn from(body: ControlBody) -> Self {
+        Self { body: Some(Body::Control(Control { body: Some(body) })) }
     }
 }
 

@@ -52,7 +52,8 @@ impl<TMsg: 'static> Away<TMsg> {
         if !actor.inner.has_way_out() {
             return Err(converter);
         }
-        let converting = Converting { actor: actor.clone(), converter: ReentrantMutex::new(converter) };
+        let converting =
+            Converting { actor: actor.clone(), converter: ReentrantMutex::new(converter) };
         Arc::make_mut(&mut self.0.lock()).push(Arc::new(converting));
         Ok(())
     }

@@ -66,11 +66,31 @@ pub(crate) struct Message<'a> {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Kind<'a> {
-    Cast { to: u64, method: Cow<'a, str>, metadata: Option<Cow<'a, [u8]>> },
-    Call { to: u64, tag: u64, timeout: Option<u64>, method: Cow<'a, str>, metadata: Option<Cow<'a, [u8]>> },
-    Many { to: Vec<u64>, method: Cow<'a, str>, metadata: Option<Cow<'a, [u8]>> },
-    Reply { to: u64, tag: u64 },
-    NoReply { to: u64, tag: u64 },
+    Cast {
+        to: u64,
+        method: Cow<'a, str>,
+        metadata: Option<Cow<'a, [u8]>>,
+    },
+    Call {
+        to: u64,
+        tag: u64,
+        timeout: Option<u64>,
+        method: Cow<'a, str>,
+        metadata: Option<Cow<'a, [u8]>>,
+    },
+    Many {
+        to: Vec<u64>,
+        method: Cow<'a, str>,
+        metadata: Option<Cow<'a, [u8]>>,
+    },
+    Reply {
+        to: u64,
+        tag: u64,
+    },
+    NoReply {
+        to: u64,
+        tag: u64,
+    },
 }
 
 impl Message<'_> {

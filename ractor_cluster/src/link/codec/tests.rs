@@ -37,7 +37,10 @@ fn there_and_back(what: What<'_>, args: &[u8], numbers: &mut Numbers, names: &mu
         Kind::NoReply { to, tag } => What::NoReply { to: *to, tag: *tag },
     };
     assert_eq!(format!("{there:?}"), format!("{what:?}"));
-    assert_eq!(format!("{:?}", message.into_owned().args), format!("{:?}", Bytes::from(args.to_vec())));
+    assert_eq!(
+        format!("{:?}", message.into_owned().args),
+        format!("{:?}", Bytes::from(args.to_vec()))
+    );
     frame.len()
 }
 

@@ -82,12 +82,7 @@ pub(crate) fn write(frame: Frame, what: What<'_>, numbers: &mut Numbers, out: &m
     }
 }
 
-fn put_method(
-    method: &str,
-    metadata: Option<&[u8]>,
-    numbers: &mut Numbers,
-    out: &mut BytesMut,
-) {
+fn put_method(method: &str, metadata: Option<&[u8]>, numbers: &mut Numbers, out: &mut BytesMut) {
     match numbers.of(method) {
         Method::Numbered(known) => number(NUMBERED + known, out),
         Method::Named(name) => {

@@ -165,7 +165,8 @@ impl Door {
             attach::accept(halves, attach, self.max_frame).await.map_err(io::Error::other)?;
             return Ok(Entered::Taken);
         }
-        let halves = halves.unread(TransportMessage::Bytes(frame), Admission::new(place), self.max_frame);
+        let halves =
+            halves.unread(TransportMessage::Bytes(frame), Admission::new(place), self.max_frame);
         let stream = Box::new(NetworkStream::Transport(Box::new(halves)));
         let opened = NodeServerMessage::ConnectionOpened { stream, is_server: true };
         match self.node_server.cast(opened) {

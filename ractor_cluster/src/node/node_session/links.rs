@@ -3,6 +3,7 @@
 //!
 //! 1. The one who connects says `Hello` before all else, and the other answers it. Stock nodes skip
 //!    it, and are known by not answering.
+//!    Between nodes of the fork authentication takes proofs beside stock's ([`proof`]).
 //! 2. After authentication the one who connected announces itself, and then the other. Both know the
 //!    session's secret from here on.
 //! 3. The one who connected tries what looks local, and says `Settled`. Only then do both announce
@@ -32,8 +33,9 @@ use crate::link::heard::Heard;
 use crate::link::identity;
 use crate::link::options::{Location, PeerPolicy};
 use crate::link::origin::{Admission, Origin};
-use crate::link::secret::{draw, Role, BYTES};
 use crate::link::proxy::Proxy;
+use crate::link::secret::{draw, Role, BYTES};
+use crate::link::supplied::Supplied;
 use crate::link::table::Link;
 use crate::link::traffic::{Bounds, Traffic};
 use crate::link::upgrade::Upgrade;
@@ -42,8 +44,8 @@ use crate::net::{NetworkStream, SessionMessage};
 use crate::node::NodeSessionMessage;
 use crate::peers::{self, names, LinkInfo};
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{self as wire, Announcement, Hello, Preference};
-use crate::transport::TransportKind;
+use crate::protocol::mycelium::{Announcement, Preference};
+use crate::transport::{Channel, TransportKind};
 
 #[path = "links/bounds.rs"]
 mod bounds;
@@ -55,6 +57,10 @@ mod farewell;
 mod handshake;
 #[path = "links/liveness.rs"]
 mod liveness;
+#[path = "links/meet.rs"]
+mod meet;
+#[path = "links/proof.rs"]
+mod proof;
 #[path = "links/resume.rs"]
 mod resume;
 #[path = "links/traffic.rs"]
@@ -63,6 +69,7 @@ mod traffic;
 use bounds::Announced;
 use handshake::deadline;
 use liveness::Liveness;
+use proof::Proving;
 use resume::Waiting;
 
 /// A session has no use for more links than there are kinds of them; a peer shall not make more.
@@ -95,6 +102,8 @@ struct Active {
     first: LinkInfo,
     nonce: [u8; BYTES],
     peer_nonce: Option<Vec<u8>>,
+    proving: Proving,
+    supplied: Supplied,
     share: [u8; BYTES],
     policy: PeerPolicy,
     announcement: Option<Announcement>,
@@ -138,6 +147,7 @@ impl Drop for Active {
 /// A session's first connection.
 pub(super) struct Described {
     ends: (TransportKind, String, String),
+    channel: Channel,
     origin: Origin,
     heard: Heard,
 }
@@ -146,7 +156,8 @@ impl Described {
     /// From here on it is listened to.
     pub(super) fn of(stream: NetworkStream) -> (Self, NetworkStream) {
         let heard = Heard::default();
-        let described = Self { ends: stream.describe(), origin: stream.origin(), heard };
+        let (channel, origin) = (stream.channel(), stream.origin());
+        let described = Self { ends: stream.describe(), channel, origin, heard };
         let stream = described.heard.listen_to(stream);
         (described, stream)
     }
@@ -156,7 +167,7 @@ impl Links {
     /// Of a session that begins with one connection.
     pub(super) fn begin(
         session: &NodeSession,
-        Described { ends: (kind, peer, local), origin, heard }: Described,
+        Described { ends: (kind, peer, local), channel, origin, heard }: Described,
         actor: &ActorRef<SessionMessage>,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> Self {
@@ -164,7 +175,11 @@ impl Links {
             return Self(None);
         };
         let options = &server.options;
-        let bounds = Bounds { high: options.replay_window, calls: options.max_calls, write_deadline: options.write_deadline };
+        let bounds = Bounds {
+            high: options.replay_window,
+            calls: options.max_calls,
+            write_deadline: options.write_deadline,
+        };
         let traffic = Traffic::new(session.node_id, bounds);
         let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), pump: None });
         let overdue = Some(deadline(myself, server.options.handshake_timeout));
@@ -176,6 +191,8 @@ impl Links {
             first,
             nonce: draw(),
             peer_nonce: None,
+            proving: Proving::by(channel),
+            supplied: Supplied::default(),
             share: draw(),
             policy: PeerPolicy::default(),
             announcement: None,
@@ -200,8 +217,7 @@ impl Links {
     /// Says `Hello` as the first of a connection.
     pub(super) fn greet(&self, tcp: Option<&ActorRef<SessionMessage>>) {
         if let (Some(active), Some(tcp)) = (&self.0, tcp) {
-            let hello = Hello { version: wire::VERSION, nonce: active.nonce.to_vec() };
-            _ = tcp.cast(SessionMessage::Send(Body::Hello(hello).into()));
+            _ = tcp.cast(SessionMessage::Send(Body::Hello(active.hello()).into()));
         }
     }
 
@@ -344,11 +360,7 @@ impl Active {
 }
 
 /// Tells the session something later, unless the guard is dropped before.
-fn later(
-    myself: &ActorRef<NodeSessionMessage>,
-    after: Duration,
-    event: Event,
-) -> AbortOnDropTask {
+fn later(myself: &ActorRef<NodeSessionMessage>, after: Duration, event: Event) -> AbortOnDropTask {
     let myself = myself.clone();
     AbortOnDropTask::new(ractor::concurrency::spawn(async move {
         ractor::concurrency::sleep(after).await;

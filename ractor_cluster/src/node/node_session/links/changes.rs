@@ -2,9 +2,7 @@
 
 use std::sync::PoisonError;
 
-use ractor::{
-    ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent,
-};
+use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent};
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};

@@ -28,10 +28,7 @@ impl Active {
 
 impl NodeSession {
     /// The session ends.
-    pub(in crate::node::node_session) async fn part(
-        &self,
-        state: &mut NodeSessionState,
-    ) {
+    pub(in crate::node::node_session) async fn part(&self, state: &mut NodeSessionState) {
         let links = self.say_goodbye(state);
         let why = state.links.0.as_deref_mut().and_then(|active| active.why.take());
         let why = why.unwrap_or_else(|| "its session ended".to_owned());
@@ -66,11 +63,7 @@ impl NodeSession {
     }
 
     /// The peer says that the session ends.
-    pub(super) fn left(
-        &self,
-        state: &mut NodeSessionState,
-        myself: &ActorRef<NodeSessionMessage>,
-    ) {
+    pub(super) fn left(&self, state: &mut NodeSessionState, myself: &ActorRef<NodeSessionMessage>) {
         let node_id = self.known_as(state);
         tracing::info!(node_id, peer = name_of(&state.name), "a peer leaves");
         if let Some(active) = state.links.speaking() {

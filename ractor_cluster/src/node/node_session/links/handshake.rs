@@ -77,7 +77,11 @@ impl NodeSession {
             self.refuse(state, "its Hello is none, or not the first", myself);
             return;
         }
-        active.peer_nonce = Some(hello.nonce);
+        active.peer_nonce = Some(hello.nonce.clone());
+        if let Err(refusal) = active.proving.greeted(hello) {
+            self.refuse_as(state, &refusal.to_string(), refusal.end(), myself);
+            return;
+        }
         if self.is_server {
             state.links.greet(state.tcp.as_ref());
         }
@@ -195,13 +199,26 @@ impl NodeSession {
         reason: &str,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
+        self.refuse_as(state, reason, "peer_refused", myself);
+    }
+
+    /// Refuses the peer, and has the session end for a reason that programs know.
+    pub(super) fn refuse_as(
+        &self,
+        state: &mut NodeSessionState,
+        reason: &str,
+        end: &str,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
         let (peer, address) = (name_of(&state.name), state.links.address());
-        tracing::warn!(node_id = self.node_id, peer, address, reason, "a peer is refused");
+        if !state.links.0.as_ref().is_some_and(|active| active.explained) {
+            tracing::warn!(node_id = self.node_id, peer, address, reason, "a peer is refused");
+        }
         if let Some(active) = &mut state.links.0 {
             active.explained = true;
             active.end_without_goodbye(reason);
         }
-        myself.stop(Some("peer_refused".to_owned()));
+        myself.stop(Some(end.to_owned()));
     }
 }
 

@@ -30,6 +30,10 @@ impl NodeSession {
             self.greeted(state, hello, &myself);
             return Ok(());
         }
+        if let Body::Proof(proof) = body {
+            self.proven(state, &proof, &myself);
+            return Ok(());
+        }
         let Some(active) = state.links.speaking() else {
             self.refuse(state, "it sent a frame before its Hello or its authentication", &myself);
             return Ok(());

@@ -45,7 +45,8 @@ fn actors_are_counted_once_and_known_ones_always_admitted() {
 fn long_names_are_left_out() {
     let mut announced = Announced::default();
     let long = Some("123456789".to_owned());
-    let mut actors = vec![Actor { pid: 1, name: long }, Actor { pid: 2, name: Some("12345678".to_owned()) }];
+    let mut actors =
+        vec![Actor { pid: 1, name: long }, Actor { pid: 2, name: Some("12345678".to_owned()) }];
     announced.admit_actors(&mut actors, &LIMITS, 0, |_| false);
     assert_eq!(actors.len(), 1);
     assert!(join(&mut announced, "123456789", &[1]).is_empty());

@@ -1,0 +1,169 @@
+//! What both ends of a session's first connection have said so far, and the proof over it that they
+//! know the cookie.
+//!
+//! Stock's challenge has 32 bits and is about nothing but itself: who relays it, or keeps an answer,
+//! is let in. This proof is HMAC-SHA-256 over both ends' nonces of 32 bytes, their names, addresses and
+//! versions, the kind of channel that each end sees, and, where the channel has one, its binding. It is
+//! good for one end of one connection.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::secret::Role;
+use crate::protocol::auth::NameMessage;
+use crate::protocol::mycelium::Hello;
+
+/// What the proof is of; another version of it has another label.
+const LABEL: &[u8] = b"mycelium: first connection of a session, 1";
+
+/// What one end said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    version: u32,
+    nonce: Vec<u8>,
+    pub(crate) channel: String,
+    pub(crate) bound: bool,
+    name: String,
+    connection_string: String,
+    protocol: u32,
+}
+
+impl End {
+    /// Of an end's `Hello` and of how it named itself.
+    pub(crate) fn new(hello: &Hello, name: &NameMessage) -> Self {
+        Self {
+            version: hello.version,
+            nonce: hello.nonce.clone(),
+            channel: hello.channel.clone(),
+            bound: hello.bound,
+            name: name.name.clone(),
+            connection_string: name.connection_string.clone(),
+            protocol: name.flags.map_or(0, |flags| flags.version),
+        }
+    }
+
+    fn add_to(&self, mac: &mut Hmac<Sha256>) {
+        part(mac, &self.version.to_be_bytes());
+        part(mac, &self.nonce);
+        part(mac, self.channel.as_bytes());
+        part(mac, &[u8::from(self.bound)]);
+        part(mac, self.name.as_bytes());
+        part(mac, self.connection_string.as_bytes());
+        part(mac, &self.protocol.to_be_bytes());
+    }
+}
+
+/// See the module's documentation.
+pub(crate) struct Transcript {
+    pub(crate) dialler: End,
+    pub(crate) listener: End,
+    /// Drawn by the dialler, for choosing between two connections.
+    pub(crate) connection_id: u64,
+    /// The channel's, if both ends say that it has one.
+    pub(crate) binding: Option<[u8; 32]>,
+}
+
+impl Transcript {
+    /// What `role` says.
+    pub(crate) fn proof(&self, cookie: &str, role: Role) -> Vec<u8> {
+        self.mac(cookie, role).finalize().into_bytes().to_vec()
+    }
+
+    /// Whether `proof` is what `role` has to say; takes as long for one that is wrong early as for
+    /// one that is wrong late.
+    pub(crate) fn verify(&self, cookie: &str, role: Role, proof: &[u8]) -> bool {
+        self.mac(cookie, role).verify_slice(proof).is_ok()
+    }
+
+    fn mac(&self, cookie: &str, role: Role) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(cookie.as_bytes())
+            .expect("HMAC takes keys of any length");
+        part(&mut mac, LABEL);
+        part(&mut mac, role.name());
+        self.dialler.add_to(&mut mac);
+        self.listener.add_to(&mut mac);
+        part(&mut mac, &self.connection_id.to_be_bytes());
+        part(&mut mac, self.binding.as_ref().map_or(&[], |binding| binding.as_slice()));
+        mac
+    }
+}
+
+impl std::fmt::Debug for Transcript {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Transcript(…)")
+    }
+}
+
+/// Behind its length, so that no two lists of parts look the same.
+fn part(mac: &mut Hmac<Sha256>, part: &[u8]) {
+    mac.update(&(part.len() as u64).to_be_bytes());
+    mac.update(part);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::auth::NodeFlags;
+
+    fn end(name: &str) -> End {
+        let hello =
+            Hello { version: 1, nonce: vec![3; 32], channel: "tls".to_owned(), bound: true };
+        let name = NameMessage {
+            name: name.to_owned(),
+            flags: Some(NodeFlags { version: 1 }),
+            connection_string: "host:1".to_owned(),
+            connection_id: 0,
+        };
+        End::new(&hello, &name)
+    }
+
+    fn transcript() -> Transcript {
+        let (dialler, listener) = (end("a@host"), end("b@host"));
+        Transcript { dialler, listener, connection_id: 7, binding: Some([9; 32]) }
+    }
+
+    #[test]
+    fn both_ends_agree() {
+        for role in [Role::Dialler, Role::Listener] {
+            let proof = transcript().proof("cookie", role);
+            assert!(transcript().verify("cookie", role, &proof));
+            assert!(!transcript().verify("another", role, &proof));
+            assert!(!transcript().verify("cookie", role, &proof[1..]));
+            assert!(!transcript().verify("cookie", role, &[]));
+        }
+        let proof = transcript().proof("cookie", Role::Dialler);
+        assert!(!transcript().verify("cookie", Role::Listener, &proof));
+    }
+
+    type Change = fn(&mut Transcript);
+
+    #[test]
+    fn a_proof_is_about_everything_that_was_said() {
+        let proof = transcript().proof("cookie", Role::Dialler);
+        let changes: [(&str, Change); 13] = [
+            ("nonce", |it| it.dialler.nonce[31] ^= 1),
+            ("the other nonce", |it| it.listener.nonce[0] ^= 1),
+            ("name", |it| it.dialler.name = "c@host".to_owned()),
+            ("the other name", |it| it.listener.name = "c@host".to_owned()),
+            ("address", |it| it.dialler.connection_string = "host:2".to_owned()),
+            ("version of the fork's", |it| it.listener.version = 2),
+            ("version of stock's", |it| it.listener.protocol = 2),
+            ("channel", |it| it.listener.channel = "tcp".to_owned()),
+            ("having a binding", |it| it.dialler.bound = false),
+            ("connection id", |it| it.connection_id = 8),
+            ("binding", |it| it.binding = Some([8; 32])),
+            ("no binding", |it| it.binding = None),
+            ("who is who", |it| std::mem::swap(&mut it.dialler, &mut it.listener)),
+        ];
+        for (what, change) in changes {
+            let mut other = transcript();
+            change(&mut other);
+            assert!(!other.verify("cookie", Role::Dialler, &proof), "{what}");
+        }
+        // Bytes do not wander from one part into the next.
+        let mut moved = transcript();
+        moved.dialler.name = "a@hosthost".to_owned();
+        moved.dialler.connection_string = ":1".to_owned();
+        assert!(!moved.verify("cookie", Role::Dialler, &proof));
+    }
+}

@@ -1,0 +1,285 @@
+//! What a peer has to prove, and when: between nodes of the fork both prove that they know the cookie,
+//! bound to this connection, before upstream's handshake may succeed.
+//!
+//! 1. `Hello` goes both ways, and then upstream's names.
+//! 2. The one who connected sends its `Proof` when it has the other's name: whoever can reach a
+//!    listener gets nothing of it to try cookies on.
+//! 3. The other verifies it, and answers by its own.
+//! 4. Upstream's answer to a challenge, and its acknowledgement, count with a verified proof only.
+//!
+//! A peer without `Hello` is a stock node, and has upstream's handshake alone, or is refused.
+
+use std::fmt;
+
+use ractor::ActorRef;
+
+use super::super::{NodeSession, NodeSessionState};
+use super::{Active, Phase};
+use crate::link::secret::Role;
+use crate::link::transcript::{End, Transcript};
+use crate::node::{NodeSessionMessage, PROTOCOL_VERSION};
+use crate::protocol::auth::authentication_message::Msg;
+use crate::protocol::auth::{AuthenticationMessage, Challenge, NameMessage};
+use crate::protocol::mycelium::frame::Body;
+use crate::protocol::mycelium::{self as wire, Hello, Proof};
+use crate::transport::{Channel, TransportKind};
+
+/// Why a peer is not let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It speaks another version of stock's protocol.
+    Version(u32),
+    /// It is a stock node, or passes for one.
+    NoFork,
+    /// It said `Hello` behind its name.
+    LateHello,
+    /// Its proof is wrong.
+    Wrong,
+    /// There is no proof where one is due, or one where none is.
+    OutOfTurn,
+    /// Both ends see different kinds of channels.
+    Channels { here: &'static str, there: String },
+    /// A channel of TLS has no binding at one end.
+    Unbound,
+    /// Its certificate is for somebody else.
+    Certificate(String),
+}
+
+impl Refusal {
+    /// The reason for which the session ends, as supervisors and subscribers are told it.
+    pub(super) const fn end(&self) -> &'static str {
+        match self {
+            Self::Version(_) => "refused_protocol_version",
+            Self::NoFork => "refused_stock_node",
+            Self::LateHello | Self::Wrong | Self::OutOfTurn => "refused_proof",
+            Self::Channels { .. } | Self::Unbound => "refused_channel",
+            Self::Certificate(_) => "refused_certificate",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(theirs) => write!(
+                f,
+                "it speaks version {theirs} of the protocol, and this node {PROTOCOL_VERSION}"
+            ),
+            Self::NoFork => f.write_str(
+                "it is a stock node, or passes for one, and this node lets in none (strict)",
+            ),
+            Self::LateHello => f.write_str("its Hello came behind its name"),
+            Self::Wrong => f.write_str(
+                "its proof is wrong: it has another cookie, or somebody is between the two",
+            ),
+            Self::OutOfTurn => f.write_str("it has not proven that it knows the cookie in its turn"),
+            Self::Channels { here, there } => write!(
+                f,
+                "it is connected by {there:?} and this node by {here:?}: somebody is between the \
+                 two (strict)"
+            ),
+            Self::Unbound => f.write_str(
+                "its proof cannot be bound to the channel, which takes TLS 1.3 at both ends (strict)",
+            ),
+            Self::Certificate(name) => {
+                write!(f, "its certificate is not for {name:?}, nor for a name that is listed for it")
+            }
+        }
+    }
+}
+
+/// How far both ends' proofs have come.
+#[derive(Debug, Default)]
+pub(super) struct Proving {
+    channel: Channel,
+    hello: Option<Hello>,
+    /// The peer has named itself: from here on it is a stock node or one of the fork.
+    named: bool,
+    transcript: Option<Transcript>,
+    verified: bool,
+}
+
+impl Proving {
+    pub(super) fn by(channel: Channel) -> Self {
+        Self { channel, ..Self::default() }
+    }
+
+    /// The peer is a node of the fork.
+    pub(super) fn greeted(&mut self, hello: Hello) -> Result<(), Refusal> {
+        if self.named {
+            return Err(Refusal::LateHello);
+        }
+        self.hello = Some(hello);
+        Ok(())
+    }
+}
+
+impl Active {
+    /// What this end says first.
+    pub(super) fn hello(&self) -> Hello {
+        Hello {
+            version: wire::VERSION,
+            nonce: self.nonce.to_vec(),
+            channel: self.first.kind.name().to_owned(),
+            bound: self.proving.channel.binding.is_some(),
+        }
+    }
+
+    /// The peer names itself: whether it may go on, and whether it has to prove itself.
+    fn named(&mut self, session: &NodeSession, name: &NameMessage) -> Result<(), Refusal> {
+        let security = &self.server.options.security;
+        let version = name.flags.map_or(0, |flags| flags.version);
+        if version != PROTOCOL_VERSION {
+            return Err(Refusal::Version(version));
+        }
+        if let (Some(names), Some(shown)) =
+            (&security.certificate_names, &self.proving.channel.certificate)
+        {
+            if !names.allow(&name.name, shown) {
+                return Err(Refusal::Certificate(name.name.clone()));
+            }
+        }
+        self.proving.named = true;
+        let Some(hello) = &self.proving.hello else {
+            return if security.strict { Err(Refusal::NoFork) } else { Ok(()) };
+        };
+        let (ours, theirs) =
+            (End::new(&self.hello(), &session.this_node_name), End::new(hello, name));
+        let bound = ours.bound && theirs.bound;
+        if ours.channel != theirs.channel {
+            let (here, there) = (self.first.kind.name(), theirs.channel.clone());
+            if security.strict {
+                return Err(Refusal::Channels { here, there });
+            }
+            tracing::warn!(
+                node_id = session.node_id,
+                peer = name.name,
+                here,
+                there,
+                "a peer sees another kind of channel: its proof is not bound to it"
+            );
+        } else if security.strict && self.first.kind == TransportKind::Tls && !bound {
+            return Err(Refusal::Unbound);
+        }
+        let (dialler, listener, connection_id) = match session.is_server {
+            true => (theirs, ours, name.connection_id),
+            false => (ours, theirs, session.connection_id),
+        };
+        let binding = self.proving.channel.binding.filter(|_| bound);
+        self.proving.transcript = Some(Transcript { dialler, listener, connection_id, binding });
+        Ok(())
+    }
+
+    /// Looks at a message of upstream's handshake before that does. Returns what is to be sent
+    /// before it does.
+    fn before(
+        &mut self,
+        session: &NodeSession,
+        message: &AuthenticationMessage,
+    ) -> Result<Option<Proof>, Refusal> {
+        match (&message.msg, session.is_server) {
+            (Some(Msg::Name(name)), true) if !self.proving.named => {
+                self.named(session, name).map(|()| None)
+            }
+            (Some(Msg::ServerChallenge(challenge)), false) if !self.proving.named => {
+                self.named(session, &name_in(challenge))?;
+                Ok(self.prove(session, Role::Dialler))
+            }
+            (Some(Msg::ClientChallenge(_)), true) | (Some(Msg::ServerAck(_)), false)
+                if self.proving.hello.is_some() && !self.proving.verified =>
+            {
+                Err(Refusal::OutOfTurn)
+            }
+            // Upstream knows what is due.
+            _ => Ok(None),
+        }
+    }
+
+    fn prove(&self, session: &NodeSession, role: Role) -> Option<Proof> {
+        let transcript = self.proving.transcript.as_ref()?;
+        Some(Proof { proof: transcript.proof(&session.cookie, role) })
+    }
+
+    /// The peer's proof came. Returns the answer.
+    fn verify(&mut self, session: &NodeSession, proof: &Proof) -> Result<Option<Proof>, Refusal> {
+        let theirs = if session.is_server { Role::Dialler } else { Role::Listener };
+        match &self.proving.transcript {
+            Some(transcript) if !self.proving.verified => {
+                if !transcript.verify(&session.cookie, theirs, &proof.proof) {
+                    return Err(Refusal::Wrong);
+                }
+            }
+            _ => return Err(Refusal::OutOfTurn),
+        }
+        self.proving.verified = true;
+        Ok(if session.is_server { self.prove(session, Role::Listener) } else { None })
+    }
+}
+
+impl NodeSession {
+    /// Whether upstream's handshake may have this message.
+    pub(in crate::node::node_session) fn admits(
+        &self,
+        state: &mut NodeSessionState,
+        message: &AuthenticationMessage,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) -> bool {
+        let Some(active) = state.links.0.as_deref_mut() else { return true };
+        if active.phase != Phase::Greeting {
+            // It is authenticated, and upstream drops what comes late.
+            return true;
+        }
+        let outcome = active.before(self, message);
+        if outcome.is_err() {
+            // For the log: upstream does not get to see it.
+            state.name = state.name.take().or_else(|| match &message.msg {
+                Some(Msg::Name(name)) => Some(name.clone()),
+                Some(Msg::ServerChallenge(challenge)) => Some(name_in(challenge)),
+                _ => None,
+            });
+        }
+        self.go_on(state, outcome, myself)
+    }
+
+    /// A peer's proof came.
+    pub(super) fn proven(
+        &self,
+        state: &mut NodeSessionState,
+        proof: &Proof,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let Some(active) = state.links.0.as_deref_mut() else { return };
+        let outcome = active.verify(self, proof);
+        self.go_on(state, outcome, myself);
+    }
+
+    fn go_on(
+        &self,
+        state: &mut NodeSessionState,
+        outcome: Result<Option<Proof>, Refusal>,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) -> bool {
+        match outcome {
+            Ok(proof) => {
+                if let Some(proof) = proof {
+                    state.send_frame(Body::Proof(proof));
+                }
+                true
+            }
+            Err(refusal) => {
+                self.refuse_as(state, &refusal.to_string(), refusal.end(), myself);
+                false
+            }
+        }
+    }
+}
+
+/// How a listener names itself.
+fn name_in(challenge: &Challenge) -> NameMessage {
+    NameMessage {
+        name: challenge.name.clone(),
+        flags: challenge.flags,
+        connection_string: challenge.connection_string.clone(),
+        connection_id: 0,
+    }
+}
