@@ -53,8 +53,7 @@ impl Outlet for Proxy {
         }
         let Some(port) = message.reply.take() else {
             let method = message.variant.as_ref();
-            let what =
-                What::Cast { to: self.pid, method, metadata: message.metadata.as_deref() };
+            let what = What::Cast { to: self.pid, method, metadata: message.metadata.as_deref() };
             self.traffic.message(self.pid, what, (&message.args.head, message.args.tail.clone()));
             message.args.recycle();
             return Ok(());
