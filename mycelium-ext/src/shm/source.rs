@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::link::{Link, corrupt};
 use super::ring::Outlet;
@@ -15,8 +16,10 @@ use super::wires::Woken;
 /// The turns that all others on the thread get before one is spent on looking again and again: what has just been read
 /// has to be handled, and the answer to it sent.
 const TURNS: u32 = 4;
-/// How often it looks within a turn, with a pause each time.
-const LOOKS: u32 = 32;
+/// How often it looks within a turn, with a pause each time, where nobody else can run what waits on this thread.
+const LOOKS_ALONE: u32 = 8;
+/// The same where other threads can, and are woken to look for it by each turn that is given to them.
+const LOOKS: u32 = 256;
 
 /// Reads what the peer has published.
 #[derive(Debug)]
@@ -46,14 +49,14 @@ impl Source {
         if *turns <= TURNS {
             return Ok(true);
         }
-        for _ in 0..LOOKS {
+        let alone = Handle::try_current()
+            .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
+        for _ in 0..if alone { LOOKS_ALONE } else { LOOKS } {
             if !self.outlet.is_empty(&self.link.memory).map_err(corrupt)? {
                 return Ok(true);
             }
             std::hint::spin_loop();
         }
-        // The peer may be waiting for this very core.
-        std::thread::yield_now();
         Ok(true)
     }
 }
