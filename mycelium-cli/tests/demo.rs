@@ -119,6 +119,9 @@ fn lost_readers(words: &str) -> Vec<[u64; 5]> {
         .collect()
 }
 
+/// The transport between processes of a machine.
+const NEAR: &str = if cfg!(target_os = "linux") { "shm" } else { "unix" };
+
 #[test]
 fn all_readers_get_all_ticks() {
     let demo = Demo::start(&recording(3_000, 20), &["--ticks", "2000", "--seconds", "1"]);
@@ -132,7 +135,7 @@ fn all_readers_get_all_ticks() {
         let line = ended.words.lines().find(|line| line.trim_start().starts_with(label));
         line.unwrap_or_else(|| panic!("no {label}: {}", ended.words)).replace(label, "")
     };
-    assert_eq!(row("chosen").split_whitespace().collect::<Vec<_>>(), ["arc", "unix", "tcp"]);
+    assert_eq!(row("chosen").split_whitespace().collect::<Vec<_>>(), ["arc", NEAR, "tcp"]);
     assert!(
         row("the peer is").trim_end().ends_with("same process    same machine          remote")
     );

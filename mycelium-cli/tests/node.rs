@@ -107,6 +107,9 @@ impl Three {
     }
 }
 
+/// The transport between processes of a machine.
+const NEAR: &str = if cfg!(target_os = "linux") { "shm" } else { "unix" };
+
 #[test]
 fn three_nodes_do_what_the_demo_does() {
     let Three { feed, near, far, folder } =
@@ -122,7 +125,7 @@ fn three_nodes_do_what_the_demo_does() {
         let rest = line.unwrap_or_else(|| panic!("no {label}: {words}")).replace(label, "");
         rest.split("  ").map(|cell| cell.trim().to_owned()).filter(|it| !it.is_empty()).collect()
     };
-    assert_eq!(cells("chosen"), ["arc", "unix", "tcp"]);
+    assert_eq!(cells("chosen"), ["arc", NEAR, "tcp"]);
     assert_eq!(cells("the peer is"), ["same process", "same machine", "remote"]);
     // What stays in the process is neither copied nor serialised.
     assert_eq!(

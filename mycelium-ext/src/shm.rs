@@ -78,7 +78,8 @@ impl ShmOptions {
     /// Looks for so long for the next frame before it sleeps. Zero, the default, is not at all.
     ///
     /// A peer that answers meanwhile need not wake this process, which saves some microseconds. The task that waits takes a core for
-    /// as long, but for the turns that it gives to others of its thread. Each process has its own.
+    /// as long, but for the turns that it gives to others of its thread; where it has to share that core with its peer, or with
+    /// anybody else, everything gets slower. Each process has its own.
     #[must_use]
     pub const fn with_spin(self, spin: Duration) -> Self {
         Self { spin, ..self }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mycelium_ext::config::{
-    Config, ConfigError, ConnectionMode, Environment, Location, Mistake, Origin, Place,
+    Config, ConfigError, ConnectionMode, Environment, Location, Mistake, Origin, Place, ShmLinks,
     UnixListening,
 };
 use proptest::prelude::*;
@@ -536,6 +536,27 @@ fn the_example_is_right() {
     assert_eq!(*config.node.limits.backoff_min, *defaults.backoff_min);
     assert_eq!(*config.node.limits.backoff_max, *defaults.backoff_max);
     assert_eq!(*config.node.limits.backoff_reset, *defaults.backoff_reset);
+}
+
+#[test]
+fn shared_memory_is_set_by_its_section() {
+    let shm = |text: &str| Config::parse(&format!("{NODE}{text}"), FILE, &nothing());
+    let config = shm("").expect("right");
+    assert_eq!(*config.node.shm.links, ShmLinks::Auto);
+    assert_eq!((*config.node.shm.ring, *config.node.shm.spin), (1024 * 1024, Duration::ZERO));
+    assert!(config.to_string().contains("shared memory: rings of 1.0 MiB\n"), "{config}");
+
+    let config = shm("[node.shm]\nring = \"64 KiB\"\nspin = \"20us\"\n").expect("right");
+    assert_eq!(*config.node.shm.ring, 64 * 1024);
+    assert_eq!(*config.node.shm.spin, Duration::from_micros(20));
+    assert!(config.to_string().contains("rings of 64.0 KiB, spins for 20us\n"), "{config}");
+
+    let error = shm("[node.shm]\nlinks = \"of\"\nring = \"2 GiB\"\nspin = \"fast\"\n").unwrap_err();
+    let ConfigError::Mistakes(mistakes) = error else { panic!("{error}") };
+    assert_eq!(mistakes.len(), 3);
+
+    let error = shm("transport = \"shm\"\n[node.shm]\nlinks = \"off\"\n").unwrap_err();
+    assert!(error.to_string().contains("node.shm.links is \"off\" (line"), "{error}");
 }
 
 /// Pieces that make nearly right configurations.

@@ -4,6 +4,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
@@ -68,7 +70,7 @@ impl Node {
     pub(crate) async fn listen(cookie: &str) -> Result<(Self, SocketAddr), String> {
         // All that is said of the distances: that one of them is not where it is found to be.
         let remote = Peer::named(Distance::Remote.node_name());
-        let links = LinkOptions::default().with_peer(remote, elsewhere());
+        let links = by_all_means().with_peer(remote, elsewhere());
         let mut node = Self::start(FEED, cookie, links).await?;
         // A listener of ours: the node server's own does not tell its port.
         let wrong = |error: io::Error| format!("the node {FEED} cannot listen: {error}");
@@ -89,7 +91,7 @@ impl Node {
     ) -> Result<Self, String> {
         let name = distance.node_name();
         let links = match distance {
-            Distance::SameProcess | Distance::SameMachine => LinkOptions::default(),
+            Distance::SameProcess | Distance::SameMachine => by_all_means(),
             Distance::Remote => LinkOptions::default()
                 .with_unix(UnixListening::Off)
                 .with_peer(Peer::named(FEED), elsewhere()),
@@ -110,6 +112,14 @@ impl Node {
         // A node that panicked has stopped, too.
         let _ = self.ended.await;
     }
+}
+
+/// By whatever link the system has.
+fn by_all_means() -> LinkOptions {
+    let links = LinkOptions::default();
+    #[cfg(target_os = "linux")]
+    let links = links.with_local_transport(Arc::new(mycelium_ext::shm::SharedMemory::default()));
+    links
 }
 
 /// A policy for what stands in for another machine: nothing of this machine may be used.

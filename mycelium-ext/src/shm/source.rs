@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::link::{Link, corrupt};
 use super::ring::Outlet;
@@ -18,7 +19,7 @@ use super::wires::Woken;
 const TURNS: u32 = 1;
 /// How often it looks, with a pause each time, before others get the core.
 const LOOKS: u32 = 32;
-/// How often they do within a turn.
+/// How often they do within a turn, where other threads can run what waits on this one.
 const SHARES: u32 = 16;
 
 /// Reads what the peer has published.
@@ -49,7 +50,9 @@ impl Source {
         if *turns <= TURNS {
             return Ok(true);
         }
-        for _ in 0..SHARES {
+        let alone = Handle::try_current()
+            .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
+        for _ in 0..if alone { 1 } else { SHARES } {
             for _ in 0..LOOKS {
                 if !self.outlet.is_empty(&self.link.memory).map_err(corrupt)? {
                     return Ok(true);

@@ -16,6 +16,7 @@ use crate::net::SessionMessage;
 use crate::node::{NodeServerMessage, NodeSessionMessage};
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Announcement, Hello, Preference, Settled};
+use crate::transport::TransportKind;
 
 impl NodeSession {
     /// Whether the announcement of actors has to wait, or has been done in another way.
@@ -254,7 +255,12 @@ fn look_closer(active: &Active, peer: String, session: ActorRef<NodeSessionMessa
                     proven = true;
                 }
                 Err(error) => {
-                    tracing::warn!(peer, kind = %route.kind(), %error, "a peer looks local, and is not");
+                    let kind = route.kind();
+                    if kind == TransportKind::SharedMemory {
+                        tracing::warn!(peer, %error, "a peer looks local, and shares no memory");
+                    } else {
+                        tracing::warn!(peer, %kind, %error, "a peer looks local, and is not");
+                    }
                     unproven = Some(error.to_string());
                 }
             }
