@@ -84,10 +84,8 @@ impl Actor for Far {
         if let FarMessage::Take(payload) = &*message {
             return taken.take(payload);
         }
-        match message.own_for(&myself) {
-            Some(message) => self.handle(myself, message, taken).await,
-            None => Ok(()),
-        }
+        let message = message.try_into_owned().map_err(|_| "it cannot be copied")?;
+        self.handle(myself, message, taken).await
     }
 
     async fn handle(
