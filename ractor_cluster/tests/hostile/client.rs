@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use crate::common::{COOKIE, watched};
+use crate::common::{watched, COOKIE};
 use crate::wire::{
     Announcement, Attach, AttachChallenge, AttachProof, AuthBody, Body, Call, Challenge,
     ChallengeAck, ChallengeReply, ControlBody, Envelope, Enveloped, Flags, Frame, Hello, Name,
