@@ -55,7 +55,8 @@ pub(super) fn count(
 
 /// The bytes of a message: what twice as many take more, so that what is said once does not count.
 fn of_each(pair: &mut Pair, case: Case, quick: bool) -> Result<f64, Failure> {
-    let most = if quick { 64 } else { 1024 };
+    // A multiple of what is sent at once, or more is sent than is asked for.
+    let most = if quick { 512 } else { 1024 };
     let count = (BYTES / case.payload.max(1)).clamp(16, most);
     let mut taken = |count| -> Result<(f64, f64), Failure> {
         let before = pair.relayed();
@@ -69,6 +70,9 @@ fn of_each(pair: &mut Pair, case: Case, quick: bool) -> Result<f64, Failure> {
         Work::FanOut(targets) => targets as f64,
         _ => 1.0,
     };
+    if twice.0 <= once.0 {
+        return Err(format!("{} messages are not more than {}", twice.0, once.0).into());
+    }
     Ok((twice.1 - once.1) / (twice.0 - once.0) * targets)
 }
 

@@ -6,6 +6,7 @@
 mod address;
 // The client of the tests of hostile peers, which behaves as far as it is asked to, and the protocol as it knows it.
 #[allow(dead_code, unreachable_pub, reason = "those tests use all of it")]
+#[rustfmt::skip] // It has the layout of its own crate's edition.
 #[path = "../../../ractor_cluster/tests/hostile/client.rs"]
 mod client;
 mod common;
@@ -16,6 +17,7 @@ mod frames;
 mod message;
 pub mod session;
 #[allow(dead_code, missing_docs, missing_debug_implementations, reason = "as above")]
+#[rustfmt::skip]
 #[path = "../../../ractor_cluster/tests/hostile/wire.rs"]
 pub mod wire;
 
