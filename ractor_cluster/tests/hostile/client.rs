@@ -46,6 +46,8 @@ pub struct Client {
     waiting: VecDeque<Network>,
     /// The node's casts, until somebody asks for them.
     messages: VecDeque<Sent>,
+    /// The tags of calls that the node does not answer, as well.
+    unanswered: VecDeque<u64>,
 }
 
 /// How a call of ours is answered.
@@ -65,6 +67,7 @@ impl Client {
             announced: None,
             said: Said::default(),
             messages: VecDeque::new(),
+            unanswered: VecDeque::new(),
             sequence: 0,
             seen: 0,
             waiting: VecDeque::new(),
@@ -150,6 +153,7 @@ impl Client {
         let mut frame = vec![0; usize::try_from(length).expect("it is a length")];
         watched(self.stream.read_exact(&mut frame)).await.ok()?;
         self.messages.extend(message::sent(&frame));
+        self.unanswered.extend(message::unanswered(&frame));
         let frame = message::decode(&frame).unwrap_or_else(|| {
             Network::decode(frame.as_slice()).expect("the node speaks the protocol")
         });
@@ -436,6 +440,16 @@ impl Client {
             if let Err(sent) = self.next().await {
                 return sent;
             }
+        }
+    }
+
+    /// The tag of the next call that gets no answer; what else comes is skipped.
+    pub async fn unanswered(&mut self) -> u64 {
+        loop {
+            if let Some(tag) = self.unanswered.pop_front() {
+                return tag;
+            }
+            self.receive().await.expect("the node goes on");
         }
     }
 

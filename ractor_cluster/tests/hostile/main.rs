@@ -5,6 +5,7 @@
 mod common;
 
 mod bytes;
+mod calls;
 mod client;
 mod connecting;
 mod excess;

@@ -80,6 +80,14 @@ pub fn sent(frame: &[u8]) -> Option<Sent> {
     Some(Sent { kind: *kind, to, bytes: frame.len() })
 }
 
+/// The tag of a call of ours that gets no answer.
+pub fn unanswered(frame: &[u8]) -> Option<u64> {
+    let [0, 5, _, rest @ ..] = frame else { return None };
+    let mut rest = rest;
+    let _ = (take(&mut rest), take(&mut rest), take(&mut rest));
+    Some(take(&mut rest))
+}
+
 /// A message to many actors.
 pub fn many(sequence: u64, acknowledged: u64, to: &[u64], variant: &str, what: &[u8]) -> Vec<u8> {
     let mut out = vec![0, 3, 0];
