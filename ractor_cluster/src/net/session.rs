@@ -309,7 +309,9 @@ impl Actor for SessionReader {
         let error = loop {
             match self.read(frames).await {
                 Ok(true) => tokio::task::yield_now().await,
-                Ok(false) => {}
+                // Who found nothing is woken by what comes, and not asked again before: a transport may
+                // have given its turn to others.
+                Ok(false) => until_woken().await,
                 Err(error) => break error,
             }
         };
@@ -322,6 +324,16 @@ impl Actor for SessionReader {
         myself.stop(Some(reason));
         Ok(())
     }
+}
+
+/// Ends when the task is woken for whatever it has waited for last.
+async fn until_woken() {
+    let mut waited = false;
+    std::future::poll_fn(|_| match std::mem::replace(&mut waited, true) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
 }
 
 fn decode(frame: Bytes) -> io::Result<NetworkMessage> {
