@@ -140,7 +140,7 @@ fn three_nodes_do_what_the_demo_does() {
     assert_eq!(latencies[2], "–");
     assert!(cells("round trip p50").iter().all(|cell| cell.ends_with('s')), "{words}");
     for line in [
-        "peer near@test: connected, same machine, by unix",
+        &format!("peer near@test: connected, same machine, by {NEAR}"),
         "peer far@test: connected, remote, by tcp",
     ] {
         assert!(told.contains(line), "{told}");
@@ -219,8 +219,8 @@ fn a_node_alone_tells_of_its_peers_and_ends_with_ctrl_c() {
     let address = feed.address("feed");
     feed.lines.wait_for("feed@test listens on unix://");
     let other = Node::start(folder.path(), "other", &dialling(&address, ""), &["--readers", "1"]);
-    feed.lines.wait_for("peer other@test: connected, same machine, by unix");
-    other.lines.wait_for("peer feed@test: connected, same machine, by unix");
+    feed.lines.wait_for(&format!("peer other@test: connected, same machine, by {NEAR}"));
+    other.lines.wait_for(&format!("peer feed@test: connected, same machine, by {NEAR}"));
     other.send(Signal::INT);
     assert_eq!(other.end().0, Some(0));
     feed.lines.wait_for("peer other@test: disconnected");

@@ -19,7 +19,7 @@
 //! * **Peers.** Each `[nodes.X]` with an address is dialled whenever there is no session with it, whoever opened that.
 //!   Between two attempts there is a pause, which doubles up to a bound and is drawn at random from the upper half of
 //!   its step; a session that lasts starts it anew.
-//! * **Links.** A peer of this machine is reached by a Unix socket, and one of this process by `Arc`, as soon as it has
+//! * **Links.** A peer of this machine is reached by shared memory or a Unix socket, and one of this process by `Arc`, as soon as it has
 //!   proven to be there; [`PeerInfo`] and [`ractor_cluster::peers`] tell.
 //! * **Bounds.** A connection has to open, and a handshake to finish, in time, on both sides.
 //! * **Demands.** By default it listens on loopback, lets in stock nodes, and dials no address that a peer
