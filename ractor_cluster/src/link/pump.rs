@@ -16,6 +16,9 @@ use ractor::ActorId;
 use super::traffic::{locked, Traffic};
 use crate::transport::{FrameSink, TransportMessage};
 
+/// Ends when a link that takes nothing is given up.
+type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// What is handed to the kernel at a time, about, in bytes: more waits until it took this much.
 const BATCH_BYTES: usize = 256 * 1024;
 
@@ -131,7 +134,7 @@ impl Pump {
     /// Writes for ever, and ends with why that is over: an error, or that nothing was taken for too
     /// long.
     pub(crate) async fn run(&self) -> io::Error {
-        let mut watch: Option<(usize, Pin<Box<dyn Future<Output = ()> + Send>>)> = None;
+        let mut watch: Option<(usize, Deadline)> = None;
         poll_fn(|context| {
             if let Poll::Ready(error) = self.poll(context) {
                 return Poll::Ready(error);

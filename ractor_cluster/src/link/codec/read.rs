@@ -128,6 +128,9 @@ pub(crate) fn head(frame: &[u8]) -> Result<Option<Head>, CodecError> {
     Ok(Some(Head { lane, sequence, acknowledged, kind, at: cursor.at }))
 }
 
+/// A method's name, and the metadata beside it.
+type Method<'a> = (Cow<'a, str>, Option<Cow<'a, [u8]>>);
+
 impl Head {
     /// The message behind the head of `frame`. `names` learns those that it brings.
     pub(crate) fn message<'a>(
@@ -175,7 +178,7 @@ impl Head {
         &self,
         cursor: &mut Cursor<'a>,
         names: &'a mut Names,
-    ) -> Result<(Cow<'a, str>, Option<Cow<'a, [u8]>>), CodecError> {
+    ) -> Result<Method<'a>, CodecError> {
         let method = match cursor.number()? {
             NAMED => cursor.name()?,
             DEFINED => {
