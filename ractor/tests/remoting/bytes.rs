@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 
 use bytes::Bytes;
-use ractor::remoting::{Encoder, Fields, Part, Payload, LARGE};
+#[cfg(not(feature = "blanket_serde"))]
+use ractor::remoting::Payload;
+use ractor::remoting::{Encoder, Fields, Part, LARGE};
 use ractor::BytesConvertable;
 use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::StdRng;
