@@ -28,6 +28,7 @@ mod dead_letters;
 pub(crate) mod dial;
 pub(crate) mod directory;
 pub(crate) mod halves;
+pub(crate) mod heap;
 pub(crate) mod heard;
 pub(crate) mod identity;
 pub(crate) mod lane;

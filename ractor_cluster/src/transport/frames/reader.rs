@@ -12,9 +12,12 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::length::refused;
 use super::{check_length, Turn, HEADER};
+use crate::link::heap;
 use crate::link::heard::Heard;
 use crate::transport::{FrameStream, TransportMessage};
 
+/// Frames of more than that are large.
+const LARGE: usize = 0x4000;
 /// What is read at once where frames are small.
 const BLOCK: usize = 64 * 1024;
 /// What is read at once where a [`BLOCK`] would hold a few frames only, and at most.
@@ -160,6 +163,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     /// Remembers how large it is.
     fn returned(&mut self, frame: Bytes) -> Bytes {
+        if frame.len() > LARGE {
+            heap::expect_large();
+        }
         self.recent = frame.len().max(self.recent - self.recent.div_ceil(8));
         frame
     }
@@ -167,8 +173,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// How much to read at once, which depends on what came lately.
     fn block_size(&self) -> usize {
         match self.recent {
-            0..=0x4000 => BLOCK,
-            0x4001..=0x1_ffff => LARGE_BLOCK,
+            0..=LARGE => BLOCK,
+            ..=0x1_ffff => LARGE_BLOCK,
             _ => SMALL_BLOCK,
         }
     }
