@@ -181,6 +181,10 @@ pub trait FrameSink: Send + 'static {
         });
     }
 
+    /// Hints that the peer answers what is queued, probably soon, and that nothing is to be sent until then. Told
+    /// before the flush; by default nothing comes of it.
+    fn expect_answer(&mut self) {}
+
     /// The bytes queued and not yet handed to the peer or the kernel.
     fn queued_bytes(&self) -> usize;
 

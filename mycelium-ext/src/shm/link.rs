@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::expectation::Expectation;
 use super::memory::Memory;
 use super::positions::Corrupt;
 use super::wires::Wires;
@@ -12,6 +13,7 @@ use super::wires::Wires;
 pub(super) struct Link {
     pub(super) memory: Memory,
     pub(super) wires: Wires,
+    pub(super) expectation: Expectation,
     pub(super) spin: Duration,
 }
 

@@ -47,7 +47,7 @@ pub(super) const fn is_capacity(bytes: usize) -> bool {
 
 /// Where one direction is in the memory.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     words: usize,
     bytes: usize,
     capacity: usize,
@@ -60,7 +60,7 @@ impl Place {
     }
 
     #[inline]
-    fn words<'a>(&self, memory: &'a Memory) -> Words<'a> {
+    pub(super) fn words<'a>(&self, memory: &'a Memory) -> Words<'a> {
         Words {
             head: memory.word(self.words),
             tail: memory.word(self.words + LINE),
@@ -142,6 +142,11 @@ impl Outlet {
     pub(super) const fn new(side: Side, capacity: usize) -> Self {
         let place = Place::new(matches!(side, Side::Taker), capacity);
         Self { place, consumer: Consumer::new(capacity as u64) }
+    }
+
+    /// Where its direction is.
+    pub(super) const fn place(&self) -> Place {
+        self.place
     }
 
     /// Whether there is anything.

@@ -9,7 +9,7 @@ use ractor_cluster::transport::{FrameSink, TransportMessage};
 
 use super::backlog::Backlog;
 use super::link::{Link, corrupt};
-use super::ring::Inlet;
+use super::ring::{Inlet, Place};
 use super::wires::Woken;
 
 /// The length before each frame takes as many bytes.
@@ -22,14 +22,16 @@ const PUBLISHED: usize = 64 * 1024;
 pub(super) struct Sink {
     link: Arc<Link>,
     inlet: Inlet,
+    /// Where answers come from.
+    answers: Place,
     backlog: Backlog,
     /// What went wrong where nobody could be told.
     failed: Option<io::Error>,
 }
 
 impl Sink {
-    pub(super) fn new(link: Arc<Link>, inlet: Inlet) -> Self {
-        Self { link, inlet, backlog: Backlog::default(), failed: None }
+    pub(super) fn new(link: Arc<Link>, inlet: Inlet, answers: Place) -> Self {
+        Self { link, inlet, answers, backlog: Backlog::default(), failed: None }
     }
 
     /// Whether `size` bytes may be put into the ring at once.
@@ -54,6 +56,18 @@ impl Sink {
             self.backlog.copy(&header);
             self.backlog.copy(head);
             self.backlog.push(rest);
+        }
+    }
+
+    /// Queues bytes that are parts of frames with their lengths.
+    fn put_framed(&mut self, bytes: Bytes) {
+        if self.fits(bytes.len()) {
+            self.inlet.put(&self.link.memory, &bytes);
+            if self.inlet.unpublished() >= PUBLISHED {
+                self.failed = self.publish().err();
+            }
+        } else {
+            self.backlog.push(bytes);
         }
     }
 
@@ -94,6 +108,17 @@ impl FrameSink for Sink {
     fn queue_parts(&mut self, head: Bytes, payload: Bytes) -> Result<(), TransportMessage> {
         self.put(&head, payload);
         Ok(())
+    }
+
+    fn queue_framed(&mut self, frames: Bytes, tail: Bytes) {
+        self.put_framed(frames);
+        if !tail.is_empty() {
+            self.put_framed(tail);
+        }
+    }
+
+    fn expect_answer(&mut self) {
+        self.link.expectation.raise(&self.answers.words(&self.link.memory));
     }
 
     fn queued_bytes(&self) -> usize {

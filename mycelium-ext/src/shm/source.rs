@@ -4,65 +4,129 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use super::expectation::Outcome;
 use super::link::{Link, corrupt};
 use super::ring::Outlet;
 use super::wires::Woken;
 
-/// The turns that all others on the thread get before one is spent on looking again and again: what has just been read
-/// has to be handled, and the answer to it sent. The tasks that do so go before one that has given its turn away; each turn
-/// that is given away also wakes an idle thread of the runtime.
-const TURNS: u32 = 1;
+/// How often the core is given to others, of which the peer may be one, before an answer is slept for. On a core that both
+/// share, the first brings the answer.
+const YIELDS: u32 = 4;
+/// Who gets the core back after more than that has shared it with somebody who works.
+const CONTENDED: Duration = Duration::from_micros(200);
 /// How often it looks, with a pause each time, before others get the core.
 const LOOKS: u32 = 32;
-/// How often they do within a turn, where other threads can run what waits on this one.
-const SHARES: u32 = 16;
+/// How long it does before other tasks on the thread get a turn.
+const SLICE: Duration = Duration::from_micros(20);
 
 /// Reads what the peer has published.
 #[derive(Debug)]
 pub(super) struct Source {
     link: Arc<Link>,
     outlet: Outlet,
-    /// While it spins: until when, and its turns up to now.
-    spinning: Option<(Instant, u32)>,
+    /// While it spins.
+    spinning: Option<Spinning>,
+    /// Whether to spin for what follows, although nothing was sent.
+    follows: bool,
+}
+
+/// A spin phase.
+#[derive(Debug, Clone, Copy)]
+struct Spinning {
+    until: Instant,
+    /// It is an answer that is waited for.
+    for_answer: bool,
+}
+
+/// What came of looking for bytes.
+enum Looked {
+    Some,
+    /// Not yet: others have a turn in between.
+    Later,
+    None,
 }
 
 impl Source {
     pub(super) const fn new(link: Arc<Link>, outlet: Outlet) -> Self {
-        Self { link, outlet, spinning: None }
+        Self { link, outlet, spinning: None, follows: true }
     }
 
-    /// Looks for a while. Returns whether it has to look again, at its next turn.
-    fn spin(&mut self) -> io::Result<bool> {
+    fn is_empty(&mut self) -> io::Result<bool> {
+        self.outlet.is_empty(&self.link.memory).map_err(corrupt)
+    }
+
+    /// Looks for a while, if there is reason to.
+    fn look(&mut self) -> io::Result<Looked> {
+        let for_answer = self.link.expectation.take();
         if self.link.spin.is_zero() {
-            return Ok(false);
+            return if for_answer { self.look_between_yields() } else { Ok(Looked::None) };
         }
-        let now = Instant::now();
-        let (until, turns) = self.spinning.get_or_insert((now + self.link.spin, 0));
-        if now >= *until {
-            return Ok(false);
+        if for_answer {
+            let until = Instant::now() + self.link.spin;
+            self.spinning = Some(Spinning { until, for_answer });
+        } else if std::mem::take(&mut self.follows) {
+            let until = Instant::now() + self.link.spin;
+            self.spinning = Some(Spinning { until, for_answer });
+            // What was read last has to be handled first.
+            return Ok(Looked::Later);
         }
-        *turns += 1;
-        if *turns <= TURNS {
-            return Ok(true);
+        match self.spinning {
+            Some(spinning) => self.spin(spinning.until),
+            None => Ok(Looked::None),
         }
+    }
+
+    fn look_between_yields(&mut self) -> io::Result<Looked> {
+        let start = Instant::now();
+        for _ in 0..YIELDS {
+            std::thread::yield_now();
+            if !self.is_empty()? {
+                let late = start.elapsed() > CONTENDED;
+                self.link.expectation.looked(if late { Outcome::Contended } else { Outcome::Came });
+                return Ok(Looked::Some);
+            }
+        }
+        let late = start.elapsed() > CONTENDED;
+        self.link.expectation.looked(if late { Outcome::Contended } else { Outcome::Nothing });
+        Ok(Looked::None)
+    }
+
+    fn spin(&mut self, until: Instant) -> io::Result<Looked> {
+        let mut now = Instant::now();
+        // On a thread of its own, others run what else there is.
         let alone = Handle::try_current()
             .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
-        for _ in 0..if alone { 1 } else { SHARES } {
+        let turn = if alone { now } else { now + SLICE };
+        loop {
             for _ in 0..LOOKS {
-                if !self.outlet.is_empty(&self.link.memory).map_err(corrupt)? {
-                    return Ok(true);
+                if !self.is_empty()? {
+                    return Ok(Looked::Some);
                 }
                 std::hint::spin_loop();
             }
             // The peer may be waiting for this very core.
             std::thread::yield_now();
+            now = Instant::now();
+            if now >= until {
+                self.spinning = None;
+                return Ok(Looked::None);
+            }
+            if now >= turn {
+                return Ok(Looked::Later);
+            }
         }
-        Ok(true)
+    }
+
+    /// Something came.
+    fn came(&mut self) {
+        let spinning = self.spinning.take();
+        // Who waits for answers spins when it has asked, and not before it has.
+        self.follows = !self.link.spin.is_zero() && !spinning.is_some_and(|it| it.for_answer);
     }
 }
 
@@ -81,19 +145,20 @@ impl AsyncRead for Source {
                 this.link.wires.ring()?;
             }
             if buffer.filled().len() > before || buffer.remaining() == 0 {
-                this.spinning = None;
+                this.came();
                 return Poll::Ready(Ok(()));
             }
             // What was published before it went has been read.
             if gone {
                 return Poll::Ready(Ok(()));
             }
-            if this.spin()? {
-                if this.outlet.is_empty(&this.link.memory).map_err(corrupt)? {
+            match this.look()? {
+                Looked::Some => continue,
+                Looked::Later => {
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                continue;
+                Looked::None => this.link.expectation.listen(context.waker()),
             }
             if this.outlet.sleep(&this.link.memory).map_err(corrupt)? {
                 gone = ready!(this.link.wires.poll_reader(context))? == Woken::Gone;
