@@ -16,6 +16,7 @@
 mod backlog;
 #[doc(hidden)]
 pub mod bare;
+mod expectation;
 mod link;
 mod memory;
 mod positions;
@@ -38,6 +39,7 @@ use ractor_cluster::transport::{
 use tokio::net::UnixStream;
 
 use crate::config::shm::DEFAULT_RING;
+use expectation::Expectation;
 use link::Link;
 use ring::{Inlet, Outlet, Side};
 use share::Shared;
@@ -203,7 +205,7 @@ impl ShmTransport {
         let Shared { capacity, memory, own_bell, peer_bell } = shared;
         let wires = Wires::new(socket.into_std()?, own_bell, peer_bell)?;
         let local = format!("process {}", std::process::id());
-        let link = Link { memory, wires, spin: options.spin };
+        let link = Link { memory, wires, expectation: Expectation::new(), spin: options.spin };
         Ok(Self { link, side, capacity, local, peer })
     }
 }
@@ -223,8 +225,10 @@ impl Transport for ShmTransport {
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
         let link = Arc::new(self.link);
-        let sink = Sink::new(link.clone(), Inlet::new(self.side, self.capacity));
-        let source = Source::new(link, Outlet::new(self.side, self.capacity));
+        let outlet = Outlet::new(self.side, self.capacity);
+        let inlet = Inlet::new(self.side, self.capacity);
+        let sink = Sink::new(link.clone(), inlet, outlet.place());
+        let source = Source::new(link, outlet);
         (Box::new(sink), Box::new(FrameReader::new(source, max_frame)))
     }
 }

@@ -95,6 +95,8 @@ pub(crate) enum Arrived {
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     acknowledged: [u64; LANES],
+    /// Whether the peer may have to be told what came.
+    is_due: bool,
 }
 
 impl Turn {
@@ -139,7 +141,9 @@ impl Traffic {
             // It tells the process.
             self.hand_over(Arrived::Nothing, session);
         }
-        self.acknowledge(false);
+        if turn.is_due {
+            self.acknowledge(false);
+        }
     }
 
     fn or_break(&self, taken: Result<(), Broken>, session: &ActorRef<NodeSessionMessage>) {
@@ -161,7 +165,7 @@ impl Traffic {
         let mut arrivals = locked(&self.arrivals);
         let Lane { inbound, names } = &mut arrivals.lanes[number as usize];
         let accepted = inbound.accept(head.sequence, frame.len())?;
-        self.came(number, inbound.delivered());
+        turn.is_due |= self.came(number, inbound);
         turn.saw(number, head.acknowledged);
         if accepted == Accepted::Duplicate {
             return Ok(());
@@ -216,10 +220,13 @@ impl Traffic {
         let mut arrivals = locked(&self.arrivals);
         let inbound = &mut arrivals.lanes[number as usize].inbound;
         let accepted = inbound.accept(envelope.sequence, size)?;
-        self.came(number, inbound.delivered());
+        turn.is_due |= self.came(number, inbound);
         turn.saw(number, envelope.acknowledged);
         match (accepted, envelope.body) {
-            (_, Some(Enveloped::Fence(Fence {}))) => inbound.ask(),
+            (_, Some(Enveloped::Fence(Fence {}))) => {
+                inbound.ask();
+                turn.is_due = true;
+            }
             (Accepted::Deliver, Some(body)) => self.hand_over(Arrived::Control(body), session),
             _ => {}
         }

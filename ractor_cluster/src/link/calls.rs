@@ -17,6 +17,8 @@ use super::traffic::{locked, Traffic};
 const LOOKED_AT: usize = 2;
 
 type Port = RpcReplyPort<Vec<u8>>;
+/// An actor, and the tag of a call to it.
+type Key = (u64, u64);
 
 /// Our calls.
 #[derive(Debug)]
@@ -28,10 +30,12 @@ pub(crate) struct Calls {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// By actor and tag.
-    ports: BTreeMap<(u64, u64), Port>,
+    /// One of them, which is the only one where calls are made one after the other.
+    one: Option<(Key, Port)>,
+    /// The others.
+    ports: BTreeMap<Key, Port>,
     /// The last that was looked at.
-    cursor: (u64, u64),
+    cursor: Key,
     ended: bool,
 }
 
@@ -40,38 +44,42 @@ impl Calls {
         Self { limit, next: AtomicU64::new(1), waiting: Mutex::default() }
     }
 
-    /// Takes the port of a call to the actor `to`, and returns its tag.
+    /// Takes the port of a call to the actor `to`, and returns its tag, and whether no other call waits.
     ///
     /// # Errors
     /// Returns the port when too many calls wait, or the session has ended.
-    pub(crate) fn insert(&self, to: u64, port: Port) -> Result<u64, Port> {
+    pub(crate) fn insert(&self, to: u64, port: Port) -> Result<(u64, bool), Port> {
         let tag = self.next.fetch_add(1, Ordering::Relaxed);
         // Dropped without the lock: what a port leads to is not ours.
-        let given_up;
+        let (given_up, is_alone);
         {
             let mut waiting = locked(&self.waiting);
             given_up = waiting.given_up();
-            if waiting.ended || waiting.ports.len() >= self.limit {
+            let others = waiting.ports.len() + usize::from(waiting.one.is_some());
+            if waiting.ended || others >= self.limit {
                 return Err(port);
             }
-            waiting.ports.insert((to, tag), port);
+            is_alone = others == 0;
+            waiting.insert((to, tag), port);
         }
         drop(given_up);
-        Ok(tag)
+        Ok((tag, is_alone))
     }
 
     /// The port of a call that is answered; `None` when the caller has given up.
     pub(super) fn take(&self, to: u64, tag: u64) -> Option<Port> {
-        locked(&self.waiting).ports.remove(&(to, tag))
+        locked(&self.waiting).remove((to, tag))
     }
 
     /// The calls to an actor that has ended fail.
     pub(crate) fn fail(&self, to: u64) {
         let failed = {
             let mut waiting = locked(&self.waiting);
+            let one = waiting.one.take_if(|((actor, _), _)| *actor == to);
             let of_actor = waiting.ports.range((to, 0)..=(to, u64::MAX));
-            let keys: Vec<(u64, u64)> = of_actor.map(|(key, _)| *key).collect();
-            keys.iter().filter_map(|key| waiting.ports.remove(key)).collect::<Vec<Port>>()
+            let keys: Vec<Key> = of_actor.map(|(key, _)| *key).collect();
+            let others = keys.iter().filter_map(|key| waiting.ports.remove(key));
+            one.map(|(_, port)| port).into_iter().chain(others).collect::<Vec<Port>>()
         };
         drop(failed);
     }
@@ -81,15 +89,35 @@ impl Calls {
         let failed = {
             let mut waiting = locked(&self.waiting);
             waiting.ended = true;
-            std::mem::take(&mut waiting.ports)
+            (waiting.one.take(), std::mem::take(&mut waiting.ports))
         };
         drop(failed);
     }
 }
 
 impl Waiting {
+    fn insert(&mut self, key: Key, port: Port) {
+        // The one that was here gave way to it.
+        if let Some((key, port)) = self.one.replace((key, port)) {
+            self.ports.insert(key, port);
+        }
+    }
+
+    fn remove(&mut self, key: Key) -> Option<Port> {
+        match self.one.take_if(|(one, _)| *one == key) {
+            Some((_, port)) => Some(port),
+            None => self.ports.remove(&key),
+        }
+    }
+
     /// Some whose callers wait no more.
     fn given_up(&mut self) -> [Option<Port>; LOOKED_AT] {
+        if self.one.as_ref().is_some_and(|(_, port)| port.is_closed()) {
+            return [self.one.take().map(|(_, port)| port), None];
+        }
+        if self.ports.is_empty() {
+            return Default::default();
+        }
         std::array::from_fn(|_| {
             let behind = (Bound::Excluded(self.cursor), Bound::Unbounded);
             let Some((key, port)) = self.ports.range(behind).next() else {
@@ -157,12 +185,12 @@ impl ReplySink<Vec<u8>> for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.traffic.answering.fetch_sub(1, Ordering::Relaxed);
         if !self.sent.load(Ordering::Relaxed) {
             let (to, tag) = (self.to, self.tag);
             // The peer's caller waits for its timeout otherwise.
             self.traffic.answer(What::NoReply { to, tag }, &[]);
         }
+        self.traffic.answering.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -54,14 +54,15 @@ impl Outlet for Proxy {
         let Some(port) = message.reply.take() else {
             let method = message.variant.as_ref();
             let what = What::Cast { to: self.pid, method, metadata: message.metadata.as_deref() };
-            self.traffic.message(self.pid, what, (&message.args.head, message.args.tail.clone()));
+            let args = (message.args.head.as_slice(), message.args.tail.clone());
+            self.traffic.message(self.pid, what, args).on();
             message.args.recycle();
             return Ok(());
         };
         let timeout =
             port.get_timeout().map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
-        let tag = match self.traffic.calls.insert(self.pid, port) {
-            Ok(tag) => tag,
+        let (tag, is_alone) = match self.traffic.calls.insert(self.pid, port) {
+            Ok(inserted) => inserted,
             Err(port) => {
                 message.reply = Some(port);
                 return self.refuse(message, UndeliveredReason::TooManyCalls);
@@ -81,7 +82,14 @@ impl Outlet for Proxy {
             method: message.variant.as_ref(),
             metadata: message.metadata.as_deref(),
         };
-        self.traffic.message(self.pid, what, (&message.args.head, message.args.tail.clone()));
+        let args = (message.args.head.as_slice(), message.args.tail.clone());
+        let push = self.traffic.message(self.pid, what, args);
+        // Who waits for the only answer sends nothing more with the call.
+        if is_alone {
+            push.at_once();
+        } else {
+            push.on();
+        }
         message.args.recycle();
         Ok(())
     }

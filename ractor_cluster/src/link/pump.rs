@@ -31,8 +31,10 @@ pub(crate) struct Pump {
     last: Mutex<Option<Bytes>>,
     /// Whose lanes it takes from, and which link it is.
     traffic: OnceLock<(Weak<Traffic>, ActorId)>,
-    /// The task, when there is nothing to be written.
-    idle: Mutex<Option<Waker>>,
+    /// Whether there is something that has not been looked at.
+    more: AtomicBool,
+    /// Whether the task sleeps until there is.
+    idle: AtomicBool,
     /// The task.
     task: Mutex<Option<Waker>>,
     /// Whether the peer or the kernel takes no more at present.
@@ -53,7 +55,8 @@ impl Pump {
             loose: Mutex::default(),
             last: Mutex::default(),
             traffic: OnceLock::new(),
-            idle: Mutex::default(),
+            more: AtomicBool::new(true),
+            idle: AtomicBool::new(false),
             task: Mutex::default(),
             blocked: AtomicBool::new(false),
         }
@@ -77,20 +80,30 @@ impl Pump {
         self.wake();
     }
 
-    /// The task, if it has to be told that there is something to be written.
-    pub(crate) fn idle(&self) -> Option<Waker> {
-        locked(&self.idle).take()
+    /// There is something to be written. Returns whether somebody has to see to it: by
+    /// [`wake_task`](Self::wake_task) or [`help`](Self::help).
+    pub(crate) fn note(&self) -> bool {
+        // With `drive`: who notes something finds the task idle, or the task finds what was noted.
+        self.more.store(true, Ordering::SeqCst);
+        self.idle.load(Ordering::SeqCst) && self.idle.swap(false, Ordering::SeqCst)
     }
 
     fn wake(&self) {
-        if let Some(task) = self.idle() {
-            task.wake();
+        if self.note() {
+            self.wake_task();
         }
     }
 
-    /// Writes what there is, in place of the task, which may not get a turn soon. Does nothing when the
-    /// task is at it, or nothing more is taken.
-    pub(crate) fn help(&self) {
+    pub(crate) fn wake_task(&self) {
+        if let Some(task) = &*locked(&self.task) {
+            task.wake_by_ref();
+        }
+    }
+
+    /// Writes what there is, in place of the task, which may not get a turn soon, or would cost one. Leaves it to
+    /// the task when that is at it, or nothing more is taken. `answered` says that the peer is to answer,
+    /// and that nothing else is waited for.
+    pub(crate) fn help(&self, answered: bool) {
         if self.blocked.load(Ordering::Relaxed) {
             return;
         }
@@ -98,11 +111,18 @@ impl Pump {
         let mut out = match self.out.try_lock() {
             Ok(out) => out,
             Err(TryLockError::Poisoned(out)) => out.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
+            // Whoever is at it may have looked for the last time.
+            Err(TryLockError::WouldBlock) => return task.wake(),
         };
+        if answered {
+            out.sink.expect_answer();
+        }
         // Whatever it waits for, the task will be woken.
         if let Poll::Ready(error) = self.drive(&mut out, &mut Context::from_waker(&task)) {
             out.failed = Some(error);
+            task.wake();
+        } else if self.blocked.load(Ordering::Relaxed) {
+            // It sees to it that this does not take too long.
             task.wake();
         }
     }
@@ -161,15 +181,17 @@ impl Pump {
 
     fn drive(&self, out: &mut Out, context: &mut Context<'_>) -> Poll<io::Error> {
         loop {
-            self.fill(out);
-            if !out.dirty {
-                *locked(&self.idle) = Some(context.waker().clone());
-                // What came before the task was known to be idle has woken nobody.
+            if self.more.swap(false, Ordering::SeqCst) {
                 self.fill(out);
-                if !out.dirty {
+            }
+            if !out.dirty {
+                self.idle.store(true, Ordering::SeqCst);
+                // What came before the task was known to be idle has woken nobody.
+                if !self.more.load(Ordering::SeqCst) {
                     return Poll::Pending;
                 }
-                locked(&self.idle).take();
+                self.idle.store(false, Ordering::SeqCst);
+                continue;
             }
             match out.sink.poll_flush(context) {
                 Poll::Ready(Ok(())) => {
@@ -185,29 +207,36 @@ impl Pump {
         }
     }
 
-    /// Queues what there is, up to a batch.
+    /// Queues what there is, up to a batch; what is left is looked at again.
     fn fill(&self, out: &mut Out) {
         while let Some(frame) = locked(&self.loose).pop_front() {
             out.queue(TransportMessage::Bytes(frame));
         }
-        let Some((traffic, link)) = self.traffic.get() else { return };
-        let Some(traffic) = traffic.upgrade() else { return };
-        if out.sink.queued_bytes() < BATCH_BYTES {
-            traffic.transmit(*link, |chunk| {
-                out.dirty = true;
-                out.sink.queue_framed(chunk.frames, chunk.tail);
-                out.sink.queued_bytes() < BATCH_BYTES
-            });
-        }
-        if out.sink.queued_bytes() < BATCH_BYTES {
-            if let Some(frame) = locked(&self.last).take() {
-                out.queue(TransportMessage::Bytes(frame));
+        let mut is_full = out.is_full();
+        if !is_full {
+            if let Some((traffic, link)) = self.traffic.get() {
+                let Some(traffic) = traffic.upgrade() else { return };
+                traffic.transmit(*link, |chunk| {
+                    out.dirty = true;
+                    out.sink.queue_framed(chunk.frames, chunk.tail);
+                    is_full = out.is_full();
+                    !is_full
+                });
             }
+        }
+        if is_full {
+            self.more.store(true, Ordering::SeqCst);
+        } else if let Some(frame) = locked(&self.last).take() {
+            out.queue(TransportMessage::Bytes(frame));
         }
     }
 }
 
 impl Out {
+    fn is_full(&self) -> bool {
+        self.sink.queued_bytes() >= BATCH_BYTES
+    }
+
     fn queue(&mut self, frame: TransportMessage) {
         self.dirty = true;
         if self.sink.queue(frame).is_err() {

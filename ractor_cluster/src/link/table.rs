@@ -6,12 +6,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::task::Waker;
 
 use bytes::{BufMut, Bytes};
 use ractor::{ActorCell, ActorId, ActorRef};
 
 use super::codec::{self, Frame, Numbers, What};
+use super::heap;
 use super::lane::{Chunk, LaneError, Outbound};
 use super::pump::Pump;
 use crate::locality::Locality;
@@ -54,22 +54,29 @@ pub(crate) struct Lost {
     pub(crate) kind: TransportKind,
 }
 
-/// Who has to be told, once the table is not locked any more, that there is something to be sent.
+/// Who is to write what is to be sent, once the table is not locked any more.
 #[must_use]
 #[derive(Debug, Default)]
 pub(crate) struct Push {
-    task: Option<Waker>,
+    pump: Option<Arc<Pump>>,
     /// Much is waiting, and the task has had no turn.
-    behind: Option<Arc<Pump>>,
+    is_behind: bool,
 }
 
 impl Push {
     pub(crate) fn on(self) {
-        if let Some(task) = self.task {
-            task.wake();
+        match self.pump {
+            Some(pump) if self.is_behind => pump.help(false),
+            Some(pump) => pump.wake_task(),
+            None => {}
         }
-        if let Some(pump) = self.behind {
-            pump.help();
+    }
+
+    /// Writes it without a turn of the task: something that the peer answers, and that nothing is
+    /// expected to follow.
+    pub(crate) fn at_once(self) {
+        if let Some(pump) = self.pump {
+            pump.help(!self.is_behind);
         }
     }
 }
@@ -227,8 +234,12 @@ impl Table {
         let frame = Frame { lane: number as u8, sequence: lane.out.next_sequence(), acknowledged };
         let (args, tail) = args;
         // A copy costs less than a chunk more.
-        let (copied, tail) =
-            if tail.len() < APART { (tail, Bytes::new()) } else { (Bytes::new(), tail) };
+        let (copied, tail) = if tail.len() < APART {
+            (tail, Bytes::new())
+        } else {
+            heap::expect_large();
+            (Bytes::new(), tail)
+        };
         let Lane { out, numbers, .. } = lane;
         let write = |out: &mut bytes::BytesMut| {
             codec::write(frame, what, numbers, out);
@@ -422,8 +433,10 @@ impl Table {
         let Some(lane) = self.lanes[number as usize].as_ref() else { return Push::default() };
         let link = lane.link.and_then(|link| self.link(link));
         let Some(pump) = link.and_then(|link| link.pump.as_ref()) else { return Push::default() };
-        let behind = lane.out.unsent() >= BEHIND;
-        Push { task: pump.idle(), behind: behind.then(|| pump.clone()) }
+        let has_to_be_told = pump.note();
+        let is_behind = lane.out.unsent() >= BEHIND;
+        let pump = (has_to_be_told || is_behind).then(|| pump.clone());
+        Push { pump, is_behind }
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::arrivals::Arrivals;
 use super::calls::Calls;
 use super::codec::What;
-use super::lane::{Chunk, LaneError, ACKNOWLEDGE_BYTES};
+use super::lane::{Chunk, Inbound, LaneError, ACKNOWLEDGE_BYTES};
 use super::pump::Pump;
 use super::table::{known, Link, Lost, Push, Table, ADAPTIVE, LANES};
 use crate::locality::Locality;
@@ -219,25 +219,15 @@ impl Traffic {
 
     /// Sends what is no message, by the lane for all links.
     pub(crate) fn control(&self, body: Body) {
-        let push = {
-            let mut table = locked(&self.table);
-            let push = table.control(body, self.acknowledgement(ADAPTIVE));
-            self.mark(&table);
-            push
-        };
-        push.on();
+        self.put(|table| table.control(body, self.acknowledgement(ADAPTIVE))).on();
     }
 
     /// Sends a message to an actor of the peer, by its lane.
-    pub(super) fn message(&self, to: u64, what: What<'_>, args: (&[u8], Bytes)) {
-        let push = {
-            let mut table = locked(&self.table);
+    pub(super) fn message(&self, to: u64, what: What<'_>, args: (&[u8], Bytes)) -> Push {
+        self.put(|table| {
             let lane = table.lane_of(to);
-            let push = table.message(lane, self.acknowledgement(lane), what, args);
-            self.mark(&table);
-            push
-        };
-        push.on();
+            table.message(lane, self.acknowledgement(lane), what, args)
+        })
     }
 
     /// Sends a message to several actors of the peer, in a frame for each lane.
@@ -248,20 +238,17 @@ impl Traffic {
         args: (&[u8], &Bytes),
     ) {
         let mut left = to.to_vec();
-        while let Some(first) = left.first() {
-            let push = {
-                let mut table = locked(&self.table);
-                let lane = table.lane_of(*first);
+        while let Some(first) = left.first().copied() {
+            let push = self.put(|table| {
+                let lane = table.lane_of(first);
                 // Nearly always there is one.
                 let (now, later) =
                     left.iter().partition::<Vec<u64>, _>(|pid| table.lane_of(**pid) == lane);
                 left = later;
                 let (args, acknowledged) = ((args.0, args.1.clone()), self.acknowledgement(lane));
                 let what = What::Many { to: &now, method, metadata };
-                let push = table.message(lane, acknowledged, what, args);
-                self.mark(&table);
-                push
-            };
+                table.message(lane, acknowledged, what, args)
+            });
             push.on();
         }
     }
@@ -269,18 +256,32 @@ impl Traffic {
     /// Answers a call of the peer; false when the session is over, or the peer takes no answers and
     /// so many wait that they are given up.
     pub(super) fn answer(&self, what: What<'_>, args: &[u8]) -> bool {
-        if self.has_ended() || locked(&self.table).bytes() >= self.bounds.answers() {
+        if self.has_ended() {
             return false;
         }
-        let push = {
-            let mut table = locked(&self.table);
-            let acknowledged = self.acknowledgement(ADAPTIVE);
-            let push = table.message(ADAPTIVE, acknowledged, what, (args, Bytes::new()));
-            self.mark(&table);
-            push
-        };
-        push.on();
-        true
+        let mut is_given_up = false;
+        let push = self.put(|table| {
+            is_given_up = table.bytes() >= self.bounds.answers();
+            if is_given_up {
+                return Push::default();
+            }
+            table.message(ADAPTIVE, self.acknowledgement(ADAPTIVE), what, (args, Bytes::new()))
+        });
+        // While the peer waits for no other answer, none is sent with this one.
+        if self.answering.load(Ordering::Relaxed) <= 1 {
+            push.at_once();
+        } else {
+            push.on();
+        }
+        !is_given_up
+    }
+
+    /// Puts something into a lane; who it has to be told to is returned.
+    fn put(&self, put: impl FnOnce(&mut Table) -> Push) -> Push {
+        let mut table = locked(&self.table);
+        let push = put(&mut table);
+        self.mark(&table);
+        push
     }
 
     /// As [`Table::transmit`].
@@ -343,9 +344,11 @@ impl Traffic {
         Ok(has_news)
     }
 
-    /// The peer is to be told that everything up to this number came.
-    pub(super) fn came(&self, lane: u32, last: u64) {
-        self.delivered[lane as usize].store(last, Ordering::Relaxed);
+    /// The peer is to be told that everything up to the last frame came; whether that is due.
+    pub(super) fn came(&self, lane: u32, inbound: &mut Inbound) -> bool {
+        self.delivered[lane as usize].store(inbound.delivered(), Ordering::Relaxed);
+        inbound.told(self.told[lane as usize].load(Ordering::Relaxed));
+        inbound.is_due()
     }
 
     /// Tells the peer what came, where that is due; or wherever there is news.

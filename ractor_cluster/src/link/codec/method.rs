@@ -1,13 +1,16 @@
 //! The numbers of methods, as the sender gives them and the receiver learns them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{CodecError, MAX_NAME, MAX_NAMES};
 
 /// The numbers that the sender of a lane has given.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
-    numbers: HashMap<String, u64>,
+    numbers: HashMap<Arc<str>, u64>,
+    /// The one that was asked for last: a stream of messages has the same.
+    last: Option<(Arc<str>, u64)>,
 }
 
 /// How a method is written.
@@ -20,14 +23,20 @@ pub(super) enum Method<'a> {
 
 impl Numbers {
     pub(super) fn of<'a>(&mut self, name: &'a str) -> Method<'a> {
-        if let Some(number) = self.numbers.get(name) {
+        if let Some((last, number)) = &self.last {
+            if **last == *name {
+                return Method::Numbered(*number);
+            }
+        }
+        if let Some((name, number)) = self.numbers.get_key_value(name) {
+            self.last = Some((name.clone(), *number));
             return Method::Numbered(*number);
         }
         if name.len() > MAX_NAME || self.numbers.len() >= MAX_NAMES {
             return Method::Named(name);
         }
         let number = self.numbers.len() as u64;
-        self.numbers.insert(name.to_owned(), number);
+        self.numbers.insert(name.into(), number);
         Method::Defined(name)
     }
 }
