@@ -4,6 +4,8 @@
 //! `bytes::Bytes`, which is not copied. `isize` and `usize` have none, since they are not of one size on
 //! all machines. With the feature `blanket_serde` every type that serde can write and read has one instead.
 
+use bytes::Bytes;
+
 #[cfg(not(feature = "blanket_serde"))]
 use crate::remoting::LARGE;
 use crate::remoting::{Encoder, Part};
@@ -98,6 +100,18 @@ pub trait BytesConvertable {
         Self: Sized,
     {
         Self::from_bytes(part.to_vec())
+    }
+
+    /// The value out of its bytes, which nothing follows. They may be the only ones of their memory, which a value that
+    /// is bytes can then take.
+    ///
+    /// # Panics
+    /// As [`from_bytes`](Self::from_bytes).
+    fn from_owned(bytes: Bytes) -> Self
+    where
+        Self: Sized,
+    {
+        Self::from_part(Part::all(&bytes))
     }
 }
 

@@ -134,17 +134,20 @@ fn decode_some(variants: &[&ParsedVariant]) -> TokenStream {
 /// The arm that decodes a variant.
 fn decode(variant: &ParsedVariant) -> TokenStream {
     let tag = &variant.variant_tag;
-    let fields = if variant.data_fields.is_empty() {
-        quote! { ::ractor::remoting::Fields::of(&__args).end()?; }
-    } else {
-        let fields = variant.data_fields.iter().map(|(field, of)| {
+    let fields = if let Some(((last, of), fields)) = variant.data_fields.split_last() {
+        let fields = fields.iter().map(|(field, of)| {
             quote! { let #field = ::ractor::remoting::Fields::field::<#of>(&mut __fields)?; }
         });
+        // The last one gets all that is left, and with it the memory, if nobody else has it.
         quote! {
+            #[allow(unused_mut)]
             let mut __fields = ::ractor::remoting::Fields::of(&__args);
             #(#fields)*
-            ::ractor::remoting::Fields::end(__fields)?;
+            let __at = ::ractor::remoting::Fields::last(__fields)?;
+            let #last = ::ractor::remoting::derived::last::<#of>(__args, __at);
         }
+    } else {
+        quote! { ::ractor::remoting::Fields::of(&__args).end()?; }
     };
     let (port, making_port) = match &variant.kind {
         VariantKind::Cast => (None, None),

@@ -4,9 +4,11 @@ use std::marker::PhantomData;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
+use bytes::{Buf as _, Bytes};
+
 use super::{from_serialized, Incoming};
 use crate::message::{ArcMessage, BoxedDowncastErr, SerializedMessage, SharedMessage};
-use crate::Message;
+use crate::{BytesConvertable, Message};
 
 /// [`Message::serialize`] by way of [`Message::into_outgoing`].
 pub fn serialize<M: Message>(message: M) -> Result<SerializedMessage, BoxedDowncastErr> {
@@ -23,6 +25,13 @@ pub fn guarded<T>(
     decode: impl FnOnce() -> Result<T, BoxedDowncastErr>,
 ) -> Result<T, BoxedDowncastErr> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or(Err(BoxedDowncastErr))
+}
+
+/// The last field, which begins at `at`.
+#[inline]
+pub fn last<T: BytesConvertable>(mut args: Bytes, at: usize) -> T {
+    args.advance(at);
+    T::from_owned(args)
 }
 
 /// Asks whether `M` is shared, by which trait's method the compiler finds first: the one of the

@@ -88,6 +88,17 @@ impl<'a> Fields<'a> {
         self.part().map(T::from_part)
     }
 
+    /// Where the next field begins, in bytes of all that came; nothing may follow it.
+    ///
+    /// # Errors
+    /// Something follows it, there are fewer bytes than its length says, or there is none.
+    #[inline]
+    pub fn last(mut self) -> Result<usize, BoxedDowncastErr> {
+        let part = self.part()?;
+        let at = self.whole.len() - part.len();
+        self.end().map(|()| at)
+    }
+
     /// Nothing may be left.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::remoting::{Encoder, Part};
+use crate::remoting::{Encoder, Part, LARGE};
 use crate::BytesConvertable;
 
 /// Numbers, big endian. What is longer than the number is read as far as the number goes.
@@ -151,6 +151,10 @@ impl BytesConvertable for String {
     fn from_part(part: Part<'_>) -> Self {
         std::str::from_utf8(part.as_slice()).expect("the bytes of a text").to_owned()
     }
+
+    fn from_owned(bytes: Bytes) -> Self {
+        Self::from_bytes(Vec::from_owned(bytes))
+    }
 }
 
 /// Not copied when it is large ([`LARGE`](crate::remoting::LARGE)): on its way out it is moved to where the frame is
@@ -174,5 +178,13 @@ impl BytesConvertable for Bytes {
 
     fn from_part(part: Part<'_>) -> Self {
         part.to_bytes()
+    }
+
+    fn from_owned(bytes: Self) -> Self {
+        if bytes.len() < LARGE {
+            // A small part would keep the whole in memory.
+            return Self::copy_from_slice(&bytes);
+        }
+        bytes
     }
 }

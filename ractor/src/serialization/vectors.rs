@@ -1,6 +1,8 @@
 //! Vectors as bytes: one value after the other.
 
-use crate::remoting::{Encoder, Part};
+use bytes::Bytes;
+
+use crate::remoting::{Encoder, Part, LARGE};
 use crate::BytesConvertable;
 
 /// Vectors of numbers. The loops are over chunks of the number's size, which the compiler makes out as
@@ -75,6 +77,18 @@ impl BytesConvertable for Vec<u8> {
 
     fn from_part(part: Part<'_>) -> Self {
         part.to_vec()
+    }
+
+    fn from_owned(bytes: Bytes) -> Self {
+        if bytes.len() < LARGE {
+            return bytes.to_vec();
+        }
+        match bytes.try_into_mut() {
+            // Where they are nearly all of their memory, that is the vector's from here on.
+            Ok(bytes) if bytes.capacity() - bytes.len() <= bytes.len() / 4 => bytes.into(),
+            Ok(bytes) => bytes.to_vec(),
+            Err(bytes) => bytes.to_vec(),
+        }
     }
 }
 
