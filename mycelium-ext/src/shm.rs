@@ -229,7 +229,7 @@ impl Transport for ShmTransport {
         let inlet = Inlet::new(self.side, self.capacity);
         let sink = Sink::new(link.clone(), inlet, outlet.place());
         let source = Source::new(link, outlet);
-        (Box::new(sink), Box::new(FrameReader::new(source, max_frame)))
+        (Box::new(sink), Box::new(FrameReader::new(source, max_frame).from_memory()))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 use ractor::remoting::{deliver_to_all, Incoming};
-use ractor::{ActorCell, ActorId, ActorRef};
+use ractor::{ActorCell, ActorId, ActorRef, BytesConvertable};
 
 use super::calls::Answer;
 use super::codec::{self, CodecError, Head, Kind, Message, Names};
@@ -170,7 +170,7 @@ impl Traffic {
         if accepted == Accepted::Duplicate {
             return Ok(());
         }
-        let message = head.message(&frame, names)?;
+        let message = head.message(frame, names)?;
         if self.is_diverted() {
             self.hand_over(Arrived::Message(message.into_owned()), session);
         } else {
@@ -275,7 +275,7 @@ impl Traffic {
             Kind::Reply { to, tag } => {
                 // A caller that has given up is no loss.
                 if let Some(port) = self.calls.take(to, tag) {
-                    _ = port.send(args.into());
+                    _ = port.send(Vec::from_owned(args));
                 }
             }
             Kind::NoReply { to, tag } => drop(self.calls.take(to, tag)),

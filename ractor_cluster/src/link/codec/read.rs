@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 use super::method::Names;
 use super::{
@@ -66,49 +66,28 @@ pub(crate) struct Message<'a> {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Kind<'a> {
-    Cast {
-        to: u64,
-        method: Cow<'a, str>,
-        metadata: Option<Cow<'a, [u8]>>,
-    },
-    Call {
-        to: u64,
-        tag: u64,
-        timeout: Option<u64>,
-        method: Cow<'a, str>,
-        metadata: Option<Cow<'a, [u8]>>,
-    },
-    Many {
-        to: Vec<u64>,
-        method: Cow<'a, str>,
-        metadata: Option<Cow<'a, [u8]>>,
-    },
-    Reply {
-        to: u64,
-        tag: u64,
-    },
-    NoReply {
-        to: u64,
-        tag: u64,
-    },
+    Cast { to: u64, method: Cow<'a, str>, metadata: Option<Bytes> },
+    Call { to: u64, tag: u64, timeout: Option<u64>, method: Cow<'a, str>, metadata: Option<Bytes> },
+    Many { to: Vec<u64>, method: Cow<'a, str>, metadata: Option<Bytes> },
+    Reply { to: u64, tag: u64 },
+    NoReply { to: u64, tag: u64 },
 }
 
 impl Message<'_> {
-    /// The message without the frame that it was read from.
+    /// The message without the names that it was read with.
     pub(crate) fn into_owned(self) -> Message<'static> {
-        let own = |metadata: Option<Cow<'_, [u8]>>| metadata.map(|it| Cow::Owned(it.into_owned()));
         let kind = match self.kind {
             Kind::Cast { to, method, metadata } => {
                 let method = Cow::Owned(method.into_owned());
-                Kind::Cast { to, method, metadata: own(metadata) }
+                Kind::Cast { to, method, metadata }
             }
             Kind::Call { to, tag, timeout, method, metadata } => {
                 let method = Cow::Owned(method.into_owned());
-                Kind::Call { to, tag, timeout, method, metadata: own(metadata) }
+                Kind::Call { to, tag, timeout, method, metadata }
             }
             Kind::Many { to, method, metadata } => {
                 let method = Cow::Owned(method.into_owned());
-                Kind::Many { to, method, metadata: own(metadata) }
+                Kind::Many { to, method, metadata }
             }
             Kind::Reply { to, tag } => Kind::Reply { to, tag },
             Kind::NoReply { to, tag } => Kind::NoReply { to, tag },
@@ -129,16 +108,17 @@ pub(crate) fn head(frame: &[u8]) -> Result<Option<Head>, CodecError> {
 }
 
 /// A method's name, and the metadata beside it.
-type Method<'a> = (Cow<'a, str>, Option<Cow<'a, [u8]>>);
+type Method<'a> = (Cow<'a, str>, Option<Bytes>);
 
 impl Head {
-    /// The message behind the head of `frame`. `names` learns those that it brings.
+    /// The message behind the head of `frame`, of which the arguments keep what is theirs. `names` learns those that
+    /// it brings.
     pub(crate) fn message<'a>(
         &self,
-        frame: &'a Bytes,
+        mut frame: Bytes,
         names: &'a mut Names,
     ) -> Result<Message<'a>, CodecError> {
-        let mut cursor = Cursor { bytes: frame, at: self.at };
+        let mut cursor = Cursor { bytes: &frame, at: self.at };
         let allowed = match self.kind & KIND {
             CAST | MANY => HAS_METADATA,
             CALL => HAS_METADATA | HAS_TIMEOUT,
@@ -151,7 +131,7 @@ impl Head {
         let kind = match self.kind & KIND {
             CAST => {
                 let to = cursor.number()?;
-                let (method, metadata) = self.method(&mut cursor, names)?;
+                let (method, metadata) = self.method(&mut cursor, &frame, names)?;
                 Kind::Cast { to, method, metadata }
             }
             CALL => {
@@ -160,38 +140,41 @@ impl Head {
                     0 => None,
                     _ => Some(cursor.number()?),
                 };
-                let (method, metadata) = self.method(&mut cursor, names)?;
+                let (method, metadata) = self.method(&mut cursor, &frame, names)?;
                 Kind::Call { to, tag, timeout, method, metadata }
             }
             MANY => {
                 let to = cursor.targets()?;
-                let (method, metadata) = self.method(&mut cursor, names)?;
+                let (method, metadata) = self.method(&mut cursor, &frame, names)?;
                 Kind::Many { to, method, metadata }
             }
             REPLY => Kind::Reply { to: cursor.number()?, tag: cursor.number()? },
             _ => Kind::NoReply { to: cursor.number()?, tag: cursor.number()? },
         };
-        Ok(Message { kind, args: frame.slice(cursor.at..) })
+        let at = cursor.at;
+        frame.advance(at);
+        Ok(Message { kind, args: frame })
     }
 
     fn method<'a>(
         &self,
-        cursor: &mut Cursor<'a>,
+        cursor: &mut Cursor<'_>,
+        frame: &Bytes,
         names: &'a mut Names,
     ) -> Result<Method<'a>, CodecError> {
         let method = match cursor.number()? {
-            NAMED => cursor.name()?,
+            NAMED => Cow::Owned(cursor.name()?.to_owned()),
             DEFINED => {
                 names.define(cursor.name()?)?;
-                names.last()
+                Cow::Borrowed(names.last())
             }
-            number => names.get(number - NUMBERED)?,
+            number => Cow::Borrowed(names.get(number - NUMBERED)?),
         };
         let metadata = match self.kind & HAS_METADATA {
             0 => None,
-            _ => Some(Cow::Borrowed(cursor.bytes()?)),
+            _ => Some(frame.slice_ref(cursor.bytes()?)),
         };
-        Ok((Cow::Borrowed(method), metadata))
+        Ok((method, metadata))
     }
 }
 

@@ -17,7 +17,7 @@ fn there_and_back(what: What<'_>, args: &[u8], numbers: &mut Numbers, names: &mu
     let frame = written(what, numbers, args);
     let head = head(&frame).unwrap().expect("a frame of messages");
     assert_eq!((head.lane, head.sequence, head.acknowledged), (3, 1 << 33, 5));
-    let message = head.message(&frame, names).unwrap();
+    let message = head.message(frame.clone(), names).unwrap();
     assert_eq!(message.args, args);
     let there = match &message.kind {
         Kind::Cast { to, method, metadata } => {
@@ -89,7 +89,7 @@ fn a_peer_cannot_have_more_methods_numbered() {
         let what = What::Cast { to: 1, method: name, metadata: None };
         let frame = written(what, &mut Numbers::default(), b"");
         let head = head(&frame).unwrap().unwrap();
-        head.message(&frame, names).map(|_| ())
+        head.message(frame.clone(), names).map(|_| ())
     };
     for _ in 0..MAX_NAMES {
         define("same", &mut names).unwrap();
@@ -102,7 +102,7 @@ fn what_is_not_known_is_refused() {
     let read = |frame: &[u8]| {
         let frame = Bytes::copy_from_slice(frame);
         let head = head(&frame)?.expect("a frame of messages");
-        head.message(&frame, &mut Names::default()).map(|_| ())
+        head.message(frame, &mut Names::default()).map(|_| ())
     };
     // Zero, kind, lane, sequence, acknowledged, and the rest.
     assert_eq!(read(&[0, 6, 0, 1, 0]), Err(CodecError::Kind(6)));
@@ -140,7 +140,7 @@ proptest! {
         let frame = Bytes::from(frame);
         if let Ok(Some(head)) = head(&frame) {
             let mut names = Names::default();
-            if let Ok(message) = head.message(&frame, &mut names) {
+            if let Ok(message) = head.message(frame.clone(), &mut names) {
                 prop_assert!(message.args.len() < frame.len());
             }
         }

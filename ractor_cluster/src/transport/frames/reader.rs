@@ -24,6 +24,8 @@ const BLOCK: usize = 64 * 1024;
 pub(crate) const LARGE_BLOCK: usize = 256 * 1024;
 /// What is read at once where frames have memory of their own: their beginning is copied.
 const SMALL_BLOCK: usize = 16 * 1024;
+/// The same where to read less costs nothing.
+const TINY_BLOCK: usize = 512;
 
 /// Reads frames from a stream of bytes, as many at once as are there.
 ///
@@ -61,6 +63,8 @@ pub struct FrameReader<R> {
     large: Option<Large>,
     /// The size of recent frames: that of the largest, less as smaller ones follow.
     recent: usize,
+    /// Whether it reads from memory.
+    from_memory: bool,
     turn: Turn,
     /// Is told of what arrives.
     heard: Option<Heard>,
@@ -82,9 +86,17 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             block_memory: 0,
             large: None,
             recent: 0,
+            from_memory: false,
             turn: Turn::default(),
             heard: None,
         }
+    }
+
+    /// Tells it that reading is no system call, so that it may read little by little: large frames are read into
+    /// their own memory from the first byte on.
+    #[must_use]
+    pub fn from_memory(self) -> Self {
+        Self { from_memory: true, ..self }
     }
 
     /// The memory that it holds, in bytes. Returned frames may be in it too.
@@ -174,6 +186,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     fn block_size(&self) -> usize {
         match self.recent {
             0..=LARGE => BLOCK,
+            _ if self.from_memory => TINY_BLOCK,
             ..=0x1_ffff => LARGE_BLOCK,
             _ => SMALL_BLOCK,
         }
