@@ -19,6 +19,8 @@ pub mod bare;
 mod link;
 mod memory;
 mod positions;
+#[doc(hidden)]
+pub mod probe;
 mod ring;
 mod share;
 mod sink;
