@@ -402,7 +402,7 @@ impl Client {
         self.authenticate(name).await;
         self.send(Frame::Announcement(self.announcement())).await;
         self.expect_announcement().await;
-        self.send(Frame::Settled(Settled { same_process: false })).await;
+        self.send(Frame::Settled(Settled {})).await;
         self.send_ready().await;
         self.await_ready().await;
     }

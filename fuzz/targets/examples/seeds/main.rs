@@ -161,10 +161,7 @@ fn sessions() -> Vec<Seed> {
         (
             "announcement",
             Depth::Authenticated,
-            vec![
-                Frame::Announcement(announcement).into(),
-                Frame::Settled(Settled { same_process: true }).into(),
-            ],
+            vec![Frame::Announcement(announcement).into(), Frame::Settled(Settled {}).into()],
         ),
         (
             "messages",
