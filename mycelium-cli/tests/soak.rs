@@ -78,11 +78,22 @@ fn every_message_of_a_short_soak_is_accounted_for() {
         let first = words.lines().next().expect("a line");
         assert!(first.contains(kind), "no process or link is {kind}: {first}");
     }
-    let parts = ["delivered", "rejected", "unacknowledged", "killed", "missing"];
+    let parts = ["delivered", "rejected", "dead letters", "unacknowledged", "killed", "missing"];
     let sum: u64 = parts.iter().map(|part| count(&words, part)).sum();
     assert_eq!(count(&words, "sent"), sum, "{words}");
     assert_eq!(count(&words, "missing"), 0, "{words}");
     assert!(count(&words, "delivered") > 0, "{words}");
+    // Mailboxes have room for fewer than are sent at once, in the feeds' processes and in others.
+    assert!(count(&words, "rejected") > 0, "{words}");
+    assert!(count(&words, "  Full") > 0, "{words}");
+    let reasons =
+        words.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().nth(1));
+    let dead: u64 = reasons.map(|count| count.parse::<u64>().expect("a count")).sum();
+    assert_eq!(count(&words, "dead letters"), dead, "{words}");
+    if cfg!(target_os = "linux") {
+        let courses = words.lines().filter(|line| line.contains(" held ") && line.contains(" MiB"));
+        assert_eq!(courses.count(), 3, "one of each role lasts: {words}");
+    }
     assert_eq!(left, 0, "files are left");
 }
 

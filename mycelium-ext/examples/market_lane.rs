@@ -105,6 +105,7 @@ struct Watch {
     done: u64,
 }
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Officer {
     type Msg = Position;
     type State = Watch;

@@ -25,6 +25,7 @@ enum Ask {
     Echo(Vec<u8>, RpcReplyPort<Vec<u8>>),
 }
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Echo {
     type Msg = Ask;
     type State = ();

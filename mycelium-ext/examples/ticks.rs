@@ -22,6 +22,7 @@ struct Reader {
     number: usize,
 }
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = Tick;
     type State = u64;

@@ -34,6 +34,7 @@ const LAST: &str = "that is all";
 /// Prints what it gets, up to the last line.
 struct Reader;
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = String;
     type State = ();

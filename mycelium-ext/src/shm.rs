@@ -20,6 +20,8 @@ mod expectation;
 mod link;
 mod memory;
 mod positions;
+#[doc(hidden)]
+pub mod probe;
 mod ring;
 mod share;
 mod sink;

@@ -344,6 +344,7 @@ struct Supervisor;
 
 type Events = mpsc::UnboundedSender<String>;
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Supervisor {
     type Msg = ();
     type State = Events;
@@ -440,6 +441,7 @@ async fn an_output_port_feeds_a_lane_actor() {
 /// Counts, and holds each message until it may go on.
 struct Slow(Arc<Semaphore>, Arc<AtomicUsize>);
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Slow {
     type Msg = u64;
     type State = ();

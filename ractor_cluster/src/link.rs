@@ -47,6 +47,9 @@ pub(crate) mod upgrade;
 use std::fmt;
 use std::sync::Mutex;
 
+/// For those who try it with any bytes.
+#[doc(hidden)]
+pub use codec::probe as codec_probe;
 pub use dead_letters::{dead_letters, Cause};
 pub use directory::{listening, Listening};
 pub use limits::{Limit, Limits};

@@ -9,12 +9,16 @@ mod address;
 #[rustfmt::skip] // It has the layout of its own crate's edition.
 #[path = "../../../ractor_cluster/tests/hostile/client.rs"]
 mod client;
+mod codec;
 mod common;
 mod config;
 mod frames;
 #[allow(dead_code, unreachable_pub, reason = "as above")]
 #[path = "../../../ractor_cluster/tests/hostile/message.rs"]
 mod message;
+pub mod pieces;
+#[cfg(target_os = "linux")]
+pub mod ring;
 pub mod session;
 #[allow(dead_code, missing_docs, missing_debug_implementations, reason = "as above")]
 #[rustfmt::skip]
@@ -33,8 +37,14 @@ pub struct Target {
 /// All that are fuzzed.
 pub const TARGETS: &[Target] = &[
     Target { name: "address", body: address::run },
+    Target { name: "codec", body: codec::run },
     Target { name: "config", body: config::run },
     Target { name: "frames", body: frames::run },
+    // Elsewhere there is no shared memory, and nothing to try.
+    #[cfg(target_os = "linux")]
+    Target { name: "ring", body: ring::run },
+    #[cfg(not(target_os = "linux"))]
+    Target { name: "ring", body: |_| {} },
     Target { name: "session", body: session::run },
 ];
 

@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::client::Client;
 use crate::common::{COOKIE, watched};
+use crate::pieces;
 
 /// How far a peer behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +43,7 @@ impl Depth {
     /// The input of a peer that behaves so far, and then sends these frames.
     #[must_use]
     pub fn input(self, frames: &[Vec<u8>]) -> Vec<u8> {
-        let mut input = vec![self as u8];
-        for frame in frames {
-            // What does not fit is cut, as any input may be.
-            let length = u16::try_from(frame.len()).unwrap_or(u16::MAX);
-            input.extend(length.to_be_bytes());
-            input.extend(&frame[..usize::from(length)]);
-        }
-        input
+        [&[self as u8], &pieces::join(frames)[..]].concat()
     }
 }
 
@@ -122,15 +116,11 @@ async fn visit(depth: Depth, script: &[u8]) {
     if depth == Depth::Bytes {
         let _ = peer.send_bytes(script).await;
     } else {
-        let mut rest = script;
-        while let Some((length, behind)) = rest.split_first_chunk() {
-            let length = usize::from(u16::from_be_bytes(*length)).min(behind.len());
-            let (frame, behind) = behind.split_at(length);
+        for frame in pieces::split(script) {
             let frame = [&(frame.len() as u64).to_be_bytes(), frame].concat();
             if peer.send_bytes(&frame).await.is_err() {
                 break;
             }
-            rest = behind;
         }
     }
     let _ = peer.shut_down().await;

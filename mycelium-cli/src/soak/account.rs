@@ -13,7 +13,12 @@ pub(crate) struct Account {
     /// By incarnation and index of the reader, and by incarnation of the feed.
     handled: HashMap<(u64, u64), BTreeMap<u64, Handled>>,
     killed: BTreeSet<u64>,
+    /// By incarnation of the process that they came to.
+    dead_letters: HashMap<u64, DeadLetters>,
 }
+
+/// Messages that came to a process and reached no actor, by reason.
+type DeadLetters = BTreeMap<String, u64>;
 
 /// What one incarnation of a feed did.
 #[derive(Debug, Default)]
@@ -66,6 +71,11 @@ impl Account {
             handled.entry(feed).or_default().note(number, whole);
             return Ok(());
         }
+        if let Record::DeadLetters { count, reason } = record {
+            let dead_letters = self.dead_letters.entry(incarnation).or_default();
+            *dead_letters.entry(reason).or_default() += count;
+            return Ok(());
+        }
         let feed = self.feeds.entry(incarnation).or_default();
         let known = |slot: u64| format!("feed #{incarnation} has no slot {slot}");
         match record {
@@ -101,7 +111,10 @@ impl Account {
                 *feed.gone.entry(session).or_default() += unacknowledged;
             }
             Record::Flushed { slot } => _ = feed.flushed.insert(slot),
-            Record::Ready(_) | Record::Finished | Record::Handled { .. } => {}
+            Record::Ready(_)
+            | Record::Finished
+            | Record::Handled { .. }
+            | Record::DeadLetters { .. } => {}
         }
         Ok(())
     }
@@ -126,8 +139,9 @@ impl Account {
     pub(crate) fn balance(&self) -> Balance {
         let mut balance = Balance::default();
         let mut explained = 0;
+        let mut dead_letters = self.dead_letters.clone();
         for (incarnation, feed) in &self.feeds {
-            explained += self.balance_feed(*incarnation, feed, &mut balance);
+            explained += self.balance_feed(*incarnation, feed, &mut dead_letters, &mut balance);
         }
         let handled = self.handled.values().flat_map(BTreeMap::values);
         for handled in handled {
@@ -140,8 +154,15 @@ impl Account {
         balance
     }
 
-    /// Adds what became of a feed's messages, and gives how many of them were handled.
-    fn balance_feed(&self, incarnation: u64, feed: &Feed, balance: &mut Balance) -> u64 {
+    /// Adds what became of a feed's messages, and gives how many of them were handled. Takes from the dead letters those that
+    /// explain some.
+    fn balance_feed(
+        &self,
+        incarnation: u64,
+        feed: &Feed,
+        dead_letters: &mut HashMap<u64, DeadLetters>,
+        balance: &mut Balance,
+    ) -> u64 {
         let mut explained = 0;
         let mut unacknowledged = feed.gone.clone();
         for (number, slot) in &feed.slots {
@@ -178,19 +199,39 @@ impl Account {
                 of_these
             });
             balance.unacknowledged += reported;
-            balance.missing += lost - reported;
-            if lost > reported {
+            // What a session reports explains messages of it alone, and goes first.
+            let unexplained = lost - reported;
+            let dead = dead_letters
+                .get_mut(&slot.reader.0)
+                .map_or(0, |from| move_up_to(unexplained, from, &mut balance.dead_letters));
+            let missing = unexplained - dead;
+            balance.missing += missing;
+            if missing > 0 {
                 let (name, session) = (&slot.name, slot.session);
                 let flushed =
                     if feed.flushed.contains(number) { ", which has flushed" } else { "" };
                 balance.where_missing.push(format!(
-                    "{} of feed #{incarnation} for {name}{flushed}, by session {session}",
-                    lost - reported
+                    "{missing} of feed #{incarnation} for {name}{flushed}, by session {session}"
                 ));
             }
         }
         explained
     }
+}
+
+/// Moves so many at most, and gives how many.
+fn move_up_to(most: u64, from: &mut DeadLetters, to: &mut DeadLetters) -> u64 {
+    let mut moved = 0;
+    for (reason, left) in from.iter_mut().filter(|(_, left)| **left > 0) {
+        let of_these = (most - moved).min(*left);
+        if of_these == 0 {
+            break;
+        }
+        *left -= of_these;
+        moved += of_these;
+        *to.entry(reason.clone()).or_default() += of_these;
+    }
+    moved
 }
 
 impl Handled {
@@ -217,6 +258,8 @@ pub(crate) struct Balance {
     pub(crate) delivered: u64,
     /// Refused, and the sender was told, by reason.
     pub(crate) rejected: BTreeMap<String, u64>,
+    /// They came to the reader's process, which says that they reached no actor, by reason.
+    pub(crate) dead_letters: DeadLetters,
     /// Not delivered, and reported when their session ended, both processes living.
     pub(crate) unacknowledged: u64,
     /// Not delivered, and one of the two processes was killed.
@@ -237,7 +280,8 @@ pub(crate) struct Balance {
 impl Balance {
     /// What of all that was sent is explained.
     pub(crate) fn explained(&self) -> u64 {
-        self.delivered + self.rejected.values().sum::<u64>() + self.unacknowledged + self.killed
+        let by_reason = self.rejected.values().chain(self.dead_letters.values());
+        self.delivered + by_reason.sum::<u64>() + self.unacknowledged + self.killed
     }
 
     /// What is wrong, by name.

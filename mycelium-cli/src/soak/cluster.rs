@@ -11,6 +11,7 @@ use ractor_cluster::link::options::{Location, UnixListening};
 use ractor_cluster::peers;
 
 use super::crew::{HOST, Start, Task};
+use super::record::Record;
 
 /// Starts a process's node.
 ///
@@ -50,6 +51,13 @@ fn limits() -> Limits {
     limits.backoff_min = Duration::from_millis(50).into();
     limits.backoff_max = Duration::from_millis(500).into();
     limits
+}
+
+/// Notes which messages of peers reached no actor of this process, in all.
+pub(crate) fn note_dead_letters() {
+    for (cause, count) in link::dead_letters().into_iter().filter(|(_, count)| *count > 0) {
+        Record::DeadLetters { count, reason: format!("{cause:?}") }.note();
+    }
 }
 
 /// Closes the link to a peer that is in use, if there is one and it is not the last.

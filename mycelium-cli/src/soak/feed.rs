@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ractor::errors::UndeliveredReason;
 use ractor::rpc::CallResult;
-use ractor::{ActorCell, ActorId, ActorRef, MessagingErr, pg};
+use ractor::{ActorCell, ActorId, ActorRef, ActorStatus, MessagingErr, pg};
 use ractor_cluster::peers::{self, PeerEvent};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -191,8 +191,12 @@ impl Feed {
                     loop {
                         match target.call(SoakMessage::Flush, None).await {
                             Ok(CallResult::Success(_)) => return true,
-                            // Its mailbox is full.
-                            Err(MessagingErr::SendErr(_)) => sleep(PACE).await,
+                            // Its mailbox is full, here or there, or its session ends, and it with that.
+                            Err(MessagingErr::SendErr(_)) | Ok(CallResult::SenderError)
+                                if target.get_status() == ActorStatus::Running =>
+                            {
+                                sleep(PACE).await;
+                            }
                             Ok(_) | Err(_) => return false,
                         }
                     }

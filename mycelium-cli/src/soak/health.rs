@@ -33,17 +33,14 @@ const SLACK: u64 = 16 << 20;
 /// Connections that may be under way when all are there.
 const FILES_SLACK: u64 = 8;
 
-/// Medians of the second and the last quarter of a run.
+/// Medians of the quarters of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Trend {
-    pub(crate) early: Sample,
-    pub(crate) late: Sample,
-}
+pub(crate) struct Trend(pub(crate) [Sample; 4]);
 
 impl Trend {
-    /// Whether memory and open files stayed where they were.
+    /// Whether memory and open files stayed where they were when all had been started for a while.
     pub(crate) fn is_flat(&self) -> bool {
-        let Self { early, late } = self;
+        let [_, early, _, late] = &self.0;
         late.resident <= early.resident + early.resident / 10 + SLACK
             && late.open_files <= early.open_files + FILES_SLACK
     }
@@ -57,8 +54,9 @@ impl Samples {
     /// `None` when there are too few.
     pub(crate) fn trend(&self) -> Option<Trend> {
         let end = self.0.last()?.0;
-        let median = |from: u32, to: u32| {
-            let within = |it: &&(Duration, Sample)| it.0 >= end * from / 4 && it.0 <= end * to / 4;
+        let median = |quarter: u32| {
+            let (from, to) = (end * quarter / 4, end * (quarter + 1) / 4);
+            let within = |it: &&(Duration, Sample)| it.0 >= from && it.0 <= to;
             let samples: Vec<Sample> = self.0.iter().filter(within).map(|it| it.1).collect();
             let middle = |mut numbers: Vec<u64>| {
                 numbers.sort_unstable();
@@ -69,7 +67,7 @@ impl Samples {
                 open_files: middle(samples.iter().map(|it| it.open_files).collect())?,
             })
         };
-        Some(Trend { early: median(1, 2)?, late: median(3, 4)? })
+        Some(Trend([median(0)?, median(1)?, median(2)?, median(3)?]))
     }
 }
 
@@ -85,8 +83,9 @@ impl Surroundings {
         Self { shared_memory: names(Path::new("/dev/shm")) }
     }
 
-    /// What is there now and was not: files in the runtime folder of the processes, segments of shared memory that
-    /// are Mycelium's, and processes that have that folder.
+    /// What is there now and was not: files and sockets in the runtime folder of the processes, segments of shared memory that
+    /// are Mycelium's (links by shared memory have none with a name), processes that have that folder, and children of this
+    /// process, those that have ended and were not waited for included.
     pub(crate) fn left(&self, folder: &Path) -> Vec<String> {
         let segments = names(Path::new("/dev/shm")).into_iter().filter(|name| {
             // Those of another node of this machine have another name than ours; new ones in the
@@ -95,7 +94,7 @@ impl Surroundings {
         });
         let segments = segments.map(|name| format!("shared memory {name}"));
         let files = files(folder).into_iter().map(|name| format!("file {name}"));
-        files.chain(segments).chain(processes(folder)).collect()
+        files.chain(segments).chain(processes(folder)).chain(children()).collect()
     }
 }
 
@@ -126,8 +125,21 @@ fn processes(folder: &Path) -> Vec<String> {
     ours.map(|pid| format!("process {pid}")).collect()
 }
 
+/// The children of this process.
+fn children() -> Vec<String> {
+    let ours = |pid: &String| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        parent.is_some_and(|parent| parent.trim() == std::process::id().to_string())
+    };
+    let ours = names(Path::new("/proc")).into_iter().filter(ours);
+    ours.map(|pid| format!("child process {pid}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     fn samples(resident: impl Fn(u64) -> u64) -> Samples {
@@ -142,12 +154,12 @@ mod tests {
     #[test]
     fn growth_at_the_beginning_is_none() {
         let mut trend = samples(|second| second.min(20) << 20).trend().expect("there are enough");
-        assert_eq!(trend.early.resident, 20 << 20);
+        assert_eq!(trend.0.map(|it| it.resident >> 20), [12, 20, 20, 20]);
         assert!(!trend.is_flat(), "nine more files are open at the end");
-        trend.late.open_files -= 1;
+        trend.0[3].open_files -= 1;
         assert!(trend.is_flat());
         let mut trend = samples(|second| second << 20).trend().expect("there are enough");
-        trend.late.open_files = 10;
+        trend.0[3].open_files = 10;
         assert!(!trend.is_flat(), "it grows by 50 MiB");
     }
 
@@ -165,6 +177,15 @@ mod tests {
         fs::write(folder.path().join("mycelium/socket"), "").expect("a file");
         let left = before.left(folder.path());
         assert!(left.len() == 1 && left[0].ends_with("mycelium/socket"), "{left:?}");
+        fs::remove_file(folder.path().join("mycelium/socket")).expect("it is there");
+        let mut child =
+            Command::new("cat").stdin(Stdio::piped()).spawn().expect("a child is started");
+        if cfg!(target_os = "linux") {
+            assert_eq!(before.left(folder.path()), [format!("child process {}", child.id())]);
+        }
+        drop(child.stdin.take());
+        child.wait().expect("it ends");
+        assert_eq!(before.left(folder.path()), Vec::<String>::new());
         assert!(Sample::of(std::process::id()).is_none_or(|sample| sample.resident > 0));
     }
 }

@@ -9,19 +9,16 @@ use std::thread;
 use std::time::Duration;
 
 use mycelium_ext::address::Address;
-use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::cluster;
 use super::crew::{Order, Start, Task};
 use super::feed::Feed;
+use super::reader::{self, Room};
 use super::record::Record;
-use super::{cluster, reader};
 
 /// How long the node may take to close its connections, before the process ends without it.
 const PARTING: Duration = Duration::from_secs(5);
-
-/// What a reader beside its feed has room for: less than the feed sends at once now and then.
-const NARROW: usize = 24;
 
 /// Serves until standard input ends.
 pub(crate) fn run() -> ExitCode {
@@ -61,9 +58,8 @@ async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<()
     let wrong = |error| format!("a reader does not start: {error}");
     match &start.task {
         Task::Send { seed, .. } => {
-            let config =
-                ActorConfig::default().with_mailbox(Mailbox::bounded(NARROW, Overflow::Reject));
-            reader::start(&start.name, start.incarnation, config).await.map_err(wrong)?;
+            // Beside their feed, which is told of each refusal.
+            reader::start(start, |_| Room::Little).await.map_err(wrong)?;
             let address = node.addresses().iter().find_map(|address| match address {
                 Address::Tcp(endpoint) => endpoint.to_string().parse().ok(),
                 _ => None,
@@ -72,8 +68,9 @@ async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<()
             Feed::new(start.incarnation, *seed).run(&mut orders).await;
         }
         Task::Read { .. } => {
-            let config = ActorConfig::default();
-            reader::start(&start.name, start.incarnation, config).await.map_err(wrong)?;
+            // Of what the others' mailboxes refuse the process tells in the end, and not the feed.
+            let room = |index| if index == 0 { Room::Enough } else { Room::Little };
+            reader::start(start, room).await.map_err(wrong)?;
             Record::Ready(None).note();
             while let Some(order) = orders.recv().await {
                 if let Order::CloseLink { peer } = order {
@@ -83,5 +80,7 @@ async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<()
         }
     }
     node.stop().await;
+    // No more can come.
+    cluster::note_dead_letters();
     Ok(())
 }

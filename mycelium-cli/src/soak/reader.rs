@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ractor::actor::actor_config::ActorConfig;
+use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow};
 use ractor::message::Shared;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, pg};
 
-use super::crew::{GROUP, READERS, reader_name};
+use super::crew::{GROUP, READERS, Start, reader_name};
 use super::message::{SoakMessage, payload};
 use super::record::Record;
 
@@ -63,18 +63,33 @@ impl Actor for Reader {
     }
 }
 
-/// Starts the readers of a process, and lets them join the group.
+/// How many messages may wait for a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Enough,
+    /// Fewer than a feed sends at once now and then; more are refused.
+    Little,
+}
+
+impl Room {
+    fn config(self) -> ActorConfig {
+        let config = ActorConfig::default();
+        match self {
+            Self::Enough => config,
+            Self::Little => config.with_mailbox(Mailbox::bounded(24, Overflow::Reject)),
+        }
+    }
+}
+
+/// Starts the readers of a process, with room by their index, and lets them join the group.
 ///
 /// # Errors
 /// A reader does not start.
-pub(crate) async fn start(
-    process: &str,
-    incarnation: u64,
-    config: ActorConfig,
-) -> Result<(), SpawnErr> {
+pub(crate) async fn start(start: &Start, room: impl Fn(u64) -> Room) -> Result<(), SpawnErr> {
     for index in 0..READERS {
-        let name = reader_name(process, index, incarnation);
+        let name = reader_name(&start.name, index, start.incarnation);
         let reader = Reader { index, handled: AtomicU64::new(0) };
+        let config = room(index).config();
         let (reader, _) = Actor::spawn_with_config(Some(name), reader, (), config).await?;
         pg::join(GROUP.to_owned(), vec![reader.get_cell()]);
     }

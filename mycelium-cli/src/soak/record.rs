@@ -29,6 +29,8 @@ pub(crate) enum Record {
     Handled { reader: u64, feed: u64, number: u64, whole: bool },
     /// A reader answered that it has handled all that this feed sent by a slot.
     Flushed { slot: u64 },
+    /// So many messages of other processes came to this one, and reached no actor, for this reason.
+    DeadLetters { count: u64, reason: String },
     /// A feed has sent its last, and all readers were asked to flush.
     Finished,
 }
@@ -71,6 +73,7 @@ impl fmt::Display for Record {
                 write!(f, "{how} {reader} {feed} {number}")
             }
             Self::Flushed { slot } => write!(f, "flushed {slot}"),
+            Self::DeadLetters { count, reason } => write!(f, "dead-letters {count} {reason}"),
             Self::Finished => f.write_str("finished"),
         }
     }
@@ -108,6 +111,7 @@ fn read(line: &str) -> Option<Record> {
             whole: word == "handled",
         },
         "flushed" => Record::Flushed { slot: number()? },
+        "dead-letters" => Record::DeadLetters { count: number()?, reason: rest.next()?.to_owned() },
         "finished" => Record::Finished,
         _ => return None,
     })
@@ -146,6 +150,8 @@ mod tests {
                 Record::Handled { reader, feed, number, whole }
             }),
             any::<u64>().prop_map(|slot| Record::Flushed { slot }),
+            (any::<u64>(), "[A-Za-z]{1,12}")
+                .prop_map(|(count, reason)| Record::DeadLetters { count, reason }),
             Just(Record::Finished),
         ]
     }

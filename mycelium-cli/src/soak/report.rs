@@ -53,21 +53,31 @@ impl fmt::Display for Outcome {
         row(f, "sent", balance.sent, "one to ten readers counts ten times")?;
         row(f, "delivered", balance.delivered, "")?;
         row(f, "rejected", rejected, &reasons.join(", "))?;
+        row(
+            f,
+            "dead letters",
+            balance.dead_letters.values().sum(),
+            "reached no actor of a reader's process",
+        )?;
+        for (reason, count) in &balance.dead_letters {
+            row(f, &format!("  {reason}"), *count, "")?;
+        }
         row(f, "unacknowledged", balance.unacknowledged, "reported by a session that ended")?;
         row(f, "killed", balance.killed, "under way from, to or in a process that was killed")?;
         row(f, "missing", balance.missing, "")?;
         writeln!(f)?;
         for (name, trend) in &self.trends {
             match trend {
-                Some(Trend { early, late }) => writeln!(
-                    f,
-                    "{name:8} holds {:.1} MiB and {} files, and held {:.1} MiB and {} in the second quarter",
-                    mebibytes(late.resident),
-                    late.open_files,
-                    mebibytes(early.resident),
-                    early.open_files
-                )?,
-                None => writeln!(f, "{name:8} holds nobody knows what")?,
+                Some(Trend(quarters)) => {
+                    write!(f, "{name:8} held")?;
+                    quarters
+                        .iter()
+                        .try_for_each(|it| write!(f, " {:8.1}", mebibytes(it.resident)))?;
+                    f.write_str(" MiB, and")?;
+                    quarters.iter().try_for_each(|it| write!(f, " {:3}", it.open_files))?;
+                    f.write_str(" files, in the quarters from start to end\n")?;
+                }
+                None => writeln!(f, "{name:8} held nobody knows what")?,
             }
         }
         let wrong = self.wrong();
@@ -106,8 +116,9 @@ mod tests {
             balance: Balance {
                 sent: 10,
                 delivered: 6,
-                rejected: [("Full".to_owned(), 1)].into(),
-                killed: 3,
+                rejected: [("SendErr".to_owned(), 1)].into(),
+                dead_letters: [("Full".to_owned(), 2)].into(),
+                killed: 1,
                 ..Balance::default()
             },
             trends: vec![("feed-0".to_owned(), None)],
@@ -119,7 +130,12 @@ mod tests {
     #[test]
     fn it_passes_when_all_adds_up_and_tells_each_part() {
         let text = outcome().to_string();
-        assert!(text.contains("PASS") && text.contains("Full 1") && text.contains("3 killed"));
+        assert!(text.contains("PASS") && text.contains("SendErr 1") && text.contains("3 killed"));
+        let row = |name: &str, count: &str| {
+            let mut words = text.lines().map(str::split_whitespace);
+            words.any(|mut words| words.next() == Some(name) && words.next() == Some(count))
+        };
+        assert!(row("Full", "2") && row("killed", "1"), "{text}");
     }
 
     #[test]

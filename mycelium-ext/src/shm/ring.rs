@@ -112,6 +112,16 @@ impl Inlet {
         self.producer.wrote(bytes.len() as u64);
     }
 
+    /// What both ends share of it.
+    pub(super) fn words<'a>(&self, memory: &'a Memory) -> Words<'a> {
+        self.place.words(memory)
+    }
+
+    /// Where the ring's byte at `offset` is in the memory.
+    pub(super) const fn offset(&self, offset: usize) -> usize {
+        self.place.bytes + offset
+    }
+
     /// The bytes that were put and not published.
     pub(super) const fn unpublished(&self) -> usize {
         self.producer.unpublished() as usize

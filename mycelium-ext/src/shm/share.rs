@@ -95,7 +95,7 @@ pub(super) async fn take(socket: &UnixStream) -> io::Result<Shared> {
 }
 
 /// Memory without a name, that cannot change its size.
-fn make(size: usize) -> io::Result<OwnedFd> {
+pub(super) fn make(size: usize) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let made = match rustix::fs::memfd_create(c"mycelium", flags | MemfdFlags::NOEXEC_SEAL) {
         // A kernel before 6.3 does not know the last one.

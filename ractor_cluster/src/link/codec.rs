@@ -20,6 +20,7 @@
 //! number of a name that came before. Arguments and answers take the rest of the frame.
 
 mod method;
+pub mod probe;
 mod read;
 mod write;
 

@@ -93,7 +93,7 @@ fn mutated_frames_harm_nobody_else() {
         encoded(client.hello()),
         encoded(Client::name("mutant")),
         encoded(Frame::Announcement(client.announcement())),
-        encoded(Frame::Settled(Settled { same_process: true })),
+        encoded(Frame::Settled(Settled {})),
         encoded(AuthBody::ClientStatus(ClientStatus { status: true })),
     ];
     let scene = Cell::new(Some(scene));

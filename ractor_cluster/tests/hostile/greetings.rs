@@ -32,7 +32,7 @@ async fn nothing_is_taken_before_authentication() {
             [
                 Frame::Envelope(client.envelope(add(counter, 1))),
                 Frame::Announcement(client.announcement()),
-                Frame::Settled(Settled { same_process: true }),
+                Frame::Settled(Settled {}),
                 Frame::Acknowledgement(Acknowledgement { lane: 0, acknowledged: 1 }),
                 Frame::AttachChallenge(AttachChallenge {
                     nonce: bytes.clone(),
@@ -113,7 +113,7 @@ async fn later_versions_are_welcome() {
     client.answer(challenge).await;
     client.send(Frame::Announcement(client.announcement())).await;
     client.expect_announcement().await;
-    client.send(Frame::Settled(Settled { same_process: false })).await;
+    client.send(Frame::Settled(Settled {})).await;
     client.send_ready().await;
     client.await_ready().await;
     let answer = client.call(scene.counter(), "Sum").await;
@@ -178,7 +178,7 @@ async fn of_two_peers_with_one_name_one_is_let_in() {
             log.told("duplicate_connection", "twin").await;
             second.send(Frame::Announcement(second.announcement())).await;
             second.expect_announcement().await;
-            second.send(Frame::Settled(Settled { same_process: false })).await;
+            second.send(Frame::Settled(Settled {})).await;
             second.send_ready().await;
             second.await_ready().await;
             &mut second

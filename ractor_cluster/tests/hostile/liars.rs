@@ -91,14 +91,14 @@ async fn what_is_said_once_is_not_said_again() {
     log.told("a frame that was not due", "guest-1").await;
     let mut settles = scene.guest(TransportKind::Tcp).await;
     let log = Mark::of(&scene.log);
-    settles.send(Frame::Settled(Settled { same_process: true })).await;
+    settles.send(Frame::Settled(Settled {})).await;
     settles.closed().await;
     log.told("a frame that was not due", "guest-2").await;
     // Before it has announced itself, it has settled nothing.
     let mut hasty = scene.client(TransportKind::Tcp).await;
     hasty.authenticate("hasty").await;
     let log = Mark::of(&scene.log);
-    hasty.send(Frame::Settled(Settled { same_process: true })).await;
+    hasty.send(Frame::Settled(Settled {})).await;
     hasty.closed().await;
     log.told("a frame that was not due", "hasty").await;
     for share in [0, 31, 33] {
@@ -129,7 +129,7 @@ async fn who_only_says_that_it_is_local_is_not() {
     };
     client.send(Frame::Announcement(announcement)).await;
     client.expect_announcement().await;
-    client.send(Frame::Settled(Settled { same_process: true })).await;
+    client.send(Frame::Settled(Settled {})).await;
     client.send_ready().await;
     // It is told of the actors, which only neighbours in the process have already.
     client.await_ready().await;
@@ -245,8 +245,7 @@ impl Mirror {
         let share = self.client.announcement().share;
         self.client.send(Frame::Announcement(Announcement { share, ..claims })).await;
         loop {
-            if let Frame::Settled(Settled { same_process }) = self.client.ours().await {
-                assert!(!same_process);
+            if let Frame::Settled(Settled {}) = self.client.ours().await {
                 break;
             }
         }

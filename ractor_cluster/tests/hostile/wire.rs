@@ -279,10 +279,7 @@ pub struct Announcement {
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-pub struct Settled {
-    #[prost(bool, tag = "1")]
-    pub same_process: bool,
-}
+pub struct Settled {}
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Envelope {

@@ -80,6 +80,29 @@ fn a_session_explains_as_many_as_it_reported_and_no_more() {
 }
 
 #[test]
+fn dead_letters_explain_as_many_as_there_were_by_reason() {
+    let mut account = sent(9);
+    handle(&mut account, 0..2);
+    note(&mut account, FEED, "dead-letters 9 Full");
+    assert_eq!(faults(&account), [("missing without a word", 7)], "they came to another process");
+    note(&mut account, READER, "dead-letters 2 Full");
+    note(&mut account, READER, "dead-letters 1 Stopped");
+    assert_eq!(faults(&account), [("missing without a word", 4)]);
+    // What a session reported is not also a dead letter.
+    note(&mut account, FEED, "gone 3 3");
+    assert_eq!(faults(&account), [("missing without a word", 1)]);
+    note(&mut account, READER, "dead-letters 5 Stopped");
+    let balance = account.balance();
+    let told = [("Full".to_owned(), 2), ("Stopped".to_owned(), 2)];
+    assert_eq!((balance.dead_letters.clone(), balance.unacknowledged), (told.into(), 3));
+    assert_eq!((balance.explained(), balance.faults()), (9, vec![]));
+    // Two feeds do not get more of them than there are.
+    note(&mut account, 5, "found 1 6 near-0 0 #2");
+    (0..5).for_each(|number| note(&mut account, 5, &format!("sending {number}")));
+    assert_eq!(faults(&account), [("missing without a word", 1)]);
+}
+
+#[test]
 fn two_readers_share_what_their_session_reported() {
     let mut account = sent(0);
     note(&mut account, FEED, "found 8 3 near-0 1 #2");

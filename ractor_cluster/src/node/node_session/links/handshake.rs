@@ -180,9 +180,7 @@ impl NodeSession {
                     active.redial(route.kind());
                 }
             }
-            state.send_frame(Body::Settled(Settled {
-                same_process: locality == Locality::SameProcess,
-            }));
+            state.send_frame(Body::Settled(Settled {}));
         }
         self.publish(state);
         self.after_authenticated(myself.clone(), state);

@@ -43,7 +43,7 @@ impl NodeSession {
             Body::Announcement(announcement) if active.announcement.is_none() => {
                 self.announced(state, announcement, &myself);
             }
-            Body::Settled(Settled { .. }) if self.is_server && active.awaits_settled() => {
+            Body::Settled(Settled {}) if self.is_server && active.awaits_settled() => {
                 self.settle(state, None, &myself)?;
             }
             _ => self.refuse(state, "it sent a frame that was not due", &myself),

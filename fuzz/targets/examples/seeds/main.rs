@@ -2,6 +2,10 @@
 //!
 //! For a change of the protocol, and for a new target. What a fuzzer found is added by hand, and stays.
 
+mod codec;
+#[cfg(target_os = "linux")]
+mod ring;
+
 use std::fs;
 use std::path::Path;
 
@@ -15,7 +19,10 @@ use wire::{
 };
 
 fn main() {
-    let seeds = addresses().into_iter().chain(configs()).chain(frames()).chain(sessions());
+    let seeds = addresses().into_iter().chain(codec::seeds()).chain(configs()).chain(frames());
+    #[cfg(target_os = "linux")]
+    let seeds = seeds.chain(ring::seeds());
+    let seeds = seeds.chain(sessions());
     for (target, name, bytes) in seeds {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds").join(target);
         fs::create_dir_all(&folder).expect("the folder of the seeds");
@@ -39,7 +46,7 @@ fn addresses() -> Vec<Seed> {
 }
 
 fn configs() -> Vec<Seed> {
-    let example = include_str!("../../../mycelium-ext/mycelium.example.toml");
+    let example = include_str!("../../../../mycelium-ext/mycelium.example.toml");
     let texts = [
         ("example", example),
         ("least", "[node]\nname = \"feed\"\n"),
@@ -154,10 +161,7 @@ fn sessions() -> Vec<Seed> {
         (
             "announcement",
             Depth::Authenticated,
-            vec![
-                Frame::Announcement(announcement).into(),
-                Frame::Settled(Settled { same_process: true }).into(),
-            ],
+            vec![Frame::Announcement(announcement).into(), Frame::Settled(Settled {}).into()],
         ),
         (
             "messages",
