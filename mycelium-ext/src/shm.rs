@@ -17,6 +17,8 @@ mod backlog;
 #[doc(hidden)]
 pub mod bare;
 mod expectation;
+#[cfg(test)]
+mod expectation_tests;
 mod link;
 mod memory;
 mod positions;

@@ -1,13 +1,18 @@
-//! The protocol of positions of links by shared memory, its own file with loom's atomics in place of the real ones, so that
-//! its tests run every interleaving of both sides: `cargo test -p mycelium-ext-model`. There is nothing in here but tests.
+//! The protocols of links by shared memory, their own files with loom's atomics in place of the real ones, so that
+//! the tests run every interleaving of both sides: `cargo test -p mycelium-ext-model`. There is nothing in here but tests.
 #![cfg(test)]
 
 // What the rings use and the models do not.
+mod answers;
+#[allow(dead_code)]
+#[path = "../../src/shm/expectation.rs"]
+mod expectation;
 #[allow(dead_code)]
 #[path = "../../src/shm/positions.rs"]
 mod positions;
 mod tests;
 
 mod sync {
-    pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
 }

@@ -11,18 +11,18 @@ const CAPACITY: u64 = 2;
 
 /// A bell: who waits for it sleeps until it has been rung since.
 #[derive(Default)]
-struct Bell {
+pub(crate) struct Bell {
     rung: Mutex<bool>,
     ring: Condvar,
 }
 
 impl Bell {
-    fn ring(&self) {
+    pub(crate) fn ring(&self) {
         *self.rung.lock().unwrap() = true;
         self.ring.notify_one();
     }
 
-    fn wait(&self) {
+    pub(crate) fn wait(&self) {
         let mut rung = self.rung.lock().unwrap();
         while !*rung {
             rung = self.ring.wait(rung).unwrap();
@@ -32,7 +32,7 @@ impl Bell {
 }
 
 /// The memory of one direction. Bytes are relaxed atomics: it is the positions that have to order them.
-struct Ring {
+pub(crate) struct Ring {
     head: AtomicU64,
     tail: AtomicU64,
     reader_waits: AtomicU64,
@@ -43,7 +43,7 @@ struct Ring {
 }
 
 impl Ring {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let word = || AtomicU64::new(0);
         Arc::new(Self {
             head: word(),
@@ -56,7 +56,7 @@ impl Ring {
         })
     }
 
-    fn words(&self) -> Words<'_> {
+    pub(crate) fn words(&self) -> Words<'_> {
         Words {
             head: &self.head,
             tail: &self.tail,

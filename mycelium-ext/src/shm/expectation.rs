@@ -16,7 +16,7 @@ const FIRST: u32 = 1;
 /// Looking cost little more than a system call; 1 of 65 of them is not noticed.
 const MOST: u32 = 64;
 /// The same where the core was away for long: somebody else works on it, who is better waited for asleep.
-const CONTENDED: u32 = 1024;
+pub(crate) const CONTENDED: u32 = 1024;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -92,42 +92,5 @@ impl Expectation {
 
     fn lock(&self) -> super::sync::MutexGuard<'_, Option<Waker>> {
         self.reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_looks_in_vain_looks_less_often() {
-        let expectation = Expectation::new();
-        let word = || super::super::sync::AtomicU64::new(0);
-        let (head, tail, reader_waits, writer_waits) = (word(), word(), word(), word());
-        let words = Words {
-            head: &head,
-            tail: &tail,
-            reader_waits: &reader_waits,
-            writer_waits: &writer_waits,
-        };
-        // How many of so many are looked for, if all come to this.
-        let looked = |of, outcome| {
-            (0..of)
-                .filter(|_| {
-                    expectation.raise(&words);
-                    let is_raised = expectation.take();
-                    if is_raised {
-                        expectation.looked(outcome);
-                    }
-                    is_raised
-                })
-                .count()
-        };
-        assert_eq!(looked(1000, Outcome::Came), 1000);
-        let in_vain = looked(1000, Outcome::Nothing);
-        assert!((10..30).contains(&in_vain), "{in_vain}");
-        assert_eq!(looked(CONTENDED, Outcome::Contended), 1);
-        looked(CONTENDED, Outcome::Came);
-        assert_eq!(looked(1000, Outcome::Came), 1000);
     }
 }

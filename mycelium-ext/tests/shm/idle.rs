@@ -127,3 +127,28 @@ async fn who_spins_sleeps_in_the_end() {
     assert_eq!(counter.count(), turns + 1);
     assert!(matches!(b.stream.poll_frame(&mut context), Poll::Ready(Ok(Some(_)))));
 }
+
+#[tokio::test]
+async fn an_expected_answer_is_looked_for_and_then_slept_for() {
+    let (mut a, mut b, _keep) = crate::pair(ShmOptions::default()).await.split(1000);
+    let counter = Arc::new(Counter::default());
+    let waker = Waker::from(counter.clone());
+    let mut context = Context::from_waker(&waker);
+    assert!(a.stream.poll_frame(&mut context).is_pending());
+    elsewhere().await;
+    assert_eq!(counter.count(), 0, "nothing is expected");
+
+    a.queue("a call");
+    a.sink.expect_answer();
+    a.sink.flush().await.unwrap();
+    assert_eq!(counter.count(), 1, "the reader gets a turn");
+    assert!(a.stream.poll_frame(&mut context).is_pending());
+    elsewhere().await;
+    assert_eq!(counter.count(), 1, "and sleeps, since nothing comes");
+
+    b.queue("an answer");
+    b.sink.flush().await.unwrap();
+    elsewhere().await;
+    assert_eq!(counter.count(), 2, "the peer was asked to wake it again");
+    assert!(matches!(a.stream.poll_frame(&mut context), Poll::Ready(Ok(Some(_)))));
+}
