@@ -81,7 +81,8 @@ impl ShmOptions {
         Self { ring: ring::capacity(bytes), ..self }
     }
 
-    /// Looks for so long for the next frame before it sleeps. Zero, the default, is not at all.
+    /// Looks for so long for the next frame before it sleeps. With zero, the default, only who expects an answer looks, and gives up
+    /// its core in between: some microseconds at most, and seldom where it is in vain.
     ///
     /// A peer that answers meanwhile need not wake this process, which saves some microseconds. The task that waits takes a core for
     /// as long, but for the turns that it gives to others of its thread; where it has to share that core with its peer, or with

@@ -21,7 +21,7 @@ pub struct ShmSettings {
     pub links: Setting<ShmLinks>,
     /// The bytes of a ring, a direction each; those of the node that connects count.
     pub ring: Setting<u64>,
-    /// How long it looks for the next frame before it sleeps. Zero is not at all.
+    /// How long it looks for the next frame before it sleeps.
     pub spin: Setting<Duration>,
 }
 
