@@ -16,9 +16,6 @@
 mod backlog;
 #[doc(hidden)]
 pub mod bare;
-mod expectation;
-#[cfg(test)]
-mod expectation_tests;
 mod link;
 mod memory;
 mod positions;
@@ -36,6 +33,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ractor_cluster::transport::expectation::Expectation;
 use ractor_cluster::transport::frames::FrameReader;
 use ractor_cluster::transport::{
     FrameSink, FrameStream, LocalEnd, LocalTransport, Transport, TransportKind, Upgrade,
@@ -43,7 +41,6 @@ use ractor_cluster::transport::{
 use tokio::net::UnixStream;
 
 use crate::config::shm::DEFAULT_RING;
-use expectation::Expectation;
 use link::Link;
 use ring::{Inlet, Outlet, Side};
 use share::Shared;

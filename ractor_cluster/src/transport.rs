@@ -8,10 +8,17 @@
 
 mod arc;
 mod channel;
+#[cfg(unix)]
+pub(crate) mod eager;
+#[doc(hidden)]
+pub mod expectation;
+#[cfg(test)]
+mod expectation_tests;
 pub mod frames;
 #[cfg(unix)]
 mod local;
 mod stream;
+mod sync;
 mod tcp;
 pub(crate) mod tls;
 #[cfg(unix)]

@@ -35,7 +35,8 @@ fn an_expected_answer_is_not_slept_over() {
         let writer = {
             let (ring, expectation, asked) = (ring.clone(), expectation.clone(), asked.clone());
             thread::spawn(move || {
-                expectation.raise(&ring.words());
+                ring.words().stay_awake();
+                expectation.raise();
                 asked.store(true, Ordering::Release);
             })
         };

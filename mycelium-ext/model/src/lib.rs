@@ -5,7 +5,7 @@
 // What the rings use and the models do not.
 mod answers;
 #[allow(dead_code)]
-#[path = "../../src/shm/expectation.rs"]
+#[path = "../../../ractor_cluster/src/transport/expectation.rs"]
 mod expectation;
 #[allow(dead_code)]
 #[path = "../../src/shm/positions.rs"]

@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::expectation::Expectation;
+use ractor_cluster::transport::expectation::Expectation;
+
 use super::memory::Memory;
 use super::positions::Corrupt;
 use super::wires::Wires;

@@ -22,6 +22,13 @@ pub(crate) struct Words<'a> {
     pub(crate) writer_waits: &'a AtomicU64,
 }
 
+impl Words<'_> {
+    /// The reader is not to be woken by the writer: somebody of its own process will, from here on.
+    pub(crate) fn stay_awake(&self) {
+        self.reader_waits.store(0, Ordering::Relaxed);
+    }
+}
+
 /// The other side has published a position that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Corrupt;

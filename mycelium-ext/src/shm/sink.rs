@@ -118,7 +118,11 @@ impl FrameSink for Sink {
     }
 
     fn expect_answer(&mut self) {
-        self.link.expectation.raise(&self.answers.words(&self.link.memory));
+        if self.link.expectation.is_due() {
+            // The peer, whose answer may come at once, need not wake the reader, which gets a turn here.
+            self.answers.words(&self.link.memory).stay_awake();
+            self.link.expectation.raise();
+        }
     }
 
     fn queued_bytes(&self) -> usize {

@@ -6,19 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use ractor_cluster::transport::expectation::{CONTENDED, Outcome, YIELDS};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::expectation::Outcome;
 use super::link::{Link, corrupt};
 use super::ring::Outlet;
 use super::wires::Woken;
 
-/// How often the core is given to others, of which the peer may be one, before an answer is slept for. On a core that both
-/// share, the first brings the answer.
-const YIELDS: u32 = 4;
-/// Who gets the core back after more than that has shared it with somebody who works.
-const CONTENDED: Duration = Duration::from_micros(200);
 /// How often it looks, with a pause each time, before others get the core.
 const LOOKS: u32 = 32;
 /// How long it does before other tasks on the thread get a turn.

@@ -1,4 +1,3 @@
-//! What `positions` and `expectation` stand on; their model has that of loom in its place.
+//! What `positions` stands on; its model has loom's in their place.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
-pub(crate) use std::sync::{Mutex, MutexGuard};
+pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};

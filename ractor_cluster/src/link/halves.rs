@@ -37,7 +37,10 @@ impl Halves {
     pub(crate) fn into_unix(self) -> Option<tokio::net::UnixStream> {
         use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-        let reader = self.stream.into_reader()?.downcast::<OwnedReadHalf>().ok()?;
+        use crate::transport::eager::Eager;
+
+        let reader =
+            self.stream.into_reader()?.downcast::<Eager<OwnedReadHalf>>().ok()?.into_socket();
         let writer = self.sink.into_writer()?.downcast::<OwnedWriteHalf>().ok()?;
         reader.reunite(*writer).ok()
     }

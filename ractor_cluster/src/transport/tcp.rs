@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpStream, ToSocketAddrs};
 
-use super::frames::{FrameReader, FrameWriter};
 use super::{FrameSink, FrameStream, Transport, TransportKind};
 
 /// A TCP connection.
@@ -58,8 +57,15 @@ impl Transport for TcpTransport {
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
-        let (reader, writer) = self.stream.into_split();
-        (Box::new(FrameWriter::new(writer)), Box::new(FrameReader::new(reader, max_frame)))
+        #[cfg(unix)]
+        return super::eager::frames(self.stream.into_split(), max_frame);
+        #[cfg(not(unix))]
+        {
+            use super::frames::{FrameReader, FrameWriter};
+
+            let (reader, writer) = self.stream.into_split();
+            (Box::new(FrameWriter::new(writer)), Box::new(FrameReader::new(reader, max_frame)))
+        }
     }
 }
 

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use tokio::net::unix::UCred;
 use tokio::net::UnixStream;
 
-use super::frames::{FrameReader, FrameWriter};
 use super::{FrameSink, FrameStream, Origin, Transport, TransportKind};
 use crate::link::dial::Route;
 
@@ -120,8 +119,7 @@ impl Transport for UnixSocketTransport {
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
-        let (reader, writer) = self.stream.into_split();
-        (Box::new(FrameWriter::new(writer)), Box::new(FrameReader::new(reader, max_frame)))
+        super::eager::frames(self.stream.into_split(), max_frame)
     }
 }
 

@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::AsyncWrite;
 
 use super::HEADER;
+use crate::transport::expectation::Expectation;
 use crate::transport::{FrameSink, TransportMessage};
 
 /// Frames below it are copied behind each other: the copy costs less than a slice more in a write.
@@ -36,6 +38,8 @@ pub struct FrameWriter<W> {
     queued: usize,
     /// Whether the stream may hold bytes back.
     unflushed: bool,
+    /// Of the reader of the same connection.
+    expectation: Option<Arc<Expectation>>,
 }
 
 impl<W: AsyncWrite + Unpin> FrameWriter<W> {
@@ -49,7 +53,14 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
             block: BytesMut::new(),
             queued: 0,
             unflushed: false,
+            expectation: None,
         }
+    }
+
+    /// Tells the reader of the same connection when an answer is expected.
+    #[cfg(unix)]
+    pub(in crate::transport) fn telling(self, expectation: Arc<Expectation>) -> Self {
+        Self { expectation: Some(expectation), ..self }
     }
 
     /// Queues a frame behind those queued before.
@@ -157,6 +168,12 @@ impl<W: AsyncWrite + Unpin + Send + 'static> FrameSink for FrameWriter<W> {
     fn queue_framed(&mut self, frames: Bytes, tail: Bytes) {
         self.put_chunk(frames);
         self.put_chunk(tail);
+    }
+
+    fn expect_answer(&mut self) {
+        if let Some(expectation) = self.expectation.as_ref().filter(|it| it.is_due()) {
+            expectation.raise();
+        }
     }
 
     fn queued_bytes(&self) -> usize {

@@ -1,14 +1,20 @@
 //! What passes from the writing half of a link to its reading half: that an answer is expected, so that it is worth looking for
 //! it before sleeping.
 //!
-//! The reader that sleeps has asked the peer to wake it. That is taken back first, so that the peer, whose answer may come at
-//! once, need not; from then on it is this process that has to give the reader a turn. It does: the reader leaves its waker
-//! before it asks the peer, and is woken after that was taken back. `mycelium-ext/model` runs this file in every interleaving.
+//! The reader leaves its waker before it sleeps, and gets a turn with each expectation that is raised. A link whose reader
+//! asks the peer to wake it may take that back before it raises one: from then on it is this process that wakes the
+//! reader. `mycelium-ext/model` runs this file in every interleaving of such a link.
 
 use std::task::Waker;
+use std::time::Duration;
 
-use super::positions::Words;
-use super::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
+use super::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering};
+
+/// How often the core is given to others, of which the peer may be one, before an answer is slept for. On a core that both
+/// share, the first brings the answer.
+pub const YIELDS: u32 = 4;
+/// Who gets the core back after more than that has shared it with somebody who works.
+pub const CONTENDED: Duration = Duration::from_micros(200);
 
 /// After an answer that came too late for whoever looked for it, so many times nobody looks, and twice as often with each further
 /// one, up to [`MOST`].
@@ -16,11 +22,11 @@ const FIRST: u32 = 1;
 /// Looking cost little more than a system call; 1 of 65 of them is not noticed.
 const MOST: u32 = 64;
 /// The same where the core was away for long: somebody else works on it, who is better waited for asleep.
-pub(crate) const CONTENDED: u32 = 1024;
+const AWAY: u32 = 1024;
 
-/// See the module's documentation.
+/// See the module's documentation. Public for transports of this workspace.
 #[derive(Debug)]
-pub(crate) struct Expectation {
+pub struct Expectation {
     raised: AtomicBool,
     reader: Mutex<Option<Waker>>,
     /// How often nobody is to look.
@@ -31,15 +37,19 @@ pub(crate) struct Expectation {
 
 /// What came of looking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
+    /// The answer.
     Came,
+    /// Nothing did.
     Nothing,
     /// Nothing, or late, since somebody else had the core.
     Contended,
 }
 
 impl Expectation {
-    pub(crate) fn new() -> Self {
+    /// Of a link of which nothing is known.
+    #[allow(clippy::new_without_default, reason = "the model's atomics have no default")]
+    pub fn new() -> Self {
         Self {
             raised: AtomicBool::new(false),
             reader: Mutex::new(None),
@@ -48,28 +58,32 @@ impl Expectation {
         }
     }
 
-    /// The writer is about to publish something that the peer answers. `words` are those of the direction in which the answer
-    /// comes. One that is raised is [taken](Self::take) by the reader, which gets a turn.
-    pub(crate) fn raise(&self, words: &Words<'_>) {
+    /// Whether to raise one. What is asked for counts.
+    pub fn is_due(&self) -> bool {
         let skip = self.skip.load(Ordering::Relaxed);
         if skip > 0 {
             // Two who do it at a time count as one, which does not matter.
-            return self.skip.store(skip - 1, Ordering::Relaxed);
+            self.skip.store(skip - 1, Ordering::Relaxed);
         }
+        skip == 0
+    }
+
+    /// The writer is about to send something that the peer answers. The reader gets a turn, and
+    /// [takes](Self::take) it.
+    pub fn raise(&self) {
         self.raised.store(true, Ordering::Relaxed);
-        words.reader_waits.store(0, Ordering::Relaxed);
         if let Some(reader) = &*self.lock() {
             reader.wake_by_ref();
         }
     }
 
     /// Whether an answer is expected; once.
-    pub(crate) fn take(&self) -> bool {
+    pub fn take(&self) -> bool {
         self.raised.load(Ordering::Relaxed) && self.raised.swap(false, Ordering::Relaxed)
     }
 
-    /// The reader is about to ask the peer to wake it.
-    pub(crate) fn listen(&self, waker: &Waker) {
+    /// The reader is about to sleep.
+    pub fn listen(&self, waker: &Waker) {
         let mut reader = self.lock();
         if !reader.as_ref().is_some_and(|reader| reader.will_wake(waker)) {
             *reader = Some(waker.clone());
@@ -77,20 +91,20 @@ impl Expectation {
     }
 
     /// The reader has looked for an answer.
-    pub(crate) fn looked(&self, outcome: Outcome) {
+    pub fn looked(&self, outcome: Outcome) {
         let (skip, next) = match outcome {
             Outcome::Came => (0, FIRST),
             Outcome::Nothing => {
                 let skip = self.next_skip.load(Ordering::Relaxed);
                 (skip, (2 * skip).min(MOST))
             }
-            Outcome::Contended => (CONTENDED, FIRST),
+            Outcome::Contended => (AWAY, FIRST),
         };
         self.skip.store(skip, Ordering::Relaxed);
         self.next_skip.store(next, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> super::sync::MutexGuard<'_, Option<Waker>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
         self.reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

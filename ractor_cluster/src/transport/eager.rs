@@ -1,0 +1,118 @@
+//! A socket whose reader looks for an answer that is expected before it sleeps.
+//!
+//! A process that sleeps is woken by way of epoll, which costs both processes more than to give up the core once: where both
+//! share it, the answer is there when it comes back.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{tcp, unix};
+
+use super::expectation::{Expectation, Outcome, CONTENDED, YIELDS};
+use super::frames::{FrameReader, FrameWriter};
+use super::{FrameSink, FrameStream};
+
+/// How much of an answer is read so. More waits for the runtime to notice it.
+const ANSWER: usize = 4 * 1024;
+
+/// The reading half of a socket that is [read past](rustix::net::recv) the runtime.
+pub(crate) trait Socket: AsyncRead + Unpin {
+    fn descriptor(&self) -> BorrowedFd<'_>;
+}
+
+impl Socket for tcp::OwnedReadHalf {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        let stream: &tokio::net::TcpStream = self.as_ref();
+        stream.as_fd()
+    }
+}
+
+impl Socket for unix::OwnedReadHalf {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        let stream: &tokio::net::UnixStream = self.as_ref();
+        stream.as_fd()
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Eager<S> {
+    socket: S,
+    expectation: Arc<Expectation>,
+}
+
+/// The halves of a connection as frames, of which up to `max_frame` bytes are taken.
+pub(super) fn frames<R, W>(
+    (reader, writer): (R, W),
+    max_frame: u64,
+) -> (Box<dyn FrameSink>, Box<dyn FrameStream>)
+where
+    R: Socket + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    let expectation = Arc::new(Expectation::new());
+    let eager = Eager { socket: reader, expectation: expectation.clone() };
+    let writer = FrameWriter::new(writer).telling(expectation);
+    (Box::new(writer), Box::new(FrameReader::new(eager, max_frame)))
+}
+
+impl<S: Socket> Eager<S> {
+    pub(crate) fn into_socket(self) -> S {
+        self.socket
+    }
+
+    /// Gives up the core a few times, and reads what came meanwhile.
+    fn look(&self, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let size = buffer.remaining().min(ANSWER);
+        let start = Instant::now();
+        let mut read = Poll::Pending;
+        for _ in 0..YIELDS {
+            std::thread::yield_now();
+            let bytes = buffer.initialize_unfilled_to(size);
+            match rustix::net::recv(self.socket.descriptor(), bytes, RecvFlags::DONTWAIT) {
+                Ok((count, _)) => {
+                    buffer.advance(count);
+                    read = Poll::Ready(Ok(()));
+                    break;
+                }
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+        self.expectation.looked(match read {
+            _ if start.elapsed() > CONTENDED => Outcome::Contended,
+            Poll::Ready(_) => Outcome::Came,
+            Poll::Pending => Outcome::Nothing,
+        });
+        read
+    }
+}
+
+impl<S: Socket> AsyncRead for Eager<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // The runtime has the waker from here on, whatever is read beside it.
+        let polled = Pin::new(&mut this.socket).poll_read(context, buffer);
+        if polled.is_ready() {
+            return polled;
+        }
+        if this.expectation.take() {
+            if let Poll::Ready(read) = this.look(buffer) {
+                return Poll::Ready(read);
+            }
+        }
+        this.expectation.listen(context.waker());
+        Poll::Pending
+    }
+}
