@@ -175,6 +175,8 @@ impl NodeSession {
         let node_id = active.traffic.node_id();
         // Where a peer was is where it is, while there is no link that says otherwise.
         let before = peers::get(node_id).filter(|_| active.traffic.any().is_none());
+        // Before the links are looked at: what happens after it is news again.
+        let news = active.traffic.take_news();
         peers::publish(PeerInfo {
             node_id,
             name: name_of(&state.name).to_owned(),
@@ -183,7 +185,7 @@ impl NodeSession {
             locality: before.map_or_else(|| active.traffic.locality(), |peer| peer.locality),
             links: active.traffic.infos(),
         });
-        for event in active.traffic.take_news() {
+        for event in news {
             peers::tell(event);
         }
     }
