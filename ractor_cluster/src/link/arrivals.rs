@@ -40,13 +40,24 @@ struct Lane {
 impl Arrivals {
     /// What the peer is to be told, by lane: what is due, or wherever there is news. Frames that went
     /// its way have told it so much already.
-    pub(super) fn due(&mut self, told: [u64; LANES], all: bool) -> [Option<u64>; LANES] {
+    pub(super) fn due(
+        &mut self,
+        told: [u64; LANES],
+        all: bool,
+        can_be_told: impl Fn(usize) -> bool,
+    ) -> [Option<u64>; LANES] {
         std::array::from_fn(|lane| {
             let inbound = &mut self.lanes[lane].inbound;
             inbound.told(told[lane]);
             let is_due = inbound.is_due() || (all && inbound.has_news());
-            is_due.then(|| inbound.acknowledgement())
+            (is_due && can_be_told(lane)).then(|| inbound.acknowledgement())
         })
+    }
+
+    /// The peer is to be told anew of every lane by which anything came.
+    pub(super) fn ask_all(&mut self) {
+        let inbound = self.lanes.iter_mut().map(|lane| &mut lane.inbound);
+        inbound.filter(|inbound| inbound.delivered() > 0).for_each(Inbound::ask);
     }
 }
 
@@ -297,5 +308,29 @@ impl Traffic {
             dead_letters::count(self.node_id(), Cause::NoActor);
         }
         actor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acknowledgement_that_nothing_leads_to_stays_due_and_a_lost_one_is_repeated() {
+        let mut arrivals = Arrivals::default();
+        let inbound = &mut arrivals.lanes[0].inbound;
+        inbound.accept(1, 10).unwrap();
+        // A fence, whose sender sends nothing more before it is acknowledged.
+        inbound.ask();
+        let first = |due: [Option<u64>; LANES]| due[0];
+        let told = [0; LANES];
+        assert_eq!(first(arrivals.due(told, false, |_| false)), None);
+        assert_eq!(first(arrivals.due(told, false, |_| true)), Some(1));
+        assert_eq!(arrivals.due(told, true, |_| true), [None; LANES]);
+        // The link that it went by has broken.
+        arrivals.ask_all();
+        let mut again = [None; LANES];
+        again[0] = Some(1);
+        assert_eq!(arrivals.due(told, false, |_| true), again);
     }
 }

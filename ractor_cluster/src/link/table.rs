@@ -269,11 +269,14 @@ impl Table {
         Ok(self.push(number))
     }
 
-    /// Where an acknowledgement of a lane goes.
-    pub(crate) fn way_back(&self, number: u32) -> Option<Arc<Pump>> {
-        let of_lane = self.lanes.get(number as usize)?.as_ref().and_then(|lane| lane.link);
-        let by = of_lane.or_else(|| self.links.first().map(|link| link.actor.get_id()))?;
-        self.link(by)?.pump.clone()
+    /// Where the acknowledgement of each lane goes: by its own link, if that is ready, or else by the first that
+    /// is.
+    pub(crate) fn ways_back(&self) -> [Option<Arc<Pump>>; LANES] {
+        let any = self.links.iter().find_map(|link| link.pump.as_ref());
+        std::array::from_fn(|lane| {
+            let own = self.lanes[lane].as_ref().and_then(|lane| self.link(lane.link?));
+            own.and_then(|link| link.pump.as_ref()).or(any).cloned()
+        })
     }
 
     /// Hands what a link is to send to `take`, as long as that wants more.

@@ -172,6 +172,7 @@ impl Traffic {
         locked(&self.table).serve(actor, pump.clone());
         // What was sent meanwhile has found nobody to hand it to.
         pump.join(self, actor);
+        self.acknowledge(false);
     }
 
     /// As [`Table::add`].
@@ -184,6 +185,9 @@ impl Traffic {
     pub(crate) fn remove(&self, actor: ActorId) -> Option<Lost> {
         let (lost, pushes) = locked(&self.table).remove(actor)?;
         pushes.into_iter().for_each(Push::on);
+        // What the peer was told by this link it may not have got. It may wait for just that.
+        locked(&self.arrivals).ask_all();
+        self.acknowledge(false);
         Some(lost)
     }
 
@@ -353,15 +357,15 @@ impl Traffic {
 
     /// Tells the peer what came, where that is due; or wherever there is news.
     pub(crate) fn acknowledge(&self, all: bool) {
+        let ways = locked(&self.table).ways_back();
         let told = std::array::from_fn(|lane| self.told[lane].load(Ordering::Relaxed));
-        let due = locked(&self.arrivals).due(told, all);
-        for (lane, acknowledged) in (0..).zip(due) {
-            let Some(acknowledged) = acknowledged else { continue };
+        // Where no link leads back, it stays due until one does.
+        let due = locked(&self.arrivals).due(told, all, |lane| ways[lane].is_some());
+        for ((lane, acknowledged), pump) in (0..).zip(due).zip(ways) {
+            let (Some(acknowledged), Some(pump)) = (acknowledged, pump) else { continue };
             self.told[lane as usize].fetch_max(acknowledged, Ordering::Relaxed);
             let frame = FrameBody::Acknowledgement(Acknowledgement { lane, acknowledged });
-            if let Some(pump) = locked(&self.table).way_back(lane) {
-                pump.send(frame.encoded());
-            }
+            pump.send(frame.encoded());
         }
     }
 
