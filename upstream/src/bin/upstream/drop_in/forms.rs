@@ -16,7 +16,9 @@ pub(super) fn by_path(work: &Work<'_>) -> Result<(), Failure> {
     let patch = work.patch(&CRATES, |name| format!("path = {:?}", root.join(name)));
     let app = work.application("by path", &patch)?;
     let home = work.cargo_home("home of path")?;
-    run(work.sharing(&app, &["run"]).env("CARGO_HOME", home))?;
+    // In a target folder of its own: packages from another home would replace those of the shared
+    // one, which the next proof would compile once more.
+    run(work.cargo(&app, &["run"]).env("CARGO_HOME", home))?;
     doctor(work, &app, true)
 }
 
@@ -30,7 +32,9 @@ pub(super) fn by_git_and_vendored(work: &Work<'_>) -> Result<(), Failure> {
     let patch = work.patch(&CRATES, |_| format!("git = {url:?}"));
     let app = work.application("by git", &patch)?;
     let home = work.cargo_home("home of git")?;
-    run(work.sharing(&app, &["run", "--features=cluster"]).env("CARGO_HOME", &home))?;
+    let mut first = work.cargo(&app, &["run", "--features=cluster"]);
+    first.env("CARGO_TARGET_DIR", work.path("target of git"));
+    run(first.env("CARGO_HOME", &home))?;
     doctor(work, &app, true)?;
 
     let vendor = work.cargo(&app, &["vendor"]).env("CARGO_HOME", &home).output()?;
