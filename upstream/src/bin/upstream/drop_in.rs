@@ -7,6 +7,8 @@ mod rebuilds;
 mod wire;
 mod work;
 
+use std::path::Path;
+
 use crate::Failure;
 use crate::repository::Repository;
 use work::Work;
@@ -31,15 +33,20 @@ pub(crate) enum Proof {
 const ALL: [Proof; 6] =
     [Proof::Path, Proof::Git, Proof::Wire, Proof::Rebuilds, Proof::Published, Proof::FallingOff];
 
-pub(crate) fn run(repository: &Repository, only: &[Proof]) -> Result<bool, Failure> {
+pub(crate) fn run(
+    repository: &Repository,
+    only: &[Proof],
+    target: Option<&Path>,
+) -> Result<bool, Failure> {
     let mut failed = 0;
     let chosen: Vec<Proof> =
         ALL.into_iter().filter(|proof| only.is_empty() || only.contains(proof)).collect();
     // What applications have in common is compiled once for all proofs.
-    let shared = tempfile::Builder::new().prefix("drop in target ").tempdir()?;
+    let scratch = tempfile::Builder::new().prefix("drop in target ").tempdir()?;
+    let shared = target.map_or_else(|| Ok(scratch.path().to_owned()), std::path::absolute)?;
     for proof in &chosen {
         println!("\n== drop-in, {proof:?}");
-        let work = Work::new(repository, shared.path())?;
+        let work = Work::new(repository, &shared)?;
         let outcome = match proof {
             Proof::Path => forms::by_path(&work),
             Proof::Git => forms::by_git_and_vendored(&work),

@@ -30,9 +30,26 @@ fn write(repository: &Repository, folder: &Path) -> Result<(), Failure> {
 /// repository's lock file names.
 pub(crate) fn refresh(repository: &Repository, folder: &Path) -> Result<(), Failure> {
     let mut tree = workspace_tree(repository)?;
+    ask_as_build_scripts_do(repository, &mut tree)?;
     tree.insert("Cargo.lock", std::fs::read(repository.root.join("Cargo.lock"))?);
     std::fs::create_dir_all(folder)?;
     Ok(tree.write(folder)?)
+}
+
+/// Lets the stand-in in `tree` ask for the features that our build scripts turn on in the crates
+/// that all macros are made of. Without them each macro, and all that uses one, would be compiled
+/// once for this workspace and once for the exported one.
+fn ask_as_build_scripts_do(repository: &Repository, tree: &mut Tree) -> Result<(), Failure> {
+    let ours = std::fs::read_to_string(repository.root.join("upstream/Cargo.toml"))?;
+    let ours: DocumentMut = ours.parse()?;
+    let path = format!("{ENTRY}/Cargo.toml");
+    let mut entry: DocumentMut = tree.text(&path).unwrap_or_default().parse()?;
+    let asked = entry.entry("dependencies").or_insert(Item::Table(Table::new()));
+    for name in ["proc-macro2", "syn"] {
+        asked[name] = ours["dependencies"][name].clone();
+    }
+    tree.insert(path, entry.to_string());
+    Ok(())
 }
 
 /// The three crates, and a workspace around them.

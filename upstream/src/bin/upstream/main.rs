@@ -84,6 +84,10 @@ enum Command {
         /// Only these proofs.
         #[arg(value_enum)]
         only: Vec<drop_in::Proof>,
+        /// Compile there what the applications have in common, and leave it there; without this
+        /// in a folder that goes away.
+        #[arg(long, value_name = "FOLDER")]
+        target_dir: Option<PathBuf>,
     },
 }
 
@@ -114,6 +118,8 @@ fn run(repository: &Repository, command: Command) -> Result<bool, Failure> {
         Command::Check { api } => check::run(repository, api),
         Command::Test { only, list } => suites::run(repository, only.as_deref(), list),
         Command::Bench(arguments) => bench::run(repository, &arguments),
-        Command::DropIn { only } => drop_in::run(repository, &only),
+        Command::DropIn { only, target_dir } => {
+            drop_in::run(repository, &only, target_dir.as_deref())
+        }
     }
 }

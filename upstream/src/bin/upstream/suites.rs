@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::repository::Repository;
@@ -84,6 +85,19 @@ pub(crate) fn sparing(cargo: &mut Command) {
     cargo.envs([("CARGO_INCREMENTAL", "0"), ("CARGO_PROFILE_DEV_DEBUG", "0")]);
 }
 
+/// How many tests of one binary run at a time, at least. Upstream's spend nearly all of their time
+/// in sleep, and would do so one after the other where processors are few; those that must not
+/// meet say so themselves (`serial_test`).
+const THREADS: usize = 8;
+
+/// Tells a test binary how many tests it may run at once, unless the user did.
+fn side_by_side(cargo: &mut Command) {
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        cargo.env("RUST_TEST_THREADS", processors.max(THREADS).to_string());
+    }
+}
+
 /// What came of a suite.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -156,6 +170,7 @@ impl Suite {
             .args(self.arguments)
             .args(["--no-fail-fast", "--", "--quiet"])
             .stdout(Stdio::piped());
+        side_by_side(&mut command);
         if self.place == Place::Export || folder != repository.root {
             command.env("CARGO_TARGET_DIR", target_for(folder, repository));
             sparing(&mut command);
