@@ -6,6 +6,9 @@ mod arc;
 mod conformance;
 #[path = "transports/ends.rs"]
 mod ends;
+#[cfg(unix)]
+#[path = "transports/expected.rs"]
+mod expected;
 #[path = "transports/kinds.rs"]
 mod kinds;
 #[cfg(unix)]

@@ -49,7 +49,7 @@ async fn send(end: &mut Halves, frames: impl Iterator<Item = Bytes>, batch: usiz
 
 /// Sends a frame each way. Of a connection that is closed with bytes unread, as TLS sends them after
 /// its handshake, TCP tells the peer that it was reset.
-async fn greet(a: &mut Halves, b: &mut Halves) {
+pub(crate) async fn greet(a: &mut Halves, b: &mut Halves) {
     for (from, to) in [(0, 1), (1, 0)] {
         let ends = [&mut *a, &mut *b];
         ends[from].queue("hello");
@@ -226,6 +226,22 @@ pub(crate) async fn an_end_within_a_frame_is_told(ends: Ends) {
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{error}");
 }
 
+/// Whether it is looked for or waited for.
+pub(crate) async fn expected_answers_come_whole_and_in_order(ends: Ends) {
+    let (mut a, mut b, _keep) = ends.split(NO_LIMIT);
+    let frames = lengths().filter(|length| *length < 100_000).enumerate();
+    for (number, length) in frames {
+        for (from, to) in [(0, 1), (1, 0)] {
+            let (sender, receiver) = if from < to { (&mut a, &mut b) } else { (&mut b, &mut a) };
+            sender.queue(numbered(number, length));
+            sender.sink.expect_answer();
+            let (sent, frame) = tokio::join!(sender.sink.flush(), receiver.frame());
+            sent.unwrap();
+            assert!(frame == Some(numbered(number, length)), "frame {number}");
+        }
+    }
+}
+
 /// The tests of a kind, where the function `$name` makes two ends of it: those of all, and beside them
 /// those that are named.
 macro_rules! suite {
@@ -246,7 +262,8 @@ macro_rules! suite {
                 large_frames_pass,
                 both_directions_go_at_once,
                 flushing_and_reading_can_be_given_up_and_taken_up_again,
-                what_was_handed_over_arrives_before_the_end
+                what_was_handed_over_arrives_before_the_end,
+                expected_answers_come_whole_and_in_order
                 $(, $($more),+)?
             }
         }
