@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::codec;
+use super::{codec, heap};
 use crate::transport::frames::HEADER;
 
 /// Acknowledge after so many frames at the latest.
@@ -176,6 +176,7 @@ impl Outbound {
     fn make_room(&mut self, size: usize) {
         if self.open.capacity() - self.open.len() < size {
             self.seal(Bytes::new());
+            heap::expect_much();
             // In the same memory, where all of it has been acknowledged.
             self.open.reserve(size.max(BLOCK));
         }

@@ -237,7 +237,7 @@ impl Table {
         let (copied, tail) = if tail.len() < APART {
             (tail, Bytes::new())
         } else {
-            heap::expect_large();
+            heap::expect_much();
             (Bytes::new(), tail)
         };
         let Lane { out, numbers, .. } = lane;

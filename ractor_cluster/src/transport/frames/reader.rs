@@ -176,7 +176,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Remembers how large it is.
     fn returned(&mut self, frame: Bytes) -> Bytes {
         if frame.len() > LARGE {
-            heap::expect_large();
+            heap::expect_much();
         }
         self.recent = frame.len().max(self.recent - self.recent.div_ceil(8));
         frame
@@ -219,6 +219,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             return;
         }
         if self.block_memory == size {
+            heap::expect_much();
             // In the same memory, where nobody holds a frame of it any more.
             self.block.reserve(size - waiting);
         } else {
