@@ -185,9 +185,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// How much to read at once, which depends on what came lately.
     fn block_size(&self) -> usize {
         match self.recent {
-            0..=LARGE => BLOCK,
+            small if small <= LARGE => BLOCK,
             _ if self.from_memory => TINY_BLOCK,
-            ..=0x1_ffff => LARGE_BLOCK,
+            large if large < LARGE_BLOCK / 2 => LARGE_BLOCK,
             _ => SMALL_BLOCK,
         }
     }
