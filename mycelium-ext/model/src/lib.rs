@@ -4,7 +4,7 @@
 
 // What the rings use and the models do not.
 mod answers;
-#[allow(dead_code)]
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../ractor_cluster/src/transport/expectation.rs"]
 mod expectation;
 #[allow(dead_code)]
