@@ -2,8 +2,8 @@
 //! the tests run every interleaving of both sides: `cargo test -p mycelium-ext-model`. There is nothing in here but tests.
 #![cfg(test)]
 
-// What the rings use and the models do not.
 mod answers;
+// What the links use and the models do not.
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../ractor_cluster/src/transport/expectation.rs"]
 mod expectation;
