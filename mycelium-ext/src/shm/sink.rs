@@ -49,9 +49,7 @@ impl Sink {
             self.inlet.put(&self.link.memory, &header);
             self.inlet.put(&self.link.memory, head);
             self.inlet.put(&self.link.memory, &rest);
-            if self.inlet.unpublished() >= PUBLISHED {
-                self.failed = self.publish().err();
-            }
+            self.publish_much();
         } else {
             self.backlog.copy(&header);
             self.backlog.copy(head);
@@ -59,13 +57,20 @@ impl Sink {
         }
     }
 
+    /// Publishes what there is, if it is enough. An error is told by the next flush.
+    fn publish_much(&mut self) {
+        if self.inlet.unpublished() >= PUBLISHED {
+            if let Err(error) = self.publish() {
+                self.failed = Some(error);
+            }
+        }
+    }
+
     /// Queues bytes that are parts of frames with their lengths.
     fn put_framed(&mut self, bytes: Bytes) {
         if self.fits(bytes.len()) {
             self.inlet.put(&self.link.memory, &bytes);
-            if self.inlet.unpublished() >= PUBLISHED {
-                self.failed = self.publish().err();
-            }
+            self.publish_much();
         } else {
             self.backlog.push(bytes);
         }

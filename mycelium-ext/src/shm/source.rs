@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use ractor_cluster::transport::expectation::{CONTENDED, Outcome, YIELDS};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -77,18 +76,12 @@ impl Source {
     }
 
     fn look_between_yields(&mut self) -> io::Result<Looked> {
-        let start = Instant::now();
-        for _ in 0..YIELDS {
-            std::thread::yield_now();
-            if !self.is_empty()? {
-                let late = start.elapsed() > CONTENDED;
-                self.link.expectation.looked(if late { Outcome::Contended } else { Outcome::Came });
-                return Ok(Looked::Some);
-            }
-        }
-        let late = start.elapsed() > CONTENDED;
-        self.link.expectation.looked(if late { Outcome::Contended } else { Outcome::Nothing });
-        Ok(Looked::None)
+        let Self { link, outlet, .. } = self;
+        let found = link.expectation.look(|| {
+            let is_empty = outlet.is_empty(&link.memory).map_err(corrupt)?;
+            Ok::<_, io::Error>((!is_empty).then_some(()))
+        })?;
+        Ok(if found.is_some() { Looked::Some } else { Looked::None })
     }
 
     fn spin(&mut self, until: Instant) -> io::Result<Looked> {

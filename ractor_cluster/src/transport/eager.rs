@@ -8,14 +8,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{tcp, unix};
 
-use super::expectation::{Expectation, Outcome, CONTENDED, YIELDS};
+use super::expectation::Expectation;
 use super::frames::{FrameReader, FrameWriter};
 use super::{FrameSink, FrameStream};
 
@@ -68,30 +67,20 @@ impl<S: Socket> Eager<S> {
         self.socket
     }
 
-    /// Gives up the core a few times, and reads what came meanwhile.
-    fn look(&self, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// Reads what comes while the core is given up.
+    fn look(&self, buffer: &mut ReadBuf<'_>) -> io::Result<Option<()>> {
         let size = buffer.remaining().min(ANSWER);
-        let start = Instant::now();
-        let mut read = Poll::Pending;
-        for _ in 0..YIELDS {
-            std::thread::yield_now();
+        self.expectation.look(|| {
             let bytes = buffer.initialize_unfilled_to(size);
             match rustix::net::recv(self.socket.descriptor(), bytes, RecvFlags::DONTWAIT) {
                 Ok((count, _)) => {
                     buffer.advance(count);
-                    read = Poll::Ready(Ok(()));
-                    break;
+                    Ok(Some(()))
                 }
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(error) => return Poll::Ready(Err(error.into())),
+                Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+                Err(error) => Err(error.into()),
             }
-        }
-        self.expectation.looked(match read {
-            _ if start.elapsed() > CONTENDED => Outcome::Contended,
-            Poll::Ready(_) => Outcome::Came,
-            Poll::Pending => Outcome::Nothing,
-        });
-        read
+        })
     }
 }
 
@@ -108,8 +97,8 @@ impl<S: Socket> AsyncRead for Eager<S> {
             return polled;
         }
         if this.expectation.take() {
-            if let Poll::Ready(read) = this.look(buffer) {
-                return Poll::Ready(read);
+            if let Some(()) = this.look(buffer)? {
+                return Poll::Ready(Ok(()));
             }
         }
         this.expectation.listen(context.waker());

@@ -6,15 +6,15 @@
 //! reader. `mycelium-ext/model` runs this file in every interleaving of such a link.
 
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering};
 
 /// How often the core is given to others, of which the peer may be one, before an answer is slept for. On a core that both
 /// share, the first brings the answer.
-pub const YIELDS: u32 = 4;
+const YIELDS: u32 = 4;
 /// Who gets the core back after more than that has shared it with somebody who works.
-pub const CONTENDED: Duration = Duration::from_micros(200);
+const CONTENDED: Duration = Duration::from_micros(200);
 
 /// After an answer that came too late for whoever looked for it, so many times nobody looks, and twice as often with each further
 /// one, up to [`MOST`].
@@ -37,7 +37,7 @@ pub struct Expectation {
 
 /// What came of looking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The answer.
     Came,
     /// Nothing did.
@@ -90,8 +90,33 @@ impl Expectation {
         }
     }
 
+    /// Gives up the core a few times, and asks `once` each time whether the answer is there.
+    ///
+    /// # Errors
+    /// That of `once`.
+    pub fn look<T, E>(
+        &self,
+        mut once: impl FnMut() -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        let start = Instant::now();
+        let mut found = None;
+        for _ in 0..YIELDS {
+            std::thread::yield_now();
+            found = once()?;
+            if found.is_some() {
+                break;
+            }
+        }
+        self.looked(match found {
+            _ if start.elapsed() > CONTENDED => Outcome::Contended,
+            Some(_) => Outcome::Came,
+            None => Outcome::Nothing,
+        });
+        Ok(found)
+    }
+
     /// The reader has looked for an answer.
-    pub fn looked(&self, outcome: Outcome) {
+    pub(crate) fn looked(&self, outcome: Outcome) {
         let (skip, next) = match outcome {
             Outcome::Came => (0, FIRST),
             Outcome::Nothing => {
