@@ -24,6 +24,8 @@ mod deliver;
 #[doc(hidden)]
 pub mod derived;
 mod encoder;
+#[doc(hidden)]
+pub mod linger;
 mod outlet;
 mod part;
 mod payload;

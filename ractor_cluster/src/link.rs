@@ -14,7 +14,7 @@
 //! * `origin`: what is known of a connection before its session begins;
 //! * `codec`: messages as bytes;
 //! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them, `arrivals`
-//!   what comes in, `calls` what waits for answers, `pump` the writing end of a link, `proxy` what the
+//!   what comes in, `calls` what waits for answers, `pump` and `intake` the ends of a link, `proxy` what the
 //!   references to a peer's actors send by, `announcer` what tells the peer of actors and groups;
 //! * `dead_letters`: what reached nobody.
 
@@ -31,6 +31,7 @@ pub(crate) mod halves;
 pub(crate) mod heap;
 pub(crate) mod heard;
 pub(crate) mod identity;
+pub(crate) mod intake;
 pub(crate) mod lane;
 pub mod limits;
 pub mod options;

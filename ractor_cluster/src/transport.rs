@@ -15,6 +15,7 @@ pub mod expectation;
 #[cfg(test)]
 mod expectation_tests;
 pub mod frames;
+pub(crate) mod loan;
 #[cfg(unix)]
 mod local;
 mod stream;
@@ -189,8 +190,11 @@ pub trait FrameSink: Send + 'static {
     }
 
     /// Hints that the peer answers what is queued, probably soon, and that nothing is to be sent until then. Told
-    /// before the flush; by default nothing comes of it.
-    fn expect_answer(&mut self) {}
+    /// before the flush. True asks for a [poll](FrameStream::poll_frame) of the same connection's stream behind the flush, also if its
+    /// task has not been woken: it looks for the answer for some microseconds. By default nothing comes of it.
+    fn expect_answer(&mut self) -> bool {
+        false
+    }
 
     /// The bytes queued and not yet handed to the peer or the kernel.
     fn queued_bytes(&self) -> usize;

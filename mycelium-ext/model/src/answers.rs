@@ -1,18 +1,19 @@
 //! A reader that sleeps, a writer of its own process that expects an answer and takes back that the peer is to wake the
-//! reader, and the peer, who answers at once: the reader gets the answer.
+//! reader, and the peer, who answers at once: either the writer, who looks in place of the reader, or the reader gets the answer.
 
 use std::sync::Arc as StdArc;
 use std::task::{Wake, Waker};
 
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
 
 use crate::expectation::Expectation;
+use crate::loan::Loan;
 use crate::positions::{Consumer, Producer};
 use crate::tests::{Bell, Ring};
 
-/// The reader's task, which either wakes.
+/// The reader's task, which anybody may wake.
 #[derive(Default)]
 struct Task(Bell);
 
@@ -22,26 +23,81 @@ impl Wake for Task {
     }
 }
 
-#[test]
-fn an_expected_answer_is_not_slept_over() {
+/// The reading end of a link.
+struct Reader {
+    ring: Arc<Ring>,
+    expectation: Expectation,
+    consumer: Loan<Consumer>,
+    /// The answers that were read.
+    answers: AtomicUsize,
+}
+
+impl Reader {
+    /// As a transport's stream does it: in the end the peer is asked to wake the reader.
+    fn poll(&self, consumer: &mut Consumer) {
+        loop {
+            let words = self.ring.words();
+            let available = consumer.available(&words, 1).unwrap();
+            if available > 0 {
+                _ = consumer.consumed(&words, available);
+                self.answers.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            // It looks once more.
+            if self.expectation.take() && consumer.available(&words, 1).unwrap() > 0 {
+                continue;
+            }
+            if consumer.sleep(&words).unwrap() {
+                return;
+            }
+        }
+    }
+
+    fn has_answer(&self) -> bool {
+        self.answers.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// With a writer who looks, or leaves that to the reader.
+fn an_expected_answer_is_not_slept_over(looks: bool) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(3));
     builder.check(move || {
         let ring = Ring::new();
-        let expectation = Arc::new(Expectation::new());
+        let reader = Arc::new(Reader {
+            ring: ring.clone(),
+            expectation: Expectation::new(),
+            consumer: Loan::new(Consumer::new(2)),
+            answers: AtomicUsize::new(0),
+        });
         let asked = Arc::new(AtomicBool::new(false));
         let task = StdArc::new(Task::default());
 
         let writer = {
-            let (ring, expectation, asked) = (ring.clone(), expectation.clone(), asked.clone());
+            let (reader, asked, task) = (reader.clone(), asked.clone(), task.clone());
             thread::spawn(move || {
-                ring.words().stay_awake();
-                expectation.raise();
+                reader.ring.words().stay_awake();
+                reader.expectation.raise();
                 asked.store(true, Ordering::Release);
+                match reader.consumer.borrow() {
+                    Some((mut consumer, _)) if looks => {
+                        reader.poll(&mut consumer);
+                        reader.consumer.give_back(consumer);
+                    }
+                    Some((consumer, _)) => {
+                        reader.consumer.give_back(consumer);
+                        reader.consumer.wake();
+                    }
+                    None => {}
+                }
+                // Who waits for the answer: in the model that is the reader itself.
+                if reader.has_answer() {
+                    task.0.ring();
+                }
             })
         };
         let peer = {
-            let (ring, task) = (ring.clone(), task.clone());
+            let task = task.clone();
             thread::spawn(move || {
                 while !asked.load(Ordering::Acquire) {
                     thread::yield_now();
@@ -55,17 +111,28 @@ fn an_expected_answer_is_not_slept_over() {
         };
 
         let waker = Waker::from(task.clone());
-        let mut consumer = Consumer::new(2);
-        while consumer.available(&ring.words(), 1).unwrap() == 0 {
-            if expectation.take() && consumer.available(&ring.words(), 1).unwrap() > 0 {
+        loop {
+            if let Some(mut consumer) = reader.consumer.take(&waker) {
+                reader.poll(&mut consumer);
+                reader.consumer.give_back(consumer);
+            }
+            if reader.has_answer() {
                 break;
             }
-            expectation.listen(&waker);
-            if consumer.sleep(&ring.words()).unwrap() {
-                task.0.wait();
-            }
+            task.0.wait();
         }
         writer.join().unwrap();
         peer.join().unwrap();
+        assert_eq!(reader.answers.load(Ordering::Relaxed), 1);
     });
+}
+
+#[test]
+fn an_expected_answer_is_not_slept_over_by_the_reader() {
+    an_expected_answer_is_not_slept_over(false);
+}
+
+#[test]
+fn an_expected_answer_is_not_slept_over_by_who_looks_for_it() {
+    an_expected_answer_is_not_slept_over(true);
 }

@@ -7,6 +7,9 @@ mod answers;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../ractor_cluster/src/transport/expectation.rs"]
 mod expectation;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../ractor_cluster/src/transport/loan.rs"]
+mod loan;
 #[allow(dead_code)]
 #[path = "../../src/shm/positions.rs"]
 mod positions;

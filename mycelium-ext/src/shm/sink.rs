@@ -122,12 +122,14 @@ impl FrameSink for Sink {
         }
     }
 
-    fn expect_answer(&mut self) {
-        if self.link.expectation.is_due() {
+    fn expect_answer(&mut self) -> bool {
+        let is_due = self.link.expectation.is_due();
+        if is_due {
             // The peer, whose answer may come at once, need not wake the reader, which gets a turn here.
             self.answers.words(&self.link.memory).stay_awake();
             self.link.expectation.raise();
         }
+        is_due
     }
 
     fn queued_bytes(&self) -> usize {

@@ -146,7 +146,7 @@ impl AsyncRead for Source {
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Looked::None => this.link.expectation.listen(context.waker()),
+                Looked::None => {}
             }
             if this.outlet.sleep(&this.link.memory).map_err(corrupt)? {
                 gone = ready!(this.link.wires.poll_reader(context))? == Woken::Gone;

@@ -1,6 +1,7 @@
 //! What an actor does from its start to its end, the same for actors that may move between
 //! threads and for those that may not.
 
+use std::future::Future;
 #[cfg(feature = "cluster")]
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -229,6 +230,15 @@ pub(crate) fn open<M: Message>(
     }
     let _ = actor;
     M::from_boxed(message).map(Some)
+}
+
+/// What an actor's task runs: its life, in a box, or a deep tree of actors that spawn each other is too deep for the
+/// compiler.
+pub(crate) fn task<F: Future>(life: F) -> impl Future<Output = F::Output> {
+    let life = Box::pin(life);
+    #[cfg(feature = "cluster")]
+    let life = crate::remoting::linger::Lingering(life);
+    life
 }
 
 /// The span in which an actor lives, or starts.

@@ -14,7 +14,7 @@ use super::control::Urgent;
 use super::inbox::{Inbox, Next};
 use super::mailbox::Kind;
 use super::messages::{BoxedState, StopMessage};
-use super::run::{open, processing_loop, span, End};
+use super::run::{open, processing_loop, span, task, End};
 use super::{get_panic_string, Actor, ActorLifecycleGuard, ActorRuntime};
 use crate::concurrency::{spawn_named, JoinHandle};
 use crate::{
@@ -66,9 +66,8 @@ impl<TActor: Actor> ActorRuntime<TActor> {
 
         let started = myself.clone();
         let handle = spawn_named(started.inner.inner.name.as_deref(), async move {
-            // In a box, or a deep tree of actors that spawn each other is too deep for the compiler.
-            let life = Box::pin(Self::live(&handler, &mut state, &myself, &mut inbox));
-            let event = match life.instrument(span(&myself)).await {
+            let life = Self::live(&handler, &mut state, &myself, &mut inbox);
+            let event = match task(life.instrument(span(&myself))).await {
                 Ok(reason) => {
                     let state = Some(BoxedState::new(state));
                     SupervisionEvent::ActorTerminated(myself.get_cell(), state, reason)

@@ -1,10 +1,42 @@
-//! Waiting for a reply, at most so long.
+//! Waiting for a reply.
 
 use std::future::{poll_fn, Future};
 use std::pin::Pin;
 use std::task::Poll;
 
 use crate::concurrency::{timeout, Duration, Instant, Timeout};
+#[cfg(feature = "cluster")]
+use crate::remoting::linger;
+
+/// A call that was sent, or was not.
+pub(super) struct Sent<E> {
+    /// In a box, since the error returns the message, for which every call's future had room otherwise.
+    sent: Result<(), Box<E>>,
+    #[cfg(feature = "cluster")]
+    left: linger::Left,
+}
+
+/// Sends a call, by `send`.
+pub(super) fn send<E>(send: impl FnOnce() -> Result<(), E>) -> Sent<E> {
+    #[cfg(feature = "cluster")]
+    let (sent, left) = linger::watched(send);
+    #[cfg(not(feature = "cluster"))]
+    let sent = send();
+    Sent {
+        sent: sent.map_err(Box::new),
+        #[cfg(feature = "cluster")]
+        left,
+    }
+}
+
+impl<E> Sent<E> {
+    /// The caller is about to wait: where the answer comes from another node, it may be there before.
+    pub(super) fn look(self) -> Result<(), E> {
+        #[cfg(feature = "cluster")]
+        self.left.look();
+        self.sent.map_err(|unsent| *unsent)
+    }
+}
 
 /// The reply, if it comes within `limit`.
 ///

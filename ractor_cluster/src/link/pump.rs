@@ -11,8 +11,10 @@ use std::task::{ready, Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use ractor::remoting::linger;
 use ractor::ActorId;
 
+use super::intake::Intake;
 use super::traffic::{locked, Traffic};
 use crate::transport::{FrameSink, TransportMessage};
 
@@ -39,6 +41,8 @@ pub(crate) struct Pump {
     task: Mutex<Option<Waker>>,
     /// Whether the peer or the kernel takes no more at present.
     blocked: AtomicBool,
+    /// The other direction.
+    intake: Weak<Intake>,
 }
 
 struct Out {
@@ -49,7 +53,8 @@ struct Out {
 }
 
 impl Pump {
-    pub(crate) fn new(sink: Box<dyn FrameSink>) -> Self {
+    /// Of a connection with such an intake.
+    pub(crate) fn new(sink: Box<dyn FrameSink>, intake: &Arc<Intake>) -> Self {
         Self {
             out: Mutex::new(Out { sink, dirty: false, failed: None }),
             loose: Mutex::default(),
@@ -59,6 +64,7 @@ impl Pump {
             idle: AtomicBool::new(false),
             task: Mutex::default(),
             blocked: AtomicBool::new(false),
+            intake: Arc::downgrade(intake),
         }
     }
 
@@ -101,8 +107,8 @@ impl Pump {
     }
 
     /// Writes what there is, in place of the task, which may not get a turn soon, or would cost one. Leaves it to
-    /// the task when that is at it, or nothing more is taken. `answered` says that the peer is to answer,
-    /// and that nothing else is waited for.
+    /// the task when that is at it, or nothing more is taken. `answered` says that the peer is to send something at once, and
+    /// that nothing else is waited for: whoever sends looks for it, or the link's reader where the sender does not wait.
     pub(crate) fn help(&self, answered: bool) {
         if self.blocked.load(Ordering::Relaxed) {
             return;
@@ -114,8 +120,10 @@ impl Pump {
             // Whoever is at it may have looked for the last time.
             Err(TryLockError::WouldBlock) => return task.wake(),
         };
-        if answered {
-            out.sink.expect_answer();
+        if answered && out.sink.expect_answer() {
+            if let Some(intake) = self.intake.upgrade() {
+                linger::leave(intake);
+            }
         }
         // Whatever it waits for, the task will be woken.
         if let Poll::Ready(error) = self.drive(&mut out, &mut Context::from_waker(&task)) {

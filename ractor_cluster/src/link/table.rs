@@ -72,8 +72,8 @@ impl Push {
         }
     }
 
-    /// Writes it without a turn of the task: something that the peer answers, and that nothing is
-    /// expected to follow.
+    /// Writes it without a turn of the task: something that the peer answers, or may follow by another call, and that nothing is
+    /// expected to follow from here before.
     pub(crate) fn at_once(self) {
         if let Some(pump) = self.pump {
             pump.help(!self.is_behind);

@@ -1,29 +1,23 @@
 //! One connection to a peer: a task that sends frames, and an actor that reads them, below one that
 //! stands for both. It knows of the transport only that it carries frames.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
 
 use bytes::Bytes;
 use prost::Message as _;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::task::JoinSet;
 
-use crate::link::arrivals::Turn;
+use crate::link::intake::{Intake, Joined, Receiver};
 use crate::link::pump::Pump;
 use crate::link::traffic::Traffic;
-use crate::link::{Event, LinkEvent};
 use crate::protocol::NetworkMessage;
-use crate::transport::{FrameStream, TransportMessage};
 use crate::{NodeSessionMessage, RactorMessage};
 
 /// What the reason begins with, when a reader ends for what it read.
 const UNREADABLE: &str = "frame_read_error: ";
-
-/// Frames handled in a row before other actors get a turn.
-const TURN: usize = 64;
 
 /// One connection, as an actor.
 pub(crate) struct Session {
@@ -33,9 +27,6 @@ pub(crate) struct Session {
     max_inbound_frame_size: u64,
     joined: Joined,
 }
-
-/// The traffic that a connection is a link of, from when it is.
-type Joined = Arc<OnceLock<Arc<Traffic>>>;
 
 impl Session {
     /// Starts one below `supervisor`, which learns of its end. What it reads goes to `handler`.
@@ -117,12 +108,14 @@ impl Actor for Session {
         stream: super::NetworkStream,
     ) -> Result<SessionState, ActorProcessingErr> {
         let (sink, frames) = stream.into_transport().split(self.max_inbound_frame_size);
-        let pump = Arc::new(Pump::new(sink));
+        let receiver =
+            Receiver::Session { session: self.handler.clone(), joined: self.joined.clone() };
+        let intake = Arc::new(Intake::new(frames, receiver));
+        let pump = Arc::new(Pump::new(sink, &intake));
         let mut writer = JoinSet::new();
         writer.spawn(write(pump.clone(), myself.clone(), self.peer.clone()));
-        let handler = Handler { session: self.handler.clone(), joined: self.joined.clone() };
-        let reader = SessionReader { session: myself.clone(), handler: Some(handler) };
-        let (reader, _) = Actor::spawn_linked(None, reader, frames, myself.get_cell()).await?;
+        let (reader, _) =
+            Actor::spawn_linked(None, SessionReader, intake, myself.get_cell()).await?;
         if let Some(traffic) = self.joined.get() {
             pump.join(traffic, myself.get_id());
         }
@@ -196,17 +189,7 @@ async fn write(pump: Arc<Pump>, session: ActorRef<SessionMessage>, peer: String)
 }
 
 /// Reads frames, one after the other.
-struct SessionReader {
-    session: ActorRef<SessionMessage>,
-    /// Gets what comes without a detour by the connection's actor, which upstream's tests stand in for.
-    handler: Option<Handler>,
-}
-
-/// Who gets what comes.
-struct Handler {
-    session: ActorRef<NodeSessionMessage>,
-    joined: Joined,
-}
+struct SessionReader;
 
 /// What a reader tells itself.
 pub(crate) enum SessionReaderMessage {
@@ -216,85 +199,27 @@ pub(crate) enum SessionReaderMessage {
 
 impl ractor::Message for SessionReaderMessage {}
 
-impl SessionReader {
-    fn deliver(&self, frame: TransportMessage, turn: &mut Turn) -> io::Result<()> {
-        // Nobody is told of what comes too late, as in the connection's actor.
-        match (frame, &self.handler) {
-            (TransportMessage::Arc(cast), Some(handler)) => {
-                _ = handler.session.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
-            }
-            // Only a test of bytes has no handler.
-            (TransportMessage::Arc(_), None) => {}
-            (TransportMessage::Bytes(bytes), Some(handler)) => {
-                if let Some(traffic) = handler.joined.get() {
-                    return traffic.receive(bytes, &handler.session, turn);
-                }
-                _ = handler.session.cast(NodeSessionMessage::MessageReceived(decode(bytes)?));
-            }
-            (TransportMessage::Bytes(bytes), None) => {
-                _ = self.session.cast(SessionMessage::ObjectAvailable(decode(bytes)?));
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for a frame, and takes those that are there already with it; true when there may be more.
-    async fn read(&self, frames: &mut Box<dyn FrameStream>) -> io::Result<bool> {
-        let first = frames.frame().await?;
-        let mut turn = Turn::default();
-        let read = self.read_on(first, frames, &mut turn).await;
-        if let Some(Handler { session, joined }) = &self.handler {
-            if let Some(traffic) = joined.get() {
-                traffic.turn_over(turn, session);
-            }
-        }
-        read
-    }
-
-    async fn read_on(
-        &self,
-        mut next: Option<TransportMessage>,
-        frames: &mut Box<dyn FrameStream>,
-        turn: &mut Turn,
-    ) -> io::Result<bool> {
-        for _ in 0..TURN {
-            let Some(frame) = next else {
-                return Err(ErrorKind::UnexpectedEof.into());
-            };
-            self.deliver(frame, turn)?;
-            match std::future::poll_fn(|context| Poll::Ready(frames.poll_frame(context))).await {
-                Poll::Ready(read) => next = read?,
-                Poll::Pending => return Ok(false),
-            }
-        }
-        match next {
-            Some(frame) => self.deliver(frame, turn).map(|()| true),
-            None => Err(ErrorKind::UnexpectedEof.into()),
-        }
-    }
-}
-
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for SessionReader {
     type Msg = SessionReaderMessage;
-    type Arguments = Box<dyn FrameStream>;
-    type State = Option<Box<dyn FrameStream>>;
+    type Arguments = Arc<Intake>;
+    type State = Arc<Intake>;
 
     async fn pre_start(
         &self,
         myself: ActorRef<Self::Msg>,
-        frames: Box<dyn FrameStream>,
-    ) -> Result<Self::State, ActorProcessingErr> {
+        intake: Arc<Intake>,
+    ) -> Result<Arc<Intake>, ActorProcessingErr> {
         myself.cast(SessionReaderMessage::WaitForObject)?;
-        Ok(Some(frames))
+        Ok(intake)
     }
 
     async fn post_stop(
         &self,
         _: ActorRef<Self::Msg>,
-        frames: &mut Self::State,
+        intake: &mut Arc<Intake>,
     ) -> Result<(), ActorProcessingErr> {
-        drop(frames.take());
+        intake.close();
         Ok(())
     }
 
@@ -302,44 +227,19 @@ impl Actor for SessionReader {
         &self,
         myself: ActorRef<Self::Msg>,
         SessionReaderMessage::WaitForObject: Self::Msg,
-        state: &mut Self::State,
+        intake: &mut Arc<Intake>,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(frames) = state else { return Ok(()) };
         // Until it ends: who ends this actor kills it, and needs no turn of its mailbox.
-        let error = loop {
-            match self.read(frames).await {
-                Ok(true) => tokio::task::yield_now().await,
-                // Who found nothing is woken by what comes, and not asked again before: a transport may
-                // have given its turn to others.
-                Ok(false) => until_woken().await,
-                Err(error) => break error,
-            }
-        };
+        let error = std::future::poll_fn(|context| intake.poll(context)).await;
         let reason = if error.kind() == ErrorKind::UnexpectedEof {
             "channel_closed".to_owned()
         } else {
             format!("{UNREADABLE}{error}")
         };
-        drop(state.take());
+        intake.close();
         myself.stop(Some(reason));
         Ok(())
     }
-}
-
-/// Ends when the task is woken for whatever it has waited for last.
-async fn until_woken() {
-    let mut waited = false;
-    std::future::poll_fn(|_| match std::mem::replace(&mut waited, true) {
-        true => Poll::Ready(()),
-        false => Poll::Pending,
-    })
-    .await;
-}
-
-fn decode(frame: Bytes) -> io::Result<NetworkMessage> {
-    NetworkMessage::decode(frame).map_err(|error| {
-        io::Error::new(ErrorKind::InvalidData, format!("a frame is no message: {error}"))
-    })
 }
 
 /// Lets upstream's tests of frames drive our reader and writer.

@@ -101,7 +101,6 @@ impl<S: Socket> AsyncRead for Eager<S> {
                 return Poll::Ready(Ok(()));
             }
         }
-        this.expectation.listen(context.waker());
         Poll::Pending
     }
 }

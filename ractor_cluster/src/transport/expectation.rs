@@ -1,14 +1,13 @@
 //! What passes from the writing half of a link to its reading half: that an answer is expected, so that it is worth looking for
 //! it before sleeping.
 //!
-//! The reader leaves its waker before it sleeps, and gets a turn with each expectation that is raised. A link whose reader
-//! asks the peer to wake it may take that back before it raises one: from then on it is this process that wakes the
-//! reader. `mycelium-ext/model` runs this file in every interleaving of such a link.
+//! Who raises one sees to it that the reader gets a turn then. A link whose reader asks the peer to wake it may take that back
+//! before it raises one: from then on it is this process that wakes the reader. `mycelium-ext/model` runs this file in
+//! every interleaving of such a link.
 
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering};
+use super::sync::{AtomicBool, AtomicU32, Ordering};
 
 /// How often the core is given to others, of which the peer may be one, before an answer is slept for. On a core that both
 /// share, the first brings the answer.
@@ -28,7 +27,6 @@ const AWAY: u32 = 1024;
 #[derive(Debug)]
 pub struct Expectation {
     raised: AtomicBool,
-    reader: Mutex<Option<Waker>>,
     /// How often nobody is to look.
     skip: AtomicU32,
     /// What that is set to next.
@@ -52,7 +50,6 @@ impl Expectation {
     pub fn new() -> Self {
         Self {
             raised: AtomicBool::new(false),
-            reader: Mutex::new(None),
             skip: AtomicU32::new(0),
             next_skip: AtomicU32::new(FIRST),
         }
@@ -68,26 +65,15 @@ impl Expectation {
         skip == 0
     }
 
-    /// The writer is about to send something that the peer answers. The reader gets a turn, and
+    /// The writer is about to send something that the peer answers. The reader, which is to get a turn,
     /// [takes](Self::take) it.
     pub fn raise(&self) {
         self.raised.store(true, Ordering::Relaxed);
-        if let Some(reader) = &*self.lock() {
-            reader.wake_by_ref();
-        }
     }
 
     /// Whether an answer is expected; once.
     pub fn take(&self) -> bool {
         self.raised.load(Ordering::Relaxed) && self.raised.swap(false, Ordering::Relaxed)
-    }
-
-    /// The reader is about to sleep.
-    pub fn listen(&self, waker: &Waker) {
-        let mut reader = self.lock();
-        if !reader.as_ref().is_some_and(|reader| reader.will_wake(waker)) {
-            *reader = Some(waker.clone());
-        }
     }
 
     /// Gives up the core a few times, and asks `once` each time whether the answer is there.
@@ -127,9 +113,5 @@ impl Expectation {
         };
         self.skip.store(skip, Ordering::Relaxed);
         self.next_skip.store(next, Ordering::Relaxed);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
-        self.reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

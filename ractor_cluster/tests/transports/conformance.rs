@@ -234,7 +234,7 @@ pub(crate) async fn expected_answers_come_whole_and_in_order(ends: Ends) {
         for (from, to) in [(0, 1), (1, 0)] {
             let (sender, receiver) = if from < to { (&mut a, &mut b) } else { (&mut b, &mut a) };
             sender.queue(numbered(number, length));
-            sender.sink.expect_answer();
+            _ = sender.sink.expect_answer();
             let (sent, frame) = tokio::join!(sender.sink.flush(), receiver.frame());
             sent.unwrap();
             assert!(frame == Some(numbered(number, length)), "frame {number}");

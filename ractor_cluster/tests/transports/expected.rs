@@ -18,7 +18,7 @@ async fn looked_for(ends: Ends) {
     assert!(once(a.frame()).await.is_none());
 
     a.queue("a call");
-    a.sink.expect_answer();
+    assert!(a.sink.expect_answer());
     a.sink.flush().await.unwrap();
     b.queue("an answer");
     b.sink.flush().await.unwrap();
@@ -30,7 +30,7 @@ async fn end_is_looked_for(ends: Ends) {
     let (mut a, mut b, _keep) = ends.split(1000);
     greet(&mut a, &mut b).await;
     assert!(once(a.frame()).await.is_none());
-    a.sink.expect_answer();
+    assert!(a.sink.expect_answer());
     drop(b);
     assert_eq!(once(a.frame()).await, Some(None));
 }

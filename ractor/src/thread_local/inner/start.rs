@@ -15,7 +15,7 @@ use crate::actor::control::Urgent;
 use crate::actor::inbox::{Inbox, Next};
 use crate::actor::mailbox::Kind;
 use crate::actor::messages::StopMessage;
-use crate::actor::run::{open, processing_loop, span, End};
+use crate::actor::run::{open, processing_loop, span, task, End};
 use crate::actor::{get_panic_string, ActorLifecycleGuard};
 use crate::concurrency::{spawn_local, JoinHandle};
 use crate::{
@@ -71,9 +71,9 @@ impl<TActor: ThreadLocalActor> ThreadLocalActorRuntime<TActor> {
                 let mut state = Self::make_state(&handler, arguments, &myself, &mut inbox).await?;
                 lifecycle.mark_running();
                 Ok(spawn_local(async move {
-                    let life = Box::pin(Self::live(&handler, &mut state, &myself, &mut inbox));
+                    let life = Self::live(&handler, &mut state, &myself, &mut inbox);
                     // The state stays here: it may not be sent to the supervisor.
-                    let event = match life.instrument(span(&myself)).await {
+                    let event = match task(life.instrument(span(&myself))).await {
                         Ok(reason) => {
                             SupervisionEvent::ActorTerminated(myself.get_cell(), None, reason)
                         }

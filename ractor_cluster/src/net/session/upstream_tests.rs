@@ -2,11 +2,14 @@
 //! by [`FrameReader`] and [`FrameWriter`], as in a session.
 
 use std::io;
+use std::sync::Arc;
 
 use prost::Message as _;
+use ractor::ActorRef;
 use tokio::io::AsyncReadExt as _;
 
-use super::decode;
+use super::SessionMessage;
+use crate::link::intake::{decode, Intake, Receiver};
 use crate::protocol::NetworkMessage;
 use crate::transport::frames::{FrameReader, FrameWriter, LARGEST_READ};
 use crate::transport::{FrameSink, FrameStream, TransportMessage};
@@ -20,9 +23,17 @@ pub(crate) enum ActorReadHalf {
 }
 
 impl ActorReadHalf {
-    pub(crate) fn into_frames(self, max_frame: u64) -> Box<dyn FrameStream> {
+    fn into_frames(self, max_frame: u64) -> Box<dyn FrameStream> {
         let Self::External(reader) = self;
         Box::new(FrameReader::new(reader, max_frame))
+    }
+
+    pub(crate) fn into_intake(
+        self,
+        max_frame: u64,
+        connection: ActorRef<SessionMessage>,
+    ) -> Arc<Intake> {
+        Arc::new(Intake::new(self.into_frames(max_frame), Receiver::Connection(connection)))
     }
 
     fn take(&mut self) -> Self {

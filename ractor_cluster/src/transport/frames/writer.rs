@@ -170,10 +170,9 @@ impl<W: AsyncWrite + Unpin + Send + 'static> FrameSink for FrameWriter<W> {
         self.put_chunk(tail);
     }
 
-    fn expect_answer(&mut self) {
-        if let Some(expectation) = self.expectation.as_ref().filter(|it| it.is_due()) {
-            expectation.raise();
-        }
+    fn expect_answer(&mut self) -> bool {
+        let due = self.expectation.as_ref().filter(|it| it.is_due());
+        due.inspect(|it| it.raise()).is_some()
     }
 
     fn queued_bytes(&self) -> usize {

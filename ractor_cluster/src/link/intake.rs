@@ -1,0 +1,185 @@
+//! The reading end of a link: frames are taken from the transport and passed on by the link's own task, or by whoever
+//! expects one and would sleep otherwise.
+
+use std::io;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use prost::Message as _;
+use ractor::remoting::linger::Watch;
+use ractor::ActorRef;
+
+use super::arrivals::Turn;
+use super::traffic::Traffic;
+use super::{Event, LinkEvent};
+use crate::net::SessionMessage;
+use crate::protocol::NetworkMessage;
+use crate::transport::loan::Loan;
+use crate::transport::{FrameStream, TransportMessage};
+use crate::NodeSessionMessage;
+
+/// Frames handled in a row before others get a turn.
+const TURN: usize = 64;
+
+/// The traffic that a connection is a link of, from when it is.
+pub(crate) type Joined = Arc<OnceLock<Arc<Traffic>>>;
+
+/// Who gets what comes.
+pub(crate) enum Receiver {
+    /// The session, or the actors that it is for, once the connection is a link.
+    Session { session: ActorRef<NodeSessionMessage>, joined: Joined },
+    /// The connection's own actor, which upstream's tests stand in for.
+    #[cfg_attr(not(test), allow(dead_code))]
+    Connection(ActorRef<SessionMessage>),
+}
+
+/// See the module's documentation.
+pub(crate) struct Intake {
+    receiver: Receiver,
+    reading: Loan<Reading>,
+}
+
+struct Reading {
+    frames: Box<dyn FrameStream>,
+    /// What went wrong where the task was not.
+    failed: Option<io::Error>,
+}
+
+/// What came of reading.
+enum Read {
+    /// Nothing, and the task is woken by what comes.
+    Nothing,
+    /// Something, and the task is woken by what comes next.
+    Some,
+    /// Something, and there may be more.
+    More,
+}
+
+impl Intake {
+    pub(crate) fn new(frames: Box<dyn FrameStream>, receiver: Receiver) -> Self {
+        Self { receiver, reading: Loan::new(Reading { frames, failed: None }) }
+    }
+
+    /// Reads for ever, and ends with why that is over; for the task.
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<io::Error> {
+        let Some(mut reading) = self.reading.take(context.waker()) else {
+            return Poll::Pending;
+        };
+        if let Some(error) = reading.failed.take() {
+            return Poll::Ready(error);
+        }
+        let read = self.read(&mut reading.frames, context);
+        match read {
+            Err(error) => return Poll::Ready(error),
+            Ok(Read::More) => context.waker().wake_by_ref(),
+            // Who found nothing is woken by what comes, and not asked again before: a transport may have given
+            // its turn to others.
+            Ok(Read::Some | Read::Nothing) => {}
+        }
+        self.reading.give_back(reading);
+        Poll::Pending
+    }
+
+    /// Gives the task a turn.
+    pub(crate) fn wake(&self) {
+        self.reading.wake();
+    }
+
+    /// Nothing more is read.
+    pub(crate) fn close(&self) {
+        self.reading.close();
+    }
+
+    /// Takes what there is, up to a turn.
+    fn read(
+        &self,
+        frames: &mut Box<dyn FrameStream>,
+        context: &mut Context<'_>,
+    ) -> io::Result<Read> {
+        let mut turn = Turn::default();
+        let read = self.read_turn(frames, context, &mut turn);
+        if let (Receiver::Session { session, joined }, false) =
+            (&self.receiver, matches!(read, Ok(Read::Nothing)))
+        {
+            if let Some(traffic) = joined.get() {
+                traffic.turn_over(turn, session);
+            }
+        }
+        read
+    }
+
+    fn read_turn(
+        &self,
+        frames: &mut Box<dyn FrameStream>,
+        context: &mut Context<'_>,
+        turn: &mut Turn,
+    ) -> io::Result<Read> {
+        for count in 0..TURN {
+            match frames.poll_frame(context)? {
+                Poll::Pending if count == 0 => return Ok(Read::Nothing),
+                Poll::Pending => return Ok(Read::Some),
+                Poll::Ready(Some(frame)) => self.pass_on(frame, turn)?,
+                Poll::Ready(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
+        Ok(Read::More)
+    }
+
+    fn pass_on(&self, frame: TransportMessage, turn: &mut Turn) -> io::Result<()> {
+        // Nobody is told of what comes too late: the connection's end is an event.
+        match (frame, &self.receiver) {
+            (TransportMessage::Arc(cast), Receiver::Session { session, .. }) => {
+                _ = session.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
+            }
+            (TransportMessage::Bytes(bytes), Receiver::Session { session, joined }) => {
+                if let Some(traffic) = joined.get() {
+                    return traffic.receive(bytes, session, turn);
+                }
+                _ = session.cast(NodeSessionMessage::MessageReceived(decode(bytes)?));
+            }
+            (TransportMessage::Bytes(bytes), Receiver::Connection(connection)) => {
+                _ = connection.cast(SessionMessage::ObjectAvailable(decode(bytes)?));
+            }
+            // It is not within a process.
+            (TransportMessage::Arc(_), Receiver::Connection(_)) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Watch for Intake {
+    fn look(&self) -> bool {
+        let Some((mut reading, task)) = self.reading.borrow() else { return false };
+        let context = &mut Context::from_waker(&task);
+        // Whoever looks is not to blame for what comes.
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(&mut reading.frames, context)));
+        let read = read.unwrap_or_else(|_| Err(io::Error::other("passing on a frame panicked")));
+        let found = matches!(read, Ok(Read::Some | Read::More));
+        let goes_on = matches!(read, Ok(Read::More) | Err(_));
+        reading.failed = read.err();
+        self.reading.give_back(reading);
+        if goes_on {
+            task.wake();
+        }
+        found
+    }
+
+    fn give_up(&self) {
+        self.wake();
+    }
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").finish_non_exhaustive()
+    }
+}
+
+/// A frame as stock has it.
+pub(crate) fn decode(frame: Bytes) -> io::Result<NetworkMessage> {
+    NetworkMessage::decode(frame).map_err(|error| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("a frame is no message: {error}"))
+    })
+}
