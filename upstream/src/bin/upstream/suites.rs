@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,8 +38,6 @@ const SUITES: [Suite; 12] = [
     Suite::here("ractor async-trait", &["-p", "ractor", "--features", "async-trait"]),
     Suite::here("ractor output-port-v2", &["-p", "ractor", "--features", "output-port-v2"]),
     Suite::here("ractor blanket_serde", &["-p", "ractor", "--features", "blanket_serde"]),
-    // Without the cluster feature, which the rest of the workspace switches on.
-    Suite::here("mycelium-ext", &["-p", "mycelium-ext"]),
     Suite {
         name: "ractor actor-macros",
         place: Place::Export,
@@ -71,6 +69,9 @@ const SUITES: [Suite; 12] = [
             "--features=mycelium-upstream/cli",
         ],
     ),
+    // Without the cluster feature, which the rest of the workspace switches on. After the set that
+    // waits longest, in which time this one is built.
+    Suite::here("mycelium-ext", &["-p", "mycelium-ext"]),
 ];
 
 impl Suite {
@@ -132,15 +133,11 @@ pub(crate) fn run(
     if chosen.iter().any(|suite| suite.place == Place::Export) {
         export::refresh(repository, &exported)?;
     }
-    let mut outcomes = Vec::new();
-    for suite in chosen {
-        let folder = match suite.place {
-            Place::Workspace => &repository.root,
-            Place::Export => &exported,
-        };
-        outcomes.push(suite.run(repository, folder, |line| println!("{line}"))?);
-    }
-    print(&outcomes, |line| println!("{line}"));
+    let placed = chosen.into_iter().map(|suite| match suite.place {
+        Place::Workspace => (suite, repository.root.as_path()),
+        Place::Export => (suite, exported.as_path()),
+    });
+    let outcomes = run_all(repository, &placed.collect::<Vec<_>>(), |line| println!("{line}"))?;
     Ok(outcomes.iter().all(|outcome| outcome.succeeded))
 }
 
@@ -150,31 +147,46 @@ pub(crate) fn run_exported(
     exported: &Path,
     say: Say,
 ) -> Result<Vec<Outcome>, Failure> {
+    let upstreams = SUITES.into_iter().filter(|suite| !suite.name.starts_with("mycelium"));
+    run_all(repository, &upstreams.map(|suite| (suite, exported)).collect::<Vec<_>>(), say)
+}
+
+/// Runs these in turn, each in its folder.
+fn run_all(
+    repository: &Repository,
+    suites: &[(Suite, &Path)],
+    say: Say,
+) -> Result<Vec<Outcome>, Failure> {
     let mut outcomes = Vec::new();
-    for suite in SUITES.into_iter().filter(|suite| suite.name != "mycelium") {
-        outcomes.push(suite.run(repository, exported, say)?);
+    let mut ahead = None;
+    for (index, (suite, folder)) in suites.iter().enumerate() {
+        let next = suites.get(index + 1).map(|(suite, folder)| suite.ahead(repository, folder));
+        outcomes.push(suite.run(repository, folder, &mut ahead, next, say)?);
     }
     print(&outcomes, say);
     Ok(outcomes)
 }
 
 impl Suite {
-    fn run(self, repository: &Repository, folder: &Path, say: Say) -> Result<Outcome, Failure> {
+    /// Runs once the build `ahead`, which is this suite's, is done; and begins the build `next` as
+    /// soon as its own is, leaving it in `ahead`.
+    fn run(
+        self,
+        repository: &Repository,
+        folder: &Path,
+        ahead: &mut Option<Child>,
+        mut next: Option<Command>,
+        say: Say,
+    ) -> Result<Outcome, Failure> {
         say(&format!("\n== {}", self.name));
         let started = Instant::now();
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        command
-            .current_dir(folder)
-            .arg("test")
-            .args(self.arguments)
-            .args(["--no-fail-fast", "--", "--quiet"])
-            .stdout(Stdio::piped());
-        side_by_side(&mut command);
-        if self.place == Place::Export || folder != repository.root {
-            command.env("CARGO_TARGET_DIR", target_for(folder, repository));
-            sparing(&mut command);
+        if let Some(mut build) = ahead.take() {
+            // If it failed, so does the run, which says why.
+            build.wait()?;
         }
+        let mut command = self.command(cargo(), repository, folder);
+        command.args(["--", "--quiet"]).stdout(Stdio::piped());
+        side_by_side(&mut command);
         let mut child =
             command.spawn().map_err(|error| format!("cargo does not start: {error}"))?;
         let mut outcome = Outcome {
@@ -188,6 +200,11 @@ impl Suite {
         let output = child.stdout.take().ok_or("cargo's output is not piped")?;
         for line in BufReader::new(output).split(b'\n') {
             let line = String::from_utf8_lossy(&line?).into_owned();
+            // Tests speak here, and cargo elsewhere: what it builds is built.
+            if let Some(mut build) = next.take() {
+                // Where it does not start, the next suite builds for itself.
+                *ahead = build.spawn().ok();
+            }
             outcome.count(&line);
             say(&line);
         }
@@ -195,6 +212,30 @@ impl Suite {
         outcome.took = started.elapsed();
         Ok(outcome)
     }
+
+    /// Builds the suite and runs nothing. Most tests wait most of the time; the build gets what they
+    /// leave of the processors, so that those that measure time are not kept from it.
+    fn ahead(self, repository: &Repository, folder: &Path) -> Command {
+        let mut nice = Command::new("nice");
+        nice.args(["-n", "19"]).arg(cargo().get_program());
+        let mut command = self.command(nice, repository, folder);
+        command.arg("--no-run").stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// `cargo test` for this suite by `cargo`, without what comes after `--`.
+    fn command(self, mut cargo: Command, repository: &Repository, folder: &Path) -> Command {
+        cargo.current_dir(folder).arg("test").args(self.arguments).arg("--no-fail-fast");
+        if self.place == Place::Export || folder != repository.root {
+            cargo.env("CARGO_TARGET_DIR", target_for(folder, repository));
+            sparing(&mut cargo);
+        }
+        cargo
+    }
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// The target folder for the exported sources in `folder`: the user's, in which the workspace's
