@@ -230,7 +230,7 @@ impl Transport for ShmTransport {
         let link = Arc::new(self.link);
         let outlet = Outlet::new(self.side, self.capacity);
         let inlet = Inlet::new(self.side, self.capacity);
-        let sink = Sink::new(link.clone(), inlet, outlet.place());
+        let sink = Sink::new(link.clone(), inlet);
         let source = Source::new(link, outlet);
         (Box::new(sink), Box::new(FrameReader::new(source, max_frame).from_memory()))
     }

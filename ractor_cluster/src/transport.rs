@@ -190,8 +190,8 @@ pub trait FrameSink: Send + 'static {
     }
 
     /// Hints that the peer answers what is queued, probably soon, and that nothing is to be sent until then. Told
-    /// before the flush. True asks for a [poll](FrameStream::poll_frame) of the same connection's stream behind the flush, also if its
-    /// task has not been woken: it looks for the answer for some microseconds. By default nothing comes of it.
+    /// before the flush. True says that a [poll](FrameStream::poll_frame) of the same connection's stream behind the flush is worth it, also
+    /// if its task has not been woken: it looks for the answer for some microseconds. By default nothing comes of it.
     fn expect_answer(&mut self) -> bool {
         false
     }

@@ -1,5 +1,6 @@
-//! A reader that sleeps, a writer of its own process that expects an answer and takes back that the peer is to wake the
-//! reader, and the peer, who answers at once: either the writer, who looks in place of the reader, or the reader gets the answer.
+//! A reader that sleeps, a writer of its own process that expects an answer, and the peer, who answers at once: either the
+//! writer, who looks in place of the reader, or the reader gets the answer, although who looks takes back that the peer is
+//! to wake anybody.
 
 use std::sync::Arc as StdArc;
 use std::task::{Wake, Waker};
@@ -43,9 +44,12 @@ impl Reader {
                 self.answers.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            // It looks once more.
-            if self.expectation.take() && consumer.available(&words, 1).unwrap() > 0 {
-                continue;
+            if self.expectation.take() {
+                // It looks once more.
+                words.stay_awake();
+                if consumer.available(&words, 1).unwrap() > 0 {
+                    continue;
+                }
             }
             if consumer.sleep(&words).unwrap() {
                 return;
@@ -58,8 +62,16 @@ impl Reader {
     }
 }
 
-/// With a writer who looks, or leaves that to the reader.
-fn an_expected_answer_is_not_slept_over(looks: bool) {
+/// What the writer does when it has asked.
+#[derive(Clone, Copy)]
+enum Then {
+    Looks,
+    HasTheReaderLook,
+    /// As one that is busy with something else does.
+    Nothing,
+}
+
+fn an_expected_answer_is_not_slept_over(then: Then) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(3));
     builder.check(move || {
@@ -76,19 +88,17 @@ fn an_expected_answer_is_not_slept_over(looks: bool) {
         let writer = {
             let (reader, asked, task) = (reader.clone(), asked.clone(), task.clone());
             thread::spawn(move || {
-                reader.ring.words().stay_awake();
                 reader.expectation.raise();
                 asked.store(true, Ordering::Release);
-                match reader.consumer.borrow() {
-                    Some((mut consumer, _)) if looks => {
-                        reader.poll(&mut consumer);
-                        reader.consumer.give_back(consumer);
+                match then {
+                    Then::Looks => {
+                        if let Some((mut consumer, _)) = reader.consumer.borrow() {
+                            reader.poll(&mut consumer);
+                            reader.consumer.give_back(consumer);
+                        }
                     }
-                    Some((consumer, _)) => {
-                        reader.consumer.give_back(consumer);
-                        reader.consumer.wake();
-                    }
-                    None => {}
+                    Then::HasTheReaderLook => reader.consumer.wake(),
+                    Then::Nothing => {}
                 }
                 // Who waits for the answer: in the model that is the reader itself.
                 if reader.has_answer() {
@@ -129,10 +139,15 @@ fn an_expected_answer_is_not_slept_over(looks: bool) {
 
 #[test]
 fn an_expected_answer_is_not_slept_over_by_the_reader() {
-    an_expected_answer_is_not_slept_over(false);
+    an_expected_answer_is_not_slept_over(Then::HasTheReaderLook);
 }
 
 #[test]
 fn an_expected_answer_is_not_slept_over_by_who_looks_for_it() {
-    an_expected_answer_is_not_slept_over(true);
+    an_expected_answer_is_not_slept_over(Then::Looks);
+}
+
+#[test]
+fn an_expected_answer_is_not_slept_over_where_nobody_looks() {
+    an_expected_answer_is_not_slept_over(Then::Nothing);
 }

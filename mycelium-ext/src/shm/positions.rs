@@ -23,7 +23,7 @@ pub(crate) struct Words<'a> {
 }
 
 impl Words<'_> {
-    /// The reader is not to be woken by the writer: somebody of its own process will, from here on.
+    /// The reader is awake, whom the writer may not know to be: it has been woken from elsewhere.
     pub(crate) fn stay_awake(&self) {
         self.reader_waits.store(0, Ordering::Relaxed);
     }

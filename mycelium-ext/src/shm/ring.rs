@@ -154,9 +154,10 @@ impl Outlet {
         Self { place, consumer: Consumer::new(capacity as u64) }
     }
 
-    /// Where its direction is.
-    pub(super) const fn place(&self) -> Place {
-        self.place
+    /// The writer need not wake the reader, which is about to look by itself, and asks for it again before it
+    /// [sleeps](Self::sleep).
+    pub(super) fn stay_awake(&self, memory: &Memory) {
+        self.place.words(memory).stay_awake();
     }
 
     /// Whether there is anything.

@@ -9,7 +9,7 @@ use ractor_cluster::transport::{FrameSink, TransportMessage};
 
 use super::backlog::Backlog;
 use super::link::{Link, corrupt};
-use super::ring::{Inlet, Place};
+use super::ring::Inlet;
 use super::wires::Woken;
 
 /// The length before each frame takes as many bytes.
@@ -22,16 +22,14 @@ const PUBLISHED: usize = 64 * 1024;
 pub(super) struct Sink {
     link: Arc<Link>,
     inlet: Inlet,
-    /// Where answers come from.
-    answers: Place,
     backlog: Backlog,
     /// What went wrong where nobody could be told.
     failed: Option<io::Error>,
 }
 
 impl Sink {
-    pub(super) fn new(link: Arc<Link>, inlet: Inlet, answers: Place) -> Self {
-        Self { link, inlet, answers, backlog: Backlog::default(), failed: None }
+    pub(super) fn new(link: Arc<Link>, inlet: Inlet) -> Self {
+        Self { link, inlet, backlog: Backlog::default(), failed: None }
     }
 
     /// Whether `size` bytes may be put into the ring at once.
@@ -125,8 +123,6 @@ impl FrameSink for Sink {
     fn expect_answer(&mut self) -> bool {
         let is_due = self.link.expectation.is_due();
         if is_due {
-            // The peer, whose answer may come at once, need not wake the reader, which gets a turn here.
-            self.answers.words(&self.link.memory).stay_awake();
             self.link.expectation.raise();
         }
         is_due

@@ -57,6 +57,9 @@ impl Source {
     /// Looks for a while, if there is reason to.
     fn look(&mut self) -> io::Result<Looked> {
         let for_answer = self.link.expectation.take();
+        if for_answer {
+            self.outlet.stay_awake(&self.link.memory);
+        }
         if self.link.spin.is_zero() {
             return if for_answer { self.look_between_yields() } else { Ok(Looked::None) };
         }

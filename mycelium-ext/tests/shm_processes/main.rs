@@ -25,13 +25,18 @@ fn main() -> ExitCode {
     // The first runtime may open what all others then share, and nobody closes.
     process::run(async {});
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 8] = [
         ("a_killed_peer_ends_the_link", link::a_killed_peer_ends_the_link),
         ("frames_cross_between_processes", link::frames_cross_between_processes),
         ("nodes_choose_shared_memory", nodes::nodes_choose_shared_memory),
         ("a_node_without_it_is_reached_otherwise", nodes::a_node_without_it_is_reached_otherwise),
         ("a_link_that_breaks_is_made_again", nodes::a_link_that_breaks_is_made_again),
         ("a_node_may_want_nothing_else", nodes::a_node_may_want_nothing_else),
+        ("each_call_is_answered_whoever_looks", nodes::each_call_is_answered_whoever_looks),
+        (
+            "who_blocks_instead_of_looking_is_answered",
+            nodes::who_blocks_instead_of_looking_is_answered,
+        ),
     ];
     let trials = tests.map(|(name, test)| Trial::test(name, test)).into();
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };

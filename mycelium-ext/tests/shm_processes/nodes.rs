@@ -1,6 +1,7 @@
 //! Nodes in two processes.
 
 use std::process::{ExitCode, Stdio};
+use std::time::Duration;
 
 use libtest_mimic::Failed;
 use mycelium_ext::address::Address;
@@ -8,12 +9,14 @@ use mycelium_ext::config::{Config, Environment};
 use mycelium_ext::node::{Listen, Locality, Node, NodeBuilder, PeerInfo};
 use mycelium_ext::shm::ShmOptions;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, pg};
-use ractor_cluster::RactorClusterMessage;
 use ractor_cluster::transport::TransportKind::{self, SharedMemory, Tcp, UnixSocket};
+use ractor_cluster::{RactorClusterMessage, RactorMessage};
 
 use crate::process::{Belongings, Process, end_with_parent, run, soon};
 
 const GROUP: &str = "echo";
+/// A long time, so that not every look ends in vain.
+const SPIN: Duration = Duration::from_micros(200);
 
 /// Sends back what it is sent.
 struct Echo;
@@ -22,6 +25,9 @@ struct Echo;
 enum Ask {
     #[rpc]
     Echo(Vec<u8>, RpcReplyPort<Vec<u8>>),
+    /// The same, by another task than the actor's.
+    #[rpc]
+    Later(Vec<u8>, RpcReplyPort<Vec<u8>>),
 }
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
@@ -37,10 +43,13 @@ impl Actor for Echo {
     async fn handle(
         &self,
         _: ActorRef<Ask>,
-        Ask::Echo(bytes, reply): Ask,
+        message: Ask,
         (): &mut (),
     ) -> Result<(), ActorProcessingErr> {
-        reply.send(bytes)?;
+        match message {
+            Ask::Echo(bytes, reply) => reply.send(bytes)?,
+            Ask::Later(bytes, reply) => drop(tokio::spawn(async { reply.send(bytes) })),
+        }
         Ok(())
     }
 }
@@ -53,7 +62,11 @@ fn builder(name: &str) -> NodeBuilder {
 pub(crate) fn node(words: &[String]) -> ExitCode {
     end_with_parent();
     run(async {
-        let shm = (words[1] == "shm").then(ShmOptions::default);
+        let shm = match words[1].as_str() {
+            "shm" => Some(ShmOptions::default()),
+            "spins" => Some(ShmOptions::default().with_spin(SPIN)),
+            _ => None,
+        };
         let node = builder("other").shm(shm).start().await.unwrap();
         let (echo, _) = Actor::spawn(None, Echo, ()).await.unwrap();
         pg::join(GROUP.to_owned(), vec![echo.get_cell()]);
@@ -65,15 +78,17 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
 
 /// A node in another process that connects to this one.
 fn other(node: &Node, shm: bool) -> Process {
+    start(node, if shm { "shm" } else { "none" })
+}
+
+fn start(node: &Node, shm: &str) -> Process {
     let address = node.addresses()[0].to_string();
-    let shm = if shm { "shm" } else { "none" };
     Process::start(&["node", &address, shm], Stdio::null())
 }
 
 /// What is known of the peer, once it has these links.
 async fn linked(node: &Node, kinds: &[TransportKind]) -> PeerInfo {
     soon(async {
-        let mut events = ractor_cluster::peers::events();
         loop {
             if let Some(peer) = node.peers().into_iter().find(|peer| {
                 let mut links: Vec<_> = peer.links.iter().map(|link| link.kind).collect();
@@ -82,15 +97,16 @@ async fn linked(node: &Node, kinds: &[TransportKind]) -> PeerInfo {
             }) {
                 return peer;
             }
-            events.recv().await.expect("events go on");
+            // The node hears of a session later than those who listen to events of links.
+            tokio::task::yield_now().await;
         }
     })
     .await
 }
 
-/// Has the other node's actor send something back.
-async fn asks() -> Result<(), Failed> {
-    let echo: ActorRef<Ask> = soon(async {
+/// The other node's actor.
+async fn echo() -> ActorRef<Ask> {
+    soon(async {
         loop {
             if let Some(echo) = pg::get_members(&GROUP.to_owned()).pop() {
                 return echo.into();
@@ -98,7 +114,12 @@ async fn asks() -> Result<(), Failed> {
             tokio::task::yield_now().await;
         }
     })
-    .await;
+    .await
+}
+
+/// Has it send something back.
+async fn asks() -> Result<(), Failed> {
+    let echo = echo().await;
     for size in [0, 64, 4096, 5_000_000] {
         let bytes = vec![size as u8; size];
         let sent = bytes.clone();
@@ -185,4 +206,102 @@ pub(crate) fn a_node_may_want_nothing_else() -> Result<(), Failed> {
         node.stop().await;
         Ok(())
     })
+}
+
+/// Calls one after the other, which whoever calls and answers looks for, and many at a time, which the link's task reads.
+async fn asks_often(echo: &ActorRef<Ask>, callers: u16, calls: u16) -> Result<(), Failed> {
+    let mut asking = tokio::task::JoinSet::new();
+    for caller in 0..callers {
+        let echo = echo.clone();
+        asking.spawn(async move {
+            for call in 0..calls {
+                let bytes = [caller.to_be_bytes(), call.to_be_bytes()].concat();
+                let sent = bytes.clone();
+                let ask = if call % 3 == 0 { Ask::Later } else { Ask::Echo };
+                let answer = echo.call(|reply| ask(sent, reply), None).await;
+                assert!(answer.unwrap().unwrap() == bytes, "call {call} of caller {caller}");
+            }
+        });
+    }
+    soon(async {
+        while let Some(asked) = asking.join_next().await {
+            asked?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+pub(crate) fn each_call_is_answered_whoever_looks() -> Result<(), Failed> {
+    let alone = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let many = tokio::runtime::Runtime::new;
+    for (runtime, here, there) in
+        [(many()?, Duration::ZERO, "shm"), (many()?, SPIN, "spins"), (alone()?, SPIN, "shm")]
+    {
+        runtime.block_on(async {
+            let shm = ShmOptions::default().with_spin(here);
+            let node = builder("this").shm(Some(shm)).start().await?;
+            let _process = start(&node, there);
+            linked(&node, &[SharedMemory, UnixSocket, Tcp]).await;
+            let echo = echo().await;
+            for (callers, calls) in [(1, 500), (8, 60), (2, 100), (1, 60)] {
+                asks_often(&echo, callers, calls).await?;
+            }
+            node.stop().await;
+            Ok::<_, Failed>(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Asks, and blocks its thread until it is answered.
+struct Blocking;
+
+#[derive(RactorMessage)]
+struct Block(RpcReplyPort<Vec<u8>>);
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Blocking {
+    type Msg = Block;
+    type State = ActorRef<Ask>;
+    type Arguments = ActorRef<Ask>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Block>,
+        echo: ActorRef<Ask>,
+    ) -> Result<ActorRef<Ask>, ActorProcessingErr> {
+        Ok(echo)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Block>,
+        Block(reply): Block,
+        echo: &mut ActorRef<Ask>,
+    ) -> Result<(), ActorProcessingErr> {
+        let (port, answer) = ractor::concurrency::oneshot();
+        echo.cast(Ask::Echo(b"blocks".to_vec(), port.into()))?;
+        reply.send(tokio::task::block_in_place(|| answer.blocking_recv())?)?;
+        Ok(())
+    }
+}
+
+pub(crate) fn who_blocks_instead_of_looking_is_answered() -> Result<(), Failed> {
+    for (here, there) in [(Duration::ZERO, "shm"), (SPIN, "spins")] {
+        tokio::runtime::Runtime::new()?.block_on(async {
+            let shm = ShmOptions::default().with_spin(here);
+            let node = builder("this").shm(Some(shm)).start().await?;
+            let _process = start(&node, there);
+            linked(&node, &[SharedMemory, UnixSocket, Tcp]).await;
+            let (blocking, _) = Actor::spawn(None, Blocking, echo().await).await?;
+            for _ in 0..50 {
+                let answer = soon(blocking.call(Block, None)).await?;
+                assert_eq!(answer.unwrap(), b"blocks");
+            }
+            node.stop().await;
+            Ok::<_, Failed>(())
+        })?;
+    }
+    Ok(())
 }

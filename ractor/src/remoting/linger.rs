@@ -5,7 +5,7 @@
 //! expected to send something at once leaves a [`Watch`] to the task that has just sent, which looks by it
 //! where it would sleep: when it awaits a call, and when an actor has nothing left to handle.
 //!
-//! A watch is left only where that is certain to happen; see [`leave`].
+//! What does not wait, but works on or blocks its thread, looks late: the link's own task reads all the same.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -24,7 +24,7 @@ pub trait Watch: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// a lock held, where the task would give up its thread otherwise.
     fn look(&self) -> bool;
 
-    /// Nobody looks after all: the link's own task has to.
+    /// Nobody looks after all: the link's own task should.
     fn give_up(&self);
 }
 

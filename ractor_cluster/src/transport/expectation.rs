@@ -1,9 +1,8 @@
 //! What passes from the writing half of a link to its reading half: that an answer is expected, so that it is worth looking for
 //! it before sleeping.
 //!
-//! Who raises one sees to it that the reader gets a turn then. A link whose reader asks the peer to wake it may take that back
-//! before it raises one: from then on it is this process that wakes the reader. `mycelium-ext/model` runs this file in
-//! every interleaving of such a link.
+//! It changes nothing in how the reader is woken otherwise: who is to look for the answer may be kept from it. Only who looks
+//! may tell the peer to wake nobody meanwhile. `mycelium-ext/model` runs this file in every interleaving of such a link.
 
 use std::time::{Duration, Instant};
 
