@@ -62,7 +62,7 @@ impl Intake {
         Self { receiver, reading: Loan::new(Reading { frames, failed: None }) }
     }
 
-    /// Reads for ever, and ends with why that is over; for the task.
+    /// Reads for ever, and ends with why that is over, and without the stream; for the task.
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<io::Error> {
         let Some(mut reading) = self.reading.take(context.waker()) else {
             return Poll::Pending;
@@ -85,11 +85,6 @@ impl Intake {
     /// Gives the task a turn.
     pub(crate) fn wake(&self) {
         self.reading.wake();
-    }
-
-    /// Nothing more is read.
-    pub(crate) fn close(&self) {
-        self.reading.close();
     }
 
     /// Takes what there is, up to a turn.

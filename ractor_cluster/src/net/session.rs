@@ -214,15 +214,6 @@ impl Actor for SessionReader {
         Ok(intake)
     }
 
-    async fn post_stop(
-        &self,
-        _: ActorRef<Self::Msg>,
-        intake: &mut Arc<Intake>,
-    ) -> Result<(), ActorProcessingErr> {
-        intake.close();
-        Ok(())
-    }
-
     async fn handle(
         &self,
         myself: ActorRef<Self::Msg>,
@@ -236,7 +227,6 @@ impl Actor for SessionReader {
         } else {
             format!("{UNREADABLE}{error}")
         };
-        intake.close();
         myself.stop(Some(reason));
         Ok(())
     }

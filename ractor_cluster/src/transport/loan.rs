@@ -19,13 +19,12 @@ struct State<T> {
     task: Option<Waker>,
     /// Somebody found it gone.
     missed: bool,
-    closed: bool,
 }
 
 impl<T> Loan<T> {
     /// Of something that nobody has.
     pub fn new(it: T) -> Self {
-        let state = State { it: Some(it), task: None, missed: false, closed: false };
+        let state = State { it: Some(it), task: None, missed: false };
         Self { state: Mutex::new(state) }
     }
 
@@ -50,13 +49,11 @@ impl<T> Loan<T> {
 
     /// Gives it back.
     pub fn give_back(&self, it: T) {
-        let (closed, missed) = {
+        let missed = {
             let mut state = self.lock();
-            let closed = if state.closed { Some(it) } else { state.it.replace(it) };
-            let missed = std::mem::take(&mut state.missed).then(|| state.task.clone());
-            (closed, missed)
+            state.it = Some(it);
+            std::mem::take(&mut state.missed).then(|| state.task.clone())
         };
-        drop(closed);
         if let Some(Some(task)) = missed {
             task.wake();
         }
@@ -68,16 +65,6 @@ impl<T> Loan<T> {
         if let Some(task) = task {
             task.wake();
         }
-    }
-
-    /// It is of no use any more, and dropped; also what is given back yet.
-    pub fn close(&self) {
-        let gone = {
-            let mut state = self.lock();
-            state.closed = true;
-            (state.it.take(), state.task.take())
-        };
-        drop(gone);
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
