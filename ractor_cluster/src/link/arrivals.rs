@@ -110,13 +110,6 @@ pub(crate) struct Turn {
     is_due: bool,
 }
 
-impl Turn {
-    fn saw(&mut self, lane: u32, acknowledged: u64) {
-        let seen = &mut self.acknowledged[lane as usize];
-        *seen = acknowledged.max(*seen);
-    }
-}
-
 impl Traffic {
     /// Takes a frame that a link brought. Only one link at a time brings frames of a lane in order.
     ///
@@ -138,9 +131,36 @@ impl Traffic {
     }
 
     /// The turn of reading is over.
-    pub(crate) fn turn_over(self: &Arc<Self>, turn: Turn, session: &ActorRef<NodeSessionMessage>) {
+    pub(crate) fn turn_over(
+        self: &Arc<Self>,
+        mut turn: Turn,
+        session: &ActorRef<NodeSessionMessage>,
+    ) {
+        self.see_to(&mut turn, session);
+        if turn.is_due {
+            self.acknowledge(false);
+        }
+    }
+
+    /// Notes that the peer has what a frame acknowledges, at once or when the turn is over.
+    fn saw(
+        self: &Arc<Self>,
+        lane: u32,
+        acknowledged: u64,
+        turn: &mut Turn,
+        session: &ActorRef<NodeSessionMessage>,
+    ) {
+        let seen = &mut turn.acknowledged[lane as usize];
+        *seen = acknowledged.max(*seen);
+        if self.is_filling() {
+            self.see_to(turn, session);
+        }
+    }
+
+    /// Sees to the peer's acknowledgements.
+    fn see_to(self: &Arc<Self>, turn: &mut Turn, session: &ActorRef<NodeSessionMessage>) {
         let mut has_news = false;
-        for (lane, acknowledged) in (0..).zip(turn.acknowledged) {
+        for (lane, acknowledged) in (0..).zip(std::mem::take(&mut turn.acknowledged)) {
             if acknowledged > 0 {
                 match self.acknowledged(lane, acknowledged) {
                     Ok(news) => has_news |= news,
@@ -151,9 +171,6 @@ impl Traffic {
         if has_news && self.is_open() {
             // It tells the process.
             self.hand_over(Arrived::Nothing, session);
-        }
-        if turn.is_due {
-            self.acknowledge(false);
         }
     }
 
@@ -172,12 +189,13 @@ impl Traffic {
         turn: &mut Turn,
     ) -> Result<(), Broken> {
         let number = known(u32::from(head.lane))?;
+        // Whoever gets the message may send more.
+        self.saw(number, head.acknowledged, turn, session);
         // Held until the message is in its mailbox, or in the session's: another link may bring the next.
         let mut arrivals = locked(&self.arrivals);
         let Lane { inbound, names } = &mut arrivals.lanes[number as usize];
         let accepted = inbound.accept(head.sequence, frame.len())?;
         turn.is_due |= self.came(number, inbound);
-        turn.saw(number, head.acknowledged);
         if accepted == Accepted::Duplicate {
             return Ok(());
         }
@@ -207,7 +225,7 @@ impl Traffic {
             }
             Some(Network::Mycelium(Frame { body: Some(Body::Acknowledgement(it)) })) => {
                 match known(it.lane) {
-                    Ok(lane) => turn.saw(lane, it.acknowledged),
+                    Ok(lane) => self.saw(lane, it.acknowledged, turn, session),
                     Err(error) => self.or_break(Err(error.into()), session),
                 }
             }
@@ -227,12 +245,12 @@ impl Traffic {
         turn: &mut Turn,
     ) -> Result<(), Broken> {
         let number = known(envelope.lane)?;
+        self.saw(number, envelope.acknowledged, turn, session);
         let size = envelope.encoded_len();
         let mut arrivals = locked(&self.arrivals);
         let inbound = &mut arrivals.lanes[number as usize].inbound;
         let accepted = inbound.accept(envelope.sequence, size)?;
         turn.is_due |= self.came(number, inbound);
-        turn.saw(number, envelope.acknowledged);
         match (accepted, envelope.body) {
             (_, Some(Enveloped::Fence(Fence {}))) => {
                 inbound.ask();
@@ -313,7 +331,65 @@ impl Traffic {
 
 #[cfg(test)]
 mod tests {
+    use ractor::concurrency::JoinHandle;
+    use ractor::{Actor, ActorProcessingErr};
+
+    use super::super::codec::What;
+    use super::super::table::{Link, ADAPTIVE};
+    use super::super::traffic::Bounds;
     use super::*;
+    use crate::net::SessionMessage;
+    use crate::protocol::mycelium::Acknowledgement;
+    use crate::transport::TransportKind;
+
+    /// Takes messages, and does nothing.
+    struct Idle<M>(std::marker::PhantomData<fn() -> M>);
+
+    impl<M: ractor::Message> Actor for Idle<M> {
+        type Msg = M;
+        type State = ();
+        type Arguments = ();
+
+        async fn pre_start(&self, _: ActorRef<M>, (): ()) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+    }
+
+    async fn idle<M: ractor::Message>() -> (ActorRef<M>, JoinHandle<()>) {
+        Actor::spawn(None, Idle(std::marker::PhantomData), ()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn room_is_made_before_a_turn_of_reading_is_over() {
+        let (session, session_task) = idle::<NodeSessionMessage>().await;
+        let (link, link_task) = idle::<SessionMessage>().await;
+        let bounds = Bounds { high: 1 << 20, calls: 1, write_deadline: Duration::ZERO };
+        let traffic = Traffic::new(1, bounds);
+        let kind = TransportKind::Tcp;
+        let (peer, local) = (String::new(), String::new());
+        traffic.add(Link { kind, peer, local, actor: link.clone(), pump: None });
+        let mut sent = 0;
+        while traffic.has_room() {
+            let what = What::Cast { to: 1, method: "Take", metadata: None };
+            traffic.message(1, what, (&[7; 1000], Bytes::new())).on();
+            sent += 1;
+        }
+        traffic.transmit(link.get_id(), |_| true);
+
+        let mut turn = Turn::default();
+        let mut acknowledge = |acknowledged| {
+            let frame = Body::Acknowledgement(Acknowledgement { lane: ADAPTIVE, acknowledged });
+            traffic.receive(frame.encoded(), &session, &mut turn).unwrap();
+        };
+        acknowledge(1);
+        assert!(!traffic.has_room(), "little was made");
+        acknowledge(sent);
+        assert!(traffic.has_room(), "the turn goes on");
+        for (actor, task) in [(session.get_cell(), session_task), (link.get_cell(), link_task)] {
+            actor.stop(None);
+            task.await.unwrap();
+        }
+    }
 
     #[test]
     fn an_acknowledgement_that_nothing_leads_to_stays_due_and_a_lost_one_is_repeated() {

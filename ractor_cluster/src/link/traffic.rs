@@ -50,6 +50,11 @@ impl Bounds {
         self.high / 2
     }
 
+    /// From here on room is made as soon as it can be.
+    fn filling(&self) -> usize {
+        self.high / 4
+    }
+
     /// Answers are taken beyond the mark, since nobody could try them again, up to here.
     fn answers(&self) -> usize {
         self.high.saturating_mul(2)
@@ -74,6 +79,8 @@ pub(crate) struct Traffic {
     pub(super) answering: AtomicUsize,
     /// Whether messages are refused until less waits.
     full: AtomicBool,
+    /// Whether so much waits that the peer's acknowledgements shall not.
+    filling: AtomicBool,
     room: Notify,
     ended: AtomicBool,
     /// Whether actors of this node have been announced to the peer.
@@ -99,6 +106,7 @@ impl Traffic {
             calls: Calls::new(bounds.calls),
             answering: AtomicUsize::new(0),
             full: AtomicBool::new(false),
+            filling: AtomicBool::new(false),
             room: Notify::new(),
             ended: AtomicBool::new(false),
             open: AtomicBool::new(false),
@@ -326,6 +334,7 @@ impl Traffic {
     /// Moves the mark to what waits now.
     fn mark(&self, table: &Table) {
         let bytes = table.bytes();
+        self.filling.store(bytes >= self.bounds.filling(), Ordering::Relaxed);
         let full = self.full.load(Ordering::Relaxed);
         if !full && bytes >= self.bounds.high {
             self.full.store(true, Ordering::Relaxed);
@@ -333,6 +342,12 @@ impl Traffic {
             self.full.store(false, Ordering::Relaxed);
             self.room.notify_waiters();
         }
+    }
+
+    /// Whether acknowledgements are to be seen to before the turn of reading is over, which may take as long as the peer goes on
+    /// sending: answers to messages that were sent meanwhile, for example.
+    pub(super) fn is_filling(&self) -> bool {
+        self.filling.load(Ordering::Relaxed)
     }
 
     /// The peer has what went by the lane up to this number. Returns whether there is something to be

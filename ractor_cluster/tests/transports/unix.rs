@@ -11,6 +11,7 @@ use ractor_cluster::transport::unix::{
     runtime_folder, FolderProblem, UnixConnectError, UnixListenError, PATH_LIMIT,
 };
 use ractor_cluster::transport::{Transport, UnixSocketListener, UnixSocketTransport};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;
 
 use crate::ends::watched;
@@ -43,9 +44,11 @@ fn give_away(path: &Path) -> bool {
     }
 }
 
-/// A socket whose process is gone.
+/// A socket whose process is gone. It never listened: a child that another test starts just now has a copy of each
+/// descriptor until it runs its program, and one that listens would be answered by that copy.
 fn stale(path: &Path) {
-    drop(UnixListener::bind(path).unwrap());
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::unix(path).unwrap()).unwrap();
     assert!(path.exists());
 }
 
