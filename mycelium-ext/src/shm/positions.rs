@@ -39,6 +39,8 @@ pub(crate) struct Producer {
     capacity: u64,
     written: u64,
     published: u64,
+    /// Up to where the reader would have been woken.
+    rung: u64,
     /// The reader's position, as it was seen last.
     head: u64,
 }
@@ -46,7 +48,7 @@ pub(crate) struct Producer {
 impl Producer {
     /// Of an empty ring of `capacity` bytes.
     pub(crate) const fn new(capacity: u64) -> Self {
-        Self { capacity, written: 0, published: 0, head: 0 }
+        Self { capacity, written: 0, published: 0, rung: 0, head: 0 }
     }
 
     /// Where it writes next.
@@ -57,6 +59,11 @@ impl Producer {
     /// The bytes that were written and are not published.
     pub(crate) const fn unpublished(&self) -> u64 {
         self.written.wrapping_sub(self.published)
+    }
+
+    /// The bytes over which the reader may sleep.
+    pub(crate) const fn unrung(&self) -> u64 {
+        self.written.wrapping_sub(self.rung)
     }
 
     /// The bytes that can be written. It looks at the reader's position only if it knows of less than `enough`.
@@ -70,14 +77,22 @@ impl Producer {
         self.written = self.written.wrapping_add(count);
     }
 
+    /// Lets the reader have what was written, if it is awake. [`publish`](Self::publish) has to follow: it may sleep.
+    pub(crate) fn show(&mut self, words: &Words<'_>) {
+        if self.published != self.written {
+            self.published = self.written;
+            words.tail.store(self.written, Ordering::Release);
+        }
+    }
+
     /// Lets the reader have what was written. Returns whether it is to be woken.
     #[must_use]
     pub(crate) fn publish(&mut self, words: &Words<'_>) -> bool {
-        if self.published == self.written {
+        self.show(words);
+        if self.rung == self.written {
             return false;
         }
-        self.published = self.written;
-        words.tail.store(self.written, Ordering::Release);
+        self.rung = self.written;
         fence(Ordering::SeqCst);
         take(words.reader_waits)
     }

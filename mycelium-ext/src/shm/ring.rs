@@ -127,6 +127,17 @@ impl Inlet {
         self.producer.unpublished() as usize
     }
 
+    /// See [`Producer::unrung`].
+    pub(super) const fn unrung(&self) -> usize {
+        self.producer.unrung() as usize
+    }
+
+    /// See [`Producer::show`].
+    #[inline]
+    pub(super) fn show(&mut self, memory: &Memory) {
+        self.producer.show(&self.place.words(memory));
+    }
+
     /// See [`Producer::publish`].
     #[must_use]
     #[inline]
