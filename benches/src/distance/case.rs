@@ -82,25 +82,35 @@ pub(super) enum Work {
 pub(super) struct Case {
     pub(super) work: Work,
     pub(super) payload: usize,
+    /// Whether its processes have exchanged large messages before, whose memory the allocator has kept.
+    pub(super) is_grown: bool,
 }
 
 pub(super) const KIB: usize = 1024;
+/// What a heap grows by.
+const LARGER: usize = 1024 * KIB;
 
 impl Case {
     pub(super) const IDLE: Self = Self::of(Work::Idle, 0);
 
     pub(super) const fn of(work: Work, payload: usize) -> Self {
-        Self { work, payload }
+        Self { work, payload, is_grown: false }
+    }
+
+    /// The same, where larger messages came before.
+    pub(super) const fn grown(self) -> Self {
+        Self { is_grown: true, ..self }
     }
 
     pub(super) fn all() -> Vec<Self> {
         let sizes = [64, 4 * KIB, 64 * KIB, 1024 * KIB];
         let of = |work, sizes: &[usize]| {
-            sizes.iter().map(move |&payload| Self { work, payload }).collect::<Vec<_>>()
+            sizes.iter().map(move |&payload| Self::of(work, payload)).collect::<Vec<_>>()
         };
         [
             of(Work::Call, &sizes),
             of(Work::Cast, &sizes),
+            vec![Self::of(Work::Cast, sizes[2]).grown()],
             if RAW { of(Work::Raw, &sizes[2..3]) } else { Vec::new() },
             of(Work::FanOut(8), &sizes[..3]),
             of(Work::FanOut(64), &sizes[..3]),
@@ -123,6 +133,18 @@ impl Case {
     /// watched for longer: asking what it cost costs something, too.
     pub(super) fn milliseconds(self, usual: u64) -> u64 {
         if self.work == Work::Idle { usual * 10 } else { usual }
+    }
+
+    /// Whether both are measured in the same processes: those of one size, so that none profits from what a larger one has
+    /// left with the allocator, unless just that is measured.
+    pub(super) fn shares_processes(self, other: Self) -> bool {
+        (self.payload, self.is_grown) == (other.payload, other.is_grown)
+    }
+
+    /// What the application is told before, of which nothing is measured.
+    pub(super) fn preparation(self, milliseconds: u64) -> Option<String> {
+        let larger = Self::of(Work::Call, LARGER);
+        self.is_grown.then(|| larger.order(milliseconds))
     }
 
     /// As the application is told it, for a time.
@@ -160,6 +182,7 @@ impl fmt::Display for Case {
             size if size >= KIB * KIB => write!(f, " {} MiB", size >> 20),
             size if size >= KIB => write!(f, " {} KiB", size >> 10),
             size => write!(f, " {size} B"),
-        }
+        }?;
+        if self.is_grown { f.write_str(", heap grown") } else { Ok(()) }
     }
 }

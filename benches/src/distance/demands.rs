@@ -20,10 +20,20 @@ enum Bound {
     Below(f64),
 }
 
+/// How much is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It is a floor.
+    Must,
+    /// It is an aim.
+    Aim,
+    /// Nobody asked, and it belongs beside a floor.
+    Also,
+}
+
 /// A line of the table.
 struct Demand {
-    /// Whether it is a floor, or only an aim.
-    must: bool,
+    kind: Kind,
     /// Where it is asked for; elsewhere it is not.
     cores: &'static [&'static str],
     case: Case,
@@ -52,10 +62,15 @@ fn demands() -> Vec<Demand> {
     let raw = Case::of(Work::Raw, 64 * KIB);
     let better = |cores, case, figure, contender, times, than| {
         let bound = Bound::Better(times, than, case);
-        Demand { must: true, cores, case, figure, contender, bound }
+        Demand { kind: Kind::Must, cores, case, figure, contender, bound }
+    };
+    let also = |contender, times| {
+        let case = cast(64 * KIB).grown();
+        let bound = Bound::Better(times, STOCK_TCP, case);
+        Demand { kind: Kind::Also, cores: ALL, case, figure: Megabytes, contender, bound }
     };
     let aim = |cores, case, figure, contender, bound| Demand {
-        must: false,
+        kind: Kind::Aim,
         cores,
         case,
         figure,
@@ -65,7 +80,7 @@ fn demands() -> Vec<Demand> {
     let of_raw = Bound::Better(10.0, STOCK_TCP, cast(64 * KIB));
     let idle = |contender| {
         let bound = Bound::Below(IDLE);
-        Demand { must: true, cores: ALL, case: Case::IDLE, figure: Core, contender, bound }
+        Demand { kind: Kind::Must, cores: ALL, case: Case::IDLE, figure: Core, contender, bound }
     };
     vec![
         better(ONE, call(small), P50, FORK_TCP, 2.5, STOCK_TCP),
@@ -81,8 +96,10 @@ fn demands() -> Vec<Demand> {
         better(ALL, cast(4 * KIB), Megabytes, FORK_SHM, 6.0, STOCK_TCP),
         better(ALL, cast(64 * KIB), Megabytes, FORK_TCP, 1.6, STOCK_TCP),
         better(ALL, cast(64 * KIB), Megabytes, FORK_SHM, 6.0, STOCK_TCP),
+        also(FORK_TCP, 1.6),
+        also(FORK_SHM, 6.0),
         Demand {
-            must: true,
+            kind: Kind::Must,
             cores: ALL,
             case: raw,
             figure: Megabytes,
@@ -120,7 +137,7 @@ pub(super) fn table(results: &[Results], wire: &[WireRow]) -> String {
                 demand.contender.name.to_owned(),
             ];
             let judged = demand.judge(at, results);
-            if demand.must {
+            if demand.kind == Kind::Must {
                 asked += 1;
                 met += usize::from(judged.as_ref().is_some_and(|(_, met)| *met));
             }
@@ -163,7 +180,11 @@ pub(super) fn table(results: &[Results], wire: &[WireRow]) -> String {
 
 impl Demand {
     fn asked(&self) -> String {
-        let kind = if self.must { "must" } else { "aim" };
+        let kind = match self.kind {
+            Kind::Must => "must",
+            Kind::Aim => "aim",
+            Kind::Also => "also",
+        };
         match self.bound {
             Bound::Better(times, ..) => format!("{kind}: {times} times better"),
             Bound::Within(times, _) => format!("{kind}: {times} times at most"),

@@ -126,7 +126,7 @@ pub fn run(options: &Options) -> Result<(String, PathBuf), Failure> {
     Ok((text, file))
 }
 
-/// One round: every contender has processes of its own, which wait while others have their turn.
+/// One round.
 fn measure(
     apps: &Apps,
     cores: &Cores,
@@ -134,26 +134,56 @@ fn measure(
     round: usize,
     milliseconds: u64,
 ) -> Result<(), Failure> {
+    let mut begun: Vec<Case> = Vec::new();
+    for number in 0..results.len() {
+        let case = results[number].case;
+        if begun.iter().any(|other| other.shares_processes(case)) {
+            continue;
+        }
+        begun.push(case);
+        let results: Vec<_> =
+            results.iter_mut().filter(|it| it.case.shares_processes(case)).collect();
+        measure_together(apps, cores, results, round, milliseconds)?;
+    }
+    Ok(())
+}
+
+/// Cases that share processes: each contender has its own, which wait while others have their turn.
+fn measure_together(
+    apps: &Apps,
+    cores: &Cores,
+    all: Vec<&mut Results>,
+    round: usize,
+    milliseconds: u64,
+) -> Result<(), Failure> {
     let contenders = contenders();
-    let start = |contender| {
-        Pair::start(apps, contender, cores)
-            .map_err(|error| format!("{} did not start: {error}", contender.name))
+    let start = |contender: &Contender| -> Result<Option<Pair>, Failure> {
+        if !all.iter().any(|results| results.case.is_for(contender)) {
+            return Ok(None);
+        }
+        let pair = Pair::start(apps, contender, cores)
+            .map_err(|error| format!("{} did not start: {error}", contender.name))?;
+        Ok(Some(pair))
     };
     let mut pairs = contenders.iter().map(start).collect::<Result<Vec<_>, _>>()?;
-    for (number, results) in results.iter_mut().enumerate() {
+    for (number, results) in all.into_iter().enumerate() {
         let milliseconds = results.case.milliseconds(milliseconds);
-        let order = results.case.order(milliseconds);
+        let (preparation, order) =
+            (results.case.preparation(milliseconds), results.case.order(milliseconds));
         let mut samples = vec![None; pairs.len()];
         // Somebody else begins each time.
         for turn in 0..pairs.len() {
             let index = (turn + number + round) % pairs.len();
+            let Some(pair) = &mut pairs[index] else { continue };
             if !results.case.is_for(&contenders[index]) {
                 continue;
             }
-            let said = pairs[index]
-                .order(&order, Duration::from_millis(milliseconds))
-                .and_then(|line| line.parse());
             let failed = |error| format!("{}, {}: {error}", contenders[index].name, results.case);
+            let time = Duration::from_millis(milliseconds);
+            if let Some(preparation) = &preparation {
+                pair.order(preparation, time).map_err(failed)?;
+            }
+            let said = pair.order(&order, time).and_then(|line| line.parse());
             samples[index] = Some(said.map_err(failed)?);
         }
         results.rounds.push(samples);

@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn figures_are_per_message() {
         let sample: Sample = "1000 2000000 500000 1500000".parse().unwrap();
-        let case = Case { work: Work::Cast, payload: 64 };
+        let case = Case::of(Work::Cast, 64);
         let value = |figure: Figure| figure.value(case, &sample);
         assert_eq!(value(Figure::PerSecond), 500.0);
         assert_eq!(value(Figure::Megabytes), 32.0);
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_ratio_above_one_is_in_favour_of_the_second() {
-        let case = Case { work: Work::Cast, payload: 64 };
+        let case = Case::of(Work::Cast, 64);
         let slow: Sample = "1000 4000 10 10".parse().unwrap();
         let fast: Sample = "1000 2000 10 10".parse().unwrap();
         assert_eq!(Figure::PerSecond.ratio((case, &slow), (case, &fast)), 2.0);
