@@ -14,7 +14,7 @@ use ractor::{ActorCell, ActorId, ActorRef, BytesConvertable};
 use super::calls::Answer;
 use super::codec::{self, CodecError, Head, Kind, Message, Names};
 use super::dead_letters::{self, Cause};
-use super::lane::{Accepted, Inbound, LaneError};
+use super::lane::{Accepted, Due, Inbound, LaneError};
 use super::table::{known, LANES};
 use super::traffic::{locked, Traffic};
 use super::{Event, LinkEvent};
@@ -102,12 +102,20 @@ pub(crate) enum Arrived {
     Nothing,
 }
 
-/// What one turn of reading has seen of the peer's acknowledgements.
+/// What turns of reading have left to do.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
+    /// What the peer has acknowledged.
     acknowledged: [u64; LANES],
-    /// Whether the peer may have to be told what came.
-    is_due: bool,
+    /// When the peer is to be told what came.
+    due: Due,
+}
+
+impl Turn {
+    /// Whether something is left although no more came.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.due > Due::Later
+    }
 }
 
 impl Traffic {
@@ -130,14 +138,16 @@ impl Traffic {
         Ok(())
     }
 
-    /// The turn of reading is over.
+    /// A turn of reading is over, and there is nothing more at present, if `is_idle`.
     pub(crate) fn turn_over(
         self: &Arc<Self>,
-        mut turn: Turn,
+        turn: &mut Turn,
+        is_idle: bool,
         session: &ActorRef<NodeSessionMessage>,
     ) {
-        self.see_to(&mut turn, session);
-        if turn.is_due {
+        self.see_to(turn, session);
+        if turn.due >= if is_idle { Due::WhenIdle } else { Due::Now } {
+            turn.due = Due::Later;
             self.acknowledge(false);
         }
     }
@@ -195,7 +205,7 @@ impl Traffic {
         let mut arrivals = locked(&self.arrivals);
         let Lane { inbound, names } = &mut arrivals.lanes[number as usize];
         let accepted = inbound.accept(head.sequence, frame.len())?;
-        turn.is_due |= self.came(number, inbound);
+        turn.due = turn.due.max(self.came(number, inbound));
         if accepted == Accepted::Duplicate {
             return Ok(());
         }
@@ -250,11 +260,11 @@ impl Traffic {
         let mut arrivals = locked(&self.arrivals);
         let inbound = &mut arrivals.lanes[number as usize].inbound;
         let accepted = inbound.accept(envelope.sequence, size)?;
-        turn.is_due |= self.came(number, inbound);
+        turn.due = turn.due.max(self.came(number, inbound));
         match (accepted, envelope.body) {
             (_, Some(Enveloped::Fence(Fence {}))) => {
                 inbound.ask();
-                turn.is_due = true;
+                turn.due = Due::Now;
             }
             (Accepted::Deliver, Some(body)) => self.hand_over(Arrived::Control(body), session),
             _ => {}
@@ -331,65 +341,7 @@ impl Traffic {
 
 #[cfg(test)]
 mod tests {
-    use ractor::concurrency::JoinHandle;
-    use ractor::{Actor, ActorProcessingErr};
-
-    use super::super::codec::What;
-    use super::super::table::{Link, ADAPTIVE};
-    use super::super::traffic::Bounds;
     use super::*;
-    use crate::net::SessionMessage;
-    use crate::protocol::mycelium::Acknowledgement;
-    use crate::transport::TransportKind;
-
-    /// Takes messages, and does nothing.
-    struct Idle<M>(std::marker::PhantomData<fn() -> M>);
-
-    impl<M: ractor::Message> Actor for Idle<M> {
-        type Msg = M;
-        type State = ();
-        type Arguments = ();
-
-        async fn pre_start(&self, _: ActorRef<M>, (): ()) -> Result<(), ActorProcessingErr> {
-            Ok(())
-        }
-    }
-
-    async fn idle<M: ractor::Message>() -> (ActorRef<M>, JoinHandle<()>) {
-        Actor::spawn(None, Idle(std::marker::PhantomData), ()).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn room_is_made_before_a_turn_of_reading_is_over() {
-        let (session, session_task) = idle::<NodeSessionMessage>().await;
-        let (link, link_task) = idle::<SessionMessage>().await;
-        let bounds = Bounds { high: 1 << 20, calls: 1, write_deadline: Duration::ZERO };
-        let traffic = Traffic::new(1, bounds);
-        let kind = TransportKind::Tcp;
-        let (peer, local) = (String::new(), String::new());
-        traffic.add(Link { kind, peer, local, actor: link.clone(), pump: None });
-        let mut sent = 0;
-        while traffic.has_room() {
-            let what = What::Cast { to: 1, method: "Take", metadata: None };
-            traffic.message(1, what, (&[7; 1000], Bytes::new())).on();
-            sent += 1;
-        }
-        traffic.transmit(link.get_id(), |_| true);
-
-        let mut turn = Turn::default();
-        let mut acknowledge = |acknowledged| {
-            let frame = Body::Acknowledgement(Acknowledgement { lane: ADAPTIVE, acknowledged });
-            traffic.receive(frame.encoded(), &session, &mut turn).unwrap();
-        };
-        acknowledge(1);
-        assert!(!traffic.has_room(), "little was made");
-        acknowledge(sent);
-        assert!(traffic.has_room(), "the turn goes on");
-        for (actor, task) in [(session.get_cell(), session_task), (link.get_cell(), link_task)] {
-            actor.stop(None);
-            task.await.unwrap();
-        }
-    }
 
     #[test]
     fn an_acknowledgement_that_nothing_leads_to_stays_due_and_a_lost_one_is_repeated() {

@@ -43,6 +43,7 @@ pub(crate) struct Intake {
 
 struct Reading {
     frames: Box<dyn FrameStream>,
+    turn: Turn,
     /// What went wrong where the task was not.
     failed: Option<io::Error>,
 }
@@ -59,7 +60,10 @@ enum Read {
 
 impl Intake {
     pub(crate) fn new(frames: Box<dyn FrameStream>, receiver: Receiver) -> Self {
-        Self { receiver, reading: Loan::new(Reading { frames, failed: None }) }
+        Self {
+            receiver,
+            reading: Loan::new(Reading { frames, turn: Turn::default(), failed: None }),
+        }
     }
 
     /// Reads for ever, and ends with why that is over, and without the stream; for the task.
@@ -70,7 +74,7 @@ impl Intake {
         if let Some(error) = reading.failed.take() {
             return Poll::Ready(error);
         }
-        let read = self.read(&mut reading.frames, context);
+        let read = self.read(&mut reading, context);
         match read {
             Err(error) => return Poll::Ready(error),
             Ok(Read::More) => context.waker().wake_by_ref(),
@@ -88,18 +92,15 @@ impl Intake {
     }
 
     /// Takes what there is, up to a turn.
-    fn read(
-        &self,
-        frames: &mut Box<dyn FrameStream>,
-        context: &mut Context<'_>,
-    ) -> io::Result<Read> {
-        let mut turn = Turn::default();
-        let read = self.read_turn(frames, context, &mut turn);
-        if let (Receiver::Session { session, joined }, false) =
-            (&self.receiver, matches!(read, Ok(Read::Nothing)))
+    fn read(&self, reading: &mut Reading, context: &mut Context<'_>) -> io::Result<Read> {
+        let Reading { frames, turn, .. } = reading;
+        let read = self.read_turn(frames, context, turn);
+        let is_idle = !matches!(read, Ok(Read::More));
+        if let (Receiver::Session { session, joined }, true) =
+            (&self.receiver, !matches!(read, Ok(Read::Nothing)) || turn.is_owed())
         {
             if let Some(traffic) = joined.get() {
-                traffic.turn_over(turn, session);
+                traffic.turn_over(turn, is_idle, session);
             }
         }
         read
@@ -149,7 +150,7 @@ impl Watch for Intake {
         let Some((mut reading, task)) = self.reading.borrow() else { return false };
         let context = &mut Context::from_waker(&task);
         // Whoever looks is not to blame for what comes.
-        let read = catch_unwind(AssertUnwindSafe(|| self.read(&mut reading.frames, context)));
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(&mut reading, context)));
         let read = read.unwrap_or_else(|_| Err(io::Error::other("passing on a frame panicked")));
         let found = matches!(read, Ok(Read::Some | Read::More));
         let goes_on = matches!(read, Ok(Read::More) | Err(_));
@@ -178,3 +179,7 @@ pub(crate) fn decode(frame: Bytes) -> io::Result<NetworkMessage> {
         io::Error::new(io::ErrorKind::InvalidData, format!("a frame is no message: {error}"))
     })
 }
+
+#[cfg(test)]
+#[path = "intake/tests.rs"]
+mod tests;

@@ -16,10 +16,12 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::{codec, heap};
 use crate::transport::frames::HEADER;
 
-/// Acknowledge after so many frames at the latest.
+/// Acknowledge so many frames, when no more come at present.
 const ACKNOWLEDGE_FRAMES: u64 = 256;
-/// Acknowledge after so many bytes at the latest. A sender has to keep more than that.
+/// Acknowledge so many bytes, when no more come at present. A sender has to keep more than that.
 pub(crate) const ACKNOWLEDGE_BYTES: usize = 128 * 1024;
+/// Acknowledge after so many times as much, also while more comes.
+const LATEST: u64 = 8;
 /// The memory that frames are written into, a block after the other.
 const BLOCK: usize = 64 * 1024;
 
@@ -287,6 +289,17 @@ pub(crate) enum Accepted {
     Duplicate,
 }
 
+/// When the peer is to be told what came.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Due {
+    /// With a frame that goes its way, if there is one.
+    #[default]
+    Later,
+    /// When no more comes at present. A sender that waits for it sends nothing, and others need not be woken so often.
+    WhenIdle,
+    Now,
+}
+
 /// What the receiver of a lane knows.
 #[derive(Debug, Default)]
 pub(crate) struct Inbound {
@@ -335,11 +348,21 @@ impl Inbound {
         }
     }
 
+    /// When the peer is to be told.
+    pub(crate) fn due(&self) -> Due {
+        let frames = (self.delivered - self.told) / ACKNOWLEDGE_FRAMES;
+        let bytes = (self.bytes / ACKNOWLEDGE_BYTES) as u64;
+        match frames.max(bytes) {
+            _ if self.urgent => Due::Now,
+            0 => Due::Later,
+            LATEST.. => Due::Now,
+            _ => Due::WhenIdle,
+        }
+    }
+
     /// Whether the peer is to be told, whether or not a frame goes its way.
     pub(crate) fn is_due(&self) -> bool {
-        self.urgent
-            || self.delivered - self.told >= ACKNOWLEDGE_FRAMES
-            || self.bytes >= ACKNOWLEDGE_BYTES
+        self.due() > Due::Later
     }
 
     /// The last one delivered, which the caller tells the peer.

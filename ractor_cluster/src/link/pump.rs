@@ -80,6 +80,14 @@ impl Pump {
         self.wake();
     }
 
+    /// The same, without a turn of the task where that is idle.
+    pub(crate) fn send_at_once(&self, frame: Bytes) {
+        locked(&self.loose).push_back(frame);
+        if self.note() {
+            self.help(false);
+        }
+    }
+
     /// Sends a frame behind all that is in a lane.
     pub(crate) fn send_last(&self, frame: Bytes) {
         *locked(&self.last) = Some(frame);

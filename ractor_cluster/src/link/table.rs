@@ -54,6 +54,25 @@ pub(crate) struct Lost {
     pub(crate) kind: TransportKind,
 }
 
+/// What an acknowledgement goes by.
+#[derive(Debug)]
+pub(crate) struct WayBack {
+    kind: TransportKind,
+    pump: Arc<Pump>,
+}
+
+impl WayBack {
+    /// Sends a frame that nobody waits for at present.
+    pub(crate) fn send(&self, frame: Bytes) {
+        match self.kind {
+            // To wake the peer is all that it costs there. What this node's actors answer may go with it, if the task has it.
+            TransportKind::SharedMemory => self.pump.send(frame),
+            // The task's turn would come before those of the actors that something came for, who would move to another thread.
+            _ => self.pump.send_at_once(frame),
+        }
+    }
+}
+
 /// Who is to write what is to be sent, once the table is not locked any more.
 #[must_use]
 #[derive(Debug, Default)]
@@ -271,11 +290,11 @@ impl Table {
 
     /// Where the acknowledgement of each lane goes: by its own link, if that is ready, or else by the first that
     /// is.
-    pub(crate) fn ways_back(&self) -> [Option<Arc<Pump>>; LANES] {
-        let any = self.links.iter().find_map(|link| link.pump.as_ref());
+    pub(crate) fn ways_back(&self) -> [Option<WayBack>; LANES] {
+        let way = |link: &Link| Some(WayBack { kind: link.kind, pump: link.pump.clone()? });
         std::array::from_fn(|lane| {
             let own = self.lanes[lane].as_ref().and_then(|lane| self.link(lane.link?));
-            own.and_then(|link| link.pump.as_ref()).or(any).cloned()
+            own.and_then(way).or_else(|| self.links.iter().find_map(way))
         })
     }
 

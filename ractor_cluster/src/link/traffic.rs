@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::arrivals::Arrivals;
 use super::calls::Calls;
 use super::codec::What;
-use super::lane::{Chunk, Inbound, LaneError, ACKNOWLEDGE_BYTES};
+use super::lane::{Chunk, Due, Inbound, LaneError, ACKNOWLEDGE_BYTES};
 use super::pump::Pump;
 use super::table::{known, Link, Lost, Push, Table, ADAPTIVE, LANES};
 use crate::locality::Locality;
@@ -363,11 +363,11 @@ impl Traffic {
         Ok(has_news)
     }
 
-    /// The peer is to be told that everything up to the last frame came; whether that is due.
-    pub(super) fn came(&self, lane: u32, inbound: &mut Inbound) -> bool {
+    /// The peer is to be told that everything up to the last frame came; when.
+    pub(super) fn came(&self, lane: u32, inbound: &mut Inbound) -> Due {
         self.delivered[lane as usize].store(inbound.delivered(), Ordering::Relaxed);
         inbound.told(self.told[lane as usize].load(Ordering::Relaxed));
-        inbound.is_due()
+        inbound.due()
     }
 
     /// Tells the peer what came, where that is due; or wherever there is news.
@@ -376,11 +376,11 @@ impl Traffic {
         let told = std::array::from_fn(|lane| self.told[lane].load(Ordering::Relaxed));
         // Where no link leads back, it stays due until one does.
         let due = locked(&self.arrivals).due(told, all, |lane| ways[lane].is_some());
-        for ((lane, acknowledged), pump) in (0..).zip(due).zip(ways) {
-            let (Some(acknowledged), Some(pump)) = (acknowledged, pump) else { continue };
+        for ((lane, acknowledged), way) in (0..).zip(due).zip(ways) {
+            let (Some(acknowledged), Some(way)) = (acknowledged, way) else { continue };
             self.told[lane as usize].fetch_max(acknowledged, Ordering::Relaxed);
             let frame = FrameBody::Acknowledgement(Acknowledgement { lane, acknowledged });
-            pump.send(frame.encoded());
+            way.send(frame.encoded());
         }
     }
 

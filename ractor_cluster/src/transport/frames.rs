@@ -20,7 +20,7 @@ use bytes::{Buf as _, Bytes};
 pub(crate) const HEADER: usize = size_of::<u64>();
 
 /// Takes frames apart that stand behind each other; the last one ends in `tail`.
-pub(super) fn split(mut frames: Bytes, tail: Bytes, mut each: impl FnMut(Bytes, Bytes)) {
+pub(crate) fn split(mut frames: Bytes, tail: Bytes, mut each: impl FnMut(Bytes, Bytes)) {
     while !frames.is_empty() {
         let length = usize::try_from(frames.get_u64()).expect("a length of what is in memory");
         if length > frames.len() {

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use bytes::{BufMut, Bytes};
 use proptest::prelude::*;
 
-use super::{Accepted, Chunk, Inbound, LaneError, Outbound};
+use super::{Accepted, Chunk, Due, Inbound, LaneError, Outbound};
 
 /// A frame that tells its number; a message, as far as anybody can see.
 fn push(out: &mut Outbound, tail: usize) -> u64 {
@@ -153,6 +153,26 @@ fn what_a_frame_of_ours_has_told_need_not_be_told_again() {
     assert!(inbound.has_news());
     inbound.told(super::ACKNOWLEDGE_FRAMES);
     assert!(!inbound.has_news());
+}
+
+#[test]
+fn much_is_acknowledged_when_no_more_comes_and_very_much_at_once() {
+    let after = |frames: u64, bytes| {
+        let mut inbound = Inbound::default();
+        for sequence in 1..=frames {
+            inbound.accept(sequence, bytes).unwrap();
+        }
+        inbound.due()
+    };
+    let frames = super::ACKNOWLEDGE_FRAMES;
+    assert_eq!(after(frames - 1, 1), Due::Later);
+    assert_eq!(after(frames, 1), Due::WhenIdle);
+    assert_eq!(after(8 * frames - 1, 1), Due::WhenIdle);
+    assert_eq!(after(8 * frames, 1), Due::Now);
+    let bytes = super::ACKNOWLEDGE_BYTES;
+    assert_eq!(after(1, bytes - 1), Due::Later);
+    assert_eq!(after(1, bytes), Due::WhenIdle);
+    assert_eq!(after(8, bytes), Due::Now);
 }
 
 /// What may happen between two ends of a lane.
