@@ -16,6 +16,7 @@
 //! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them, `arrivals`
 //!   what comes in, `calls` what waits for answers, `pump` and `intake` the ends of a link, `proxy` what the
 //!   references to a peer's actors send by, `announcer` what tells the peer of actors and groups;
+//! * `stock`: messages to and from a stock node;
 //! * `dead_letters`: what reached nobody.
 
 pub(crate) mod announcer;
@@ -39,6 +40,7 @@ pub(crate) mod origin;
 pub(crate) mod proxy;
 pub(crate) mod pump;
 pub(crate) mod secret;
+pub(crate) mod stock;
 pub(crate) mod supplied;
 pub(crate) mod table;
 pub(crate) mod traffic;
@@ -57,6 +59,7 @@ pub use limits::{Limit, Limits};
 pub use options::LinkOptions;
 
 use arrivals::{Arrived, Broken};
+use stock::Outbound;
 use traffic::Ticket;
 
 use crate::transport::{SharedCast, Transport, TransportKind};
@@ -120,6 +123,8 @@ pub(crate) enum Event {
     Arrived(Arrived, Ticket),
     /// A link brought what the session cannot go on after.
     Broken(Broken),
+    /// A message goes to a stock node.
+    Outbound(Outbound),
 }
 
 impl From<LinkEvent> for NodeSessionMessage {

@@ -134,6 +134,24 @@ impl Waiting {
     }
 }
 
+/// A place among the calls of the peer that wait for an answer.
+pub(super) struct Place(Arc<Traffic>);
+
+impl Place {
+    /// `None` when the peer waits for as many as it may.
+    pub(super) fn take(traffic: &Arc<Traffic>) -> Option<Self> {
+        let place = Self(traffic.clone());
+        let others = traffic.answering.fetch_add(1, Ordering::Relaxed);
+        (others < traffic.calls.limit).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.answering.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Where the answer to a call of the peer goes. Dropped without one, it tells the peer that none will
 /// come.
 pub(super) struct Answer {
@@ -142,6 +160,7 @@ pub(super) struct Answer {
     tag: u64,
     timeout: Option<Duration>,
     sent: AtomicBool,
+    _place: Place,
 }
 
 impl Answer {
@@ -152,14 +171,13 @@ impl Answer {
         tag: u64,
         timeout: Option<Duration>,
     ) -> Option<Port> {
-        let limit = traffic.calls.limit;
-        if traffic.answering.fetch_add(1, Ordering::Relaxed) >= limit {
-            traffic.answering.fetch_sub(1, Ordering::Relaxed);
+        let Some(place) = Place::take(traffic) else {
             traffic.answer(What::NoReply { to, tag }, &[]);
             return None;
-        }
+        };
         let (traffic, sent) = (traffic.clone(), AtomicBool::new(false));
-        Some(RpcReplyPort::from_sink(Box::new(Self { traffic, to, tag, timeout, sent })))
+        let answer = Self { traffic, to, tag, timeout, sent, _place: place };
+        Some(RpcReplyPort::from_sink(Box::new(answer)))
     }
 }
 
@@ -190,7 +208,6 @@ impl Drop for Answer {
             // The peer's caller waits for its timeout otherwise.
             self.traffic.answer(What::NoReply { to, tag }, &[]);
         }
-        self.traffic.answering.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -66,10 +66,11 @@ pub struct LinkOptions {
     /// The bytes of messages that wait for a peer, or are kept until it has acknowledged them, so that
     /// they can go again when a link breaks. From there on casts and calls return their message
     /// ([`MessagingErr::SendErr`](ractor::MessagingErr)), and [`send`](ractor::ActorRef::send) waits, until half of
-    /// it is acknowledged. A sender may go beyond it by a message. At least 256 KiB.
+    /// it is acknowledged. A sender may go beyond it by a message. At least 256 KiB. A stock peer acknowledges
+    /// nothing: of messages to it those count that its connection has not taken.
     pub replay_window: usize,
     /// How many calls to one peer may wait for an answer, and how many of its calls. More calls
-    /// return their message; more of the peer's fail.
+    /// return their message; more of the peer's fail, those of a stock peer by its own timeout.
     pub max_calls: usize,
     /// What is demanded of peers, and what they may make this node do.
     pub security: Security,

@@ -15,7 +15,7 @@ use ractor::remoting::linger;
 use ractor::ActorId;
 
 use super::intake::Intake;
-use super::traffic::{locked, Traffic};
+use super::traffic::{locked, Load, Traffic};
 use crate::transport::{FrameSink, TransportMessage};
 
 /// Ends when a link that takes nothing is given up.
@@ -28,7 +28,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 pub(crate) struct Pump {
     out: Mutex<Out>,
     /// Frames that belong to no lane, or to a peer that has none.
-    loose: Mutex<VecDeque<Bytes>>,
+    loose: Mutex<VecDeque<Loose>>,
     /// What is sent when nothing else waits.
     last: Mutex<Option<Bytes>>,
     /// Whose lanes it takes from, and which link it is.
@@ -45,8 +45,13 @@ pub(crate) struct Pump {
     intake: Weak<Intake>,
 }
 
+/// A frame, and what it counts for until it has been written.
+type Loose = (Bytes, Option<Load>);
+
 struct Out {
     sink: Box<dyn FrameSink>,
+    /// Of what the sink has not handed over.
+    loads: Vec<Load>,
     /// Whether the sink has something that it has not handed over.
     dirty: bool,
     failed: Option<io::Error>,
@@ -56,7 +61,7 @@ impl Pump {
     /// Of a connection with such an intake.
     pub(crate) fn new(sink: Box<dyn FrameSink>, intake: &Arc<Intake>) -> Self {
         Self {
-            out: Mutex::new(Out { sink, dirty: false, failed: None }),
+            out: Mutex::new(Out { sink, loads: Vec::new(), dirty: false, failed: None }),
             loose: Mutex::default(),
             last: Mutex::default(),
             traffic: OnceLock::new(),
@@ -76,13 +81,19 @@ impl Pump {
 
     /// Sends a frame that is in no lane, before all that is.
     pub(crate) fn send(&self, frame: Bytes) {
-        locked(&self.loose).push_back(frame);
+        locked(&self.loose).push_back((frame, None));
+        self.wake();
+    }
+
+    /// The same, of one that counts until it has been written.
+    pub(crate) fn send_loaded(&self, frame: Bytes, load: Load) {
+        locked(&self.loose).push_back((frame, Some(load)));
         self.wake();
     }
 
     /// The same, without a turn of the task where that is idle.
     pub(crate) fn send_at_once(&self, frame: Bytes) {
-        locked(&self.loose).push_back(frame);
+        locked(&self.loose).push_back((frame, None));
         if self.note() {
             self.help(false);
         }
@@ -163,8 +174,13 @@ impl Pump {
         if !self.blocked.load(Ordering::Relaxed) {
             return None;
         }
-        let deadline = self.traffic.get()?.0.upgrade()?.write_deadline()?;
-        Some((locked(&self.out).sink.queued_bytes(), deadline))
+        let out = locked(&self.out);
+        let deadline = match self.traffic.get() {
+            Some((traffic, _)) => traffic.upgrade()?.write_deadline()?,
+            // To a stock node there are messages under way.
+            None => out.loads.first()?.write_deadline()?,
+        };
+        Some((out.sink.queued_bytes(), deadline))
     }
 
     /// Writes for ever, and ends with why that is over: an error, or that nothing was taken for too
@@ -212,6 +228,7 @@ impl Pump {
             match out.sink.poll_flush(context) {
                 Poll::Ready(Ok(())) => {
                     out.dirty = false;
+                    out.loads.clear();
                     self.blocked.store(false, Ordering::Relaxed);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(error),
@@ -225,10 +242,13 @@ impl Pump {
 
     /// Queues what there is, up to a batch; what is left is looked at again.
     fn fill(&self, out: &mut Out) {
-        while let Some(frame) = locked(&self.loose).pop_front() {
-            out.queue(TransportMessage::Bytes(frame));
-        }
         let mut is_full = out.is_full();
+        while !is_full {
+            let Some((frame, load)) = locked(&self.loose).pop_front() else { break };
+            out.loads.extend(load);
+            out.queue(TransportMessage::Bytes(frame));
+            is_full = out.is_full();
+        }
         if !is_full {
             if let Some((traffic, link)) = self.traffic.get() {
                 let Some(traffic) = traffic.upgrade() else { return };

@@ -83,6 +83,8 @@ pub(crate) struct Traffic {
     filling: AtomicBool,
     room: Notify,
     ended: AtomicBool,
+    /// The bytes that wait in queues of the session's actor and its connection, for a stock node.
+    loaded: AtomicUsize,
     /// Whether actors of this node have been announced to the peer.
     open: AtomicBool,
     /// What came and waits for the session's actor. Whatever comes then waits for it too, which
@@ -109,6 +111,7 @@ impl Traffic {
             filling: AtomicBool::new(false),
             room: Notify::new(),
             ended: AtomicBool::new(false),
+            loaded: AtomicUsize::new(0),
             open: AtomicBool::new(false),
             diverted: AtomicUsize::new(0),
         })
@@ -273,7 +276,7 @@ impl Traffic {
         }
         let mut is_given_up = false;
         let push = self.put(|table| {
-            is_given_up = table.bytes() >= self.bounds.answers();
+            is_given_up = self.waiting(table) >= self.bounds.answers();
             if is_given_up {
                 return Push::default();
             }
@@ -331,9 +334,32 @@ impl Traffic {
         self.room.notify_waiters();
     }
 
+    /// The bytes that wait for the peer, or for its acknowledgement.
+    fn waiting(&self, table: &Table) -> usize {
+        table.bytes() + self.loaded.load(Ordering::Relaxed)
+    }
+
+    /// Whether an answer is taken, although messages may not be.
+    pub(super) fn takes_answers(&self) -> bool {
+        !self.has_ended() && self.waiting(&locked(&self.table)) < self.bounds.answers()
+    }
+
+    /// So many bytes wait for a stock node, as long as it is held.
+    pub(super) fn load(self: &Arc<Self>, bytes: usize) -> Load {
+        self.move_load(|loaded| loaded + bytes);
+        Load { traffic: self.clone(), bytes }
+    }
+
+    fn move_load(&self, by: impl FnOnce(usize) -> usize) {
+        let table = locked(&self.table);
+        // Only ever changed with the table locked.
+        self.loaded.store(by(self.loaded.load(Ordering::Relaxed)), Ordering::Relaxed);
+        self.mark(&table);
+    }
+
     /// Moves the mark to what waits now.
     fn mark(&self, table: &Table) {
-        let bytes = table.bytes();
+        let bytes = self.waiting(table);
         self.filling.store(bytes >= self.bounds.filling(), Ordering::Relaxed);
         let full = self.full.load(Ordering::Relaxed);
         if !full && bytes >= self.bounds.high {
@@ -414,6 +440,25 @@ impl Traffic {
     pub(crate) fn divert(self: &Arc<Self>) -> Ticket {
         self.diverted.fetch_add(1, Ordering::AcqRel);
         Ticket(self.clone())
+    }
+}
+
+/// Bytes that wait for a stock node, as long as it is held.
+#[derive(Debug)]
+pub(crate) struct Load {
+    traffic: Arc<Traffic>,
+    bytes: usize,
+}
+
+impl Load {
+    pub(super) fn write_deadline(&self) -> Option<Duration> {
+        self.traffic.write_deadline()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.traffic.move_load(|loaded| loaded - self.bytes);
     }
 }
 

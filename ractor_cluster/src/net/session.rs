@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::link::intake::{Intake, Joined, Receiver};
 use crate::link::pump::Pump;
-use crate::link::traffic::Traffic;
+use crate::link::traffic::{Load, Traffic};
 use crate::protocol::NetworkMessage;
 use crate::{NodeSessionMessage, RactorMessage};
 
@@ -79,6 +79,8 @@ impl Session {
 pub(crate) enum SessionMessage {
     /// Send this.
     Send(NetworkMessage),
+    /// Send this, which counts until it has been written.
+    Loaded(NetworkMessage, Load),
     /// Send this, which is encoded already.
     Frame(Bytes),
     /// Send this behind all that waits.
@@ -142,6 +144,9 @@ impl Actor for Session {
             SessionMessage::Frame(frame) => state.pump.send(frame),
             SessionMessage::Last(frame) => state.pump.send_last(frame),
             SessionMessage::Send(message) => state.pump.send(message.encode_to_vec().into()),
+            SessionMessage::Loaded(message, load) => {
+                state.pump.send_loaded(message.encode_to_vec().into(), load);
+            }
             SessionMessage::Join(traffic) => {
                 traffic.serve(myself.get_id(), &state.pump);
                 _ = self.joined.set(traffic);

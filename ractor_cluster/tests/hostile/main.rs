@@ -21,6 +21,7 @@ mod relay;
 mod scene;
 mod silence;
 mod stalls;
+mod stock;
 mod strict;
 mod supplied;
 mod ways;

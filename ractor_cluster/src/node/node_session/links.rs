@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
-use ractor::{ActorCell, ActorId, ActorRef};
+use ractor::{ActorCell, ActorRef};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{AbortOnDropTask, NodeSession};
@@ -35,6 +35,7 @@ use crate::link::options::{Location, PeerPolicy};
 use crate::link::origin::{Admission, Origin};
 use crate::link::proxy::Proxy;
 use crate::link::secret::{draw, Role, BYTES};
+use crate::link::stock::{StockPeer, StockProxy};
 use crate::link::supplied::Supplied;
 use crate::link::table::Link;
 use crate::link::traffic::{Bounds, Traffic};
@@ -115,7 +116,7 @@ struct Active {
     /// Why the session ends is in the log.
     explained: bool,
     /// The session.
-    session: ActorId,
+    session: ActorRef<NodeSessionMessage>,
     /// The place among connections that are not authenticated, of one that a listener took.
     admission: AssertUnwindSafe<Option<Admission>>,
     /// The place among the peers that are.
@@ -139,7 +140,7 @@ impl Drop for Active {
     fn drop(&mut self) {
         let unacknowledged = (self.phase == Phase::Settled).then(|| self.traffic.unacknowledged());
         self.traffic.end();
-        let ended = peers::Ended { session: self.session, in_order: self.in_order };
+        let ended = peers::Ended { session: self.session.get_id(), in_order: self.in_order };
         peers::forget(self.traffic.node_id(), ended, unacknowledged);
     }
 }
@@ -201,7 +202,7 @@ impl Links {
             redials: HashMap::new(),
             overdue,
             explained: false,
-            session: myself.get_id(),
+            session: myself.clone(),
             admission: AssertUnwindSafe(origin.admission),
             place: AssertUnwindSafe(None),
             route: AssertUnwindSafe(origin.route),
@@ -241,6 +242,7 @@ impl Links {
             active.traffic.gate(pid, proxy);
         } else if let Some(active) = &self.0 {
             names::add(active.traffic.node_id(), &proxy);
+            proxy.set_outlet(Arc::new(StockProxy::new(active.stock_peer(), pid)));
         }
     }
 
@@ -272,6 +274,10 @@ impl Links {
 }
 
 impl Active {
+    fn stock_peer(&self) -> StockPeer {
+        StockPeer::new(self.session.clone(), self.traffic.clone())
+    }
+
     /// What both ends hash their identities with: the nonce of who connected goes first.
     fn salt(&self, is_server: bool) -> Vec<u8> {
         let peer = self.peer_nonce.clone().unwrap_or_default();

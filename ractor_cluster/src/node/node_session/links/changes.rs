@@ -59,6 +59,7 @@ impl NodeSession {
                 drop(ticket);
             }
             Event::Broken(error) => self.break_off(state, &error, &myself),
+            Event::Outbound(message) => state.send_outbound(message),
         }
         Ok(())
     }

@@ -3,9 +3,10 @@
 use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState, ReadyState};
-use super::name_of;
+use super::{name_of, Active, Phase};
 use crate::link::announcer::preference_of;
 use crate::link::arrivals::{Arrived, Broken};
+use crate::link::stock::Outbound;
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
 use crate::protocol::control::control_message::Msg as Control;
@@ -14,6 +15,7 @@ use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{ActorPreference, Frame, Goodbye, Preferences, Settled};
+use crate::protocol::node::node_message::Msg;
 use crate::protocol::node::NodeMessage;
 use crate::protocol::NetworkMessage;
 
@@ -122,6 +124,38 @@ impl NodeSessionState {
         if is_pong {
             // Now and then whatever came is acknowledged.
             active.traffic.acknowledge(true);
+        }
+    }
+
+    /// Sends a message to a stock node, which counts until it has been written.
+    pub(super) fn send_outbound(&self, message: Outbound) {
+        let (message, load) = message.into_parts();
+        if let Some(tcp) = &self.tcp {
+            let message = NetworkMessage { message: Some(Message::Node(message)) };
+            // The connection's end is an event.
+            _ = tcp.cast(SessionMessage::Loaded(message, load));
+        }
+    }
+
+    /// Calls and answers of a stock node. What upstream has to do comes back.
+    pub(in crate::node::node_session) fn take_over(
+        &mut self,
+        message: NodeMessage,
+    ) -> Option<NodeMessage> {
+        let stock = self.links.0.as_deref().filter(|it| it.phase == Phase::Stock);
+        let Some(peer) = stock.map(Active::stock_peer) else { return Some(message) };
+        match message.msg {
+            Some(Msg::Call(call)) => {
+                if let Some(actor) = self.authorized_local_actor(call.to) {
+                    peer.called(call, &actor);
+                }
+                None
+            }
+            Some(Msg::Reply(reply)) => {
+                peer.answered(reply);
+                None
+            }
+            msg => Some(NodeMessage { msg }),
         }
     }
 
