@@ -33,6 +33,9 @@ pub(super) const FORK_SPINNING: Contender =
     contender("fork shm, spinning", Build::Fork, "shm-spinning");
 pub(super) const BARE_TCP: Contender = contender("bare TCP", Build::Fork, "bare-tcp");
 pub(super) const BARE_UNIX: Contender = contender("bare Unix", Build::Fork, "bare-unix");
+pub(super) const BLOCKING_TCP: Contender = contender("blocking TCP", Build::Fork, "blocking-tcp");
+pub(super) const BLOCKING_UNIX: Contender =
+    contender("blocking Unix", Build::Fork, "blocking-unix");
 pub(super) const BARE_SHM: Contender = contender("bare shm", Build::Fork, "bare-shm");
 
 /// Whether the fork has links by shared memory: then the application is built with them.
@@ -47,6 +50,7 @@ pub(super) fn contenders() -> Vec<Contender> {
     if SHM {
         all.extend([FORK_SHM, FORK_SPINNING, BARE_SHM]);
     }
+    all.extend([BLOCKING_TCP, BLOCKING_UNIX]);
     all
 }
 
@@ -121,6 +125,10 @@ impl Case {
 
     /// Whether a contender can do it.
     pub(super) fn is_for(self, contender: &Contender) -> bool {
+        // The limit of round trips: who sends much does not wait for each.
+        if contender.way.starts_with("blocking") {
+            return self.work == Work::Call;
+        }
         let is_bare = contender.way.starts_with("bare");
         match self.work {
             Work::Raw => contender.build == Build::Fork && !is_bare,

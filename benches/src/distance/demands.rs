@@ -1,8 +1,8 @@
 //! What the fork has to reach, and whether it does.
 
 use super::case::{
-    BARE_TCP, BARE_UNIX, Case, Contender, FORK_SHM, FORK_SPINNING, FORK_TCP, FORK_UNIX, KIB,
-    STOCK_TCP, STOCK_UNIX, Work,
+    BARE_TCP, BARE_UNIX, BLOCKING_TCP, BLOCKING_UNIX, Case, Contender, FORK_SHM, FORK_SPINNING,
+    FORK_TCP, FORK_UNIX, KIB, STOCK_TCP, STOCK_UNIX, Work,
 };
 use super::run::Results;
 use super::sample::{Figure, Middle};
@@ -69,6 +69,11 @@ fn demands() -> Vec<Demand> {
         let bound = Bound::Better(times, STOCK_TCP, case);
         Demand { kind: Kind::Also, cores: ALL, case, figure: Megabytes, contender, bound }
     };
+    // What is left of it where there is nothing but the system.
+    let of_system = |contender, than| {
+        let (case, bound) = (call(small), Bound::Better(2.5, than, call(small)));
+        Demand { kind: Kind::Also, cores: ONE, case, figure: P50, contender, bound }
+    };
     let aim = |cores, case, figure, contender, bound| Demand {
         kind: Kind::Aim,
         cores,
@@ -85,6 +90,8 @@ fn demands() -> Vec<Demand> {
     vec![
         better(ONE, call(small), P50, FORK_TCP, 2.5, STOCK_TCP),
         better(ONE, call(small), P50, FORK_UNIX, 2.5, STOCK_UNIX),
+        of_system(BLOCKING_TCP, STOCK_TCP),
+        of_system(BLOCKING_UNIX, STOCK_UNIX),
         aim(ONE, call(small), P50, FORK_TCP, Bound::Within(1.4, BARE_TCP)),
         aim(ONE, call(small), P50, FORK_UNIX, Bound::Within(1.4, BARE_UNIX)),
         better(ONE, call(small), P50, FORK_SHM, 6.0, STOCK_TCP),

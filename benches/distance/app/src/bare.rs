@@ -1,4 +1,5 @@
-//! The limit: the same messages by a socket, one write each, or by a link of shared memory, and nothing else.
+//! The limit: the same messages by a socket, one write each, or by a link of shared memory, and nothing else. Where calls of the
+//! system block, not even a runtime.
 
 mod connection;
 
@@ -33,6 +34,10 @@ impl Bare {
     pub async fn connect(contender: Contender, address: &str) -> Result<Self, Failure> {
         Ok(Self::new(match contender {
             Contender::BareTcp => Connection::tcp(TcpStream::connect(address).await?)?,
+            Contender::BlockingTcp => Connection::blocking_tcp(TcpStream::connect(address).await?)?,
+            Contender::BlockingUnix => {
+                Connection::blocking_unix(UnixStream::connect(address).await?)?
+            }
             #[cfg(feature = "shm")]
             Contender::BareShm => {
                 Connection::shm(UnixStream::connect(address).await?, true).await?
@@ -136,11 +141,15 @@ pub async fn serve(
     folder: &Path,
     mut orders: mpsc::UnboundedReceiver<String>,
 ) -> Result<(), Failure> {
-    let connection = if contender == Contender::BareTcp {
+    let connection = if matches!(contender, Contender::BareTcp | Contender::BlockingTcp) {
         tidy(folder)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         say(&listener.local_addr()?.to_string())?;
-        Connection::tcp(listener.accept().await?.0)?
+        let (stream, _) = listener.accept().await?;
+        match contender {
+            Contender::BareTcp => Connection::tcp(stream)?,
+            _ => Connection::blocking_tcp(stream)?,
+        }
     } else {
         let path = folder.join("far");
         let listener = UnixListener::bind(&path)?;
@@ -150,7 +159,8 @@ pub async fn serve(
         match contender {
             #[cfg(feature = "shm")]
             Contender::BareShm => Connection::shm(stream, false).await?,
-            _ => Connection::unix(stream),
+            Contender::BareUnix => Connection::unix(stream),
+            _ => Connection::blocking_unix(stream)?,
         }
     };
     let bare = Bare::new(connection);

@@ -41,6 +41,10 @@ enum Contender {
     BareTcp,
     /// The same.
     BareUnix,
+    /// A socket whose calls block, and no runtime either.
+    BlockingTcp,
+    /// The same.
+    BlockingUnix,
     /// Shared memory, and no cluster.
     #[cfg(feature = "shm")]
     BareShm,
@@ -58,6 +62,8 @@ impl Contender {
             "shm-spinning" => Self::ShmSpinning,
             "bare-tcp" => Self::BareTcp,
             "bare-unix" => Self::BareUnix,
+            "blocking-tcp" => Self::BlockingTcp,
+            "blocking-unix" => Self::BlockingUnix,
             #[cfg(feature = "shm")]
             "bare-shm" => Self::BareShm,
             _ => return Err(format!("no such contender: {word}").into()),
@@ -67,7 +73,7 @@ impl Contender {
     /// Whether there is no cluster.
     fn is_bare(self) -> bool {
         match self {
-            Self::BareTcp | Self::BareUnix => true,
+            Self::BareTcp | Self::BareUnix | Self::BlockingTcp | Self::BlockingUnix => true,
             #[cfg(feature = "shm")]
             Self::BareShm => true,
             _ => false,

@@ -18,7 +18,11 @@ pub trait Peer {
     fn call(&mut self, payload: &[u8]) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// From here on each of the first `targets` actors acknowledges every so many messages.
-    fn begin(&mut self, every: u64, targets: usize) -> impl Future<Output = Result<(), Failure>> + Send;
+    fn begin(
+        &mut self,
+        every: u64,
+        targets: usize,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// A message to the first actor.
     fn cast(&mut self, payload: &[u8]) -> impl Future<Output = Result<(), Failure>> + Send;
@@ -69,7 +73,11 @@ async fn calls(peer: &mut (impl Peer + Send), work: &Work) -> Result<Figures, Fa
     Ok(Figures { quantiles: Some(quantiles), ..figures })
 }
 
-async fn casts(peer: &mut (impl Peer + Send), work: &Work, targets: usize) -> Result<Figures, Failure> {
+async fn casts(
+    peer: &mut (impl Peer + Send),
+    work: &Work,
+    targets: usize,
+) -> Result<Figures, Failure> {
     let payload = Bytes::from(vec![7; work.payload]);
     let window = work.window(targets);
     // The window is four steps; each target acknowledges each step.

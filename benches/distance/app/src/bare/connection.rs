@@ -1,5 +1,7 @@
 //! What carries a header and a payload to the other process.
 
+use std::io::{self, Read, Write};
+
 #[cfg(feature = "shm")]
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -22,6 +24,12 @@ pub enum Connection {
     Stream {
         reader: BufReader<Box<dyn AsyncRead + Unpin + Send>>,
         writer: Box<dyn AsyncWrite + Unpin + Send>,
+        outgoing: Vec<u8>,
+    },
+    /// Whose calls block the thread.
+    Blocking {
+        reader: io::BufReader<Box<dyn Read + Send>>,
+        writer: Box<dyn Write + Send>,
         outgoing: Vec<u8>,
     },
     /// Frames by shared memory, without a session.
@@ -47,6 +55,24 @@ impl Connection {
     ) -> Self {
         let reader = BufReader::with_capacity(BUFFER, reader);
         Self::Stream { reader, writer, outgoing: Vec::new() }
+    }
+
+    pub fn blocking_unix(stream: UnixStream) -> Result<Self, Failure> {
+        let stream = stream.into_std()?;
+        stream.set_nonblocking(false)?;
+        Ok(Self::blocking(Box::new(stream.try_clone()?), Box::new(stream)))
+    }
+
+    pub fn blocking_tcp(stream: TcpStream) -> Result<Self, Failure> {
+        let stream = stream.into_std()?;
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)?;
+        Ok(Self::blocking(Box::new(stream.try_clone()?), Box::new(stream)))
+    }
+
+    fn blocking(reader: Box<dyn Read + Send>, writer: Box<dyn Write + Send>) -> Self {
+        let reader = io::BufReader::with_capacity(BUFFER, reader);
+        Self::Blocking { reader, writer, outgoing: Vec::new() }
     }
 
     /// Shares memory over a socket; the one who connects offers it.
@@ -75,6 +101,12 @@ impl Connection {
                 writer.write_all(outgoing).await?;
                 Ok(writer.write_all(payload).await?)
             }
+            Self::Blocking { writer, outgoing, .. } => {
+                outgoing.clear();
+                outgoing.extend_from_slice(header);
+                outgoing.extend_from_slice(payload);
+                Ok(writer.write_all(outgoing)?)
+            }
             #[cfg(feature = "shm")]
             Self::Link { sink, .. } => {
                 let (header, payload) =
@@ -94,6 +126,14 @@ impl Connection {
                 let [length @ .., _, _] = header;
                 payload.resize(usize::try_from(u64::from_be_bytes(length))?, 0);
                 reader.read_exact(payload).await?;
+                Ok(header)
+            }
+            Self::Blocking { reader, .. } => {
+                let mut header = [0; HEADER];
+                reader.read_exact(&mut header)?;
+                let [length @ .., _, _] = header;
+                payload.resize(usize::try_from(u64::from_be_bytes(length))?, 0);
+                reader.read_exact(payload)?;
                 Ok(header)
             }
             #[cfg(feature = "shm")]
