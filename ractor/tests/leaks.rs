@@ -10,7 +10,7 @@ use std::alloc::System;
 use common::{bounded, let_others_run, Gate, Gated};
 use ractor::actor::actor_config::{ActorConfig, Overflow};
 use ractor::{Actor, ActorRef};
-use stats_alloc::{Region, StatsAlloc, INSTRUMENTED_SYSTEM};
+use stats_alloc::{Region, Stats, StatsAlloc, INSTRUMENTED_SYSTEM};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -71,10 +71,16 @@ fn actors_that_come_and_go_leave_nothing() {
     };
     // What grows once and stays: the runtime's queues, the registries.
     lives(20);
-    let region = Region::new(ALLOCATOR);
-    lives(100);
-    let change = region.change();
-    assert!(change.allocations > 1000, "it counts");
-    assert_eq!(change.bytes_allocated, change.bytes_deallocated, "{change:?}");
-    assert_eq!(change.allocations, change.deallocations, "{change:?}");
+    // What is lost is lost each time; what the thread of the test harness does meanwhile, which counts too, it does once.
+    let changes = [(); 3].map(|()| {
+        let region = Region::new(ALLOCATOR);
+        lives(100);
+        region.change()
+    });
+    assert!(changes.iter().all(|change| change.allocations > 1000), "it counts");
+    let is_even = |change: &Stats| {
+        (change.bytes_allocated, change.allocations)
+            == (change.bytes_deallocated, change.deallocations)
+    };
+    assert!(changes.iter().any(is_even), "{changes:?}");
 }

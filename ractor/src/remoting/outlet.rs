@@ -33,6 +33,12 @@ pub trait Outlet: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// calls wait for their answers as may.
     fn send(&self, message: Outgoing) -> Result<(), Refused>;
 
+    /// Whether [`send_to`](Self::send_to) spares anything. Where it does not, each actor is asked for room and sent to by
+    /// itself.
+    fn takes_many(&self) -> bool {
+        true
+    }
+
     /// Takes a message to several actors of the session, by their pids, the one of this outlet among
     /// them: as one frame where the peer knows such. Never a call.
     ///

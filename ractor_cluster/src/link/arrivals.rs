@@ -204,8 +204,8 @@ impl Traffic {
         // Held until the message is in its mailbox, or in the session's: another link may bring the next.
         let mut arrivals = locked(&self.arrivals);
         let Lane { inbound, names } = &mut arrivals.lanes[number as usize];
-        let accepted = inbound.accept(head.sequence, frame.len())?;
-        turn.due = turn.due.max(self.came(number, inbound));
+        let (accepted, due) = self.accept(number, inbound, (head.sequence, frame.len()))?;
+        turn.due = turn.due.max(due);
         if accepted == Accepted::Duplicate {
             return Ok(());
         }
@@ -259,8 +259,8 @@ impl Traffic {
         let size = envelope.encoded_len();
         let mut arrivals = locked(&self.arrivals);
         let inbound = &mut arrivals.lanes[number as usize].inbound;
-        let accepted = inbound.accept(envelope.sequence, size)?;
-        turn.due = turn.due.max(self.came(number, inbound));
+        let (accepted, due) = self.accept(number, inbound, (envelope.sequence, size))?;
+        turn.due = turn.due.max(due);
         match (accepted, envelope.body) {
             (_, Some(Enveloped::Fence(Fence {}))) => {
                 inbound.ask();

@@ -41,6 +41,8 @@ pub(crate) struct Pump {
     task: Mutex<Option<Waker>>,
     /// Whether the peer or the kernel takes no more at present.
     blocked: AtomicBool,
+    /// How long that may go on, where there is no session to say so.
+    deadline: OnceLock<Duration>,
     /// The other direction.
     intake: Weak<Intake>,
 }
@@ -50,8 +52,10 @@ type Loose = (Bytes, Option<Load>);
 
 struct Out {
     sink: Box<dyn FrameSink>,
-    /// Of what the sink has not handed over.
-    loads: Vec<Load>,
+    /// Of frames that the sink has not handed over, each with how much will have been written when it has.
+    loads: VecDeque<(u64, Load)>,
+    /// What the sink has handed over, in its own bytes.
+    written: u64,
     /// Whether the sink has something that it has not handed over.
     dirty: bool,
     failed: Option<io::Error>,
@@ -61,7 +65,13 @@ impl Pump {
     /// Of a connection with such an intake.
     pub(crate) fn new(sink: Box<dyn FrameSink>, intake: &Arc<Intake>) -> Self {
         Self {
-            out: Mutex::new(Out { sink, loads: Vec::new(), dirty: false, failed: None }),
+            out: Mutex::new(Out {
+                sink,
+                loads: VecDeque::new(),
+                written: 0,
+                dirty: false,
+                failed: None,
+            }),
             loose: Mutex::default(),
             last: Mutex::default(),
             traffic: OnceLock::new(),
@@ -69,6 +79,7 @@ impl Pump {
             idle: AtomicBool::new(false),
             task: Mutex::default(),
             blocked: AtomicBool::new(false),
+            deadline: OnceLock::new(),
             intake: Arc::downgrade(intake),
         }
     }
@@ -77,6 +88,13 @@ impl Pump {
     pub(crate) fn join(&self, traffic: &Arc<Traffic>, link: ActorId) {
         _ = self.traffic.set((Arc::downgrade(traffic), link));
         self.wake();
+    }
+
+    /// Ends after it could write nothing for so long, although it takes from no session's lanes.
+    pub(crate) fn set_deadline(&self, deadline: Duration) {
+        _ = self.deadline.set(deadline);
+        // It may be waiting for the peer already.
+        self.wake_task();
     }
 
     /// Sends a frame that is in no lane, before all that is.
@@ -174,13 +192,11 @@ impl Pump {
         if !self.blocked.load(Ordering::Relaxed) {
             return None;
         }
-        let out = locked(&self.out);
         let deadline = match self.traffic.get() {
             Some((traffic, _)) => traffic.upgrade()?.write_deadline()?,
-            // To a stock node there are messages under way.
-            None => out.loads.first()?.write_deadline()?,
+            None => *self.deadline.get()?,
         };
-        Some((out.sink.queued_bytes(), deadline))
+        Some((locked(&self.out).sink.queued_bytes(), deadline))
     }
 
     /// Writes for ever, and ends with why that is over: an error, or that nothing was taken for too
@@ -225,10 +241,9 @@ impl Pump {
                 self.idle.store(false, Ordering::SeqCst);
                 continue;
             }
-            match out.sink.poll_flush(context) {
+            match out.flush(context) {
                 Poll::Ready(Ok(())) => {
                     out.dirty = false;
-                    out.loads.clear();
                     self.blocked.store(false, Ordering::Relaxed);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(error),
@@ -245,8 +260,11 @@ impl Pump {
         let mut is_full = out.is_full();
         while !is_full {
             let Some((frame, load)) = locked(&self.loose).pop_front() else { break };
-            out.loads.extend(load);
             out.queue(TransportMessage::Bytes(frame));
+            if let Some(load) = load {
+                let end = out.written + out.sink.queued_bytes() as u64;
+                out.loads.push_back((end, load));
+            }
             is_full = out.is_full();
         }
         if !is_full {
@@ -271,6 +289,16 @@ impl Pump {
 impl Out {
     fn is_full(&self) -> bool {
         self.sink.queued_bytes() >= BATCH_BYTES
+    }
+
+    fn flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let queued = self.sink.queued_bytes();
+        let flushed = self.sink.poll_flush(context);
+        self.written += queued.saturating_sub(self.sink.queued_bytes()) as u64;
+        while self.loads.front().is_some_and(|(end, _)| *end <= self.written) {
+            self.loads.pop_front();
+        }
+        flushed
     }
 
     fn queue(&mut self, frame: TransportMessage) {

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ractor::errors::UndeliveredReason;
@@ -26,8 +26,8 @@ use crate::protocol::node::node_message::Msg;
 use crate::protocol::node::{Call, CallReply, Cast, NodeMessage};
 use crate::NodeSessionMessage;
 
-/// What a message takes in queues beside its bytes, about.
-const ENTRY: usize = 128;
+/// What a message takes in queues beside its bytes, about: its entry, and the name of its variant.
+pub(crate) const ENTRY: usize = 256;
 
 /// A message on its way to the connection.
 pub(crate) struct Outbound {
@@ -79,7 +79,8 @@ impl StockPeer {
             return dead_letters::count(self.traffic.node_id(), Cause::TooManyCalls);
         };
         let timeout = timeout_ms.map(Duration::from_millis);
-        let answer = StockAnswer { peer: self.clone(), to, tag, timeout, _place: place };
+        let until = timeout.and_then(|it| Instant::now().checked_add(it));
+        let answer = StockAnswer { peer: self.clone(), to, tag, timeout, until, _place: place };
         let reply = RpcReplyPort::from_sink(Box::new(answer));
         // As upstream's casts, so that an actor's own way to read them is kept.
         let message = SerializedMessage::Call { args: what, reply, variant, metadata };
@@ -133,13 +134,26 @@ impl StockProxy {
                 return Err(Refused::new(message, UndeliveredReason::TooManyCalls));
             }
         };
+        if self.is_over() {
+            // Whoever failed the calls may have come before this one.
+            if let Some(port) = calls.take(self.pid, tag) {
+                let message = Outgoing { reply: Some(port), ..message };
+                return Err(Refused::new(message, UndeliveredReason::Stopped));
+            }
+        }
         let Outgoing { variant, args, metadata, .. } = message;
         let (what, variant) = (args.into_vec(), variant.into_owned());
         let bytes = what.len() + metadata.as_ref().map_or(0, Vec::len);
         let timeout_ms = timeout.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
         let call = Call { to: self.pid, what, tag, timeout_ms, variant, metadata };
-        let sent = self.peer.send(Msg::Call(call), bytes);
-        sent.map_err(|back| stopped(back, calls.take(self.pid, tag)))
+        match self.peer.send(Msg::Call(call), bytes) {
+            Ok(()) => Ok(()),
+            Err(back) => match calls.take(self.pid, tag) {
+                Some(port) => Err(stopped(back, Some(port))),
+                // It has failed with all others, which the caller hears.
+                None => Ok(()),
+            },
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -182,7 +196,11 @@ impl Outlet for StockProxy {
         }
     }
 
-    /// Stock knows of no message to several.
+    /// Stock knows of none.
+    fn takes_many(&self) -> bool {
+        false
+    }
+
     fn send_to(&self, pids: &[u64], message: Outgoing) -> Result<(), Refused> {
         if self.peer.traffic.has_ended() {
             return Err(Refused::new(message, UndeliveredReason::Stopped));
@@ -210,12 +228,20 @@ struct StockAnswer {
     to: u64,
     tag: u64,
     timeout: Option<Duration>,
+    /// When the caller has given up.
+    until: Option<Instant>,
     _place: Place,
+}
+
+impl StockAnswer {
+    fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 impl ReplySink<Vec<u8>> for StockAnswer {
     fn send(self: Box<Self>, what: Vec<u8>) -> Result<(), MessagingErr<Vec<u8>>> {
-        if !self.peer.traffic.takes_answers() {
+        if self.is_late() || !self.peer.traffic.takes_answers() {
             return Err(MessagingErr::SendErr(what));
         }
         let bytes = what.len();
@@ -231,6 +257,6 @@ impl ReplySink<Vec<u8>> for StockAnswer {
     }
 
     fn is_closed(&self) -> bool {
-        self.peer.traffic.has_ended()
+        self.is_late() || self.peer.traffic.has_ended()
     }
 }

@@ -62,7 +62,7 @@ pub(crate) struct WayBack {
 }
 
 impl WayBack {
-    /// Sends a frame that nobody waits for at present.
+    /// Sends a frame that need not be there at once.
     pub(crate) fn send(&self, frame: Bytes) {
         match self.kind {
             // To wake the peer is all that it costs there. What this node's actors answer may go with it, if the task has it.

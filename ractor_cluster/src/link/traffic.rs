@@ -1,4 +1,4 @@
-//! The traffic of one session with a node of the fork. Whoever sends to an actor of the peer puts the message into
+//! The traffic of one session, most of it with a node of the fork; to a stock node it bounds what waits. Whoever sends to an actor of the peer puts the message into
 //! the lane itself, and whoever reads a link puts it into the mailbox of its actor: no other actor is on
 //! the way. The session's own actor has the control traffic, and everything that comes behind
 //! control traffic that it has not handled yet.
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::arrivals::Arrivals;
 use super::calls::Calls;
 use super::codec::What;
-use super::lane::{Chunk, Due, Inbound, LaneError, ACKNOWLEDGE_BYTES};
+use super::lane::{Accepted, Chunk, Due, Inbound, LaneError, ACKNOWLEDGE_BYTES};
 use super::pump::Pump;
 use super::table::{known, Link, Lost, Push, Table, ADAPTIVE, LANES};
 use crate::locality::Locality;
@@ -159,7 +159,7 @@ impl Traffic {
     }
 
     /// How long a link may take nothing of what waits for it.
-    pub(super) fn write_deadline(&self) -> Option<Duration> {
+    pub(crate) fn write_deadline(&self) -> Option<Duration> {
         Some(self.bounds.write_deadline).filter(|deadline| !deadline.is_zero())
     }
 
@@ -340,12 +340,12 @@ impl Traffic {
     }
 
     /// Whether an answer is taken, although messages may not be.
-    pub(super) fn takes_answers(&self) -> bool {
+    pub(crate) fn takes_answers(&self) -> bool {
         !self.has_ended() && self.waiting(&locked(&self.table)) < self.bounds.answers()
     }
 
     /// So many bytes wait for a stock node, as long as it is held.
-    pub(super) fn load(self: &Arc<Self>, bytes: usize) -> Load {
+    pub(crate) fn load(self: &Arc<Self>, bytes: usize) -> Load {
         self.move_load(|loaded| loaded + bytes);
         Load { traffic: self.clone(), bytes }
     }
@@ -389,11 +389,18 @@ impl Traffic {
         Ok(has_news)
     }
 
-    /// The peer is to be told that everything up to the last frame came; when.
-    pub(super) fn came(&self, lane: u32, inbound: &mut Inbound) -> Due {
-        self.delivered[lane as usize].store(inbound.delivered(), Ordering::Relaxed);
+    /// As [`Inbound::accept`]; and when the peer is to be told that everything up to this frame came.
+    pub(super) fn accept(
+        &self,
+        lane: u32,
+        inbound: &mut Inbound,
+        (sequence, bytes): (u64, usize),
+    ) -> Result<(Accepted, Due), LaneError> {
+        // Before this one, of which no frame of ours has told.
         inbound.told(self.told[lane as usize].load(Ordering::Relaxed));
-        inbound.due()
+        let accepted = inbound.accept(sequence, bytes)?;
+        self.delivered[lane as usize].store(inbound.delivered(), Ordering::Relaxed);
+        Ok((accepted, inbound.due()))
     }
 
     /// Tells the peer what came, where that is due; or wherever there is news.
@@ -448,12 +455,6 @@ impl Traffic {
 pub(crate) struct Load {
     traffic: Arc<Traffic>,
     bytes: usize,
-}
-
-impl Load {
-    pub(super) fn write_deadline(&self) -> Option<Duration> {
-        self.traffic.write_deadline()
-    }
 }
 
 impl Drop for Load {

@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -85,6 +86,8 @@ pub(crate) enum SessionMessage {
     Frame(Bytes),
     /// Send this behind all that waits.
     Last(Bytes),
+    /// Whoever is at the other end takes something within this time, or is closed.
+    Deadline(Duration),
     /// It is a link of this traffic from here on.
     Join(Arc<Traffic>),
     /// This came.
@@ -147,6 +150,7 @@ impl Actor for Session {
             SessionMessage::Loaded(message, load) => {
                 state.pump.send_loaded(message.encode_to_vec().into(), load);
             }
+            SessionMessage::Deadline(deadline) => state.pump.set_deadline(deadline),
             SessionMessage::Join(traffic) => {
                 traffic.serve(myself.get_id(), &state.pump);
                 _ = self.joined.set(traffic);

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use ractor::errors::UndeliveredReason;
 use ractor::{
-    pg, Actor, ActorProcessingErr, ActorRef, ActorStatus, BytesConvertable, MessagingErr,
+    pg, Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, BytesConvertable, MessagingErr,
 };
 use ractor::{RactorErr, RpcReplyPort};
 use ractor_cluster::link::LinkOptions;
@@ -18,11 +19,17 @@ use crate::client::Client;
 use crate::common::watched;
 use crate::logs::Mark;
 use crate::scene::{Count, Scene};
-use crate::wire::{self, Body, Call, CallReply, Cast, ControlBody, Network, NodeBody, PgJoin};
+use crate::wire::{
+    self, Body, Call, CallReply, Cast, ControlBody, Network, NodeBody, PgJoin, Ping,
+};
 
 /// A stock node that knows of this node's actors.
 async fn stock(scene: &Scene, name: &str) -> Client {
-    let mut client = scene.client(TransportKind::Tcp).await;
+    stock_by(scene, TransportKind::Tcp, name).await
+}
+
+async fn stock_by(scene: &Scene, kind: TransportKind, name: &str) -> Client {
+    let mut client = scene.client(kind).await;
     let challenge = client.challenged(Client::name(name)).await;
     client.answer(challenge).await;
     let is_ready = |frame: Network| match frame.body {
@@ -35,11 +42,15 @@ async fn stock(scene: &Scene, name: &str) -> Client {
 
 /// The proxy of an actor that the client announces.
 async fn proxy_of(client: &mut Client, group: &str) -> ActorRef<Count> {
+    proxies_of(client, group, &[7]).await.remove(0).into()
+}
+
+async fn proxies_of(client: &mut Client, group: &str, pids: &[u64]) -> Vec<ActorCell> {
     let (group, scope) = (group.to_owned(), pg::DEFAULT_SCOPE.to_owned());
-    let actors = vec![wire::Actor { pid: 7, name: None }];
+    let actors = pids.iter().map(|pid| wire::Actor { pid: *pid, name: None }).collect();
     client.send(ControlBody::PgJoin(PgJoin { group: group.clone(), actors, scope })).await;
-    soon(|| !pg::get_members(&group).is_empty()).await;
-    pg::get_members(&group).remove(0).into()
+    soon(|| pg::get_members(&group).len() == pids.len()).await;
+    pg::get_members(&group)
 }
 
 /// Waits until something holds. Of stock peers there are no events.
@@ -125,6 +136,39 @@ async fn a_stock_node_that_takes_nothing_is_closed() {
     drop(stuck);
 }
 
+/// Nor does it help to ask for what the node answers by itself.
+#[tokio::test]
+async fn a_stock_node_that_pings_and_reads_nothing_is_closed() {
+    let options = LinkOptions::default().with_write_deadline(Duration::from_millis(200));
+    let mut scene = Scene::with("stock-pings", options).await;
+    // Whose buffers are small.
+    let mut stuck = stock_by(&scene, TransportKind::UnixSocket, "stock-pings").await;
+    let log = Mark::of(&scene.log);
+    let pings = Client::encoded(ControlBody::Ping(Ping {})).repeat(1000);
+    watched(async { while stuck.send_bytes(&pings).await.is_ok() {} }).await;
+    log.told("a connection cannot be written to", "bytes was taken within").await;
+    scene.serves(TransportKind::Tcp).await;
+    scene.end().await;
+}
+
+/// Each of several actors of a stock node gets a message of its own, and each counts.
+#[tokio::test]
+async fn a_message_to_many_actors_of_a_stock_node_finds_room_for_each() {
+    const WINDOW: usize = 512 * 1024;
+
+    let options = LinkOptions::default().with_replay_window(WINDOW);
+    let scene = Scene::with("stock-many", options).await;
+    let mut client = stock(&scene, "stock-many").await;
+    let group = "stock-many".to_owned();
+    proxies_of(&mut client, &group, &[7, 8, 9]).await;
+    let report = pg::broadcast_arc(&group, Arc::new(Count::Blob(vec![7; WINDOW])));
+    assert_eq!(report.delivered(), 1, "there was room");
+    assert!(report.failed().iter().all(|(_, reason)| *reason == UndeliveredReason::Full));
+    let NodeBody::Cast(Cast { what, .. }) = message(&mut client).await else { panic!("a cast") };
+    assert!(what.len() > WINDOW);
+    scene.end().await;
+}
+
 /// Our calls end with the connection, and so many wait for an answer at most.
 #[tokio::test]
 async fn calls_to_a_stock_node_are_answered_or_fail() {
@@ -186,7 +230,10 @@ impl Actor for Undecided {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Count::Sum(port) => asked.push(port),
-            Count::Add(_) => self.0.store(asked.len() as u64, Ordering::SeqCst),
+            Count::Add(_) => {
+                let open = asked.iter().filter(|port| !port.is_closed()).count();
+                self.0.store(open as u64, Ordering::SeqCst);
+            }
             Count::Blob(_) => {
                 for (port, sum) in asked.drain(..).zip(1..) {
                     port.send(sum)?;
@@ -197,17 +244,27 @@ impl Actor for Undecided {
     }
 }
 
-/// A stock node's calls take no task each, and no more than so many at a time.
+/// A stock node's calls take no task each, and no more than so many at a time; nor do those that a node of the fork makes
+/// as a stock node would.
 #[tokio::test]
 async fn a_stock_node_may_wait_for_so_many_answers() {
+    for is_stock in [true, false] {
+        answers_are_counted(is_stock).await;
+    }
+}
+
+async fn answers_are_counted(is_stock: bool) {
     let options = LinkOptions::default().with_max_calls(2);
-    let scene = Scene::with("stock-asks", options).await;
+    let mut scene = Scene::with("stock-asks", options).await;
     let count = Arc::new(AtomicU64::new(0));
     let (undecided, handle) =
         Actor::spawn(None, Undecided(count.clone()), ()).await.expect("it starts");
     pg::join("stock-undecided".to_owned(), vec![undecided.get_cell()]);
     let to = undecided.get_id().pid();
-    let mut client = stock(&scene, "stock-asks").await;
+    let mut client = match is_stock {
+        true => stock(&scene, "stock-asks").await,
+        false => scene.guest(TransportKind::Tcp).await,
+    };
     let before = Handle::current().metrics().num_alive_tasks();
     for tag in 1..=3 {
         let call = Call { to, what: Vec::new(), tag, timeout_ms: None, variant: "Sum".to_owned() };
@@ -225,6 +282,34 @@ async fn a_stock_node_may_wait_for_so_many_answers() {
         answers.push((reply.tag, u64::from_bytes(reply.what)));
     }
     assert_eq!(answers, [(1, 1), (2, 2)]);
+    undecided.stop(None);
+    watched(handle).await.expect("it stops");
+    scene.end().await;
+}
+
+/// An actor learns that a caller has given up, as in stock.
+#[tokio::test]
+async fn a_stock_nodes_call_is_over_with_its_timeout() {
+    let scene = Scene::start("stock-hurries").await;
+    let count = Arc::new(AtomicU64::new(u64::MAX));
+    let (undecided, handle) =
+        Actor::spawn(None, Undecided(count.clone()), ()).await.expect("it starts");
+    pg::join("stock-hurried".to_owned(), vec![undecided.get_cell()]);
+    let to = undecided.get_id().pid();
+    let mut client = stock(&scene, "stock-hurries").await;
+    for (tag, timeout_ms) in [(1, Some(60_000)), (2, Some(1)), (3, None)] {
+        let call = Call { to, what: Vec::new(), tag, timeout_ms, variant: "Sum".to_owned() };
+        client.send(NodeBody::Call(call)).await;
+    }
+    let told = Cast { to, what: fields(1), variant: "Add".to_owned() };
+    client.send(NodeBody::Cast(told)).await;
+    // All three have come by then.
+    soon(|| count.load(Ordering::SeqCst) != u64::MAX).await;
+    soon(|| {
+        undecided.cast(Count::Add(1)).expect("it lives");
+        count.load(Ordering::SeqCst) == 2
+    })
+    .await;
     undecided.stop(None);
     watched(handle).await.expect("it stops");
     scene.end().await;

@@ -152,7 +152,7 @@ pub struct CallReply {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Control {
-    #[prost(oneof = "ControlBody", tags = "1, 2, 5, 7, 8, 9")]
+    #[prost(oneof = "ControlBody", tags = "3, 1, 2, 5, 7, 8, 9")]
     pub body: Option<ControlBody>,
 }
 
@@ -162,6 +162,8 @@ pub enum ControlBody {
     Spawn(Spawn),
     #[prost(message, tag = "2")]
     Terminate(Terminate),
+    #[prost(message, tag = "3")]
+    Ping(Ping),
     #[prost(message, tag = "5")]
     PgJoin(PgJoin),
     #[prost(message, tag = "7")]
@@ -171,6 +173,9 @@ pub enum ControlBody {
     #[prost(message, tag = "9")]
     Ready(Ready),
 }
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Ping {}
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Spawn {

@@ -53,7 +53,7 @@ impl<T: SharedMessage> Fanout<T> {
         let mut routes: Vec<Route<'_>> = Vec::new();
         for actor in actors {
             #[cfg(feature = "cluster")]
-            if let Some(outlet) = actor.inner.proxy.outlet() {
+            if let Some(outlet) = actor.inner.proxy.outlet().filter(|it| it.takes_many()) {
                 let session = outlet.session();
                 match routes.iter_mut().find(|route| route.session == session) {
                     Some(route) => route.actors.push(actor),

@@ -1,12 +1,14 @@
 //! When a turn of reading sees to acknowledgements, and tells its own.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Mutex;
+use std::task::Waker;
 use std::time::Duration;
 
 use ractor::concurrency::JoinHandle;
-use ractor::{Actor, ActorProcessingErr, Message};
+use ractor::{Actor, ActorId, ActorProcessingErr, Message};
 
 use super::*;
 use crate::link::codec::What;
@@ -21,6 +23,7 @@ use crate::transport::{frames, FrameSink, TransportKind};
 /// Takes messages, and does nothing.
 struct Idle<M>(PhantomData<fn() -> M>);
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl<M: Message> Actor for Idle<M> {
     type Msg = M;
     type State = ();
@@ -58,6 +61,22 @@ impl Actors {
         traffic
     }
 
+    /// Both ends of the link: what comes by it, and where what goes is written.
+    fn ends(
+        &self,
+        traffic: &Arc<Traffic>,
+        frames: Frames,
+        written: &Written,
+    ) -> (Arc<Intake>, Arc<Pump>) {
+        let joined = Joined::default();
+        assert!(joined.set(traffic.clone()).is_ok());
+        let receiver = Receiver::Session { session: self.session.clone(), joined };
+        let intake = Arc::new(Intake::new(Box::new(frames), receiver));
+        let pump = Arc::new(Pump::new(Box::new(written.clone()), &intake));
+        traffic.serve(self.link.get_id(), &pump);
+        (intake, pump)
+    }
+
     async fn end(self) {
         self.session.stop(None);
         self.link.stop(None);
@@ -69,8 +88,22 @@ impl Actors {
 
 /// Casts a message to an actor of the peer.
 fn cast(traffic: &Traffic) {
+    cast_bytes(traffic, 1000);
+}
+
+fn cast_bytes(traffic: &Traffic, bytes: usize) {
     let what = What::Cast { to: 1, method: "Take", metadata: None };
-    traffic.message(1, what, (&[7; 1000], Bytes::new())).on();
+    traffic.message(1, what, (&vec![7; bytes], Bytes::new())).on();
+}
+
+/// What waits in the lane, frame by frame.
+fn frames_of(traffic: &Traffic, link: ActorId) -> VecDeque<Bytes> {
+    let mut sent = VecDeque::new();
+    traffic.transmit(link, |chunk| {
+        frames::split(chunk.frames, chunk.tail, |frame, _| sent.push_back(frame));
+        true
+    });
+    sent
 }
 
 #[tokio::test]
@@ -156,24 +189,13 @@ async fn the_peer_is_told_when_nothing_more_comes_also_behind_a_full_turn() {
     for _ in 0..4 * TURN {
         cast(&sender);
     }
-    let mut sent = VecDeque::new();
-    sender.transmit(actors.link.get_id(), |chunk| {
-        frames::split(chunk.frames, chunk.tail, |frame, _| sent.push_back(frame));
-        true
-    });
-
+    let sent = frames_of(&sender, actors.link.get_id());
     let traffic = actors.traffic(1 << 20);
-    let joined = Joined::default();
-    assert!(joined.set(traffic.clone()).is_ok());
-    let receiver = Receiver::Session { session: actors.session.clone(), joined };
-    let intake = Arc::new(Intake::new(Box::new(Frames(sent)), receiver));
     let written = Written::default();
-    let pump = Arc::new(Pump::new(Box::new(written.clone()), &intake));
-    traffic.serve(actors.link.get_id(), &pump);
-    let context = &mut Context::from_waker(std::task::Waker::noop());
+    let (intake, pump) = actors.ends(&traffic, Frames(sent), &written);
+    let context = &mut Context::from_waker(Waker::noop());
     let mut writing = std::pin::pin!(pump.run());
-    assert!(std::future::Future::poll(writing.as_mut(), context).is_pending());
-
+    assert!(writing.as_mut().poll(context).is_pending());
     for _ in 0..4 {
         assert!(intake.poll(context).is_pending());
     }
@@ -182,5 +204,89 @@ async fn the_peer_is_told_when_nothing_more_comes_also_behind_a_full_turn() {
     assert_eq!(written.acknowledgements(), [4 * TURN as u64]);
     assert!(intake.poll(context).is_pending());
     assert_eq!(written.acknowledgements().len(), 1, "it was told");
+    actors.end().await;
+}
+
+/// A frame of ours tells of what came before it went, and not of what comes after.
+#[tokio::test]
+async fn a_large_frame_is_acknowledged_although_we_have_told_of_the_one_before() {
+    let actors = Actors::start().await;
+    let sender = actors.traffic(1 << 30);
+    cast(&sender);
+    cast_bytes(&sender, 200_000);
+    let mut sent = frames_of(&sender, actors.link.get_id());
+    let large = sent.pop_back().unwrap();
+
+    let traffic = actors.traffic(1 << 20);
+    let written = Written::default();
+    let (_intake, pump) = actors.ends(&traffic, Frames(VecDeque::new()), &written);
+    let context = &mut Context::from_waker(Waker::noop());
+    let mut writing = std::pin::pin!(pump.run());
+    assert!(writing.as_mut().poll(context).is_pending());
+    let mut turn = Turn::default();
+    traffic.receive(sent.pop_back().unwrap(), &actors.session, &mut turn).unwrap();
+    // It tells of the first.
+    cast(&traffic);
+    traffic.receive(large, &actors.session, &mut turn).unwrap();
+    traffic.turn_over(&mut turn, true, &actors.session);
+    assert!(writing.as_mut().poll(context).is_pending());
+    assert_eq!(written.acknowledgements(), [2]);
+    actors.end().await;
+}
+
+/// Takes so much with each flush.
+struct Dripping {
+    queued: usize,
+    drop: usize,
+}
+
+impl FrameSink for Dripping {
+    fn queue(&mut self, frame: TransportMessage) -> Result<(), TransportMessage> {
+        if let TransportMessage::Bytes(frame) = frame {
+            self.queued += frame.len();
+        }
+        Ok(())
+    }
+
+    fn queued_bytes(&self) -> usize {
+        self.queued
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.queued = self.queued.saturating_sub(self.drop);
+        if self.queued == 0 {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// To a stock peer, which acknowledges nothing: a connection that is never quite empty does not count what it has taken.
+#[tokio::test]
+async fn what_was_written_counts_no_more_while_more_waits() {
+    const FRAME: usize = 64 * 1024;
+
+    let actors = Actors::start().await;
+    let traffic = actors.traffic(8 * FRAME);
+    let receiver = Receiver::Session { session: actors.session.clone(), joined: Joined::default() };
+    let intake = Arc::new(Intake::new(Box::new(Frames(VecDeque::new())), receiver));
+    let sink = Dripping { queued: 0, drop: FRAME };
+    let pump = Pump::new(Box::new(sink), &intake);
+    let context = &mut Context::from_waker(Waker::noop());
+    let mut writing = std::pin::pin!(pump.run());
+    let send = || pump.send_loaded(vec![7; FRAME].into(), traffic.load(FRAME));
+    send();
+    send();
+    for _ in 0..100 {
+        send();
+        assert!(writing.as_mut().poll(context).is_pending());
+        assert!(traffic.has_room());
+    }
+    // And what waits counts.
+    for _ in 0..8 {
+        send();
+    }
+    assert!(!traffic.has_room());
     actors.end().await;
 }

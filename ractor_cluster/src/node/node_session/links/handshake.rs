@@ -35,6 +35,9 @@ impl NodeSession {
             Phase::Greeting if active.peer_nonce.is_none() => {
                 active.phase = Phase::Stock;
                 active.overdue = None;
+                if let (Some(tcp), Some(deadline)) = (&state.tcp, active.traffic.write_deadline()) {
+                    _ = tcp.cast(SessionMessage::Deadline(deadline));
+                }
                 self.publish(state);
                 false
             }

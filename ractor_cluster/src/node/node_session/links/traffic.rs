@@ -1,12 +1,13 @@
 //! The control traffic of a session, and what waits for it; or all of it, where the peer is a stock node.
 
+use prost::Message as _;
 use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState, ReadyState};
 use super::{name_of, Active, Phase};
 use crate::link::announcer::preference_of;
 use crate::link::arrivals::{Arrived, Broken};
-use crate::link::stock::Outbound;
+use crate::link::stock::{Outbound, ENTRY};
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
 use crate::protocol::control::control_message::Msg as Control;
@@ -106,6 +107,11 @@ impl NodeSessionState {
     /// Sends control traffic: in an envelope to a node of the fork. Which transport actors prefer goes
     /// before they are announced.
     pub(in crate::node::node_session) fn tcp_send_control(&mut self, message: ControlMessage) {
+        // What a peer asks for it is not told beyond the bound, and nobody waits for it.
+        let is_asked_for = matches!(message.msg, Some(Control::Pong(_) | Control::NodeSessions(_)));
+        if is_asked_for && self.links.0.as_deref().is_some_and(|it| !it.traffic.takes_answers()) {
+            return;
+        }
         let Some(active) = self.links.speaking() else {
             return self.send_message(Message::Control(message));
         };
@@ -137,13 +143,14 @@ impl NodeSessionState {
         }
     }
 
-    /// Calls and answers of a stock node. What upstream has to do comes back.
+    /// Calls and answers in stock's frames, also of a node of the fork, which has no need of them. What upstream has
+    /// to do comes back.
     pub(in crate::node::node_session) fn take_over(
         &mut self,
         message: NodeMessage,
     ) -> Option<NodeMessage> {
-        let stock = self.links.0.as_deref().filter(|it| it.phase == Phase::Stock);
-        let Some(peer) = stock.map(Active::stock_peer) else { return Some(message) };
+        let active = self.links.0.as_deref().filter(|it| it.phase != Phase::Greeting);
+        let Some(peer) = active.map(Active::stock_peer) else { return Some(message) };
         match message.msg {
             Some(Msg::Call(call)) => {
                 if let Some(actor) = self.authorized_local_actor(call.to) {
@@ -160,10 +167,16 @@ impl NodeSessionState {
     }
 
     fn send_message(&self, message: Message) {
-        if let Some(tcp) = &self.tcp {
-            // The connection's end is an event.
-            _ = tcp.cast(SessionMessage::Send(NetworkMessage { message: Some(message) }));
-        }
+        let Some(tcp) = &self.tcp else { return };
+        let message = NetworkMessage { message: Some(message) };
+        // The connection's end is an event.
+        _ = match self.links.0.as_deref().filter(|it| it.phase == Phase::Stock) {
+            None => tcp.cast(SessionMessage::Send(message)),
+            Some(active) => {
+                let load = active.traffic.load(message.encoded_len() + ENTRY);
+                tcp.cast(SessionMessage::Loaded(message, load))
+            }
+        };
     }
 
     /// Sends a frame that is in no envelope, by the best link.
