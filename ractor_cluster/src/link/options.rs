@@ -67,7 +67,7 @@ pub struct LinkOptions {
     /// they can go again when a link breaks. From there on casts and calls return their message
     /// ([`MessagingErr::SendErr`](ractor::MessagingErr)), and [`send`](ractor::ActorRef::send) waits, until half of
     /// it is acknowledged. A sender may go beyond it by a message. At least 256 KiB. A stock peer acknowledges
-    /// nothing: of messages to it those count that its connection has not taken.
+    /// nothing: of what goes to it that counts which its connection has not taken.
     pub replay_window: usize,
     /// How many calls to one peer may wait for an answer, and how many of its calls. More calls
     /// return their message; more of the peer's fail, those of a stock peer by its own timeout.

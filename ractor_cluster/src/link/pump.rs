@@ -187,8 +187,8 @@ impl Pump {
         }
     }
 
-    /// The bytes that wait for the peer or the kernel, when it takes no more, and how long they may.
-    fn stuck(&self) -> Option<(usize, Duration)> {
+    /// What was written and what waits, in bytes, when the peer or the kernel takes no more, and how long that may go on.
+    fn stuck(&self) -> Option<(u64, usize, Duration)> {
         if !self.blocked.load(Ordering::Relaxed) {
             return None;
         }
@@ -196,31 +196,32 @@ impl Pump {
             Some((traffic, _)) => traffic.upgrade()?.write_deadline()?,
             None => *self.deadline.get()?,
         };
-        Some((locked(&self.out).sink.queued_bytes(), deadline))
+        let out = locked(&self.out);
+        Some((out.written, out.sink.queued_bytes(), deadline))
     }
 
     /// Writes for ever, and ends with why that is over: an error, or that nothing was taken for too
     /// long.
     pub(crate) async fn run(&self) -> io::Error {
-        let mut watch: Option<(usize, Deadline)> = None;
+        let mut watch: Option<(u64, Deadline)> = None;
         poll_fn(|context| {
             if let Poll::Ready(error) = self.poll(context) {
                 return Poll::Ready(error);
             }
             loop {
-                let Some((bytes, deadline)) = self.stuck() else {
+                let Some((written, bytes, deadline)) = self.stuck() else {
                     watch = None;
                     return Poll::Pending;
                 };
                 match &mut watch {
-                    Some((before, sleep)) if *before == bytes => {
+                    Some((before, sleep)) if *before == written => {
                         ready!(sleep.as_mut().poll(context));
                         return Poll::Ready(io::Error::new(
                             io::ErrorKind::TimedOut,
                             format!("nothing of {bytes} bytes was taken within {deadline:?}"),
                         ));
                     }
-                    _ => watch = Some((bytes, Box::pin(ractor::concurrency::sleep(deadline)))),
+                    _ => watch = Some((written, Box::pin(ractor::concurrency::sleep(deadline)))),
                 }
             }
         })
@@ -244,6 +245,8 @@ impl Pump {
             match out.flush(context) {
                 Poll::Ready(Ok(())) => {
                     out.dirty = false;
+                    // Whatever the sink says of its bytes.
+                    out.loads.clear();
                     self.blocked.store(false, Ordering::Relaxed);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(error),

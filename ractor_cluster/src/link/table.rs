@@ -215,17 +215,17 @@ impl Table {
         self.numbers_of_lanes().map(|lane| self.improve(lane)).collect()
     }
 
-    /// The actor of a link has ended: what the peer has not acknowledged goes again, by another link.
-    /// `None` when it was no link of this session.
-    pub(crate) fn remove(&mut self, actor: ActorId) -> Option<(Lost, Vec<Push>)> {
+    /// The actor of a link has ended: what the peer has not acknowledged goes again, by another link. The link is to be
+    /// dropped without the lock on this: it may hold what counts here. `None` when it was no link of this session.
+    pub(crate) fn remove(&mut self, actor: ActorId) -> Option<(Link, Vec<Push>)> {
         let index = self.links.iter().position(|link| link.actor.get_id() == actor)?;
-        let kind = self.links.remove(index).kind;
-        let node_id = self.node_id;
+        let link = self.links.remove(index);
+        let (kind, node_id) = (link.kind, self.node_id);
         self.news.push(PeerEvent::LinkDown { node_id, kind });
         self.move_gates();
         let lanes = self.numbers_of_lanes();
         let pushes = lanes.map(|lane| self.abandon(lane, actor, kind)).collect();
-        Some((Lost { kind }, pushes))
+        Some((link, pushes))
     }
 
     /// Ends the links of a kind; their ends are events.
@@ -339,9 +339,8 @@ impl Table {
     }
 
     /// The session has ended: nothing refers to it, or to its links, any more.
-    pub(crate) fn end(&mut self) {
-        self.gated.clear();
-        self.links.clear();
+    pub(crate) fn end(&mut self) -> (Vec<Link>, HashMap<u64, ActorCell>) {
+        (std::mem::take(&mut self.links), std::mem::take(&mut self.gated))
     }
 
     /// The lane of messages to an actor.

@@ -194,12 +194,12 @@ impl Traffic {
 
     /// As [`Table::remove`].
     pub(crate) fn remove(&self, actor: ActorId) -> Option<Lost> {
-        let (lost, pushes) = locked(&self.table).remove(actor)?;
+        let (link, pushes) = locked(&self.table).remove(actor)?;
         pushes.into_iter().for_each(Push::on);
         // What the peer was told by this link it may not have got. It may wait for just that.
         locked(&self.arrivals).ask_all();
         self.acknowledge(false);
-        Some(lost)
+        Some(Lost { kind: link.kind })
     }
 
     /// Ends the links of a kind; their ends are events.
@@ -435,7 +435,8 @@ impl Traffic {
         self.ended.store(true, Ordering::Release);
         self.calls.end();
         self.room.notify_waiters();
-        locked(&self.table).end();
+        let left = locked(&self.table).end();
+        drop(left);
     }
 
     /// Whether what comes has to wait for the session's actor.

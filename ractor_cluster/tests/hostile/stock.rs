@@ -151,6 +151,25 @@ async fn a_stock_node_that_pings_and_reads_nothing_is_closed() {
     scene.end().await;
 }
 
+/// A node of the fork that calls as a stock node does, and does not read the answers either.
+#[tokio::test]
+async fn a_node_that_reads_no_answers_is_closed_and_its_session_ends() {
+    let mut options = LinkOptions::default().with_write_deadline(Duration::from_millis(200));
+    options.reconnect_grace = Duration::ZERO;
+    let mut scene = Scene::with("stock-deaf-fork", options).await;
+    let mut deaf = scene.guest(TransportKind::UnixSocket).await;
+    let log = Mark::of(&scene.log);
+    let to = scene.counter();
+    let call =
+        |tag| Call { to, what: Vec::new(), tag, timeout_ms: None, variant: "Sum".to_owned() };
+    let calls: Vec<u8> =
+        (0..1000).flat_map(|tag| Client::encoded(NodeBody::Call(call(tag)))).collect();
+    watched(async { while deaf.send_bytes(&calls).await.is_ok() {} }).await;
+    log.told("a connection cannot be written to", "bytes was taken within").await;
+    scene.serves(TransportKind::Tcp).await;
+    scene.end().await;
+}
+
 /// Each of several actors of a stock node gets a message of its own, and each counts.
 #[tokio::test]
 async fn a_message_to_many_actors_of_a_stock_node_finds_room_for_each() {

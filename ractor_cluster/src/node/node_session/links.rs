@@ -131,6 +131,8 @@ struct Active {
     leaving: bool,
     /// Why the session ends, for those who hold proxies.
     why: Option<String>,
+    /// The peer has been told of others.
+    has_told_peers: bool,
     /// No proxy is left.
     in_order: bool,
 }
@@ -211,6 +213,7 @@ impl Links {
             waiting: None,
             leaving: false,
             why: None,
+            has_told_peers: false,
             in_order: false,
         })))
     }

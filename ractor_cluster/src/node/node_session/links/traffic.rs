@@ -107,9 +107,7 @@ impl NodeSessionState {
     /// Sends control traffic: in an envelope to a node of the fork. Which transport actors prefer goes
     /// before they are announced.
     pub(in crate::node::node_session) fn tcp_send_control(&mut self, message: ControlMessage) {
-        // What a peer asks for it is not told beyond the bound, and nobody waits for it.
-        let is_asked_for = matches!(message.msg, Some(Control::Pong(_) | Control::NodeSessions(_)));
-        if is_asked_for && self.links.0.as_deref().is_some_and(|it| !it.traffic.takes_answers()) {
+        if self.is_too_much(&message) {
             return;
         }
         let Some(active) = self.links.speaking() else {
@@ -163,6 +161,23 @@ impl NodeSessionState {
                 None
             }
             msg => Some(NodeMessage { msg }),
+        }
+    }
+
+    /// Whether a peer that asks and reads nothing would have memory filled by the answers. Upstream waits for none of
+    /// them but the first list of sessions.
+    fn is_too_much(&mut self, message: &ControlMessage) -> bool {
+        let Some(active) = self.links.0.as_deref_mut() else { return false };
+        match message.msg {
+            Some(Control::Pong(_)) if !active.traffic.takes_answers() => {
+                active.traffic.acknowledge(true);
+                true
+            }
+            Some(Control::NodeSessions(_)) => {
+                let is_first = !std::mem::replace(&mut active.has_told_peers, true);
+                !is_first && !active.traffic.takes_answers()
+            }
+            _ => false,
         }
     }
 
