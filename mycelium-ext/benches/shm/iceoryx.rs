@@ -1,4 +1,5 @@
-//! The same by iceoryx2: a sample for each message, written where the other side reads it.
+//! The same by iceoryx2: a sample for each message, written where the other side reads it. Files that all its processes share
+//! stay in `/dev/shm` and below `/tmp/iceoryx2`.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -42,6 +43,8 @@ impl End {
         let (out, back) = if child { ("there", "here") } else { ("here", "there") };
         let waiting = (ring / size.max(1)).clamp(2, 4096);
 
+        // It has no configuration file, which it would warn of.
+        set_log_level(LogLevel::Error);
         let node = NodeBuilder::new().create::<Service>().unwrap();
         let messages = |what| {
             let builder = node.service_builder(&named(what)).publish_subscribe::<[u8]>();

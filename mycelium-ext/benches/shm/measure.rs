@@ -8,6 +8,10 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "iceoryx")]
+#[path = "iceoryx.rs"]
+mod iceoryx;
+
 use bytes::Bytes;
 use mycelium_ext::shm::{ShmOptions, ShmTransport, bare::Bare};
 use ractor_cluster::transport::{
@@ -27,15 +31,37 @@ enum Way {
     BareRingLooking,
     Shm,
     ShmSpinning,
+    /// By samples of iceoryx2, with events to wake who sleeps.
+    #[cfg(feature = "iceoryx")]
+    Iceoryx,
+    /// The same without events: who waits looks.
+    #[cfg(feature = "iceoryx")]
+    IceoryxLooking,
 }
 
-const WAYS: [(Way, &str); 6] = [
+impl Way {
+    /// Whether who waits keeps its core. On one core, it keeps the other from what it is looked for.
+    fn looks(self) -> bool {
+        match self {
+            Self::BareRingLooking | Self::ShmSpinning => true,
+            #[cfg(feature = "iceoryx")]
+            Self::IceoryxLooking => true,
+            _ => false,
+        }
+    }
+}
+
+const WAYS: &[(Way, &str)] = &[
     (Way::BareUnix, "bare unix"),
     (Way::Unix, "unix"),
     (Way::BareRing, "bare ring"),
     (Way::BareRingLooking, "bare ring, looking"),
     (Way::Shm, "shm"),
     (Way::ShmSpinning, "shm, spinning"),
+    #[cfg(feature = "iceoryx")]
+    (Way::Iceoryx, "iceoryx2, events"),
+    #[cfg(feature = "iceoryx")]
+    (Way::IceoryxLooking, "iceoryx2, looking"),
 ];
 
 /// What is measured.
@@ -66,7 +92,7 @@ pub(super) fn main() {
         let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
         let (task, size, count, _) = TASKS[number(2)];
         pin(number(3));
-        End::new(WAYS[number(1)].0, socket, number(4), true).serve(task, size, count);
+        End::new(WAYS[number(1)].0, socket, size, number(4), true).serve(task, size, count);
         return;
     }
     let number = |at: usize| arguments.get(at).map(|it| it.parse::<usize>().unwrap());
@@ -76,9 +102,7 @@ pub(super) fn main() {
     for _ in 0..rounds {
         for task in 0..TASKS.len() {
             for way in 0..WAYS.len() {
-                // On one core, who looks keeps the other from what it is looked for.
-                let looks = matches!(WAYS[way].0, Way::BareRingLooking | Way::ShmSpinning);
-                if !(TASKS[task].3 && looks) {
+                if !(TASKS[task].3 && WAYS[way].0.looks()) {
                     times[task][way].push(measure(task, way, ring));
                 }
             }
@@ -99,7 +123,7 @@ fn measure(task: usize, way: usize, ring: usize) -> Duration {
         .unwrap();
     let mut child = Killed(child);
     pin(0);
-    let time = End::new(WAYS[way].0, here, ring, false).run(kind, size, count);
+    let time = End::new(WAYS[way].0, here, size, ring, false).run(kind, size, count);
     assert!(child.0.wait().unwrap().success());
     time / u32::try_from(count).unwrap()
 }
@@ -125,12 +149,24 @@ enum End {
     Socket(UnixStream),
     Ring(Box<Bare>, bool),
     Frames(tokio::runtime::Runtime, Box<dyn FrameSink>, Box<dyn FrameStream>),
+    #[cfg(feature = "iceoryx")]
+    Samples(Box<iceoryx::End>),
 }
 
 impl End {
-    fn new(way: Way, socket: UnixStream, ring: usize, child: bool) -> Self {
+    #[cfg_attr(not(feature = "iceoryx"), allow(unused_variables, reason = "for samples"))]
+    fn new(way: Way, socket: UnixStream, size: usize, ring: usize, child: bool) -> Self {
         if way == Way::BareUnix {
             return Self::Socket(socket);
+        }
+        #[cfg(feature = "iceoryx")]
+        if matches!(way, Way::Iceoryx | Way::IceoryxLooking) {
+            return Self::Samples(Box::new(iceoryx::End::new(
+                socket,
+                (size, ring),
+                way.looks(),
+                child,
+            )));
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let spin = if way == Way::ShmSpinning { Duration::from_millis(1) } else { Duration::ZERO };
@@ -243,6 +279,8 @@ impl End {
                 let frame = Bytes::from(vec![7; size]);
                 runtime.block_on(send(sink, &frame, count, batch));
             }
+            #[cfg(feature = "iceoryx")]
+            Self::Samples(end) => end.send(&vec![7; size], count, in_batch as u64),
         }
     }
 
@@ -269,6 +307,8 @@ impl End {
                     stream.frame().await.unwrap().unwrap();
                 }
             }),
+            #[cfg(feature = "iceoryx")]
+            Self::Samples(end) => end.receive(count),
         }
     }
 }
