@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use iceoryx2::port::listener::Listener;
 use iceoryx2::port::notifier::Notifier;
@@ -12,6 +12,9 @@ use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
 
 type Service = ipc::Service;
+
+/// In one run both sides waited for an event for ever. One that does not come shall cost this, and not the run.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// One end: what it sends by, and what it receives by.
 pub(super) struct End {
@@ -99,7 +102,7 @@ impl End {
             match &self.events {
                 None => std::hint::spin_loop(),
                 Some((_, listener)) => {
-                    listener.blocking_wait(|_| {}).unwrap();
+                    listener.timed_wait(|_| {}, PATIENCE).unwrap();
                 }
             }
         }
