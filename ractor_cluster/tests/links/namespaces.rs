@@ -37,11 +37,25 @@ impl Namespace {
         Node::start_by(command, name, options, self.address)
     }
 
-    /// Has the wire delay, lose and reorder what goes out by this end.
+    /// Runs a program in there.
+    fn exec(&self, words: &[&str]) -> Result<(), Failed> {
+        ip(&[&["netns", "exec", self.name.as_str()], words].concat())
+    }
+
+    /// Has the wire delay, lose and reorder what goes out by this end. A kernel without netem loses it only, so that what is sent
+    /// again comes late, and behind what was sent later.
     fn spoil_wire(&self) -> Result<(), Failed> {
-        let words = ["netns", "exec", self.name.as_str(), "tc", "qdisc", "add", "dev", "wire"];
-        let netem = ["root", "netem", "delay", "5ms", "4ms", "loss", "5%", "reorder", "25%"];
-        ip(&[&words[..], &netem[..]].concat())
+        let qdisc = ["tc", "qdisc", "add", "dev", "wire", "root", "netem"];
+        let netem = ["delay", "5ms", "4ms", "loss", "5%", "reorder", "25%"];
+        let Err(failed) = self.exec(&[&qdisc[..], &netem[..]].concat()) else { return Ok(()) };
+        let rules = "add table ip spoil; \
+            add chain ip spoil out { type filter hook output priority 0; }; \
+            add rule ip spoil out numgen random mod 100 < 5 drop";
+        self.exec(&["nft", rules]).map_err(|also| {
+            let [one, other] =
+                [&failed, &also].map(|it| it.message().unwrap_or("the reason is not known"));
+            format!("{one}; {other}").into()
+        })
     }
 
     /// Cuts the wire at this end, or mends it.
