@@ -1,6 +1,8 @@
 //! Calls that nobody answers, and more of them than there may be.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use ractor::{pg, Actor, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort};
@@ -13,8 +15,9 @@ use crate::common::watched;
 use crate::scene::{Count, Scene};
 use crate::wire::{self, Call, ControlBody, Frame, NodeBody, PgJoin};
 
-/// Keeps who asks waiting as long as it lives.
-struct Undecided;
+/// Keeps who asks waiting as long as it lives, or until it is sent a blob. Asked to add something, it tells how many wait.
+#[derive(Default)]
+pub struct Undecided(pub Arc<AtomicU64>);
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Undecided {
@@ -36,8 +39,17 @@ impl Actor for Undecided {
         message: Count,
         asked: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        if let Count::Sum(port) = message {
-            asked.push(port);
+        match message {
+            Count::Sum(port) => asked.push(port),
+            Count::Add(_) => {
+                let open = asked.iter().filter(|port| !port.is_closed()).count();
+                self.0.store(open as u64, Ordering::SeqCst);
+            }
+            Count::Blob(_) => {
+                for (port, sum) in asked.drain(..).zip(1..) {
+                    port.send(sum)?;
+                }
+            }
         }
         Ok(())
     }
@@ -54,7 +66,8 @@ async fn ask(client: &mut Client, to: u64, tag: u64) {
 async fn who_gets_no_answer_is_told() {
     let options = LinkOptions::default().with_max_calls(2);
     let mut scene = Scene::with("undecided", options).await;
-    let (undecided, handle) = Actor::spawn(None, Undecided, ()).await.expect("it starts");
+    let (undecided, handle) =
+        Actor::spawn(None, Undecided::default(), ()).await.expect("it starts");
     pg::join("undecided".to_owned(), vec![undecided.get_cell()]);
     let mut client = scene.guest(TransportKind::Tcp).await;
     // There is no such actor.

@@ -7,14 +7,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ractor::errors::UndeliveredReason;
-use ractor::{
-    pg, Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, BytesConvertable, MessagingErr,
-};
-use ractor::{RactorErr, RpcReplyPort};
+use ractor::{pg, Actor, ActorCell, ActorRef, ActorStatus};
+use ractor::{BytesConvertable, MessagingErr, RactorErr};
 use ractor_cluster::link::LinkOptions;
 use ractor_cluster::transport::TransportKind;
 use tokio::runtime::Handle;
 
+use crate::calls::Undecided;
 use crate::client::Client;
 use crate::common::watched;
 use crate::logs::Mark;
@@ -222,45 +221,6 @@ async fn calls_to_a_stock_node_are_answered_or_fail() {
     let gone = ractor::call!(proxy, Count::Sum);
     assert!(matches!(gone, Err(RactorErr::Messaging(MessagingErr::SendErr(_)))), "{gone:?}");
     scene.end().await;
-}
-
-/// Keeps who asks waiting, and counts them.
-struct Undecided(Arc<AtomicU64>);
-
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Undecided {
-    type Msg = Count;
-    type State = Vec<RpcReplyPort<u64>>;
-    type Arguments = ();
-
-    async fn pre_start(
-        &self,
-        _: ActorRef<Count>,
-        (): (),
-    ) -> Result<Self::State, ActorProcessingErr> {
-        Ok(Vec::new())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Count>,
-        message: Count,
-        asked: &mut Self::State,
-    ) -> Result<(), ActorProcessingErr> {
-        match message {
-            Count::Sum(port) => asked.push(port),
-            Count::Add(_) => {
-                let open = asked.iter().filter(|port| !port.is_closed()).count();
-                self.0.store(open as u64, Ordering::SeqCst);
-            }
-            Count::Blob(_) => {
-                for (port, sum) in asked.drain(..).zip(1..) {
-                    port.send(sum)?;
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// A stock node's calls take no task each, and no more than so many at a time; nor do those that a node of the fork makes
