@@ -1,7 +1,7 @@
-//! The traffic of one session, most of it with a node of the fork; to a stock node it bounds what waits. Whoever sends to an actor of the peer puts the message into
-//! the lane itself, and whoever reads a link puts it into the mailbox of its actor: no other actor is on
-//! the way. The session's own actor has the control traffic, and everything that comes behind
-//! control traffic that it has not handled yet.
+//! The traffic of one session, most of it with a node of the fork; to a stock node it bounds what waits. Whoever
+//! sends to an actor of the peer puts the message into the lane itself, and whoever reads a link puts it into the
+//! mailbox of its actor: no other actor is on the way. The session's own actor has the control traffic, and
+//! everything that comes behind control traffic that it has not handled yet.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
