@@ -67,10 +67,15 @@ pub enum SerializedMessage {
     CallReply(u64, Vec<u8>),
 }
 
-/// A message that a type's own [`Message::box_message`] made, or that comes from or goes to
-/// another node. The messages of most types travel as they are, and shared ones as an [`ArcMessage`].
+/// A message that a type's own [`Message::box_message`] or [`Message::box_arc`] made, or that comes
+/// from or goes to another node: local, shared or serialised. The messages of most types travel as
+/// they are, and shared ones as an [`ArcMessage`].
 pub struct BoxedMessage {
     pub(crate) msg: Option<Box<dyn Any + Send>>,
+    /// The shared form: others may hold the message too.
+    pub(crate) arc_msg: Option<ArcMessage>,
+    /// Made by the provided `box_message`, which makes the same for all actors of other nodes.
+    pub(crate) by_default: bool,
     /// The serialised form; read by the runtime of remote actors.
     #[cfg(feature = "cluster")]
     pub serialized_msg: Option<SerializedMessage>,
@@ -84,6 +89,8 @@ impl BoxedMessage {
     fn boxed<T: Message>(message: T) -> Self {
         Self {
             msg: Some(Box::new(message)),
+            arc_msg: None,
+            by_default: false,
             #[cfg(feature = "cluster")]
             serialized_msg: None,
             #[cfg(feature = "message_span_propogation")]
@@ -96,6 +103,8 @@ impl BoxedMessage {
     pub(crate) fn serialized(message: SerializedMessage) -> Self {
         Self {
             msg: None,
+            arc_msg: None,
+            by_default: false,
             serialized_msg: Some(message),
             // A span has no meaning on another node.
             #[cfg(feature = "message_span_propogation")]
@@ -103,10 +112,26 @@ impl BoxedMessage {
         }
     }
 
-    /// The message, if it is a `T`: moved out of its box, or deserialised.
+    /// The serialised form, for a proxy, of a message that was boxed as a `T`.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn into_serialized<T: Message>(self) -> Result<SerializedMessage, BoxedDowncastErr> {
+        match (self.serialized_msg, self.arc_msg) {
+            (Some(serialized), _) => Ok(serialized),
+            (None, Some(shared)) if T::serializable() => {
+                shared.into_owned::<T>().map_err(|_| BoxedDowncastErr)?.serialize()
+            }
+            _ => Err(BoxedDowncastErr),
+        }
+    }
+
+    /// The message, if it is a `T`: moved out of its box, taken out of its `Arc` or copied, or
+    /// deserialised.
     fn open<T: Message>(self) -> Result<T, BoxedDowncastErr> {
         if let Some(boxed) = self.msg {
             return boxed.downcast().map(|message| *message).map_err(|_| BoxedDowncastErr);
+        }
+        if let Some(shared) = self.arc_msg {
+            return shared.into_owned().map_err(|_| BoxedDowncastErr);
         }
         #[cfg(feature = "cluster")]
         if let Some(serialized) = self.serialized_msg {
@@ -118,8 +143,50 @@ impl BoxedMessage {
 
 impl fmt::Debug for BoxedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let form = if self.msg.is_some() { "Local" } else { "Serialized" };
+        let form = match (&self.msg, &self.arc_msg) {
+            (Some(_), _) => "Local",
+            (None, Some(_)) => "Shared",
+            (None, None) => "Serialized",
+        };
         write!(f, "BoxedMessage({form})")
+    }
+}
+
+/// The shared form, and the span that is current here. An actor gets it in
+/// [`handle_arc`](crate::Actor::handle_arc), as a message that was sent by `Arc`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use ractor::message::{ArcMessage, BoxedMessage};
+///
+/// let tick = Arc::new("tick".to_owned());
+/// let boxed = BoxedMessage::from(ArcMessage::new(tick.clone()));
+/// let message = ArcMessage::try_from(boxed).unwrap();
+/// assert!(Arc::ptr_eq(&message.downcast::<String>().unwrap(), &tick));
+/// ```
+impl From<ArcMessage> for BoxedMessage {
+    fn from(message: ArcMessage) -> Self {
+        Self {
+            msg: None,
+            arc_msg: Some(message),
+            by_default: false,
+            #[cfg(feature = "cluster")]
+            serialized_msg: None,
+            #[cfg(feature = "message_span_propogation")]
+            span: current_span(),
+        }
+    }
+}
+
+/// The message in its shared form.
+///
+/// # Errors
+/// The boxed message itself, when it is in another form.
+impl TryFrom<BoxedMessage> for ArcMessage {
+    type Error = BoxedMessage;
+
+    fn try_from(mut message: BoxedMessage) -> Result<Self, BoxedMessage> {
+        message.arc_msg.take().ok_or(message)
     }
 }
 
@@ -160,7 +227,7 @@ pub trait Message: Any + Send + Sized + 'static {
         if !Self::serializable() {
             return Err(BoxedDowncastErr);
         }
-        Ok(BoxedMessage::serialized(self.serialize()?))
+        Ok(BoxedMessage { by_default: true, ..BoxedMessage::serialized(self.serialize()?) })
     }
 
     /// Puts the message into the form in which it travels to the actor `pid`.
@@ -171,6 +238,27 @@ pub trait Message: Any + Send + Sized + 'static {
     #[allow(unused_variables)]
     fn box_message(self, pid: &ActorId) -> Result<BoxedMessage, BoxedDowncastErr> {
         Ok(BoxedMessage::boxed(self))
+    }
+
+    /// Puts a message that its sender goes on sharing into the form in which it travels to the actor
+    /// `pid`. Types that [box themselves](Self::keeps_default_boxing) are asked when they are sent by
+    /// `Arc`: for an actor of this process each time, and for actors of other nodes once for this
+    /// machine and once for others, with the id of one of the receivers.
+    ///
+    /// The default is the [shared form](ArcMessage) in this process, and elsewhere what
+    /// [`box_message`](Self::box_message) makes of a copy. A shared form for another process is
+    /// serialised.
+    ///
+    /// # Errors
+    /// The message cannot be boxed for that actor, or a copy is needed and cannot be had.
+    fn box_arc(this: Arc<Self>, pid: &ActorId) -> Result<BoxedMessage, BoxedDowncastErr>
+    where
+        Self: SharedMessage,
+    {
+        if pid.is_local() {
+            return Ok(ArcMessage::new(this).into());
+        }
+        copy_of(&*this).ok_or(BoxedDowncastErr)?.box_message(pid)
     }
 
     /// Whether messages of the type may be sent by `Arc`; they may by default. Asked at run

@@ -28,8 +28,14 @@ impl ActorConfig {
 
     /// With this preference for a transport.
     #[must_use]
-    pub const fn with_transport(self, transport: TransportPreference) -> Self {
+    pub const fn with_transport_preference(self, transport: TransportPreference) -> Self {
         Self { transport, ..self }
+    }
+
+    /// As [`with_transport_preference`](Self::with_transport_preference), by its former name.
+    #[must_use]
+    pub const fn with_transport(self, transport: TransportPreference) -> Self {
+        self.with_transport_preference(transport)
     }
 }
 

@@ -94,14 +94,14 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
         &self,
         message: Box<BoxedMessage>,
     ) -> Result<Displaced, Refused<Box<BoxedMessage>>> {
-        match Queue::put_admitted(self, Parcel::Boxed(message)) {
+        match Queue::put_admitted(self, Parcel::of(message)) {
             Ok(displaced) => Ok(Displaced(displaced.is_some())),
             Err(refused) => Err(refused.map(Parcel::into_boxed)),
         }
     }
 
     fn put_if_room(&self, message: Box<BoxedMessage>) -> Result<(), Refused<Box<BoxedMessage>>> {
-        let parcel = Parcel::Boxed(message);
+        let parcel = Parcel::of(message);
         Queue::put_if_room(self, parcel).map_err(|refused| refused.map(Parcel::into_boxed))
     }
 

@@ -11,8 +11,14 @@ use super::{Message, SharedMessage};
 ///
 /// Every [`SharedMessage`] has it; there is nothing to implement.
 pub trait MessageTrait: Any + Send + Sync {
-    /// The message as [`Any`], to look at its type.
+    /// The message as [`Any`], to look at its type. An `Arc<dyn MessageTrait>` answers for the
+    /// message inside, with and without the `cluster` feature.
     fn as_any(&self) -> &(dyn Any + Send + Sync);
+
+    /// The value itself as [`Any`], also where it is an `Arc<dyn MessageTrait>`: for the runtime, whose actors may
+    /// handle such messages.
+    #[doc(hidden)]
+    fn as_value(&self) -> &(dyn Any + Send + Sync);
 
     /// The `Arc` as one of [`Any`], to downcast it.
     fn into_any_arc(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
@@ -36,6 +42,18 @@ pub trait MessageTrait: Any + Send + Sync {
 
 impl<T: SharedMessage> MessageTrait for T {
     fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        // Without the `cluster` feature these are messages as well, and the compiler finds them first.
+        let value: &(dyn Any + Send + Sync) = self;
+        if let Some(erased) = value.downcast_ref::<Arc<dyn MessageTrait>>() {
+            return (**erased).as_any();
+        }
+        if let Some(erased) = value.downcast_ref::<Arc<dyn MessageTrait + Send + Sync>>() {
+            return (**erased).as_any();
+        }
+        value
+    }
+
+    fn as_value(&self) -> &(dyn Any + Send + Sync) {
         self
     }
 
@@ -128,7 +146,7 @@ impl ArcMessage {
 
     /// The message as [`Any`].
     pub(crate) fn as_any(&self) -> &(dyn Any + Send + Sync) {
-        self.inner().as_any()
+        self.inner().as_value()
     }
 
     /// The name of the message's type, for logs.

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
@@ -12,6 +11,9 @@ use crate::ActorCell;
 
 /// A message that other actors may hold too, as [`handle_arc`](crate::Actor::handle_arc) gets
 /// it. It reads like a `T`; cloning it counts a reference.
+///
+/// A message that was sent by value arrives in this form too, at an actor without a `handle` of its
+/// own: the actor is then its only holder. `Shared<T>` is `Send` when `T` is `Send` and `Sync`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -26,11 +28,14 @@ use crate::ActorCell;
 /// let own: String = shared.try_into_owned().unwrap();
 /// # assert_eq!(own, *tick);
 /// ```
-// An `Arc<T>` in here would not be `Send` for messages that are only `Send`, and neither would
-// the future of every default `handle_arc`.
-pub struct Shared<T> {
-    message: ArcMessage,
-    of: PhantomData<fn() -> T>,
+pub struct Shared<T>(Form<T>);
+
+enum Form<T> {
+    /// One that was sent by `Arc`. Without its type: an `Arc<T>` cannot be had where `T` is not known
+    /// to be `Sync`, as in the runtime of actors.
+    Sent(ArcMessage),
+    /// One that was sent by value, and that the default of `handle` passed on.
+    Sole(Arc<T>),
 }
 
 impl<T: Message> Shared<T> {
@@ -40,10 +45,15 @@ impl<T: Message> Shared<T> {
     /// The message itself, when it is of another type.
     pub fn new(message: ArcMessage) -> Result<Self, ArcMessage> {
         if message.is::<T>() {
-            Ok(Self { message, of: PhantomData })
+            Ok(Self(Form::Sent(message)))
         } else {
             Err(message)
         }
+    }
+
+    /// A message that was sent by value, for the default of `handle`.
+    pub(crate) fn sole(message: T) -> Self {
+        Self(Form::Sole(Arc::new(message)))
     }
 
     /// The very `Arc` that was sent.
@@ -51,31 +61,58 @@ impl<T: Message> Shared<T> {
     where
         T: Sync,
     {
-        self.message.downcast().expect("checked when it was made")
+        match self.0 {
+            Form::Sent(message) => message.downcast().expect("checked when it was made"),
+            Form::Sole(message) => message,
+        }
     }
 
     /// The message without its type.
-    pub fn into_message(self) -> ArcMessage {
-        self.message
+    pub fn into_message(self) -> ArcMessage
+    where
+        T: SharedMessage,
+    {
+        match self.0 {
+            Form::Sent(message) => message,
+            Form::Sole(message) => ArcMessage::new(message),
+        }
     }
 
-    /// A message of one's own: moved when nobody else holds it, cloned otherwise.
+    /// A message of one's own: moved when this is the only reference, cloned otherwise.
     ///
     /// # Errors
-    /// The shared message, when others hold it and it cannot be copied
-    /// ([`SharedMessage::clone_shared`]).
+    /// The shared message, when there are other references and it cannot be copied
+    /// ([`SharedMessage::clone_shared`]). A message that was sent by value is never copied here.
     ///
     /// # Panics
     /// When the type's `clone` does.
     pub fn try_into_owned(self) -> Result<T, Self> {
-        self.message.into_owned().map_err(|message| Self { message, of: PhantomData })
+        match self.0 {
+            Form::Sent(message) => message.into_owned().map_err(|it| Self(Form::Sent(it))),
+            Form::Sole(message) => Arc::try_unwrap(message).map_err(|it| Self(Form::Sole(it))),
+        }
     }
 
+    /// The message for the default of `handle_arc`, which passes it on to `handle`. `None`, counted as lost
+    /// by `actor`, when the default of `handle` had passed it on before: the actor has neither.
+    pub(crate) fn for_handle(self, actor: &ActorCell) -> Option<ArcMessage> {
+        match self.0 {
+            Form::Sent(message) => Some(message),
+            Form::Sole(_) => {
+                let why = "its actor has neither `handle` nor `handle_arc`";
+                actor.inner.lose(std::any::type_name::<T>(), why);
+                None
+            }
+        }
+    }
+}
+
+impl ArcMessage {
     /// The message as `handle` wants it; counted as lost by `actor` when there is no copy to be
     /// had, since neither the actor nor the others that hold the message are to blame.
-    pub(crate) fn own_for(self, actor: &ActorCell) -> Option<T> {
-        let of = self.message.type_name();
-        match catch_unwind(AssertUnwindSafe(|| self.try_into_owned())) {
+    pub(crate) fn own_for<T: Message>(self, actor: &ActorCell) -> Option<T> {
+        let of = self.type_name();
+        match catch_unwind(AssertUnwindSafe(|| self.into_owned())) {
             Ok(Ok(message)) => return Some(message),
             Ok(Err(_)) => actor.inner.lose(of, "others hold it and it cannot be copied"),
             Err(_) => actor.inner.lose(of, "its `clone` panicked"),
@@ -88,13 +125,18 @@ impl<T: Any> Deref for Shared<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.message.as_any().downcast_ref().expect("checked when it was made")
+        match &self.0 {
+            Form::Sent(message) => {
+                message.as_any().downcast_ref().expect("checked when it was made")
+            }
+            Form::Sole(message) => message,
+        }
     }
 }
 
 impl<T: SharedMessage> From<Arc<T>> for Shared<T> {
     fn from(message: Arc<T>) -> Self {
-        Self { message: ArcMessage::new(message), of: PhantomData }
+        Self(Form::Sent(ArcMessage::new(message)))
     }
 }
 
@@ -114,7 +156,10 @@ impl<T: Message> TryFrom<ArcMessage> for Shared<T> {
 
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
-        Self { message: self.message.clone(), of: PhantomData }
+        Self(match &self.0 {
+            Form::Sent(message) => Form::Sent(message.clone()),
+            Form::Sole(message) => Form::Sole(message.clone()),
+        })
     }
 }
 

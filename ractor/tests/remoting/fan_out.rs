@@ -7,8 +7,8 @@ use ractor::errors::UndeliveredReason;
 use ractor::message::SerializedMessage;
 use ractor::{pg, Message, OutputPort};
 
-use crate::messages::{New, Pair};
-use crate::outlet::{Remote, Session};
+use crate::messages::{Chooser, New, Pair};
+use crate::outlet::{lead, Remote, Session};
 
 fn new(name: impl Into<String>) -> Arc<New> {
     Arc::new(New { name: name.into(), copies: Arc::default() })
@@ -200,3 +200,42 @@ async fn a_converter_that_panics_ends_its_subscription_only() {
 struct Published(u8);
 
 impl Message for Published {}
+
+#[ractor::concurrency::test]
+async fn a_type_that_boxes_itself_is_asked_for_each_locality() {
+    let (near, far) = (Session::new(), Session::new());
+    let mut remotes = Vec::new();
+    for _ in 0..2 {
+        let remote = Remote::bare_nearby().await;
+        lead(&remote, &near);
+        remotes.push(remote);
+        remotes.push(Remote::of(&far).await);
+    }
+    let group = "a_type_that_boxes_itself_is_asked_for_each_locality".to_owned();
+    pg::join(group.clone(), remotes.iter().map(|it| it.cell.clone()).collect());
+    let chooser = Arc::new(Chooser::default());
+
+    let report = pg::broadcast_arc(&group, chooser.clone());
+
+    assert_eq!((report.delivered(), report.failed().len()), (4, 0));
+    assert_eq!(chooser.0.load(Ordering::SeqCst), 2);
+    // The shared form is serialised for another process.
+    assert_eq!(near.take_one().variant, "near");
+    assert_eq!(far.take_one().variant, "far");
+
+    // And by value, also through a proxy's mailbox.
+    remotes[0].to::<Chooser>().cast(Chooser::default()).unwrap();
+    remotes[1].to::<Chooser>().cast(Chooser::default()).unwrap();
+    assert_eq!((&*near.take_one().variant, &*far.take_one().variant), ("near", "far"));
+    let mut bare = Remote::bare_nearby().await;
+    bare.to::<Chooser>().cast(Chooser::default()).unwrap();
+    bare.to::<Chooser>().cast_arc(chooser).unwrap();
+    for _ in 0..2 {
+        let message = bare.mailbox.recv().await.unwrap();
+        assert!(matches!(message, SerializedMessage::Cast { variant, .. } if variant == "near"));
+    }
+    bare.stop().await;
+    for remote in remotes {
+        remote.stop().await;
+    }
+}

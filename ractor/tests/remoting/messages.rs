@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use ractor::message::{BoxedDowncastErr, SerializedMessage};
+use ractor::message::{ArcMessage, BoxedDowncastErr, BoxedMessage, SerializedMessage};
 use ractor::remoting::{Encoder, Fields, Incoming, Outgoing};
-use ractor::{BytesConvertable, Message, RpcReplyPort};
+use ractor::{ActorId, BytesConvertable, Message, RpcReplyPort};
 
 /// Knows of stock's functions only. Counts how often it was serialised.
 pub enum Old {
@@ -120,4 +120,47 @@ impl Message for New {
         fields.end()?;
         Ok(Self { name, copies: Arc::default() })
     }
+}
+
+/// Boxes itself: shared on this machine, and as a `far` cast elsewhere. Counts how often it was asked.
+#[derive(Clone, Default)]
+pub struct Chooser(pub Arc<AtomicUsize>);
+
+impl Message for Chooser {
+    fn serializable() -> bool {
+        true
+    }
+
+    fn serialize(self) -> Result<SerializedMessage, BoxedDowncastErr> {
+        Ok(cast("near"))
+    }
+
+    fn box_message(self, pid: &ActorId) -> Result<BoxedMessage, BoxedDowncastErr> {
+        Self::box_arc(Arc::new(self), pid)
+    }
+
+    fn box_arc(this: Arc<Self>, pid: &ActorId) -> Result<BoxedMessage, BoxedDowncastErr> {
+        this.0.fetch_add(1, Ordering::SeqCst);
+        if pid.is_same_machine() {
+            return Ok(ArcMessage::new(this).into());
+        }
+        Far.box_message(pid)
+    }
+}
+
+/// What a [`Chooser`] goes to other machines as.
+struct Far;
+
+impl Message for Far {
+    fn serializable() -> bool {
+        true
+    }
+
+    fn serialize(self) -> Result<SerializedMessage, BoxedDowncastErr> {
+        Ok(cast("far"))
+    }
+}
+
+fn cast(variant: &str) -> SerializedMessage {
+    SerializedMessage::Cast { variant: variant.to_owned(), args: Vec::new(), metadata: None }
 }

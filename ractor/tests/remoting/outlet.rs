@@ -172,10 +172,19 @@ pub struct Remote {
 impl Remote {
     /// A proxy with no way out but its mailbox.
     pub async fn bare() -> Self {
+        Self::bare_at(|pid| ActorId::Remote { node_id: 7, pid }).await
+    }
+
+    /// As [`bare`](Self::bare), of another process of this machine.
+    pub async fn bare_nearby() -> Self {
+        Self::bare_at(|pid| ActorId::LocalMachine { node_id: 7, pid }).await
+    }
+
+    async fn bare_at(id: impl FnOnce(u64) -> ActorId) -> Self {
         static PID: AtomicU64 = AtomicU64::new(1);
         let (tell, mailbox) = mpsc::unbounded_channel();
         let (root, task) = Actor::spawn(None, Root, ()).await.unwrap();
-        let id = ActorId::Remote { node_id: 7, pid: PID.fetch_add(1, Ordering::Relaxed) };
+        let id = id(PID.fetch_add(1, Ordering::Relaxed));
         let supervisor = root.get_cell();
         let (proxy, handle) =
             ActorRuntime::spawn_linked_remote(None, Proxy(tell), id, (), supervisor).await.unwrap();

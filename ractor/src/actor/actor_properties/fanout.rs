@@ -5,19 +5,25 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use crate::errors::UndeliveredReason;
-#[cfg(feature = "cluster")]
-use crate::message::copy_of;
 use crate::message::SharedMessage;
+#[cfg(feature = "cluster")]
+use crate::message::{copy_of, BoxedDowncastErr};
 #[cfg(feature = "cluster")]
 use crate::remoting::{from_serialized, Outgoing, Outlet};
 use crate::ActorCell;
+#[cfg(feature = "cluster")]
+use crate::ActorId;
 
 /// One message on its way to several actors: one allocation for those of this process, and one
 /// serialisation for all of other nodes, of which each gets it once.
 pub(crate) struct Fanout<T> {
     message: Arc<T>,
+    /// What goes to all nodes.
     #[cfg(feature = "cluster")]
     wire: Option<Result<Outgoing, UndeliveredReason>>,
+    /// What a type that boxes itself makes for nodes of this machine, and for others.
+    #[cfg(feature = "cluster")]
+    chosen: [Option<Result<Outgoing, UndeliveredReason>>; 2],
 }
 
 /// The actors of one session.
@@ -34,6 +40,8 @@ impl<T: SharedMessage> Fanout<T> {
             message,
             #[cfg(feature = "cluster")]
             wire: None,
+            #[cfg(feature = "cluster")]
+            chosen: [None, None],
         }
     }
 
@@ -86,13 +94,13 @@ impl<T: SharedMessage> Fanout<T> {
     fn send_away(&mut self, actor: &ActorCell) -> Result<(), UndeliveredReason> {
         if let Some(outlet) = actor.inner.proxy.outlet() {
             actor.inner.may_send_out(&**outlet)?;
-            let message = self.wire()?.copy_of_cast();
+            let message = self.wire(&actor.inner.id)?.copy_of_cast();
             return outlet.send(message).map_err(|refused| refused.reason);
         }
         if !actor.inner.proxy.is_reachable() {
             return Err(UndeliveredReason::NoLink);
         }
-        let message = self.wire()?.copy_of_cast().into_serialized();
+        let message = self.wire(&actor.inner.id)?.copy_of_cast().into_serialized();
         actor.send_serialized(message).map_err(|_| UndeliveredReason::Stopped)
     }
 
@@ -118,7 +126,7 @@ impl<T: SharedMessage> Fanout<T> {
                 continue;
             };
             let pids: Vec<u64> = actors.iter().map(|actor| actor.get_id().pid()).collect();
-            let sent = match self.wire() {
+            let sent = match self.wire(&actors[0].inner.id) {
                 Err(reason) => Err(reason),
                 Ok(message) => {
                     // The last takes what there is.
@@ -137,11 +145,21 @@ impl<T: SharedMessage> Fanout<T> {
         }
     }
 
-    /// The message for other nodes, encoded when it is first asked for.
+    /// The message for the node of `to`, encoded when it is first asked for.
     #[cfg(feature = "cluster")]
-    fn wire(&mut self) -> Result<&mut Outgoing, UndeliveredReason> {
-        let wire = self.wire.get_or_insert_with(|| encode(&*self.message));
-        wire.as_mut().map_err(|reason| *reason)
+    fn wire(&mut self, to: &ActorId) -> Result<&mut Outgoing, UndeliveredReason> {
+        let place = usize::from(!to.is_same_machine());
+        if self.wire.is_none() && self.chosen[place].is_none() {
+            if T::keeps_default_boxing() {
+                self.wire = Some(encode(&*self.message));
+            } else {
+                let (encoded, by_default) = encode_boxed(&self.message, to);
+                let kept = if by_default { &mut self.wire } else { &mut self.chosen[place] };
+                *kept = Some(encoded);
+            }
+        }
+        let wire = self.chosen[place].as_mut().or(self.wire.as_mut());
+        wire.expect("encoded above").as_mut().map_err(|reason| *reason)
     }
 }
 
@@ -149,21 +167,49 @@ impl<T: SharedMessage> Fanout<T> {
 /// harm the sender, which may fan out to others that want the `Arc` only.
 #[cfg(feature = "cluster")]
 fn encode<T: SharedMessage>(message: &T) -> Result<Outgoing, UndeliveredReason> {
-    if !(T::arc_shareable() && message.is_shareable()) {
-        return Err(UndeliveredReason::NotShareable);
-    }
-    if !T::serializable() {
-        return Err(UndeliveredReason::NotSerializable);
-    }
+    may_go_away(message)?;
     let copy = copy_of(message).ok_or(UndeliveredReason::NotCopyable)?;
-    let encoded = catch_unwind(AssertUnwindSafe(|| {
-        if T::keeps_default_boxing() {
-            copy.into_outgoing()
-        } else {
-            from_serialized(copy.serialize()?)
-        }
-    }));
-    match encoded {
+    encoded(|| copy.into_outgoing())
+}
+
+/// Encodes a message in the form that its type chooses for the actor `to`, and says whether it makes the
+/// same for all other nodes.
+#[cfg(feature = "cluster")]
+fn encode_boxed<T: SharedMessage>(
+    message: &Arc<T>,
+    to: &ActorId,
+) -> (Result<Outgoing, UndeliveredReason>, bool) {
+    if let Err(reason) = may_go_away(&**message) {
+        return (Err(reason), true);
+    }
+    let mut by_default = false;
+    let encoded = encoded(|| {
+        let boxed = T::box_arc(message.clone(), to)?;
+        by_default = boxed.by_default;
+        from_serialized(boxed.into_serialized::<T>()?)
+    });
+    if encoded.is_err() && copy_of(&**message).is_none() {
+        return (Err(UndeliveredReason::NotCopyable), by_default);
+    }
+    (encoded, by_default)
+}
+
+#[cfg(feature = "cluster")]
+fn may_go_away<T: SharedMessage>(message: &T) -> Result<(), UndeliveredReason> {
+    if !(T::arc_shareable() && message.is_shareable()) {
+        Err(UndeliveredReason::NotShareable)
+    } else if !T::serializable() {
+        Err(UndeliveredReason::NotSerializable)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(feature = "cluster")]
+fn encoded(
+    encode: impl FnOnce() -> Result<Outgoing, BoxedDowncastErr>,
+) -> Result<Outgoing, UndeliveredReason> {
+    match catch_unwind(AssertUnwindSafe(encode)) {
         Ok(Ok(message)) if message.reply.is_none() => Ok(message),
         // It waits for an answer, which a shared message cannot.
         Ok(Ok(_)) => Err(UndeliveredReason::NotShareable),

@@ -13,15 +13,18 @@ use crate::{ActorCell, ActorRef, ActorStatus, MessagingErr};
 use super::ActorProperties;
 
 /// A sender that was admitted, until it has put its message in or is dropped.
-struct Admitted<'a>(Option<&'a dyn Mailbox>);
+pub(super) struct Admitted<'a>(Option<&'a dyn Mailbox>);
 
 impl<'a> Admitted<'a> {
-    fn to(mailbox: &'a dyn Mailbox) -> Option<Self> {
+    pub(super) fn to(mailbox: &'a dyn Mailbox) -> Option<Self> {
         // Lazily: one that is made leaves when it is dropped.
         mailbox.enter().then(|| Self(Some(mailbox)))
     }
 
-    fn put(mut self, message: Box<BoxedMessage>) -> Result<Displaced, Refused<Box<BoxedMessage>>> {
+    pub(super) fn put(
+        mut self,
+        message: Box<BoxedMessage>,
+    ) -> Result<Displaced, Refused<Box<BoxedMessage>>> {
         let mailbox = self.0.take().expect("taken here only");
         mailbox.put_admitted(message)
     }
@@ -108,8 +111,22 @@ impl ActorProperties {
         let Some(admitted) = Admitted::to(&self.mailbox) else {
             return Err(MessagingErr::SendErr(message));
         };
-        let boxed = message.box_message(&self.id).map_err(|_| MessagingErr::InvalidActorType)?;
-        self.put_boxed::<M>(admitted, Box::new(boxed)).map_err(|back| unboxed(*back))
+        let boxed = self.boxed(message)?;
+        self.put_boxed::<M>(admitted, boxed).map_err(|back| unboxed(*back))
+    }
+
+    /// The message in the form that its type chooses for this actor. The mailbox of a proxy takes
+    /// the serialised one only.
+    fn boxed<M: Message>(&self, message: M) -> Result<Box<BoxedMessage>, MessagingErr<M>> {
+        let boxed = message.box_message(&self.id);
+        #[cfg(feature = "cluster")]
+        let boxed = boxed.and_then(|it| match it.arc_msg {
+            Some(_) if !self.id.is_local() => {
+                it.into_serialized::<M>().map(BoxedMessage::serialized)
+            }
+            _ => Ok(it),
+        });
+        boxed.map(Box::new).map_err(|_| MessagingErr::InvalidActorType)
     }
 
     /// Puts in what was boxed for an admitted sender of an `M`.
@@ -119,9 +136,8 @@ impl ActorProperties {
         message: Box<BoxedMessage>,
     ) -> Result<(), Box<BoxedMessage>> {
         match admitted.put(message) {
-            Ok(Displaced(false)) => Ok(()),
-            Ok(Displaced(true)) => {
-                self.lose_overflow::<M>();
+            Ok(displaced) => {
+                self.count_displaced::<M>(displaced);
                 Ok(())
             }
             Err(Refused::Full(back) | Refused::Closed(back)) => Err(back),
@@ -181,7 +197,7 @@ impl ActorProperties {
             let Some(_admitted) = Admitted::to(&self.mailbox) else {
                 return Err(MessagingErr::SendErr(message));
             };
-            Box::new(message.box_message(&self.id).map_err(|_| MessagingErr::InvalidActorType)?)
+            self.boxed(message)?
         };
         // Not admitted while it waits: that would hold up a drain.
         let put = put_when_room(bound, boxed, |it| self.mailbox.put_if_room(it));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::send::Admitted;
 use super::ActorProperties;
 #[cfg(feature = "cluster")]
 use super::Fanout;
@@ -23,11 +24,21 @@ impl ActorProperties {
         if !(T::arc_shareable() && T::is_shareable(&message)) {
             return Err((message, UndeliveredReason::NotShareable));
         }
-        let returned = match self.mailbox.put_shared(ArcMessage::new(message)) {
-            Ok(Displaced(displaced)) => {
-                if displaced {
-                    self.lose_overflow::<T>();
-                }
+        if !T::keeps_default_boxing() {
+            return self.send_arc_boxed(message);
+        }
+        self.put_arc::<T>(ArcMessage::new(message))
+    }
+
+    /// Puts in a shared `T`.
+    #[inline]
+    fn put_arc<T: SharedMessage>(
+        &self,
+        message: ArcMessage,
+    ) -> Result<(), (Arc<T>, UndeliveredReason)> {
+        let returned = match self.mailbox.put_shared(message) {
+            Ok(displaced) => {
+                self.count_displaced::<T>(displaced);
                 return Ok(());
             }
             Err(Refused::Full(message)) => (message, UndeliveredReason::Full),
@@ -35,6 +46,45 @@ impl ActorProperties {
         };
         let message = returned.0.downcast().ok();
         Err((message.expect("what went in as a `T` comes back as one"), returned.1))
+    }
+
+    /// As the type's own [`Message::box_arc`] has it.
+    #[inline(never)]
+    fn send_arc_boxed<T: SharedMessage>(
+        &self,
+        message: Arc<T>,
+    ) -> Result<(), (Arc<T>, UndeliveredReason)> {
+        // What `box_arc` refuses it does not give back.
+        let kept = message.clone();
+        let Ok(boxed) = T::box_arc(message, &self.id) else {
+            return Err((kept, UndeliveredReason::NotShareable));
+        };
+        let boxed = match ArcMessage::try_from(boxed) {
+            Ok(shared) if shared.is::<T>() => {
+                // The receiver could not move the message out of its `Arc` while this is held.
+                drop(kept);
+                return self.put_arc(shared);
+            }
+            Ok(_) => return Err((kept, UndeliveredReason::WrongType)),
+            Err(boxed) => Box::new(boxed),
+        };
+        let Some(admitted) = Admitted::to(&self.mailbox) else {
+            return Err((kept, UndeliveredReason::Stopped));
+        };
+        match admitted.put(boxed) {
+            Ok(displaced) => self.count_displaced::<T>(displaced),
+            Err(Refused::Full(_)) => return Err((kept, UndeliveredReason::Full)),
+            Err(Refused::Closed(_)) => return Err((kept, UndeliveredReason::Stopped)),
+        }
+        Ok(())
+    }
+
+    /// Counts a message that another one took the room of, or that found none.
+    #[inline]
+    pub(super) fn count_displaced<T>(&self, Displaced(displaced): Displaced) {
+        if displaced {
+            self.lose_overflow::<T>();
+        }
     }
 }
 
@@ -58,8 +108,9 @@ impl ActorCell {
     }
 
     /// How many messages the actor was sent with success that nobody will handle: dropped by a
-    /// bounded mailbox's [`Overflow`](crate::actor::actor_config::Overflow) policy, or shared messages of
-    /// which `handle` could not get its own copy. The first is logged.
+    /// bounded mailbox's [`Overflow`](crate::actor::actor_config::Overflow) policy, shared messages that
+    /// could not be copied for `handle`, or messages to an actor with neither `handle` nor
+    /// [`handle_arc`](crate::Actor::handle_arc). The first is logged.
     ///
     /// Messages that wait when the actor stops are dropped as in stock `ractor`, and not counted.
     pub fn lost_messages(&self) -> u64 {
@@ -79,8 +130,8 @@ impl<T: Message> ActorRef<T> {
     /// The receiver chooses. Its [`handle_arc`](crate::Actor::handle_arc) reads the very message that was sent;
     /// without one its `handle` gets an owned message: moved out of the `Arc` when nobody else
     /// holds it by then, cloned otherwise. A message to an actor of another node is serialised
-    /// from a copy. A type's own [`Message::box_message`](crate::Message::box_message) and
-    /// [`from_boxed`](crate::Message::from_boxed) are not asked.
+    /// from a copy. A type that boxes its messages itself is asked by
+    /// [`Message::box_arc`](crate::Message::box_arc).
     ///
     /// Order is that of all messages of this sender to this actor, however sent.
     ///

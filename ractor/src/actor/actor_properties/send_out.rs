@@ -85,8 +85,7 @@ impl ActorProperties {
     /// As the type's own [`Message::box_message`] has it, if it has one.
     fn encode<M: Message>(&self, message: M) -> Result<Outgoing, BoxedDowncastErr> {
         if !M::keeps_default_boxing() {
-            let boxed = message.box_message(&self.id)?;
-            return from_serialized(boxed.serialized_msg.ok_or(BoxedDowncastErr)?);
+            return from_serialized(message.box_message(&self.id)?.into_serialized::<M>()?);
         }
         if !M::serializable() {
             return Err(BoxedDowncastErr);

@@ -48,6 +48,16 @@ impl<S> Parcel<S> {
         Self::Shared(message)
     }
 
+    /// A message in the form that its type chose: the shared one waits as it is.
+    pub(crate) fn of(mut message: Box<BoxedMessage>) -> Self {
+        let Some(shared) = message.arc_msg.take() else { return Self::Boxed(message) };
+        #[cfg(feature = "message_span_propogation")]
+        if let Some(span) = message.span.take() {
+            return Self::Shared(shared).traced(span);
+        }
+        Self::Shared(shared)
+    }
+
     // Apart from the above, which then move a message once.
     #[cfg(feature = "message_span_propogation")]
     #[cold]
@@ -96,11 +106,18 @@ impl<S> Parcel<S> {
         }
     }
 
-    /// The message in its box.
+    /// The message in its box, of one that came [in a box](Self::of).
     pub(crate) fn into_boxed(self) -> Box<BoxedMessage> {
         match self {
             Self::Boxed(message) => message,
-            _ => unreachable!("its kind was looked at"),
+            Self::Shared(message) => Box::new(message.into()),
+            #[cfg(feature = "message_span_propogation")]
+            Self::Traced(span, message) => {
+                let mut message = message.into_boxed();
+                message.span = Some(*span);
+                message
+            }
+            Self::Plain(_) => unreachable!("its kind was looked at"),
         }
     }
 }

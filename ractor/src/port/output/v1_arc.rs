@@ -6,7 +6,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::forward::forward_arc;
 use super::v1::{OutputPort, OutputPortSubscription};
-use crate::message::{ArcMessage, Shared, SharedMessage};
+use crate::message::{ArcMessage, SharedMessage};
 use crate::{ActorCell, ActorRef, Message, OutputMessage};
 
 /// A message as it was published: by value, or shared by all subscribers. One queue holds both,
@@ -23,9 +23,7 @@ impl<T: Message> Published<T> {
     pub(super) fn into_owned(self, subscriber: &ActorCell) -> Option<T> {
         match self {
             Self::Owned(message) => Some(message),
-            Self::Shared(message) => {
-                Shared::<T>::new(message).ok().and_then(|it| it.own_for(subscriber))
-            }
+            Self::Shared(message) => message.own_for(subscriber),
         }
     }
 }
