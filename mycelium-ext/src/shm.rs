@@ -16,6 +16,7 @@
 mod backlog;
 #[doc(hidden)]
 pub mod bare;
+mod bell;
 mod link;
 mod memory;
 mod positions;
@@ -33,6 +34,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ractor_cluster::transport::blocking::Deferred;
 use ractor_cluster::transport::expectation::Expectation;
 use ractor_cluster::transport::frames::FrameReader;
 use ractor_cluster::transport::{
@@ -178,8 +180,9 @@ impl ShmTransport {
     /// # Errors
     /// Those of the system, and [`InvalidData`](io::ErrorKind::InvalidData) when the peer does something else.
     pub async fn offer(socket: UnixStream, options: ShmOptions) -> io::Result<Self> {
+        let socket = Deferred::new(socket);
         let shared = share::offer(&socket, options.ring).await?;
-        Self::new(socket, shared, Side::Maker, options)
+        Self::new(socket, shared, Side::Maker, options).await
     }
 
     /// Takes the link that the peer offers over `socket`. The peer chooses the size of the rings. There is no timeout.
@@ -191,12 +194,13 @@ impl ShmTransport {
     /// Those of the system, and [`InvalidData`](io::ErrorKind::InvalidData) when the peer does something else, or offers memory that
     /// could harm this process.
     pub async fn take(socket: UnixStream, options: ShmOptions) -> io::Result<Self> {
+        let socket = Deferred::new(socket);
         let shared = share::take(&socket).await?;
-        Self::new(socket, shared, Side::Taker, options)
+        Self::new(socket, shared, Side::Taker, options).await
     }
 
-    fn new(
-        socket: UnixStream,
+    async fn new(
+        socket: Deferred<UnixStream>,
         shared: Shared,
         side: Side,
         options: ShmOptions,
@@ -205,9 +209,10 @@ impl ShmTransport {
             Some(pid) => format!("process {pid}"),
             None => "a process of this machine".to_owned(),
         };
-        let Shared { capacity, memory, own_bell, peer_bell } = shared;
-        let wires = Wires::new(socket.into_std()?, own_bell, peer_bell)?;
         let local = format!("process {}", std::process::id());
+        let Shared { capacity, memory, own_bell, peer_bell } = shared;
+        let socket = Deferred::new(socket.into_inner().into_std()?);
+        let wires = Wires::new(socket, own_bell, peer_bell).await?;
         let link = Link { memory, wires, expectation: Expectation::new(), spin: options.spin };
         Ok(Self { link, side, capacity, local, peer })
     }

@@ -7,6 +7,9 @@
 //! frame as eight bytes, big endian, and the frame ([`frames`]).
 
 mod arc;
+#[cfg(unix)]
+#[doc(hidden)]
+pub mod blocking;
 mod channel;
 #[cfg(unix)]
 pub(crate) mod eager;

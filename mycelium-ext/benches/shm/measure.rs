@@ -183,7 +183,7 @@ impl End {
             let bare = runtime.block_on(async {
                 socket.set_nonblocking(true).unwrap();
                 let socket = tokio::net::UnixStream::from_std(socket).unwrap();
-                shm(socket, options, child).await.bare()
+                shm(socket, options, child).await.bare().unwrap()
             });
             return Self::Ring(Box::new(bare), way == Way::BareRingLooking);
         }

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use tokio::io::ReadBuf;
 
 use super::ShmTransport;
@@ -16,16 +17,20 @@ pub struct Bare {
     link: Link,
     inlet: Inlet,
     outlet: Outlet,
+    /// Reports each ring as an edge.
+    epoll: OwnedFd,
 }
 
 impl ShmTransport {
     /// Takes the end without what makes it a transport.
     #[doc(hidden)]
-    #[must_use]
-    pub fn bare(self) -> Bare {
+    pub fn bare(self) -> io::Result<Bare> {
         let (inlet, outlet) =
             (Inlet::new(self.side, self.capacity), Outlet::new(self.side, self.capacity));
-        Bare { link: self.link, inlet, outlet }
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let events = EventFlags::IN | EventFlags::OUT | EventFlags::ET;
+        epoll::add(&epoll, self.link.wires.own_bell(), EventData::new_u64(0), events)?;
+        Ok(Bare { link: self.link, inlet, outlet, epoll })
     }
 }
 
@@ -68,9 +73,8 @@ impl Bare {
     }
 
     fn wait(&self) -> io::Result<()> {
-        let bell = self.link.wires.own_bell();
-        rustix::event::poll(&mut [PollFd::new(bell, PollFlags::IN)], None)?;
-        rustix::io::read(bell, &mut [0; 8][..])?;
+        let mut events = [MaybeUninit::uninit(); 1];
+        epoll::wait(&self.epoll, &mut events, None)?;
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::AtomicU64;
 
+use ractor_cluster::transport::blocking::Deferred;
 use rustix::mm::{MapFlags, ProtFlags};
 use tokio::io::ReadBuf;
 
@@ -18,17 +19,29 @@ use tokio::io::ReadBuf;
 pub(super) struct Memory {
     base: NonNull<u8>,
     length: usize,
-    owner: Owner,
+    _owner: Owner,
 }
 
 enum Owner {
-    Mapping,
+    Mapping {
+        /// To give back much memory takes long.
+        _mapping: Deferred<Mapping>,
+    },
     /// Tests that run where nothing can be mapped share memory of the heap.
     #[cfg(test)]
     Heap {
         _block: std::sync::Arc<heap::Block>,
     },
 }
+
+/// What is mapped, which is taken away when this is dropped.
+struct Mapping {
+    base: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: the memory belongs to no thread, and taking it away may be done on any.
+unsafe impl Send for Mapping {}
 
 // SAFETY: the memory belongs to no thread: it is reached by atomics, and by copies whose places the protocol of positions gives to
 // one side at a time. A side that breaks the protocol changes bytes, which have no invalid values.
@@ -39,7 +52,7 @@ unsafe impl Sync for Memory {}
 impl Memory {
     /// Maps the first `length` bytes of `file`, which must not get shorter than that.
     pub(super) fn map(file: BorrowedFd<'_>, length: usize) -> io::Result<Self> {
-        // SAFETY: the kernel chooses a place where nothing is. The mapping is taken away in `drop` only.
+        // SAFETY: the kernel chooses a place where nothing is. The mapping is taken away in `Mapping::drop` only.
         let base = unsafe {
             rustix::mm::mmap(
                 ptr::null_mut(),
@@ -51,7 +64,8 @@ impl Memory {
             )?
         };
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { base, length, owner: Owner::Mapping })
+        let _mapping = Deferred::new(Mapping { base, length });
+        Ok(Self { base, length, _owner: Owner::Mapping { _mapping } })
     }
 
     /// The word at `at`, which is a multiple of its size.
@@ -93,18 +107,13 @@ impl Memory {
     }
 }
 
-impl Drop for Memory {
+impl Drop for Mapping {
     fn drop(&mut self) {
-        match self.owner {
-            Owner::Mapping => {
-                // SAFETY: it is what `map` made, and nothing that borrows `self` is left.
-                let gone = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.length) };
-                if let Err(error) = gone {
-                    tracing::warn!(%error, "shared memory could not be given back");
-                }
-            }
-            #[cfg(test)]
-            Owner::Heap { .. } => {}
+        // SAFETY: it is what `map` made, and nobody uses it any more: the `Memory` that owned this is gone, with all that
+        // borrowed it.
+        let gone = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.length) };
+        if let Err(error) = gone {
+            tracing::warn!(%error, "shared memory could not be given back");
         }
     }
 }
@@ -144,7 +153,7 @@ mod heap {
             let line = |_| Line { _bytes: UnsafeCell::new([0; 128]) };
             let block = Arc::new(Block { lines: (0..length.div_ceil(128)).map(line).collect() });
             let base = NonNull::from(&*block.lines).cast();
-            [0, 1].map(|_| Self { base, length, owner: Owner::Heap { _block: block.clone() } })
+            [0, 1].map(|_| Self { base, length, _owner: Owner::Heap { _block: block.clone() } })
         }
     }
 }

@@ -6,13 +6,31 @@
 //!
 //! The descriptor of the memory is closed at both ends then. What is left has no name: whoever ends, and however, the kernel
 //! gives everything back.
+//!
+//! The taker receives, checks and closes descriptors on a [thread of its own](blocking), where the peer may make each of
+//! these calls block. There is room for as many descriptors as a message can carry, so that the kernel discards none.
+//!
+//! What the peer can change after a check, and why it does no harm:
+//!
+//! | what | after the check |
+//! |---|---|
+//! | the kind of a descriptor: memory, eventfd | cannot change: a descriptor refers to its file for as long as it is open |
+//! | the seal against shrinking | cannot be taken back; the memory never gets shorter than what is mapped |
+//! | the length of the memory | can only grow where it is not sealed; the first bytes alone are mapped |
+//! | further seals | one against writing fails while the memory is mapped here, and makes mapping fail before |
+//! | pages of the memory: holes, swapped out | read as zeros, or are fetched by a page fault: they are bytes, see below |
+//! | the status flags of a bell (`O_NONBLOCK`) | are not looked at: see [`bell`] |
+//! | the count of a bell | is not relied upon: a ring never blocks, and a wake without cause finds nothing to do |
+//! | positions in the memory | are read once, into this process, and checked there: see `positions` |
+//! | bytes in the memory | are copied before anything looks at them: see `memory` |
+//! | who else holds or polls the descriptors | decides how long closing them takes, which is done on a thread of its own |
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::event::EventfdFlags;
-use rustix::fs::{MemfdFlags, OFlags, SealFlags};
+use ractor_cluster::transport::blocking::{self, Deferred};
+use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
@@ -20,17 +38,20 @@ use rustix::net::{
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
+use super::bell;
 use super::memory::Memory;
 use super::ring::{LARGEST, SMALLEST, is_capacity, size};
 
 /// By what an offer is known.
 const WORD: [u8; 8] = *b"mycelium";
-/// Of the memory's layout and of how it is used.
-pub(super) const VERSION: u32 = 1;
+/// Of the memory's layout, of how it is used, and of how bells are rung.
+pub(super) const VERSION: u32 = 2;
 /// The bytes of an offer.
 const OFFER: usize = 24;
 /// The descriptors that come with it.
 const DESCRIPTORS: usize = 3;
+/// The most descriptors that a message over a Unix socket carries: `SCM_MAX_FD` of the kernel.
+const MOST_DESCRIPTORS: usize = 253;
 /// The answer to an offer.
 const TAKEN: u8 = 1;
 /// Nothing about the memory may change any more but its bytes: a peer that could make it shorter could have this
@@ -44,36 +65,62 @@ const TMPFS: u64 = 0x0102_1994;
 pub(super) struct Shared {
     pub(super) capacity: usize,
     pub(super) memory: Memory,
-    pub(super) own_bell: OwnedFd,
-    pub(super) peer_bell: OwnedFd,
+    pub(super) own_bell: Deferred<OwnedFd>,
+    pub(super) peer_bell: Deferred<OwnedFd>,
 }
 
 /// Makes a link with rings of `capacity` bytes, and waits until the peer has taken it.
 pub(super) async fn offer(socket: &UnixStream, capacity: usize) -> io::Result<Shared> {
-    let file = make(size(capacity))?;
+    let file = Deferred::new(make(size(capacity))?);
     let memory = Memory::map(file.as_fd(), size(capacity))?;
-    let [own_bell, peer_bell] = [bell()?, bell()?];
+    let [own_bell, peer_bell] = [Deferred::new(bell::make()?), Deferred::new(bell::make()?)];
+    let shared = Shared { capacity, memory, own_bell, peer_bell };
 
     let mut offer = [0; OFFER];
     offer[..8].copy_from_slice(&WORD);
     offer[8..12].copy_from_slice(&VERSION.to_be_bytes());
     offer[16..].copy_from_slice(&(capacity as u64).to_be_bytes());
-    let descriptors = [file.as_fd(), own_bell.as_fd(), peer_bell.as_fd()];
+    let descriptors = [file.as_fd(), shared.own_bell.as_fd(), shared.peer_bell.as_fd()];
     socket.async_io(Interest::WRITABLE, || send(socket, &offer, &descriptors)).await?;
 
-    let mut answer = [0; 1];
-    let count = socket.async_io(Interest::READABLE, || socket.try_read(&mut answer)).await?;
-    match (count, answer) {
-        (1, [TAKEN]) => Ok(Shared { capacity, memory, own_bell, peer_bell }),
-        (0, _) => Err(refused("the peer did not take the shared memory")),
-        _ => Err(refused("the peer answered an offer of shared memory with something else")),
+    // A byte that is only looked at discards no descriptors that came with it.
+    let answer = socket.async_io(Interest::READABLE, || peek(socket)).await?;
+    match answer {
+        Some(TAKEN) => {}
+        None => return Err(refused("the peer did not take the shared memory")),
+        Some(_) => {
+            let why = "the peer answered an offer of shared memory with something else";
+            return Err(refused(why));
+        }
     }
+    let own = socket.as_fd().try_clone_to_owned()?;
+    // No descriptor leaves that thread.
+    blocking::call(move || match receive(&own, &mut [0; 1])?.is_empty() {
+        true => Ok(()),
+        false => Err(refused("the peer answered an offer of shared memory with descriptors")),
+    })
+    .await?;
+    Ok(shared)
 }
 
 /// Takes what the peer offers.
 pub(super) async fn take(socket: &UnixStream) -> io::Result<Shared> {
+    if socket.async_io(Interest::READABLE, || peek(socket)).await?.is_none() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let own = socket.as_fd().try_clone_to_owned()?;
+    let shared = blocking::call(move || receive_offer(&own)).await?;
+    socket.async_io(Interest::WRITABLE, || socket.try_write(&[TAKEN])).await?;
+    Ok(shared)
+}
+
+/// Receives an offer, and checks it. A peer can make this block.
+fn receive_offer(socket: &OwnedFd) -> io::Result<Shared> {
     let mut offer = [0; OFFER];
-    let found = socket.async_io(Interest::READABLE, || receive(socket, &mut offer)).await?;
+    let found: [OwnedFd; DESCRIPTORS] =
+        receive(socket, &mut offer)?.try_into().map_err(|found: Vec<OwnedFd>| {
+            refused(format!("the peer offers {} descriptors, and not {DESCRIPTORS}", found.len()))
+        })?;
     let [file, peer_bell, own_bell] = found;
     let (word, rest) = offer.split_at(8);
     let version = u32::from_be_bytes([rest[0], rest[1], rest[2], rest[3]]);
@@ -87,10 +134,10 @@ pub(super) async fn take(socket: &UnixStream) -> io::Result<Shared> {
         )));
     }
     is_sound(file.as_fd(), size(capacity))?;
-    is_bell(own_bell.as_fd())?;
-    is_bell(peer_bell.as_fd())?;
+    bell::check(own_bell.as_fd())?;
+    bell::check(peer_bell.as_fd())?;
     let memory = Memory::map(file.as_fd(), size(capacity))?;
-    socket.async_io(Interest::WRITABLE, || socket.try_write(&[TAKEN])).await?;
+    let [own_bell, peer_bell] = [own_bell, peer_bell].map(Deferred::new);
     Ok(Shared { capacity, memory, own_bell, peer_bell })
 }
 
@@ -106,10 +153,6 @@ pub(super) fn make(size: usize) -> io::Result<OwnedFd> {
     rustix::fs::ftruncate(&file, size as u64)?;
     rustix::fs::fcntl_add_seals(&file, SEALS)?;
     Ok(file)
-}
-
-fn bell() -> io::Result<OwnedFd> {
-    Ok(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
 }
 
 /// Whether a file can be mapped up to `size` without harm, now and later.
@@ -129,22 +172,6 @@ fn is_sound(file: BorrowedFd<'_>, size: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a descriptor is an eventfd that does not block: this process will write to it.
-fn is_bell(descriptor: BorrowedFd<'_>) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-
-    let path = format!("/proc/self/fd/{}", descriptor.as_raw_fd());
-    let found = std::fs::read_link(path)?;
-    let blocks = !rustix::fs::fcntl_getfl(descriptor)?.contains(OFlags::NONBLOCK);
-    if found.as_os_str() != "anon_inode:[eventfd]" || blocks {
-        return Err(refused(format!(
-            "the peer offers {} as a way to wake it, and not an eventfd that does not block",
-            found.display()
-        )));
-    }
-    Ok(())
-}
-
 fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -158,8 +185,18 @@ fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io
     if count == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
-fn receive(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<[OwnedFd; DESCRIPTORS]> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+/// The first byte that waits, if the peer has not closed the socket. It stays there, with what came with it.
+fn peek(socket: &UnixStream) -> io::Result<Option<u8>> {
+    let mut byte = [0; 1];
+    let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+    let (_, count) =
+        rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut byte[..], flags))?;
+    Ok((count > 0).then_some(byte[0]))
+}
+
+/// Receives as many bytes as there is room for, and what descriptors come with them. A peer can make closing them block.
+fn receive(socket: &OwnedFd, bytes: &mut [u8]) -> io::Result<Vec<OwnedFd>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let length = bytes.len();
     let mut parts = [IoSliceMut::new(bytes)];
@@ -179,11 +216,9 @@ fn receive(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<[OwnedFd; DESCRI
     if received.bytes != length || received.flags.contains(ReturnFlags::CTRUNC) {
         return Err(refused("the peer's offer of shared memory is cut short"));
     }
-    found.try_into().map_err(|found: Vec<OwnedFd>| {
-        refused(format!("the peer offers {} descriptors, and not {DESCRIPTORS}", found.len()))
-    })
+    Ok(found)
 }
 
-fn refused(why: impl Into<String>) -> io::Error {
+pub(super) fn refused(why: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why.into())
 }

@@ -157,3 +157,9 @@ impl AsyncRead for Source {
         }
     }
 }
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.link.wires.end_reading();
+    }
+}

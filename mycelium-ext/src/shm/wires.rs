@@ -1,18 +1,25 @@
 //! What a link consists of beside its rings: the bells by which each side wakes the other, and the Unix socket that
 //! tells when the other is gone.
 //!
-//! A bell is an eventfd that is never read: the kernel reports each ring as a new edge. The task that reads frames waits for
+//! The kernel reports each ring of a [bell](super::bell) as a new edge, so that its owner need not touch it. The task that reads frames waits for
 //! the bell's and the socket's read readiness, and the one that writes frames for their write readiness, which both come with
 //! every edge: so each has a place of its own for its waker.
+//!
+//! Nothing is read from the socket: what comes by it is looked at, and stays there with the descriptors that may have come with
+//! it. They are closed with the socket, on a [thread](ractor_cluster::transport::blocking) where a peer may make that block.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::task::{Context, Poll};
 
+use ractor_cluster::transport::blocking::Deferred;
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::RecvFlags;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use super::bell;
 
 /// What ended a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,20 +33,22 @@ pub(super) enum Woken {
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Wires {
-    socket: AsyncFd<UnixStream>,
-    own_bell: AsyncFd<OwnedFd>,
-    peer_bell: OwnedFd,
+    socket: AsyncFd<Deferred<UnixStream>>,
+    own_bell: AsyncFd<Deferred<OwnedFd>>,
+    peer_bell: Deferred<OwnedFd>,
 }
 
 impl Wires {
-    /// Of a socket that does not block, and two bells.
-    pub(super) fn new(
-        socket: UnixStream,
-        own_bell: OwnedFd,
-        peer_bell: OwnedFd,
+    /// Of a socket that does not block, and two bells. Waits for the runtime to report the state in which the own bell begins,
+    /// which is no ring.
+    pub(super) async fn new(
+        socket: Deferred<UnixStream>,
+        own_bell: Deferred<OwnedFd>,
+        peer_bell: Deferred<OwnedFd>,
     ) -> io::Result<Self> {
         #[allow(deprecated, reason = "both own their descriptors; what replaces it is unsafe")]
         let (socket, own_bell) = (AsyncFd::new(socket)?, AsyncFd::new(own_bell)?);
+        own_bell.ready(Interest::READABLE | Interest::WRITABLE).await?.clear_ready();
         Ok(Self { socket, own_bell, peer_bell })
     }
 
@@ -50,12 +59,7 @@ impl Wires {
 
     /// Wakes the peer.
     pub(super) fn ring(&self) -> io::Result<()> {
-        match rustix::io::retry_on_intr(|| rustix::io::write(&self.peer_bell, &1_u64.to_ne_bytes()))
-        {
-            // It has been rung 2^64 times, by a peer that shall see to itself how it wakes.
-            Ok(_) | Err(rustix::io::Errno::AGAIN) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        bell::ring(self.peer_bell.as_fd())
     }
 
     /// Waits for something to read.
@@ -67,7 +71,8 @@ impl Wires {
         while let Poll::Ready(ready) = self.socket.poll_read_ready(context) {
             let mut ready = ready?;
             let mut byte = [0; 1];
-            match rustix::net::recv(&self.socket, &mut byte[..], RecvFlags::DONTWAIT) {
+            let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+            match rustix::net::recv(&self.socket, &mut byte[..], flags) {
                 Ok((0, _)) | Err(rustix::io::Errno::CONNRESET) => {
                     return Poll::Ready(Ok(Woken::Gone));
                 }
@@ -113,5 +118,11 @@ impl Wires {
     pub(super) fn end_writing(&self) {
         // Where it does not work, the peer is gone.
         _ = self.socket.get_ref().shutdown(std::net::Shutdown::Write);
+    }
+
+    /// Tells the peer that nothing more is read.
+    pub(super) fn end_reading(&self) {
+        // As above.
+        _ = self.socket.get_ref().shutdown(std::net::Shutdown::Read);
     }
 }

@@ -1,5 +1,7 @@
 //! A peer that breaks the rules, by descriptors and bytes alone.
 
+mod blocking;
+
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,29 +16,31 @@ use tokio::net::UnixStream;
 
 use crate::ends::watched;
 
+const VERSION: u32 = 2;
 const CAPACITY: u64 = 64 * 1024;
 /// Where the maker's and the taker's rings have their positions, and the maker's ring its bytes.
 const MAKER_TAIL: u64 = 128;
 const TAKER_HEAD: u64 = 512;
 const MAKER_BYTES: u64 = 4096;
+/// Where the one who takes the link looks whether the maker's reader sleeps.
+const MAKER_READER_WAITS: u64 = 768;
 
 /// What a well-behaved peer would offer.
 struct Offer {
     bytes: [u8; 24],
     length: u64,
     seals: SealFlags,
-    blocking_bell: bool,
 }
 
 impl Default for Offer {
     fn default() -> Self {
         let mut bytes = [0; 24];
         bytes[..8].copy_from_slice(b"mycelium");
-        bytes[8..12].copy_from_slice(&1_u32.to_be_bytes());
+        bytes[8..12].copy_from_slice(&VERSION.to_be_bytes());
         bytes[16..].copy_from_slice(&CAPACITY.to_be_bytes());
         let length = 4096 + 2 * CAPACITY;
         let seals = SealFlags::SHRINK | SealFlags::GROW;
-        Self { bytes, length, seals, blocking_bell: false }
+        Self { bytes, length, seals }
     }
 }
 
@@ -44,24 +48,26 @@ impl Default for Offer {
 struct Hostile {
     socket: StdStream,
     memory: OwnedFd,
+    own_bell: OwnedFd,
     peer_bell: OwnedFd,
 }
 
 impl Hostile {
     /// Offers it, and returns what the other made of it.
     async fn offer(offer: &Offer) -> (Self, io::Result<ShmTransport>) {
+        Self::offer_with(offer, [bell(), bell()]).await
+    }
+
+    async fn offer_with(
+        offer: &Offer,
+        [own_bell, peer_bell]: [OwnedFd; 2],
+    ) -> (Self, io::Result<ShmTransport>) {
         let (here, there) = UnixStream::pair().unwrap();
         let here = here.into_std().unwrap();
         let memory = memory(offer.length, offer.seals);
-        let bell = |flags| rustix::event::eventfd(0, flags).unwrap();
-        let own = match offer.blocking_bell {
-            true => bell(EventfdFlags::empty()),
-            false => bell(EventfdFlags::NONBLOCK),
-        };
-        let peer_bell = bell(EventfdFlags::NONBLOCK);
-        send(&here, &offer.bytes, &[memory.as_fd(), own.as_fd(), peer_bell.as_fd()]);
+        send(&here, &offer.bytes, &[memory.as_fd(), own_bell.as_fd(), peer_bell.as_fd()]);
         let taken = watched(ShmTransport::take(there, ShmOptions::default())).await;
-        (Self { socket: here, memory, peer_bell }, taken)
+        (Self { socket: here, memory, own_bell, peer_bell }, taken)
     }
 
     /// A link that was taken, and its good end.
@@ -71,12 +77,23 @@ impl Hostile {
         (hostile, sink, stream)
     }
 
+    /// The same with bells that can be rung `rings` times, once of which the other does when it takes them.
+    async fn link_with_bells(
+        max_frame: u64,
+        rings: u32,
+    ) -> (Self, Box<dyn FrameSink>, Box<dyn FrameStream>) {
+        let bell = || rustix::event::eventfd(rings, EventfdFlags::SEMAPHORE).unwrap();
+        let (hostile, taken) = Self::offer_with(&Offer::default(), [bell(), bell()]).await;
+        let (sink, stream) = Box::new(taken.unwrap()).split(max_frame);
+        (hostile, sink, stream)
+    }
+
     fn write(&self, at: u64, bytes: &[u8]) {
         assert_eq!(rustix::io::pwrite(&self.memory, bytes, at), Ok(bytes.len()));
     }
 
     fn ring(&self) {
-        rustix::io::write(&self.peer_bell, &1_u64.to_ne_bytes()).unwrap();
+        rustix::io::read(&self.peer_bell, &mut [0; 8][..]).unwrap();
     }
 
     /// Publishes what was written up to `tail`.
@@ -91,6 +108,12 @@ fn memory(length: u64, seals: SealFlags) -> OwnedFd {
     rustix::fs::ftruncate(&memory, length).unwrap();
     rustix::fs::fcntl_add_seals(&memory, seals).unwrap();
     memory
+}
+
+fn bell() -> OwnedFd {
+    let bell = rustix::event::eventfd(0, EventfdFlags::SEMAPHORE | EventfdFlags::NONBLOCK).unwrap();
+    rustix::io::write(&bell, &(1_u64 << 63).to_ne_bytes()).unwrap();
+    bell
 }
 
 fn send(socket: &StdStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
@@ -136,14 +159,23 @@ async fn rings_of_a_size_that_cannot_be_are_refused() {
 
 #[tokio::test]
 async fn another_protocol_is_refused() {
-    for bytes in [bytes_with(0, b"M"), bytes_with(8, &2_u32.to_be_bytes())] {
+    for bytes in [bytes_with(0, b"M"), bytes_with(8, &1_u32.to_be_bytes())] {
         refused(Offer { bytes, ..Offer::default() }, "version").await;
     }
 }
 
 #[tokio::test]
-async fn a_bell_that_blocks_is_refused() {
-    refused(Offer { blocking_bell: true, ..Offer::default() }, "eventfd").await;
+async fn a_bell_that_cannot_be_rung_is_refused() {
+    let sound = Offer::default();
+    let memory = memory(sound.length, sound.seals);
+    // That of the first version: it was rung by a write.
+    let old = rustix::event::eventfd(0, EventfdFlags::NONBLOCK).unwrap();
+    let (here, there) = UnixStream::pair().unwrap();
+    let descriptors = [memory.as_fd(), old.as_fd(), old.as_fd()];
+    send(&here.into_std().unwrap(), &sound.bytes, &descriptors);
+    let error = watched(ShmTransport::take(there, ShmOptions::default())).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+    assert!(error.to_string().contains("cannot be rung"), "{error}");
 }
 
 #[tokio::test]
@@ -151,7 +183,7 @@ async fn what_is_no_offer_is_refused() {
     let bytes = Offer::default().bytes;
     let sound = Offer::default();
     let memory = memory(sound.length, sound.seals);
-    let bell = rustix::event::eventfd(0, EventfdFlags::NONBLOCK).unwrap();
+    let bell = bell();
     let file = std::fs::File::open("/dev/null").unwrap();
     let (memory, bell, file) = (memory.as_fd(), bell.as_fd(), file.as_fd());
     let cases: [(&[u8], &[BorrowedFd<'_>]); 6] = [
