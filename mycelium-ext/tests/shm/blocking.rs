@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use ractor_cluster::transport::UnixSocketTransport;
 use rustix::fs::OFlags;
 
 use super::*;
@@ -243,5 +244,34 @@ fn descriptors_that_linger_beside_an_answer_or_after_it_block_nobody() {
         }
     });
     unblocked(1, after.collect());
+    drop(far);
+}
+
+#[test]
+fn descriptors_that_linger_block_nobody_on_a_link_by_a_unix_socket() {
+    let (kept, far) = mpsc::channel();
+    let tasks = (0..LINKS).map(|number| {
+        let kept = kept.clone();
+        async move {
+            let (here, there) = UnixStream::pair().unwrap();
+            let here = here.into_std().unwrap();
+            let link = Box::new(UnixSocketTransport::new(there).unwrap());
+            if number % 2 == 0 {
+                kept.send(Lingering::new().pass(&here, b"x", 1 + 252 * (number / 2))).unwrap();
+                let (sink, mut stream) = link.split(1000);
+                let error = watched(stream.frame()).await.unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+                drop((sink, stream));
+            } else {
+                // Closed unread, whole and in halves.
+                kept.send(Lingering::new().pass(&here, b"x", 1)).unwrap();
+                match number {
+                    1 => drop(link),
+                    _ => drop(link.split(1000)),
+                }
+            }
+        }
+    });
+    unblocked(1, tasks.collect());
     drop(far);
 }

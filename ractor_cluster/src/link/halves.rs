@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use super::heard::Heard;
 use super::origin::{Admission, Origin};
+#[cfg(unix)]
+use crate::transport::blocking::Deferred;
 use crate::transport::{
     Channel, FrameSink, FrameStream, Transport, TransportKind, TransportMessage,
 };
@@ -34,15 +36,13 @@ impl Halves {
 
     /// The Unix socket that it is, unless it is something else or has read ahead.
     #[cfg(unix)]
-    pub(crate) fn into_unix(self) -> Option<tokio::net::UnixStream> {
-        use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-
+    pub(crate) fn into_unix(self) -> Option<Deferred<tokio::net::UnixStream>> {
         use crate::transport::eager::Eager;
+        use crate::transport::unix::guarded::{reunite, ReadHalf, WriteHalf};
 
-        let reader =
-            self.stream.into_reader()?.downcast::<Eager<OwnedReadHalf>>().ok()?.into_socket();
-        let writer = self.sink.into_writer()?.downcast::<OwnedWriteHalf>().ok()?;
-        reader.reunite(*writer).ok()
+        let reader = self.stream.into_reader()?.downcast::<Eager<ReadHalf>>().ok()?.into_socket();
+        let writer = self.sink.into_writer()?.downcast::<WriteHalf>().ok()?;
+        reunite(reader, *writer)
     }
 
     /// Puts a frame back, in front of those still to come, which may be of up to `max_frame` bytes once the

@@ -48,7 +48,7 @@ impl Upgrade {
         end: End,
     ) -> Result<Box<dyn Transport>, AttachError> {
         let socket = link.into_unix().ok_or(AttachError::Unexpected("silence on a Unix socket"))?;
-        let made = self.by.upgrade(socket, end).await?;
+        let made = self.by.upgrade(socket.into_inner(), end).await?;
         if made.kind() != TransportKind::SharedMemory {
             let why = format!("a link by {} was made, and not by shared memory", made.kind());
             return Err(io::Error::other(why).into());

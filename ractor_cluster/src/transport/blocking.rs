@@ -173,6 +173,16 @@ impl<T: Send + 'static> Deferred<T> {
     pub fn into_inner(mut self) -> T {
         self.0.take().expect("it is there until this value is dropped")
     }
+
+    /// Gives it back, unless that was done before. There is nothing to dereference from here on.
+    pub(crate) fn take(&mut self) -> Option<T> {
+        self.0.take()
+    }
+
+    /// What it holds, unless that was taken.
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
 }
 
 impl<T: Send + 'static> Deref for Deferred<T> {

@@ -4,18 +4,18 @@
 //! share it, the answer is there when it comes back.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{tcp, unix};
+use tokio::net::tcp;
 
 use super::expectation::Expectation;
 use super::frames::{FrameReader, FrameWriter};
+use super::unix::guarded;
 use super::{FrameSink, FrameStream};
 
 /// How much of an answer is read so. More waits for the runtime to notice it.
@@ -23,20 +23,21 @@ const ANSWER: usize = 4 * 1024;
 
 /// The reading half of a socket that is [read past](rustix::net::recv) the runtime.
 pub(crate) trait Socket: AsyncRead + Unpin {
-    fn descriptor(&self) -> BorrowedFd<'_>;
+    /// Reads what is there, and never blocks.
+    fn receive(&self, bytes: &mut [u8]) -> io::Result<usize>;
 }
 
 impl Socket for tcp::OwnedReadHalf {
-    fn descriptor(&self) -> BorrowedFd<'_> {
+    fn receive(&self, bytes: &mut [u8]) -> io::Result<usize> {
         let stream: &tokio::net::TcpStream = self.as_ref();
-        stream.as_fd()
+        let (count, _) = rustix::net::recv(stream.as_fd(), bytes, RecvFlags::DONTWAIT)?;
+        Ok(count)
     }
 }
 
-impl Socket for unix::OwnedReadHalf {
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        let stream: &tokio::net::UnixStream = self.as_ref();
-        stream.as_fd()
+impl Socket for guarded::ReadHalf {
+    fn receive(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        guarded::receive(self.descriptor(), bytes)
     }
 }
 
@@ -72,13 +73,15 @@ impl<S: Socket> Eager<S> {
         let size = buffer.remaining().min(ANSWER);
         self.expectation.look(|| {
             let bytes = buffer.initialize_unfilled_to(size);
-            match rustix::net::recv(self.socket.descriptor(), bytes, RecvFlags::DONTWAIT) {
-                Ok((count, _)) => {
+            match self.socket.receive(bytes) {
+                Ok(count) => {
                     buffer.advance(count);
                     Ok(Some(()))
                 }
-                Err(Errno::AGAIN | Errno::INTR) => Ok(None),
-                Err(error) => Err(error.into()),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
+                    _ => Err(error),
+                },
             }
         })
     }

@@ -2,6 +2,7 @@
 
 mod error;
 mod folder;
+pub(crate) mod guarded;
 mod listener;
 mod probe;
 
@@ -10,9 +11,12 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::unix::UCred;
 use tokio::net::UnixStream;
 
+use super::blocking::{self, Deferred};
 use super::{FrameSink, FrameStream, Origin, Transport, TransportKind};
 use crate::link::dial::Route;
 
@@ -49,7 +53,7 @@ pub const PATH_LIMIT: usize =
 /// # }
 /// ```
 pub struct UnixSocketTransport {
-    stream: UnixStream,
+    stream: Deferred<UnixStream>,
     local: String,
     peer: String,
     /// Where it was connected to.
@@ -69,14 +73,15 @@ impl UnixSocketTransport {
         if length > PATH_LIMIT {
             return Err(UnixConnectError::PathTooLong { path: path.to_owned(), length });
         }
-        let file = std::fs::metadata(path).map_err(failed)?;
-        if !file.file_type().is_socket() {
-            return Err(UnixConnectError::NotASocket { path: path.to_owned() });
+        // A peer names paths, of which one may lead into a file system that answers when it likes.
+        let own = path.to_owned();
+        let stream = blocking::call(move || Ok(open(&own))).await.map_err(failed)??;
+        let stream = UnixStream::from_std(stream.into_inner().into()).map_err(failed)?;
+        let stream = Deferred::new(stream);
+        stream.writable().await.map_err(failed)?;
+        if let Some(error) = stream.take_error().map_err(failed)? {
+            return Err(failed(error));
         }
-        if file.uid() != user() {
-            return Err(UnixConnectError::NotOurs { path: path.to_owned(), owner: file.uid() });
-        }
-        let stream = UnixStream::connect(path).await.map_err(failed)?;
         let peer = stream.peer_cred().map_err(failed)?;
         if peer.uid() != user() {
             return Err(UnixConnectError::Impostor { path: path.to_owned(), user: peer.uid() });
@@ -90,12 +95,13 @@ impl UnixSocketTransport {
     /// # Errors
     /// When the system does not tell who the peer is.
     pub fn new(stream: UnixStream) -> io::Result<Self> {
+        let stream = Deferred::new(stream);
         let peer = process_label(Some(stream.peer_cred()?));
         Ok(Self { stream, local: process_label(None), peer, connected: None })
     }
 
     /// A connection that was made to the listener at `path` by `peer`.
-    fn accepted(stream: UnixStream, path: &Path, peer: UCred) -> Self {
+    fn accepted(stream: Deferred<UnixStream>, path: &Path, peer: UCred) -> Self {
         let (local, peer) = (path.display().to_string(), process_label(Some(peer)));
         Self { stream, local, peer, connected: None }
     }
@@ -119,7 +125,7 @@ impl Transport for UnixSocketTransport {
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
-        super::eager::frames(self.stream.into_split(), max_frame)
+        super::eager::frames(guarded::split(self.stream), max_frame)
     }
 }
 
@@ -129,6 +135,26 @@ impl fmt::Debug for UnixSocketTransport {
             .field("local", &self.local)
             .field("peer", &self.peer)
             .finish_non_exhaustive()
+    }
+}
+
+/// Begins to connect to the socket at `path`, if this user put it there. Blocks as long as its file system does.
+fn open(path: &Path) -> Result<Deferred<Socket>, UnixConnectError> {
+    let failed = |source| UnixConnectError::Io { path: path.to_owned(), source };
+    let file = std::fs::metadata(path).map_err(failed)?;
+    if !file.file_type().is_socket() {
+        return Err(UnixConnectError::NotASocket { path: path.to_owned() });
+    }
+    if file.uid() != user() {
+        return Err(UnixConnectError::NotOurs { path: path.to_owned(), owner: file.uid() });
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    match socket.connect(&SockAddr::unix(path).map_err(failed)?) {
+        Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
+            Err(failed(error))
+        }
+        _ => Ok(Deferred::new(socket)),
     }
 }
 

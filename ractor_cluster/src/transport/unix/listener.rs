@@ -12,6 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::folder::{check_protected, make_private, name, runtime_folder, sweep, FolderLock};
 use super::probe::{probe, Probe};
+use super::super::blocking::Deferred;
 use super::{user, UnixListenError, UnixSocketTransport, PATH_LIMIT};
 
 /// How long accepting pauses where the process has no descriptors or memory left.
@@ -142,6 +143,8 @@ impl UnixSocketListener {
 
     /// Lets in who may.
     fn admit(&self, stream: UnixStream) -> Option<UnixSocketTransport> {
+        // Descriptors may wait in it, also of one that is refused.
+        let stream = Deferred::new(stream);
         let path = self.path();
         let peer = match stream.peer_cred() {
             Ok(peer) => peer,
