@@ -1,11 +1,13 @@
 //! Bells: eventfds by which each side of a link wakes the other, with calls that cannot block.
 //!
-//! The status flags of a descriptor, `O_NONBLOCK` among them, belong to the open file description, which both sides
-//! share: the peer can change them after any check, and a `write` to an eventfd has no flag of its own. A `read` has
-//! one (`RWF_NOWAIT`), and wakes those that poll the eventfd as well. So a bell begins with more counts than are ever
-//! taken, each ring takes one of them, and epoll reports each ring as a new edge. Nobody but the ringing side reads the bell.
+//! The status flags of a descriptor, `O_NONBLOCK` among them, belong to the open file description,
+//! which both sides share: the peer can change them after any check, and a `write` to an eventfd
+//! has no flag of its own. A `read` has one (`RWF_NOWAIT`), and wakes those that poll the eventfd
+//! as well. So a bell begins with more counts than are ever taken, each ring takes one of them, and
+//! epoll reports each ring as a new edge. Nobody but the ringing side reads the bell.
 //!
-//! A peer that takes all counts of its own bell, or lends one that cannot be rung, is not woken, which harms nobody else.
+//! A peer that takes all counts of its own bell, or lends one that cannot be rung, is not woken,
+//! which harms nobody else.
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -15,8 +17,8 @@ use rustix::io::{Errno, ReadWriteFlags};
 
 use super::share::refused;
 
-/// How often a bell can be rung: for longer than anything lasts. It is less than an eventfd can hold, so that epoll
-/// reports write readiness as well with each ring.
+/// How often a bell can be rung: for longer than anything lasts. It is less than an eventfd can
+/// hold, so that epoll reports write readiness as well with each ring.
 const RINGS: u64 = 1 << 63;
 
 /// Makes a bell, and rings it once to see that the kernel can.
@@ -34,7 +36,8 @@ pub(super) fn make() -> io::Result<OwnedFd> {
     }
 }
 
-/// Checks that a descriptor is an eventfd that can be rung. That it is an eventfd is for ever; how it counts may change.
+/// Checks that a descriptor is an eventfd that can be rung. That it is an eventfd is for ever; how
+/// it counts may change.
 pub(super) fn check(bell: BorrowedFd<'_>) -> io::Result<()> {
     let found = std::fs::read_link(format!("/proc/self/fd/{}", bell.as_raw_fd()))?;
     if found.as_os_str() != "anon_inode:[eventfd]" {

@@ -29,9 +29,7 @@ enum Owner {
     },
     /// Tests that run where nothing can be mapped share memory of the heap.
     #[cfg(test)]
-    Heap {
-        _block: std::sync::Arc<heap::Block>,
-    },
+    Heap { _block: std::sync::Arc<heap::Block> },
 }
 
 /// What is mapped, which is taken away when this is dropped.

@@ -1,14 +1,16 @@
-//! How two processes come to share a link: one makes it, and passes it to the other over their Unix socket.
+//! How two processes come to share a link: one makes it, and passes it to the other over their Unix
+//! socket.
 //!
-//! 1. The maker sends an offer (24 bytes: a word to know it by, a version, and how large the rings are), with three
-//!    descriptors: the memory, the maker's bell and the taker's.
+//! 1. The maker sends an offer (24 bytes: a word to know it by, a version, and how large the rings
+//!    are), with three descriptors: the memory, the maker's bell and the taker's.
 //! 2. The taker looks at them, maps the memory, and answers with one byte.
 //!
-//! The descriptor of the memory is closed at both ends then. What is left has no name: whoever ends, and however, the kernel
-//! gives everything back.
+//! The descriptor of the memory is closed at both ends then. What is left has no name: whoever
+//! ends, and however, the kernel gives everything back.
 //!
-//! The taker receives, checks and closes descriptors on a [thread of its own](blocking), where the peer may make each of
-//! these calls block. There is room for as many descriptors as a message can carry, so that the kernel discards none.
+//! The taker receives, checks and closes descriptors on a [thread of its own](blocking), where the
+//! peer may make each of these calls block. There is room for as many descriptors as a message can
+//! carry, so that the kernel discards none.
 //!
 //! What the peer can change after a check, and why it does no harm:
 //!
@@ -54,8 +56,8 @@ const DESCRIPTORS: usize = 3;
 const MOST_DESCRIPTORS: usize = 253;
 /// The answer to an offer.
 const TAKEN: u8 = 1;
-/// Nothing about the memory may change any more but its bytes: a peer that could make it shorter could have this
-/// process killed.
+/// Nothing about the memory may change any more but its bytes: a peer that could make it shorter
+/// could have this process killed.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 /// The file system of memory without huge pages, of which there might not be enough.
 const TMPFS: u64 = 0x0102_1994;
@@ -185,16 +187,17 @@ fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io
     if count == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
-/// The first byte that waits, if the peer has not closed the socket. It stays there, with what came with it.
+/// The first byte that waits, if the peer has not closed the socket. It stays there, with what came
+/// with it.
 fn peek(socket: &UnixStream) -> io::Result<Option<u8>> {
     let mut byte = [0; 1];
     let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-    let (_, count) =
-        rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut byte[..], flags))?;
+    let (_, count) = rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut byte[..], flags))?;
     Ok((count > 0).then_some(byte[0]))
 }
 
-/// Receives as many bytes as there is room for, and what descriptors come with them. A peer can make closing them block.
+/// Receives as many bytes as there is room for, and what descriptors come with them. A peer can
+/// make closing them block.
 fn receive(socket: &OwnedFd, bytes: &mut [u8]) -> io::Result<Vec<OwnedFd>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

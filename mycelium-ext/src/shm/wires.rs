@@ -1,12 +1,14 @@
-//! What a link consists of beside its rings: the bells by which each side wakes the other, and the Unix socket that
-//! tells when the other is gone.
+//! What a link consists of beside its rings: the bells by which each side wakes the other, and the
+//! Unix socket that tells when the other is gone.
 //!
-//! The kernel reports each ring of a [bell](super::bell) as a new edge, so that its owner need not touch it. The task that reads frames waits for
-//! the bell's and the socket's read readiness, and the one that writes frames for their write readiness, which both come with
-//! every edge: so each has a place of its own for its waker.
+//! The kernel reports each ring of a [bell](super::bell) as a new edge, so that its owner need not
+//! touch it. The task that reads frames waits for the bell's and the socket's read readiness, and
+//! the one that writes frames for their write readiness, which both come with every edge: so each
+//! has a place of its own for its waker.
 //!
-//! Nothing is read from the socket: what comes by it is looked at, and stays there with the descriptors that may have come with
-//! it. They are closed with the socket, on a [thread](ractor_cluster::transport::blocking) where a peer may make that block.
+//! Nothing is read from the socket: what comes by it is looked at, and stays there with the
+//! descriptors that may have come with it. They are closed with the socket, on a
+//! [thread](ractor_cluster::transport::blocking) where a peer may make that block.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,8 +41,8 @@ pub(super) struct Wires {
 }
 
 impl Wires {
-    /// Of a socket that does not block, and two bells. Waits for the runtime to report the state in which the own bell begins,
-    /// which is no ring.
+    /// Of a socket that does not block, and two bells. Waits for the runtime to report the state in
+    /// which the own bell begins, which is no ring.
     pub(super) async fn new(
         socket: Deferred<UnixStream>,
         own_bell: Deferred<OwnedFd>,

@@ -1,5 +1,5 @@
-//! A peer that makes system calls block: the runtime goes on, with as many blocked links as it has workers, and all is
-//! given back in the end.
+//! A peer that makes system calls block: the runtime goes on, with as many blocked links as it has
+//! workers, and all is given back in the end.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How many links a peer blocks at a time: more than there are workers.
 const LINKS: usize = 4;
 
-/// Runs what a peer tries to block on a runtime of its own, which has to end, and to run other tasks meanwhile.
+/// Runs what a peer tries to block on a runtime of its own, which has to end, and to run other
+/// tasks meanwhile.
 fn unblocked<T: Send + 'static>(
     workers: usize,
     tasks: Vec<impl Future<Output = T> + Send + 'static>,
@@ -145,7 +146,8 @@ fn an_empty_bell_that_blocks_keeps_two_workers_from_nothing() {
     a_bell_whose_flags_change_blocks_nobody(2, Count::None);
 }
 
-/// A connection whose last descriptor is closed only after an hour, or when its `far` end takes what was sent.
+/// A connection whose last descriptor is closed only after an hour, or when its `far` end takes
+/// what was sent.
 struct Lingering {
     near: TcpStream,
     far: TcpStream,

@@ -1,14 +1,15 @@
 //! Threads for system calls that a peer can make block.
 //!
-//! A peer of this machine can pass descriptors over a Unix socket, and then decides how long it takes to
-//! close them: a TCP socket with `SO_LINGER` and unsent data, a file of a FUSE file system, or a file that
-//! it keeps registered with an epoll instance that it keeps busy. The paths that it names can lie in a
-//! FUSE file system too. Such calls are made on a few threads of their own, and never on a thread of the
-//! runtime.
+//! A peer of this machine can pass descriptors over a Unix socket, and then decides how long it
+//! takes to close them: a TCP socket with `SO_LINGER` and unsent data, a file of a FUSE file
+//! system, or a file that it keeps registered with an epoll instance that it keeps busy. The paths
+//! that it names can lie in a FUSE file system too. Such calls are made on a few threads of their
+//! own, and never on a thread of the runtime.
 //!
-//! Bounds: there are at most [`THREADS`] threads, which end when they are idle. While [`WAITING`] calls
-//! wait, since all threads are blocked, [`call`] refuses further ones, so that no more links are made whose
-//! descriptors would have to be closed. The descriptors of links that were made are always taken over.
+//! Bounds: there are at most [`THREADS`] threads, which end when they are idle. While [`WAITING`]
+//! calls wait, since all threads are blocked, [`call`] refuses further ones, so that no more links
+//! are made whose descriptors would have to be closed. The descriptors of links that were made are
+//! always taken over.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,7 +22,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// How many threads there are at most. A peer that blocks one of them leaves the others to the rest.
+/// How many threads there are at most. A peer that blocks one of them leaves the others to the
+/// rest.
 const THREADS: usize = 16;
 /// How many calls may wait before further ones are refused.
 const WAITING: usize = 256;
@@ -144,8 +146,8 @@ impl Pool {
 /// The call is made, or finished, also when this future is dropped.
 ///
 /// # Errors
-/// [`ResourceBusy`](io::ErrorKind::ResourceBusy) when all threads are blocked, and the error that the call
-/// returns.
+/// [`ResourceBusy`](io::ErrorKind::ResourceBusy) when all threads are blocked, and the error that
+/// the call returns.
 pub async fn call<T, F>(make: F) -> io::Result<T>
 where
     T: Send + 'static,
@@ -156,8 +158,8 @@ where
     receiver.await.unwrap_or_else(|_| Err(io::Error::other("the call panicked")))
 }
 
-/// Holds something that a peer can make block when it is dropped, such as a descriptor that a peer passed
-/// or shares. Dropping this value drops it on a thread of its own, some time later.
+/// Holds something that a peer can make block when it is dropped, such as a descriptor that a peer
+/// passed or shares. Dropping this value drops it on a thread of its own, some time later.
 pub struct Deferred<T: Send + 'static>(Option<T>);
 
 impl<T: Send + 'static> Deferred<T> {

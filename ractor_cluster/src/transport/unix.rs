@@ -138,7 +138,8 @@ impl fmt::Debug for UnixSocketTransport {
     }
 }
 
-/// Begins to connect to the socket at `path`, if this user put it there. Blocks as long as its file system does.
+/// Begins to connect to the socket at `path`, if this user put it there. Blocks as long as its
+/// file system does.
 fn open(path: &Path) -> Result<Deferred<Socket>, UnixConnectError> {
     let failed = |source| UnixConnectError::Io { path: path.to_owned(), source };
     let file = std::fs::metadata(path).map_err(failed)?;

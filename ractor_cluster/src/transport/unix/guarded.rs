@@ -1,8 +1,10 @@
-//! The halves of a Unix socket over which a peer may pass descriptors that block whoever closes them.
+//! The halves of a Unix socket over which a peer may pass descriptors that block whoever closes
+//! them.
 //!
-//! A plain read discards descriptors, and closes them in the reading thread. Here each read has room for as many
-//! as a message carries: they are closed on a [thread of their own](super::super::blocking), and end the
-//! link. So is the socket itself, in which unread ones may wait.
+//! A plain read discards descriptors, and closes them in the reading thread. Here each read has
+//! room for as many as a message carries: they are closed on a [thread of their
+//! own](super::super::blocking), and end the link. So is the socket itself, in which unread ones
+//! may wait.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -20,8 +22,8 @@ use crate::transport::blocking::Deferred;
 
 /// The most descriptors that a message over a Unix socket carries: `SCM_MAX_FD` of Linux.
 const MOST_DESCRIPTORS: usize = 253;
-/// The kernel only writes to memory that was initialised, which costs less the less it is: reads begin with so many bytes, and
-/// grow as they are filled.
+/// The kernel only writes to memory that was initialised, which costs less the less it is: reads
+/// begin with so many bytes, and grow as they are filled.
 const SMALLEST_READ: usize = 4 * 1024;
 const LARGEST_READ: usize = 256 * 1024;
 
@@ -105,8 +107,8 @@ impl AsyncRead for ReadHalf {
             let tried = stream.try_io(Interest::READABLE, || {
                 let bytes = buffer.initialize_unfilled_to(size);
                 match receive(stream.as_fd(), bytes) {
-                    // There is no more, which needs no further call to find out. It is not `WouldBlock` for anybody
-                    // but the runtime, which then waits for news.
+                    // There is no more, which needs no further call to find out. It is not
+                    // `WouldBlock` for anybody but the runtime, which then waits for news.
                     Ok(count) if 0 < count && count < size => {
                         short = Some(count);
                         Err(io::ErrorKind::WouldBlock.into())

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
 
+use super::super::blocking::Deferred;
 use super::folder::{check_protected, make_private, name, runtime_folder, sweep, FolderLock};
 use super::probe::{probe, Probe};
-use super::super::blocking::Deferred;
 use super::{user, UnixListenError, UnixSocketTransport, PATH_LIMIT};
 
 /// How long accepting pauses where the process has no descriptors or memory left.
