@@ -10,6 +10,9 @@ use crate::MessagingErr;
 #[cfg(feature = "cluster")]
 #[path = "reply/bridge.rs"]
 mod bridge;
+#[cfg(feature = "cluster")]
+#[path = "reply/deadline.rs"]
+mod deadline;
 
 /// Where the answer to a call goes, once.
 ///
@@ -80,6 +83,12 @@ impl<TMsg> RpcReplyPort<TMsg> {
     #[cfg(feature = "cluster")]
     pub fn from_sink(sink: Box<dyn ReplySink<TMsg>>) -> Self {
         Self { port: Port::Sink(sink) }
+    }
+
+    /// Whether a caller of this process waits at its other end, and not a [`ReplySink`].
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_channel(&self) -> bool {
+        matches!(self.port, Port::Oneshot(..))
     }
 }
 
