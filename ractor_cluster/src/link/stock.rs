@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ractor::actor::actor_config::TransportPreference;
 use ractor::errors::UndeliveredReason;
 use ractor::message::SerializedMessage;
 use ractor::port::ReplySink;
@@ -175,6 +176,11 @@ fn stopped(message: Msg, reply: Option<RpcReplyPort<Vec<u8>>>) -> Refused {
 impl Outlet for StockProxy {
     fn session(&self) -> u64 {
         self.peer.traffic.session()
+    }
+
+    /// Stock knows of none.
+    fn transport(&self) -> TransportPreference {
+        TransportPreference::Adaptive
     }
 
     fn has_room(&self) -> bool {
