@@ -30,13 +30,15 @@ impl<T: BytesConvertable + Send + 'static> RpcReplyPort<T> {
 struct Bridge<T> {
     /// A port is used up when it is sent to: a panic leaves none that is half changed.
     port: AssertUnwindSafe<RpcReplyPort<T>>,
-    /// `None` for a call without a timeout, and for one that lasts longer than the clock does.
+    /// `None` also when the port keeps its own time, and when the clock ends before.
     until: Option<Instant>,
 }
 
 impl<T> Bridge<T> {
     fn to(port: RpcReplyPort<T>) -> Self {
-        let until = port.get_timeout().and_then(|limit| Instant::now().checked_add(limit));
+        // A sink keeps its own time.
+        let limit = port.get_timeout().filter(|_| port.is_channel());
+        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
         Self { port: AssertUnwindSafe(port), until }
     }
 
