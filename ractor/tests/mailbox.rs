@@ -44,7 +44,10 @@ async fn rest(actor: &ActorRef<u64>, handle: JoinHandle<()>, mut gate: Gate) -> 
 async fn a_full_mailbox_gives_the_message_back() {
     let (actor, handle, gate) = busy(2, Overflow::Reject, 2).await;
 
-    assert!(matches!(actor.cast(3), Err(MessagingErr::SendErr(3))));
+    let failure = actor.cast(3).unwrap_err();
+    assert!(matches!(failure, MessagingErr::SendErr(3)));
+    let text = failure.to_string();
+    assert!(text.contains("mailbox is full") && !text.contains("terminated"), "{text}");
     let shared = Arc::new(4);
     let failure = actor.cast_arc(shared.clone()).unwrap_err();
     assert_eq!(failure.reason(), UndeliveredReason::Full);

@@ -4,6 +4,12 @@ use std::fmt;
 
 use crate::{ActorId, MessagingErr, RactorErr};
 
+/// The text of [`MessagingErr::SendErr`], which holds the message and no reason.
+pub(super) const SEND_ERR: &str = "\
+    Messaging failed, and the message comes back. Either the actor is draining or stopped; or its bounded mailbox is \
+    full; or as many messages or calls wait for its node as may; or no link of the transport that it pins leads \
+    there; or the value cannot be sent by `Arc`. `ActorRef::send` and `cast_arc` return the reason";
+
 /// Why a message was not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -10,6 +10,9 @@ use crate::MessagingErr;
 #[cfg(feature = "cluster")]
 #[path = "reply/bridge.rs"]
 mod bridge;
+#[cfg(feature = "cluster")]
+#[path = "reply/deadline.rs"]
+mod deadline;
 
 /// Where the answer to a call goes, once.
 ///
@@ -37,10 +40,10 @@ pub trait ReplySink<T>: Send + Sync + UnwindSafe + RefUnwindSafe {
     /// [`MessagingErr::ChannelClosed`] is where it cannot.
     fn send(self: Box<Self>, answer: T) -> Result<(), MessagingErr<T>>;
 
-    /// Whether nobody waits for it any more.
+    /// Whether nobody waits for it any more: the caller is gone, or its time is over.
     fn is_closed(&self) -> bool;
 
-    /// How long the caller waits in all, if it said so.
+    /// How long the caller waits in all, if it said so. The sink closes when that is over.
     fn timeout(&self) -> Option<Duration>;
 }
 
@@ -80,6 +83,12 @@ impl<TMsg> RpcReplyPort<TMsg> {
     #[cfg(feature = "cluster")]
     pub fn from_sink(sink: Box<dyn ReplySink<TMsg>>) -> Self {
         Self { port: Port::Sink(sink) }
+    }
+
+    /// Whether a caller of this process waits at its other end, and not a [`ReplySink`].
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_channel(&self) -> bool {
+        matches!(self.port, Port::Oneshot(..))
     }
 }
 

@@ -8,16 +8,24 @@ use bytes::{Buf as _, Bytes};
 
 use super::{from_serialized, Incoming};
 use crate::message::{ArcMessage, BoxedDowncastErr, SerializedMessage, SharedMessage};
-use crate::{BytesConvertable, Message};
+use crate::{BytesConvertable, Message, RpcReplyPort};
 
-/// [`Message::serialize`] by way of [`Message::into_outgoing`].
+/// [`Message::serialize`] by way of [`Message::into_outgoing`]. A port ends with the time of its call, as in stock.
 pub fn serialize<M: Message>(message: M) -> Result<SerializedMessage, BoxedDowncastErr> {
-    Ok(message.into_outgoing()?.into_serialized())
+    let mut message = message.into_outgoing()?;
+    message.reply = message.reply.map(RpcReplyPort::with_deadline);
+    Ok(message.into_serialized())
 }
 
-/// [`Message::deserialize`] by way of [`Message::from_incoming`].
+/// [`Message::deserialize`] by way of [`Message::from_incoming`]. A port ends with the time of its call, as in stock.
 pub fn deserialize<M: Message>(message: SerializedMessage) -> Result<M, BoxedDowncastErr> {
-    from_serialized(message)?.read_back(M::from_incoming)
+    let mut message = from_serialized(message)?;
+    // A sink of the cluster keeps its own time, and no call of a peer takes a task.
+    message.reply = message.reply.map(|port| match port.is_channel() {
+        true => port.with_deadline(),
+        false => port,
+    });
+    message.read_back(M::from_incoming)
 }
 
 /// What `decode` makes; a panic of the application's code in there is an error too.

@@ -6,6 +6,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 
 use super::Outgoing;
+use crate::actor::actor_config::TransportPreference;
 use crate::errors::UndeliveredReason;
 
 /// Where messages to an actor of another node go: straight into what a session sends.
@@ -15,6 +16,10 @@ use crate::errors::UndeliveredReason;
 pub trait Outlet: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// A number that the outlets of one session share, and those of no other.
     fn session(&self) -> u64;
+
+    /// The transport that its actor pins, as far as the other node has told;
+    /// [`Adaptive`](TransportPreference::Adaptive) when it pins none. Never asked when a message is sent.
+    fn transport(&self) -> TransportPreference;
 
     /// Whether a message may be sent now. Asked before each is encoded, and cheap. Also yes once the session
     /// has ended or the outlet is [closed](Self::close): [`send`](Self::send) then says so.

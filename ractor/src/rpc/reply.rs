@@ -46,6 +46,7 @@ impl<E> Sent<E> {
 pub(super) async fn within<F>(limit: Duration, mut reply: F) -> Result<F::Output, Timeout>
 where
     F: Future + Unpin + Send,
+    F::Output: 'static,
 {
     let asked = Instant::now();
     let mut yielded = false;

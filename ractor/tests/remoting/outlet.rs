@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use ractor::actor::actor_config::TransportPreference;
 use ractor::concurrency::JoinHandle;
 use ractor::errors::UndeliveredReason;
 use ractor::message::SerializedMessage;
@@ -18,6 +19,7 @@ pub struct Session {
     pub sent: Mutex<Vec<(Vec<u64>, Outgoing)>>,
     has_room: AtomicBool,
     pub refuses: Mutex<Option<UndeliveredReason>>,
+    pin: Mutex<TransportPreference>,
     pub closes: AtomicUsize,
     /// How often it was asked for room to wait for.
     pub waiting: AtomicUsize,
@@ -32,6 +34,7 @@ impl Session {
             sent: Mutex::default(),
             has_room: AtomicBool::new(true),
             refuses: Mutex::default(),
+            pin: Mutex::default(),
             closes: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             more: Arc::default(),
@@ -46,6 +49,11 @@ impl Session {
     /// From now on every message comes back.
     pub fn refuse(&self, reason: UndeliveredReason) {
         *self.refuses.lock().unwrap() = Some(reason);
+    }
+
+    /// Its actors pin this transport from now on.
+    pub fn pin(&self, transport: TransportPreference) {
+        *self.pin.lock().unwrap() = transport;
     }
 
     pub fn accept(&self) {
@@ -75,6 +83,10 @@ struct Way {
 impl Outlet for Way {
     fn session(&self) -> u64 {
         self.session.number
+    }
+
+    fn transport(&self) -> TransportPreference {
+        *self.session.pin.lock().unwrap()
     }
 
     fn has_room(&self) -> bool {

@@ -117,7 +117,7 @@ async fn an_answer_is_decoded_where_it_comes() {
 #[ractor::concurrency::test]
 async fn the_caller_hears_of_an_answer_that_is_none() {
     let (port, answer) = pair();
-    assert!(matches!(port.send(vec![1]), Err(MessagingErr::ChannelClosed)));
+    port.send(vec![1]).expect("stock takes whatever comes");
     assert!(answer.await.is_err());
 
     let (port, answer) = pair();
@@ -144,6 +144,37 @@ fn bridges_can_follow_each_other() {
     RpcReplyPort::<Pair>::from_serialized(port).send(Pair(7, 8)).unwrap();
 
     assert_eq!(answer.try_recv().unwrap(), Pair(7, 8));
+}
+
+#[test]
+fn a_bridge_closes_when_the_time_of_its_call_is_over() {
+    let (port, mut answer) = oneshot::<Pair>();
+    let port = RpcReplyPort::from((port, Duration::ZERO)).into_serialized();
+    assert!(port.is_closed());
+    let failure = port.send(vec![1, 2]).unwrap_err();
+    assert!(matches!(failure, MessagingErr::SendErr(bytes) if bytes == [1, 2]));
+    assert!(answer.try_recv().is_err());
+
+    let (port, mut answer) = oneshot::<Vec<u8>>();
+    let port = RpcReplyPort::<Pair>::from_serialized((port, Duration::ZERO).into());
+    assert!(port.is_closed());
+    assert!(matches!(port.send(Pair(1, 2)), Err(MessagingErr::SendErr(Pair(1, 2)))));
+    assert!(answer.try_recv().is_err());
+}
+
+#[test]
+fn a_bridge_without_a_time_or_with_all_the_time_stays_open() {
+    let (port, mut answer) = oneshot::<Pair>();
+    let port = RpcReplyPort::from((port, Duration::MAX)).into_serialized();
+    assert!(!port.is_closed());
+    port.send(vec![1, 2]).unwrap();
+    assert_eq!(answer.try_recv().unwrap(), Pair(1, 2));
+
+    let (port, mut answer) = oneshot::<Vec<u8>>();
+    let port = RpcReplyPort::<Pair>::from_serialized(port.into());
+    assert!(!port.is_closed());
+    port.send(Pair(3, 4)).unwrap();
+    assert_eq!(answer.try_recv().unwrap(), [3, 4]);
 }
 
 /// Panics whatever is done with it.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use ractor::actor::actor_config::TransportPreference;
 use ractor::errors::UndeliveredReason;
 use ractor::message::SerializedMessage;
 use ractor::{call, ActorStatus, MessagingErr, RactorErr};
@@ -116,6 +117,18 @@ async fn what_cannot_be_serialised_is_an_invalid_type() {
 }
 
 #[ractor::concurrency::test]
+async fn a_proxy_shows_the_transport_that_its_actor_pins() {
+    let session = Session::new();
+    let remote = Remote::of(&session).await;
+
+    assert_eq!(remote.cell.transport_preference(), TransportPreference::Adaptive);
+    session.pin(TransportPreference::Tls);
+    assert_eq!(remote.cell.transport_preference(), TransportPreference::Tls);
+    assert_eq!(remote.to::<Pair>().transport_preference(), TransportPreference::Tls);
+    remote.stop().await;
+}
+
+#[ractor::concurrency::test]
 async fn an_unreachable_proxy_gives_the_message_back() {
     let session = Session::new();
     let remote = Remote::of(&session).await;
@@ -126,6 +139,8 @@ async fn an_unreachable_proxy_gives_the_message_back() {
     remote.to().cast(Pair(7, 8)).unwrap();
 
     assert!(matches!(failure, MessagingErr::SendErr(Pair(5, 6))));
+    let text = failure.to_string();
+    assert!(text.contains("the transport that it pins") && !text.contains("terminated"), "{text}");
     assert_eq!(session.take_one().args.into_vec(), [7, 8]);
     remote.stop().await;
 }

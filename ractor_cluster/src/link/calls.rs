@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ractor::port::ReplySink;
 use ractor::{MessagingErr, RpcReplyPort};
@@ -152,13 +152,36 @@ impl Drop for Place {
     }
 }
 
+/// The time that a caller waits, from the arrival of its call on.
+pub(super) struct Time {
+    limit: Option<Duration>,
+    /// `None` also when the clock ends before.
+    until: Option<Instant>,
+}
+
+impl Time {
+    pub(super) fn starting_now(limit: Option<Duration>) -> Self {
+        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        Self { limit, until }
+    }
+
+    pub(super) fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+
+    /// Whether the caller has given up.
+    pub(super) fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
 /// Where the answer to a call of the peer goes. Dropped without one, it tells the peer that none will
 /// come.
 pub(super) struct Answer {
     traffic: Arc<Traffic>,
     to: u64,
     tag: u64,
-    timeout: Option<Duration>,
+    time: Time,
     sent: AtomicBool,
     _place: Place,
 }
@@ -176,13 +199,17 @@ impl Answer {
             return None;
         };
         let (traffic, sent) = (traffic.clone(), AtomicBool::new(false));
-        let answer = Self { traffic, to, tag, timeout, sent, _place: place };
+        let time = Time::starting_now(timeout);
+        let answer = Self { traffic, to, tag, time, sent, _place: place };
         Some(RpcReplyPort::from_sink(Box::new(answer)))
     }
 }
 
 impl ReplySink<Vec<u8>> for Answer {
     fn send(self: Box<Self>, answer: Vec<u8>) -> Result<(), MessagingErr<Vec<u8>>> {
+        if self.time.is_over() {
+            return Err(MessagingErr::SendErr(answer));
+        }
         let (to, tag) = (self.to, self.tag);
         self.sent.store(true, Ordering::Relaxed);
         if self.traffic.answer(What::Reply { to, tag }, &answer) {
@@ -193,11 +220,11 @@ impl ReplySink<Vec<u8>> for Answer {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        self.timeout
+        self.time.limit()
     }
 
     fn is_closed(&self) -> bool {
-        self.traffic.has_ended()
+        self.time.is_over() || self.traffic.has_ended()
     }
 }
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
+use ractor::actor::actor_config::TransportPreference;
 use ractor::errors::UndeliveredReason;
 use ractor::remoting::{Outgoing, Outlet, Refused};
 
@@ -36,6 +37,10 @@ impl Proxy {
 impl Outlet for Proxy {
     fn session(&self) -> u64 {
         self.traffic.session()
+    }
+
+    fn transport(&self) -> TransportPreference {
+        self.traffic.preference_of(self.pid)
     }
 
     fn has_room(&self) -> bool {

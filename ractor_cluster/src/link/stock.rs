@@ -9,16 +9,17 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
+use ractor::actor::actor_config::TransportPreference;
 use ractor::errors::UndeliveredReason;
 use ractor::message::SerializedMessage;
 use ractor::port::ReplySink;
 use ractor::remoting::{Outgoing, Outlet, Refused};
 use ractor::{ActorCell, ActorRef, MessagingErr, RpcReplyPort};
 
-use super::calls::Place;
+use super::calls::{Place, Time};
 use super::dead_letters::{self, Cause};
 use super::traffic::{Load, Traffic};
 use super::{Event, LinkEvent};
@@ -78,9 +79,8 @@ impl StockPeer {
         let Some(place) = Place::take(&self.traffic) else {
             return dead_letters::count(self.traffic.node_id(), Cause::TooManyCalls);
         };
-        let timeout = timeout_ms.map(Duration::from_millis);
-        let until = timeout.and_then(|it| Instant::now().checked_add(it));
-        let answer = StockAnswer { peer: self.clone(), to, tag, timeout, until, _place: place };
+        let time = Time::starting_now(timeout_ms.map(Duration::from_millis));
+        let answer = StockAnswer { peer: self.clone(), to, tag, time, _place: place };
         let reply = RpcReplyPort::from_sink(Box::new(answer));
         // As upstream's casts, so that an actor's own way to read them is kept.
         let message = SerializedMessage::Call { args: what, reply, variant, metadata };
@@ -177,6 +177,11 @@ impl Outlet for StockProxy {
         self.peer.traffic.session()
     }
 
+    /// Stock knows of none.
+    fn transport(&self) -> TransportPreference {
+        TransportPreference::Adaptive
+    }
+
     fn has_room(&self) -> bool {
         self.peer.traffic.has_room() || self.closed.load(Ordering::Acquire)
     }
@@ -227,21 +232,13 @@ struct StockAnswer {
     peer: StockPeer,
     to: u64,
     tag: u64,
-    timeout: Option<Duration>,
-    /// When the caller has given up.
-    until: Option<Instant>,
+    time: Time,
     _place: Place,
-}
-
-impl StockAnswer {
-    fn is_late(&self) -> bool {
-        self.until.is_some_and(|until| Instant::now() >= until)
-    }
 }
 
 impl ReplySink<Vec<u8>> for StockAnswer {
     fn send(self: Box<Self>, what: Vec<u8>) -> Result<(), MessagingErr<Vec<u8>>> {
-        if self.is_late() || !self.peer.traffic.takes_answers() {
+        if self.time.is_over() || !self.peer.traffic.takes_answers() {
             return Err(MessagingErr::SendErr(what));
         }
         let bytes = what.len();
@@ -253,10 +250,10 @@ impl ReplySink<Vec<u8>> for StockAnswer {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        self.timeout
+        self.time.limit()
     }
 
     fn is_closed(&self) -> bool {
-        self.is_late() || self.peer.traffic.has_ended()
+        self.time.is_over() || self.peer.traffic.has_ended()
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
+use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorId, ActorRef};
 
 use super::codec::{self, Frame, Numbers, What};
@@ -322,6 +323,12 @@ impl Table {
     /// An actor of the peer pins a kind, or leaves the choice after all.
     pub(crate) fn pin_actor(&mut self, pid: u64, preference: Preference) {
         self.pins.insert(pid, preference as u32);
+    }
+
+    /// The transport that an actor of the peer pins itself. The one that the whole node pins does not count.
+    pub(crate) fn preference_of(&self, pid: u64) -> TransportPreference {
+        let pin = self.pins.get(&pid).and_then(|pin| i32::try_from(*pin).ok());
+        pin.and_then(|pin| Preference::try_from(pin).ok()).unwrap_or_default().into()
     }
 
     /// A proxy begins. It takes messages while a link of the kind that its actor pins lives.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorId, ActorRef};
 use tokio::sync::Notify;
 
@@ -220,6 +221,11 @@ impl Traffic {
     /// As [`Table::pin_actor`].
     pub(crate) fn pin_actor(&self, pid: u64, preference: Preference) {
         locked(&self.table).pin_actor(pid, preference);
+    }
+
+    /// As [`Table::preference_of`].
+    pub(super) fn preference_of(&self, pid: u64) -> TransportPreference {
+        locked(&self.table).preference_of(pid)
     }
 
     /// As [`Table::gate`].

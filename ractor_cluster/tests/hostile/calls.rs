@@ -56,7 +56,11 @@ impl Actor for Undecided {
 }
 
 async fn ask(client: &mut Client, to: u64, tag: u64) {
-    let call = Call { to, what: Vec::new(), tag, timeout_ms: None, variant: "Sum".to_owned() };
+    ask_within(client, to, tag, None).await;
+}
+
+async fn ask_within(client: &mut Client, to: u64, tag: u64, timeout_ms: Option<u64>) {
+    let call = Call { to, what: Vec::new(), tag, timeout_ms, variant: "Sum".to_owned() };
     let envelope = client.envelope(NodeBody::Call(call));
     client.send(Frame::Envelope(envelope)).await;
 }
@@ -85,6 +89,38 @@ async fn who_gets_no_answer_is_told() {
     assert_eq!([client.unanswered().await, client.unanswered().await], [2, 3]);
     // There is room again.
     client.call(scene.counter(), "Sum").await;
+    scene.end().await;
+}
+
+/// An actor learns that a caller has given up, as in stock, and the call makes room for another.
+#[tokio::test]
+async fn a_call_is_over_with_its_timeout() {
+    let options = LinkOptions::default().with_max_calls(3);
+    let mut scene = Scene::with("hurries", options).await;
+    let open = Arc::new(AtomicU64::new(u64::MAX));
+    let (undecided, handle) =
+        Actor::spawn(None, Undecided(open.clone()), ()).await.expect("it starts");
+    pg::join("hurried".to_owned(), vec![undecided.get_cell()]);
+    let to = undecided.get_id().pid();
+    let mut client = scene.guest(TransportKind::Tcp).await;
+    for (tag, timeout_ms) in [(1, Some(60_000)), (2, Some(1)), (3, None)] {
+        ask_within(&mut client, to, tag, timeout_ms).await;
+    }
+    // The fourth finds no room, so that the others have come.
+    ask(&mut client, to, 4).await;
+    assert_eq!(client.unanswered().await, 4);
+
+    let two_are_open = async {
+        while open.load(Ordering::SeqCst) != 2 {
+            undecided.cast(Count::Add(1)).expect("it lives");
+            tokio::task::yield_now().await;
+        }
+    };
+    watched(two_are_open).await;
+    // It answers all of them, and hears at the second that its caller has given up.
+    undecided.cast(Count::Blob(Vec::new())).expect("it lives");
+    watched(handle).await.expect("it fails, and ends");
+    assert_eq!([client.unanswered().await, client.unanswered().await], [2, 3]);
     scene.end().await;
 }
 

@@ -34,7 +34,7 @@ pub fn encode(frame: &Network) -> Option<Vec<u8>> {
     let Some(Enveloped::Node(Node { body: Some(body) })) = &envelope.body else { return None };
     let kind = match body {
         NodeBody::Cast(_) => 1,
-        NodeBody::Call(_) => 2,
+        NodeBody::Call(call) => 2 | call.timeout_ms.map_or(0, |_| 0x20),
         NodeBody::Reply(_) => 4,
     };
     let mut out = vec![0, kind, u8::try_from(envelope.lane).unwrap_or(u8::MAX)];
@@ -46,9 +46,12 @@ pub fn encode(frame: &Network) -> Option<Vec<u8>> {
             named(variant, &mut out);
             out.extend(what);
         }
-        NodeBody::Call(Call { to, what, tag, variant, .. }) => {
+        NodeBody::Call(Call { to, what, tag, timeout_ms, variant }) => {
             number(*to, &mut out);
             number(*tag, &mut out);
+            if let Some(limit) = timeout_ms {
+                number(*limit, &mut out);
+            }
             named(variant, &mut out);
             out.extend(what);
         }

@@ -198,9 +198,12 @@ fn a_local_peer_has_to_prove_it() -> Result<(), Failed> {
 fn an_actor_pins_its_transport() -> Result<(), Failed> {
     let (mut first, mut second) = pair(Options::default(), Options::default())?;
     second.ask("await first same-machine unix")?;
-    for (group, preference) in [("tcp", "tcp"), ("shm", "shm"), ("unix", "unix")] {
-        first.ask(&format!("spawn {group} {preference}"))?;
+    let pins =
+        [("tcp", "Tcp"), ("shm", "SharedMemory"), ("unix", "UnixSocket"), ("adaptive", "Adaptive")];
+    for (group, preference) in pins {
+        first.ask(&format!("spawn {group} {group}"))?;
         second.ask(&format!("members {group} 1"))?;
+        assert_eq!(second.ask(&format!("pin {group}"))?, preference);
     }
     for group in ["tcp", "unix"] {
         second.ask(&format!("cast {group} 1 50"))?;

@@ -307,6 +307,10 @@ impl Running {
                 }
                 .to_owned())
             }
+            ["pin", group] => {
+                let preference = recorder(group)?.transport_preference();
+                Ok(format!("{preference:?}"))
+            }
             ["cast", group, from, to] => {
                 let member = recorder(group)?;
                 for number in from.parse::<u64>()?..=to.parse()? {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::ActorProperties;
+use crate::actor::actor_config::TransportPreference;
 use crate::actor::mailbox::{is_inline, Displaced, Parcel, Refused};
 use crate::errors::{Undelivered, UndeliveredReason};
 use crate::message::ArcMessage;
@@ -45,6 +46,11 @@ impl Proxy {
 }
 
 impl ActorProperties {
+    /// The preference that another node announced of its actor; `None` for an actor of this process.
+    pub(super) fn announced_transport(&self) -> Option<TransportPreference> {
+        self.proxy.outlet().map(|outlet| outlet.transport())
+    }
+
     /// Puts in what was decoded for this actor. Without a span, since none comes from another node.
     #[inline]
     pub(crate) fn put_decoded<M: Message>(&self, message: M) -> Result<(), Undeliverable> {

@@ -118,7 +118,15 @@ impl ActorCell {
     }
 
     /// The transport that the actor was spawned to prefer.
+    ///
+    /// Of an actor of another node it is what that node announced. It is
+    /// [`Adaptive`](crate::actor::actor_config::TransportPreference::Adaptive) for an actor of a stock node, and
+    /// for one that has ended.
     pub fn transport_preference(&self) -> crate::actor::actor_config::TransportPreference {
+        #[cfg(feature = "cluster")]
+        if let Some(preference) = self.inner.announced_transport() {
+            return preference;
+        }
         self.inner.transport
     }
 }
