@@ -75,6 +75,7 @@ pub struct BoxedMessage {
     /// The shared form: others may hold the message too.
     pub(crate) arc_msg: Option<ArcMessage>,
     /// Made by the provided `box_message`, which makes the same for all actors of other nodes.
+    #[cfg(feature = "cluster")]
     pub(crate) by_default: bool,
     /// The serialised form; read by the runtime of remote actors.
     #[cfg(feature = "cluster")]
@@ -90,6 +91,7 @@ impl BoxedMessage {
         Self {
             msg: Some(Box::new(message)),
             arc_msg: None,
+            #[cfg(feature = "cluster")]
             by_default: false,
             #[cfg(feature = "cluster")]
             serialized_msg: None,
@@ -169,6 +171,7 @@ impl From<ArcMessage> for BoxedMessage {
         Self {
             msg: None,
             arc_msg: Some(message),
+            #[cfg(feature = "cluster")]
             by_default: false,
             #[cfg(feature = "cluster")]
             serialized_msg: None,
