@@ -13,6 +13,8 @@ mod loan;
 #[allow(dead_code)]
 #[path = "../../src/shm/positions.rs"]
 mod positions;
+#[path = "../../src/shm/reading.rs"]
+mod reading;
 mod tests;
 
 mod sync {
