@@ -16,7 +16,7 @@ const _: () = {
     );
 };
 
-// An error of the macro comes first, and alone: the compiler does not look at the functions that differ then.
+// The compiler reports the macro's error first, before each function that differs from ractor's.
 #[cfg(not(feature = "async-trait"))]
 ractor::mycelium_without_async_trait!(
     "`ractor` has the feature `async-trait` in this build and `ractor_cluster` has not: write \

@@ -95,8 +95,8 @@ macro_rules! library_actor {
     };
 }
 
-/// Stops the build of a crate that was built without `async-trait` beside a `ractor` that has it, before
-/// the compiler compares each of its functions with those of `ractor`.
+/// Stops the build of a crate that was built without `async-trait` beside a `ractor` that has it, with an
+/// error that comes before those of each function that differs from `ractor`'s.
 #[cfg(not(feature = "async-trait"))]
 #[doc(hidden)]
 #[macro_export]
