@@ -384,7 +384,7 @@ async fn a_factory_refuses_a_bound() {
 
 #[ractor::concurrency::test]
 async fn an_actor_that_is_gone_cannot_be_drained() {
-    let (actor, handle, mut gate) = busy(2, Overflow::Reject, 0).await;
+    let (actor, handle, gate) = busy(2, Overflow::Reject, 0).await;
     actor.stop(None);
     gate.open();
     handle.await.unwrap();
