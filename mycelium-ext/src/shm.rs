@@ -22,6 +22,7 @@ mod memory;
 mod positions;
 #[doc(hidden)]
 pub mod probe;
+mod reading;
 mod ring;
 mod share;
 mod sink;

@@ -340,6 +340,11 @@ pub trait Message: Any + Send + Sized + 'static {
     fn shared_from_incoming(_: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
         None
     }
+
+    /// Whether the fork's derive made this implementation: how `ractor_cluster` notices a stock one.
+    #[cfg(feature = "cluster")]
+    #[doc(hidden)]
+    const MYCELIUM_DERIVE: bool = false;
 }
 
 #[cfg(not(feature = "cluster"))]

@@ -9,7 +9,7 @@ use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow, TransportPrefe
 use ractor::concurrency::JoinHandle;
 use ractor::errors::UndeliveredReason;
 use ractor::factory::{queues, routing, Factory, FactoryArguments, FactoryMessage, WorkerBuilder};
-use ractor::{Actor, ActorRef, MessagingErr};
+use ractor::{Actor, ActorRef, MessagingErr, RactorErr};
 
 /// An actor that is in its handler with message 0, and so many more in its mailbox.
 async fn busy(
@@ -380,4 +380,15 @@ async fn a_factory_refuses_a_bound() {
 
     let error = refused.expect_err("it would lose its own heartbeat").to_string();
     assert!(error.contains("unbounded mailbox"), "{error}");
+}
+
+#[ractor::concurrency::test]
+async fn an_actor_that_is_gone_cannot_be_drained() {
+    let (actor, handle, gate) = busy(2, Overflow::Reject, 0).await;
+    actor.stop(None);
+    gate.open();
+    handle.await.unwrap();
+    assert!(matches!(actor.drain(), Err(MessagingErr::SendErr(()))));
+    let waited = actor.drain_and_wait(None).await;
+    assert!(matches!(waited, Err(RactorErr::Messaging(MessagingErr::SendErr(())))), "{waited:?}");
 }

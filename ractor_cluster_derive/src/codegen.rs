@@ -17,6 +17,8 @@ pub(crate) fn expand_cluster_message(parsed: &ParsedEnum) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #impl_generics ::ractor::Message for #name #ty_generics #where_clause {
+            const MYCELIUM_DERIVE: bool = true;
+
             fn serializable() -> bool {
                 true
             }

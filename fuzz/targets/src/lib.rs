@@ -4,6 +4,7 @@
 //! `fuzz/Cargo.toml`, and a few seeds; a test notices when one of them is missing.
 
 mod address;
+mod budget;
 // The client of the tests of hostile peers, which behaves as far as it is asked to, and the protocol as it knows it.
 #[allow(dead_code, unreachable_pub, reason = "those tests use all of it")]
 #[rustfmt::skip] // It has the layout of its own crate's edition.

@@ -16,6 +16,7 @@ use ractor_cluster::{
 use tokio::io::DuplexStream;
 use tokio::runtime::Runtime;
 
+use crate::budget::Budget;
 use crate::client::Client;
 use crate::common::{COOKIE, watched};
 use crate::pieces;
@@ -52,6 +53,9 @@ const MAX_FRAME: u64 = 32 * 1024;
 
 /// What fits between the two ends: more than a node can have to say to a peer that does not listen.
 const PIPE: usize = 8 * 1024 * 1024;
+
+/// A session and its end, and what both ends make of a frame.
+const BUDGET: Budget = Budget { fixed: 4 * 1024 * 1024, each: 1024 };
 
 /// A node that outlives all its peers, and an actor of it.
 struct Scene {
@@ -93,7 +97,8 @@ pub fn counter() -> u64 {
 pub(crate) fn run(bytes: &[u8]) {
     let Some((depth, script)) = bytes.split_first() else { return };
     let depth = Depth::ALL[usize::from(*depth) % Depth::ALL.len()];
-    SCENE.runtime.block_on(watched(visit(depth, script)));
+    let runtime = &SCENE.runtime;
+    BUDGET.hold(bytes.len(), || runtime.block_on(watched(visit(depth, script))));
 }
 
 async fn visit(depth: Depth, script: &[u8]) {

@@ -3,7 +3,7 @@
 //! to wake anybody.
 
 use std::sync::Arc as StdArc;
-use std::task::{Wake, Waker};
+use std::task::{Poll, Wake, Waker};
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +11,8 @@ use loom::thread;
 
 use crate::expectation::Expectation;
 use crate::loan::Loan;
-use crate::positions::{Consumer, Producer};
+use crate::positions::{Consumer, Corrupt, Producer};
+use crate::reading::{Looked, Reading, poll_read};
 use crate::tests::{Bell, Ring};
 
 /// The reader's task, which anybody may wake.
@@ -36,29 +37,60 @@ struct Reader {
 impl Reader {
     /// As a transport's stream does it: in the end the peer is asked to wake the reader.
     fn poll(&self, consumer: &mut Consumer) {
-        loop {
-            let words = self.ring.words();
-            let available = consumer.available(&words, 1).unwrap();
-            if available > 0 {
-                _ = consumer.consumed(&words, available);
-                self.answers.fetch_add(1, Ordering::Relaxed);
-                continue;
-            }
-            if self.expectation.take() {
-                // It looks once more.
-                words.stay_awake();
-                if consumer.available(&words, 1).unwrap() > 0 {
-                    continue;
-                }
-            }
-            if consumer.sleep(&words).unwrap() {
-                return;
-            }
+        while let Poll::Ready(read) = poll_read(&mut Turn { reader: self, consumer }) {
+            read.unwrap();
         }
     }
 
     fn has_answer(&self) -> bool {
         self.answers.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// One turn of reading.
+struct Turn<'a> {
+    reader: &'a Reader,
+    consumer: &'a mut Consumer,
+}
+
+impl Turn<'_> {
+    fn available(&mut self) -> Result<u64, Corrupt> {
+        self.consumer.available(&self.reader.ring.words(), 1)
+    }
+}
+
+impl Reading for Turn<'_> {
+    type Error = Corrupt;
+
+    fn take(&mut self) -> Result<bool, Corrupt> {
+        let available = self.available()?;
+        if available > 0 {
+            _ = self.consumer.consumed(&self.reader.ring.words(), available);
+            self.reader.answers.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(available > 0)
+    }
+
+    fn expects_answer(&mut self) -> bool {
+        self.reader.expectation.take()
+    }
+
+    fn stay_awake(&mut self) {
+        self.reader.ring.words().stay_awake();
+    }
+
+    /// Once, for an answer only.
+    fn look(&mut self, for_answer: bool) -> Result<Looked, Corrupt> {
+        Ok(if for_answer && self.available()? > 0 { Looked::Some } else { Looked::None })
+    }
+
+    fn sleep(&mut self) -> Result<bool, Corrupt> {
+        self.consumer.sleep(&self.reader.ring.words())
+    }
+
+    /// The bell is the [`Task`]'s.
+    fn poll_woken(&mut self) -> Poll<Result<bool, Corrupt>> {
+        Poll::Pending
     }
 }
 

@@ -117,84 +117,85 @@ pub(super) async fn spawn<A: FastActor>(
     Ok((FastActorRef::new(actor, queue), handle))
 }
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl<A: FastActor> Actor for Runtime<A> {
-    type Msg = FastMessage<A::Msg, A::Control>;
-    type State = A::State;
-    type Arguments = A::Arguments;
+ractor::library_actor! {
+    impl<A: FastActor> Actor for Runtime<A> {
+        type Msg = FastMessage<A::Msg, A::Control>;
+        type State = A::State;
+        type Arguments = A::Arguments;
 
-    async fn pre_start(
-        &self,
-        myself: ActorRef<Self::Msg>,
-        arguments: A::Arguments,
-    ) -> Result<A::State, ActorProcessingErr> {
-        self.entry.get_or_init(|| Entry::new(myself.get_id(), &self.queue));
-        self.actor.pre_start(self.fast(myself), arguments).await
-    }
+        async fn pre_start(
+            &self,
+            myself: ActorRef<Self::Msg>,
+            arguments: A::Arguments,
+        ) -> Result<A::State, ActorProcessingErr> {
+            self.entry.get_or_init(|| Entry::new(myself.get_id(), &self.queue));
+            self.actor.pre_start(self.fast(myself), arguments).await
+        }
 
-    async fn post_start(
-        &self,
-        myself: ActorRef<Self::Msg>,
-        state: &mut A::State,
-    ) -> Result<(), ActorProcessingErr> {
-        self.actor.post_start(self.fast(myself), state).await
-    }
+        async fn post_start(
+            &self,
+            myself: ActorRef<Self::Msg>,
+            state: &mut A::State,
+        ) -> Result<(), ActorProcessingErr> {
+            self.actor.post_start(self.fast(myself), state).await
+        }
 
-    async fn handle(
-        &self,
-        myself: ActorRef<Self::Msg>,
-        message: Self::Msg,
-        state: &mut A::State,
-    ) -> Result<(), ActorProcessingErr> {
-        let mut turn = match message.0 {
-            Work::Turn(turn) => turn,
-            Work::Control(control) => {
-                return self.actor.handle_control(self.fast(myself), control, state).await;
-            }
-            Work::One(message) => {
-                let mut batch = VecDeque::from([message]);
-                while !batch.is_empty() {
-                    let myself = self.fast(myself.clone());
-                    self.actor.handle(myself, Batch::of(&mut batch), state).await?;
+        async fn handle(
+            &self,
+            myself: ActorRef<Self::Msg>,
+            message: Self::Msg,
+            state: &mut A::State,
+        ) -> Result<(), ActorProcessingErr> {
+            let mut turn = match message.0 {
+                Work::Turn(turn) => turn,
+                Work::Control(control) => {
+                    return self.actor.handle_control(self.fast(myself), control, state).await;
                 }
-                return Ok(());
-            }
-        };
-        loop {
-            if myself.get_status() >= ActorStatus::Draining {
-                self.queue.refuse();
-            }
-            let batch = Batch::of(turn.take());
-            self.actor.handle(self.fast(myself.clone()), batch, state).await?;
-            let Some(unfinished) = turn.rest() else {
-                return Ok(());
+                Work::One(message) => {
+                    let mut batch = VecDeque::from([message]);
+                    while !batch.is_empty() {
+                        let myself = self.fast(myself.clone());
+                        self.actor.handle(myself, Batch::of(&mut batch), state).await?;
+                    }
+                    return Ok(());
+                }
             };
-            yield_now().await;
-            // As a message, so that what comes before messages comes before the next batch.
-            match begin(&myself, unfinished) {
-                Ok(()) => return Ok(()),
-                // The actor drains: what was admitted is handled here and now.
-                Err(back) => turn = back,
+            loop {
+                if myself.get_status() >= ActorStatus::Draining {
+                    self.queue.refuse();
+                }
+                let batch = Batch::of(turn.take());
+                self.actor.handle(self.fast(myself.clone()), batch, state).await?;
+                let Some(unfinished) = turn.rest() else {
+                    return Ok(());
+                };
+                yield_now().await;
+                // As a message, so that what comes before messages comes before the next batch.
+                match begin(&myself, unfinished) {
+                    Ok(()) => return Ok(()),
+                    // The actor drains: what was admitted is handled here and now.
+                    Err(back) => turn = back,
+                }
             }
         }
-    }
 
-    async fn handle_supervisor_evt(
-        &self,
-        myself: ActorRef<Self::Msg>,
-        event: SupervisionEvent,
-        state: &mut A::State,
-    ) -> Result<(), ActorProcessingErr> {
-        self.actor.handle_supervisor_evt(self.fast(myself), event, state).await
-    }
+        async fn handle_supervisor_evt(
+            &self,
+            myself: ActorRef<Self::Msg>,
+            event: SupervisionEvent,
+            state: &mut A::State,
+        ) -> Result<(), ActorProcessingErr> {
+            self.actor.handle_supervisor_evt(self.fast(myself), event, state).await
+        }
 
-    async fn post_stop(
-        &self,
-        myself: ActorRef<Self::Msg>,
-        state: &mut A::State,
-    ) -> Result<(), ActorProcessingErr> {
-        self.queue.refuse();
-        self.actor.post_stop(self.fast(myself), state).await
+        async fn post_stop(
+            &self,
+            myself: ActorRef<Self::Msg>,
+            state: &mut A::State,
+        ) -> Result<(), ActorProcessingErr> {
+            self.queue.refuse();
+            self.actor.post_stop(self.fast(myself), state).await
+        }
     }
 }
 

@@ -26,70 +26,71 @@ impl Drop for Server {
     }
 }
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Server {
-    type State = NodeServerState;
-    type Msg = NodeServerMessage;
-    type Arguments = ();
+ractor::library_actor! {
+    impl Actor for Server {
+        type State = NodeServerState;
+        type Msg = NodeServerMessage;
+        type Arguments = ();
 
-    async fn pre_start(
-        &self,
-        myself: ActorRef<NodeServerMessage>,
-        (): (),
-    ) -> Result<NodeServerState, ActorProcessingErr> {
-        let starting = self.inner.pre_start(myself.clone(), ());
-        let mut state = starting.instrument(self.span.clone()).await?;
-        // Not by a message: a connection may be in the mailbox already.
-        let subscribe = NodeServerMessage::SubscribeToEvents {
-            id: "mycelium".to_owned(),
-            subscription: Box::new(Watcher(self.roster.clone())),
-        };
-        self.inner.handle(myself, subscribe, &mut state).await?;
-        Ok(state)
-    }
-
-    async fn handle(
-        &self,
-        myself: ActorRef<NodeServerMessage>,
-        message: NodeServerMessage,
-        state: &mut NodeServerState,
-    ) -> Result<(), ActorProcessingErr> {
-        if let NodeServerMessage::ConnectionOpened { stream, is_server: false } = &message {
-            if let Some(key) = key_of(stream) {
-                self.roster.opening(&key);
-            }
+        async fn pre_start(
+            &self,
+            myself: ActorRef<NodeServerMessage>,
+            (): (),
+        ) -> Result<NodeServerState, ActorProcessingErr> {
+            let starting = self.inner.pre_start(myself.clone(), ());
+            let mut state = starting.instrument(self.span.clone()).await?;
+            // Not by a message: a connection may be in the mailbox already.
+            let subscribe = NodeServerMessage::SubscribeToEvents {
+                id: "mycelium".to_owned(),
+                subscription: Box::new(Watcher(self.roster.clone())),
+            };
+            self.inner.handle(myself, subscribe, &mut state).await?;
+            Ok(state)
         }
-        let handling = self.inner.handle(myself, message, state);
-        let handled = handling.instrument(self.span.clone()).await;
-        self.roster.opened();
-        handled
-    }
 
-    async fn post_stop(
-        &self,
-        myself: ActorRef<NodeServerMessage>,
-        state: &mut NodeServerState,
-    ) -> Result<(), ActorProcessingErr> {
-        self.inner.post_stop(myself, state).await
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        myself: ActorRef<NodeServerMessage>,
-        event: SupervisionEvent,
-        state: &mut NodeServerState,
-    ) -> Result<(), ActorProcessingErr> {
-        match &event {
-            SupervisionEvent::ActorTerminated(actor, _, reason) => {
-                self.roster.ending(actor.get_id(), reason.clone());
+        async fn handle(
+            &self,
+            myself: ActorRef<NodeServerMessage>,
+            message: NodeServerMessage,
+            state: &mut NodeServerState,
+        ) -> Result<(), ActorProcessingErr> {
+            if let NodeServerMessage::ConnectionOpened { stream, is_server: false } = &message {
+                if let Some(key) = key_of(stream) {
+                    self.roster.opening(&key);
+                }
             }
-            SupervisionEvent::ActorFailed(actor, error) => {
-                self.roster.ending(actor.get_id(), Some(error.to_string()));
-            }
-            _ => {}
+            let handling = self.inner.handle(myself, message, state);
+            let handled = handling.instrument(self.span.clone()).await;
+            self.roster.opened();
+            handled
         }
-        let handling = self.inner.handle_supervisor_evt(myself, event, state);
-        handling.instrument(self.span.clone()).await
+
+        async fn post_stop(
+            &self,
+            myself: ActorRef<NodeServerMessage>,
+            state: &mut NodeServerState,
+        ) -> Result<(), ActorProcessingErr> {
+            self.inner.post_stop(myself, state).await
+        }
+
+        async fn handle_supervisor_evt(
+            &self,
+            myself: ActorRef<NodeServerMessage>,
+            event: SupervisionEvent,
+            state: &mut NodeServerState,
+        ) -> Result<(), ActorProcessingErr> {
+            match &event {
+                SupervisionEvent::ActorTerminated(actor, _, reason) => {
+                    self.roster.ending(actor.get_id(), reason.clone());
+                }
+                SupervisionEvent::ActorFailed(actor, error) => {
+                    self.roster.ending(actor.get_id(), Some(error.to_string()));
+                }
+                _ => {}
+            }
+            let handling = self.inner.handle_supervisor_evt(myself, event, state);
+            handling.instrument(self.span.clone()).await
+        }
     }
 }
 

@@ -3,13 +3,14 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::link::{Link, corrupt};
+use super::reading::{Looked, Reading, poll_read};
 use super::ring::Outlet;
 use super::wires::Woken;
 
@@ -37,14 +38,6 @@ struct Spinning {
     for_answer: bool,
 }
 
-/// What came of looking for bytes.
-enum Looked {
-    Some,
-    /// Not yet: others have a turn in between.
-    Later,
-    None,
-}
-
 impl Source {
     pub(super) const fn new(link: Arc<Link>, outlet: Outlet) -> Self {
         Self { link, outlet, spinning: None, follows: true }
@@ -55,11 +48,7 @@ impl Source {
     }
 
     /// Looks for a while, if there is reason to.
-    fn look(&mut self) -> io::Result<Looked> {
-        let for_answer = self.link.expectation.take();
-        if for_answer {
-            self.outlet.stay_awake(&self.link.memory);
-        }
+    fn look(&mut self, for_answer: bool) -> io::Result<Looked> {
         if self.link.spin.is_zero() {
             return if for_answer { self.look_between_yields() } else { Ok(Looked::None) };
         }
@@ -127,34 +116,57 @@ impl AsyncRead for Source {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        let mut gone = false;
-        loop {
-            let wake = this.outlet.take(&this.link.memory, buffer).map_err(corrupt)?;
-            if wake {
-                this.link.wires.ring()?;
-            }
-            if buffer.filled().len() > before || buffer.remaining() == 0 {
-                this.came();
-                return Poll::Ready(Ok(()));
-            }
-            // What was published before it went has been read.
-            if gone {
-                return Poll::Ready(Ok(()));
-            }
-            match this.look()? {
-                Looked::Some => continue,
-                Looked::Later => {
-                    context.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Looked::None => {}
-            }
-            if this.outlet.sleep(&this.link.memory).map_err(corrupt)? {
-                gone = ready!(this.link.wires.poll_reader(context))? == Woken::Gone;
-            }
+        poll_read(&mut Turn { source: self.get_mut(), context, buffer })
+    }
+}
+
+/// One turn of reading.
+struct Turn<'a, 'c, 'b> {
+    source: &'a mut Source,
+    context: &'a mut Context<'c>,
+    buffer: &'a mut ReadBuf<'b>,
+}
+
+impl Reading for Turn<'_, '_, '_> {
+    type Error = io::Error;
+
+    fn take(&mut self) -> io::Result<bool> {
+        let Source { link, outlet, .. } = &mut *self.source;
+        let before = self.buffer.filled().len();
+        if outlet.take(&link.memory, self.buffer).map_err(corrupt)? {
+            link.wires.ring()?;
         }
+        if self.buffer.filled().len() == before && self.buffer.remaining() > 0 {
+            return Ok(false);
+        }
+        self.source.came();
+        Ok(true)
+    }
+
+    fn expects_answer(&mut self) -> bool {
+        self.source.link.expectation.take()
+    }
+
+    fn stay_awake(&mut self) {
+        self.source.outlet.stay_awake(&self.source.link.memory);
+    }
+
+    fn look(&mut self, for_answer: bool) -> io::Result<Looked> {
+        let looked = self.source.look(for_answer)?;
+        if looked == Looked::Later {
+            self.context.waker().wake_by_ref();
+        }
+        Ok(looked)
+    }
+
+    fn sleep(&mut self) -> io::Result<bool> {
+        let Source { link, outlet, .. } = &mut *self.source;
+        outlet.sleep(&link.memory).map_err(corrupt)
+    }
+
+    fn poll_woken(&mut self) -> Poll<io::Result<bool>> {
+        let woken = self.source.link.wires.poll_reader(self.context)?;
+        woken.map(|woken| Ok(woken == Woken::Gone))
     }
 }
 

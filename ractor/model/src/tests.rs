@@ -10,8 +10,8 @@ use loom::sync::Arc;
 use loom::thread;
 
 use crate::actor::control::{Control, Urgent};
-use crate::actor::mailbox::{Bound, Overflow, Queue, Refused, Sleep};
-use crate::actor::receive::{poll_receive, Received};
+use crate::actor::mailbox::{Bound, Overflow, Queue, Refused};
+use crate::actor::receive::{poll_receive, poll_signal, Received};
 
 struct Mailbox {
     control: Control<&'static str, u32>,
@@ -163,13 +163,7 @@ fn a_signal_interrupts_a_handler_and_a_message_does_not() {
         });
         let sender = spawn(&mailbox, |it| it.queue.put(1).unwrap());
         // A handler that waits for ever.
-        block_on(poll_fn(|context| {
-            mailbox.queue.sleep(Sleep::Handling, context.waker());
-            if mailbox.control.is_signalled() {
-                return std::task::Poll::Ready(());
-            }
-            std::task::Poll::Pending
-        }));
+        block_on(poll_fn(|context| poll_signal(&mailbox.control, &mailbox.queue, context.waker())));
         killer.join().unwrap();
         assert_eq!(sender.join().unwrap(), None);
     });

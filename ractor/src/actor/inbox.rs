@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 
 use super::actor_properties::{ActorProperties, Identity};
 use super::control::Urgent;
-use super::mailbox::{is_inline, queue, Kind, Parcel, Queue, Sleep};
-use super::receive::{poll_receive, Received};
+use super::mailbox::{is_inline, queue, Kind, Parcel, Queue};
+use super::receive::{poll_receive, poll_signal, Received};
 use crate::actor::actor_config::ActorConfig;
 use crate::actor::messages::StopMessage;
 use crate::message::{ArcMessage, BoxedMessage};
@@ -168,13 +168,9 @@ impl<M: Message> Inbox<M> {
     fn wait_handling<T>(&mut self, context: &mut Context<'_>) -> Poll<Result<T, Signal>> {
         self.turn = 0;
         either!(&self.mailbox, taken => {
-            taken.actor.mailbox.sleep(Sleep::Handling, context.waker());
-        });
-        // Between the look before and the sleep one may have come, and woken nobody.
-        if self.is_signalled() {
-            return Poll::Ready(Err(Signal::Kill));
-        }
-        Poll::Pending
+            poll_signal(&taken.actor.control, &taken.actor.mailbox, context.waker())
+        })
+        .map(|()| Err(Signal::Kill))
     }
 
     #[inline]

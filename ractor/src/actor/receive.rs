@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::{Poll, Waker};
 
 use crate::actor::control::Control;
-use crate::actor::mailbox::{Found, Queue};
+use crate::actor::mailbox::{Found, Queue, Sleep};
 
 /// What there is to be received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,4 +39,19 @@ pub(crate) fn poll_receive<T, S, E>(
             Found::Nothing => return Poll::Pending,
         }
     }
+}
+
+/// Registers `receiver` to be woken by a signal, while a handler waits: ready when there is one.
+#[inline]
+pub(crate) fn poll_signal<T, S, E>(
+    control: &Control<S, E>,
+    queue: &Queue<T>,
+    receiver: &Waker,
+) -> Poll<()> {
+    queue.sleep(Sleep::Handling, receiver);
+    // Between the look before and the sleep one may have come, and woken nobody.
+    if control.is_signalled() {
+        return Poll::Ready(());
+    }
+    Poll::Pending
 }

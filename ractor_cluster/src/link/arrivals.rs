@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 use ractor::remoting::{deliver_to_all, Incoming};
-use ractor::{ActorCell, ActorId, ActorRef, BytesConvertable};
+use ractor::{ActorCell, ActorId, ActorRef};
 
 use super::calls::Answer;
 use super::codec::{self, CodecError, Head, Kind, Message, Names};
@@ -314,7 +314,7 @@ impl Traffic {
             Kind::Reply { to, tag } => {
                 // A caller that has given up is no loss.
                 if let Some(port) = self.calls.take(to, tag) {
-                    _ = port.send(Vec::from_owned(args));
+                    _ = port.send(Vec::from(args));
                 }
             }
             Kind::NoReply { to, tag } => drop(self.calls.take(to, tag)),

@@ -23,8 +23,9 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("node") {
         return node::run();
     }
-    let tests: [(&str, Test); 7] = [
+    let tests: [(&str, Test); 8] = [
         ("neighbours_end_on_a_unix_socket", neighbours_end_on_a_unix_socket),
+        ("calls_are_answered_by_every_link", calls_are_answered),
         ("nothing_is_lost_or_doubled_when_links_break", nothing_is_lost_or_doubled),
         ("a_broken_link_is_made_again", a_broken_link_is_made_again),
         ("a_peer_configured_remote_stays_on_tcp", a_remote_peer_stays_on_tcp),
@@ -121,6 +122,26 @@ fn neighbours_end_on_a_unix_socket() -> Result<(), Failed> {
     second.ask("spawn writers adaptive")?;
     first.ask("members writers 1")?;
     assert_eq!(first.ask("call writers")?, "0");
+    Ok(())
+}
+
+/// With whatever format the features give to values.
+fn calls_are_answered() -> Result<(), Failed> {
+    for (location, locality, kind) in
+        [("auto", "same-machine", "unix"), ("remote", "remote", "tcp")]
+    {
+        let options = Options::default().location(location);
+        let (mut first, mut second) = pair(options, options)?;
+        first.ask(&format!("await second {locality} {kind}"))?;
+        second.ask(&format!("await first {locality} {kind}"))?;
+        first.ask("spawn readers adaptive")?;
+        second.ask("spawn writers adaptive")?;
+        second.ask("members readers 1")?;
+        first.ask("members writers 1")?;
+        second.ask("cast readers 1 10")?;
+        assert_eq!(second.ask("echo readers")?, "10");
+        assert_eq!(first.ask("echo writers")?, "0");
+    }
     Ok(())
 }
 

@@ -42,6 +42,13 @@ enum Note {
     /// Is kept, and not answered.
     #[rpc]
     Never(RpcReplyPort<u64>),
+    /// Is answered with the same.
+    #[rpc]
+    Text(String, RpcReplyPort<String>),
+    #[rpc]
+    Bytes(Vec<u8>, RpcReplyPort<Vec<u8>>),
+    #[rpc]
+    Flags(bool, Vec<i16>, RpcReplyPort<Vec<i16>>),
 }
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
@@ -71,6 +78,9 @@ impl Actor for Recorder {
             }),
             Note::HowMany(reply) => reply.send(self.0.borrow().count)?,
             Note::Never(reply) => unanswered.push(reply),
+            Note::Text(text, reply) => reply.send(text)?,
+            Note::Bytes(bytes, reply) => reply.send(bytes)?,
+            Note::Flags(_, numbers, reply) => reply.send(numbers)?,
         }
         Ok(())
     }
@@ -331,6 +341,19 @@ impl Running {
                 Ok(format!("{by_value} {by_arc}"))
             }
             ["call", group] => Ok(call_t!(recorder(group)?, Note::HowMany, 10_000)?.to_string()),
+            // Calls with an answer of each form: numbers, text, bytes of any length, and vectors.
+            ["echo", group] => {
+                let member = recorder(group)?;
+                let text = "an answer, and not only ASCII: \u{b5}".to_owned();
+                assert_eq!(call_t!(member, Note::Text, 10_000, text.clone())?, text);
+                for length in [0, 1, 8, 100, 5_000, 100_000] {
+                    let bytes: Vec<u8> = (0..=255).cycle().take(length).collect();
+                    assert_eq!(call_t!(member, Note::Bytes, 10_000, bytes.clone())?, bytes);
+                }
+                let numbers = vec![i16::MIN, -1, 0, i16::MAX];
+                assert_eq!(call_t!(member, Note::Flags, 10_000, true, numbers.clone())?, numbers);
+                Ok(call_t!(member, Note::HowMany, 10_000)?.to_string())
+            }
             // Calls that nobody answers, and casts without end, until the actor is gone.
             ["load", group] => {
                 let member = recorder(group)?;

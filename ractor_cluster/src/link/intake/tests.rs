@@ -234,6 +234,43 @@ async fn a_large_frame_is_acknowledged_although_we_have_told_of_the_one_before()
     actors.end().await;
 }
 
+/// What went by a link that broke the peer may not have: it waits for an acknowledgement, and sends nothing.
+#[tokio::test]
+async fn what_the_peer_was_told_by_a_link_that_broke_it_is_told_again() {
+    let actors = Actors::start().await;
+    let (other, other_task) = idle::<SessionMessage>().await;
+    let sender = actors.traffic(1 << 20);
+    // So large that it is acknowledged at once.
+    cast_bytes(&sender, 200_000);
+    let sent = frames_of(&sender, actors.link.get_id());
+
+    let traffic = actors.traffic(1 << 20);
+    let (broken, better) = (Written::default(), Written::default());
+    let (intake, pump) = actors.ends(&traffic, Frames(sent), &broken);
+    let context = &mut Context::from_waker(Waker::noop());
+    let mut writing = std::pin::pin!(pump.run());
+    assert!(writing.as_mut().poll(context).is_pending());
+    assert!(intake.poll(context).is_pending());
+    assert!(writing.as_mut().poll(context).is_pending());
+    assert_eq!(broken.acknowledgements(), [1]);
+
+    let (peer, local) = (String::new(), String::new());
+    let (kind, link) = (TransportKind::Tcp, other.clone());
+    let receiver = Receiver::Session { session: actors.session.clone(), joined: Joined::default() };
+    let silent = Arc::new(Intake::new(Box::new(Frames(VecDeque::new())), receiver));
+    let way = Arc::new(Pump::new(Box::new(better.clone()), &silent));
+    traffic.add(Link { kind, peer, local, actor: link, pump: Some(way.clone()) });
+    let mut writing = std::pin::pin!(way.run());
+    assert!(writing.as_mut().poll(context).is_pending());
+    assert!(better.acknowledgements().is_empty(), "it has been told");
+    traffic.remove(actors.link.get_id()).expect("it is a link");
+    assert!(writing.as_mut().poll(context).is_pending());
+    assert_eq!(better.acknowledgements(), [1]);
+    other.stop(None);
+    other_task.await.unwrap();
+    actors.end().await;
+}
+
 /// Takes so much with each flush.
 struct Dripping {
     queued: usize,

@@ -19,6 +19,8 @@ pub(crate) struct Suite {
     name: &'static str,
     place: Place,
     arguments: &'static [&'static str],
+    /// What it runs beyond that where our own tests are: in this workspace.
+    ours: &'static [&'static str],
 }
 
 /// Where a suite runs.
@@ -31,10 +33,17 @@ enum Place {
     Export,
 }
 
-/// Upstream's feature sets, as its own CI runs them, and then our own crates.
-const SUITES: [Suite; 12] = [
+/// The sets that upstream's own CI tests on its main branch, each but for `ractor` with
+/// `tokio_runtime,message_span_propogation`, which are its defaults; then sets that it does not test and
+/// users have (`actor-macros`, the cluster with `blanket_serde`); and then our own crates.
+///
+/// Where a set differs from another one in few lines, only the tests that those can reach run: the crate's own, and
+/// for the cluster those of two processes. Upstream's sets run their doctests once, with the default features.
+const SUITES: [Suite; 21] = [
     Suite::here("ractor", &["-p", "ractor"]),
     Suite::here("ractor cluster,monitors", &["-p", "ractor", "--features", "cluster,monitors"]),
+    Suite::here("ractor cluster", &["-p", "ractor", "--features", "cluster", "--lib"]),
+    Suite::here("ractor monitors", &["-p", "ractor", "--features", "monitors", "--lib"]),
     Suite::here("ractor async-trait", &["-p", "ractor", "--features", "async-trait"]),
     Suite::here("ractor output-port-v2", &["-p", "ractor", "--features", "output-port-v2"]),
     Suite::here("ractor blanket_serde", &["-p", "ractor", "--features", "blanket_serde"]),
@@ -42,9 +51,14 @@ const SUITES: [Suite; 12] = [
         name: "ractor actor-macros",
         place: Place::Export,
         arguments: &["-p", "ractor", "--features", "actor-macros"],
+        ours: &[],
     },
     Suite::here(
-        "ractor async-std",
+        "ractor tokio_runtime",
+        &["-p", "ractor", "--no-default-features", "--features", "tokio_runtime", "--lib"],
+    ),
+    Suite::here(
+        "ractor async-std, with spans",
         &[
             "-p",
             "ractor",
@@ -53,11 +67,39 @@ const SUITES: [Suite; 12] = [
             "async-std,message_span_propogation",
         ],
     ),
+    Suite::here(
+        "ractor async-std",
+        &["-p", "ractor", "--no-default-features", "--features", "async-std", "--lib"],
+    ),
+    Suite::here(
+        "ractor async-std,async-trait",
+        &["-p", "ractor", "--no-default-features", "--features", "async-std,async-trait", "--lib"],
+    ),
     Suite::here("ractor_cluster", &["-p", "ractor_cluster"]),
     Suite::here(
         "ractor_cluster async-trait,monitors",
         &["-p", "ractor_cluster", "--features", "async-trait,monitors"],
     ),
+    Suite::here(
+        "ractor_cluster async-trait",
+        &["-p", "ractor_cluster", "--features", "async-trait", "--lib"],
+    )
+    .and(&["--test", "links"]),
+    Suite::here(
+        "ractor_cluster without spans",
+        &["-p", "ractor_cluster", "--no-default-features", "--lib"],
+    )
+    .and(&["--test", "links"]),
+    Suite::here(
+        "ractor_cluster blanket_serde",
+        &["-p", "ractor_cluster", "--features", "ractor/blanket_serde", "--lib"],
+    )
+    .and(&["--test", "links"]),
+    Suite::here(
+        "ractor_cluster blanket_serde,async-trait",
+        &["-p", "ractor_cluster", "--features", "ractor/blanket_serde,async-trait", "--lib"],
+    )
+    .and(&["--test", "links"]),
     Suite::here("ractor_cluster_derive", &["-p", "ractor_cluster_derive"]),
     Suite::here(
         "mycelium",
@@ -76,7 +118,11 @@ const SUITES: [Suite; 12] = [
 
 impl Suite {
     const fn here(name: &'static str, arguments: &'static [&'static str]) -> Self {
-        Self { name, place: Place::Workspace, arguments }
+        Self { name, place: Place::Workspace, arguments, ours: &[] }
+    }
+
+    const fn and(self, ours: &'static [&'static str]) -> Self {
+        Self { ours, ..self }
     }
 }
 
@@ -125,7 +171,11 @@ pub(crate) fn run(
     }
     if list {
         for suite in chosen {
-            println!("{}: cargo test {}", suite.name, suite.arguments.join(" "));
+            println!(
+                "{}: cargo test {}",
+                suite.name,
+                [suite.arguments, suite.ours].concat().join(" ")
+            );
         }
         return Ok(true);
     }
@@ -229,6 +279,8 @@ impl Suite {
         if self.place == Place::Export || folder != repository.root {
             cargo.env("CARGO_TARGET_DIR", target_for(folder, repository));
             sparing(&mut cargo);
+        } else {
+            cargo.args(self.ours);
         }
         cargo
     }
