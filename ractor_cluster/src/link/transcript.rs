@@ -122,14 +122,13 @@ mod tests {
     use crate::protocol::auth::NodeFlags;
 
     fn end(name: &str) -> End {
-        let hello =
-            Hello {
-                version: 2,
-                nonce: vec![3; 32],
-                channel: "tls".to_owned(),
-                bound: true,
-                incarnation: Some(vec![5; 16]),
-            };
+        let hello = Hello {
+            version: 2,
+            nonce: vec![3; 32],
+            channel: "tls".to_owned(),
+            bound: true,
+            incarnation: Some(vec![5; 16]),
+        };
         let name = NameMessage {
             name: name.to_owned(),
             flags: Some(NodeFlags { version: 1 }),
