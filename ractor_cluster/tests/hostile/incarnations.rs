@@ -2,7 +2,6 @@
 
 use ractor_cluster::transport::TransportKind;
 
-use crate::client::Client;
 use crate::common::{peer, until};
 use crate::logs::Mark;
 use crate::scene::Scene;

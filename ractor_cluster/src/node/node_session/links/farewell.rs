@@ -7,7 +7,7 @@ use ractor::concurrency::timeout;
 use ractor::{ActorCell, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState};
-use super::{name_of, Active};
+use super::{name_of, Active, Phase};
 use crate::link::{contest, Incarnation};
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
@@ -60,8 +60,14 @@ impl NodeSession {
         state: &mut NodeSessionState,
         superseded_by: Option<Incarnation>,
     ) -> Vec<ActorCell> {
-        let Some(active) = state.links.speaking() else { return Vec::new() };
-        let is_first = !std::mem::replace(&mut active.leaving, true);
+        let Some(active) = state.links.0.as_deref_mut() else { return Vec::new() };
+        let refused = active.proving.superseded_by;
+        if refused.is_none() && !matches!(active.phase, Phase::Holding | Phase::Settled) {
+            return Vec::new();
+        }
+        let superseded_by = superseded_by.or(refused);
+        let has_left = std::mem::replace(&mut active.leaving, true);
+        let is_first = !has_left || refused.is_some();
         let links: Vec<_> = active.traffic.links().into_iter().map(|(_, link)| link).collect();
         for link in links.iter().filter(|_| is_first) {
             // One that has ended needs none.
@@ -100,9 +106,8 @@ impl NodeSession {
         newer: Incarnation,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
-        if let Some(link) = state.links.0.as_deref().and_then(|active| active.traffic.any()) {
-            // It has proven that it knows the cookie, and is told why.
-            _ = link.cast(SessionMessage::Last(goodbye(Some(newer))));
+        if let Some(active) = state.links.0.as_deref_mut() {
+            active.proving.superseded_by = Some(newer);
         }
         self.refuse_as(
             state,

@@ -107,6 +107,8 @@ pub(super) struct Proving {
     entered: bool,
     /// What completes upstream's handshake, while it is found out which incarnation has the name.
     kept: Option<AuthenticationMessage>,
+    /// Another one has the name, and the peer, which has proven itself, is to be told.
+    pub(super) superseded_by: Option<Incarnation>,
 }
 
 impl Proving {
