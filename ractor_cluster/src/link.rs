@@ -18,6 +18,25 @@
 //!   references to a peer's actors send by, `announcer` what tells the peer of actors and groups;
 //! * `stock`: messages to and from a stock node;
 //! * `dead_letters`: what reached nobody.
+//! * `incarnation`, `contest`: which start of a node a peer is, and which one has the node's name.
+//!
+//! # Several processes of one name
+//!
+//! A node server has an [`Incarnation`], which it announces, and which its proof of the cookie covers. Where two
+//! incarnations of one name are connected to a node, one keeps the name:
+//!
+//! 1. The newer incarnation replaces the older one at once, whatever the older one does. The proxies of the
+//!    older one's actors stop, with the reason `peer gone: NAME: replaced by another incarnation`.
+//! 2. An older incarnation is refused while the newer one answers. The node asks the newer one, and waits
+//!    for at most two seconds, or half of the handshake's timeout where that is less.
+//! 3. An older incarnation replaces a newer one that does not answer, or that has no link at present:
+//!    the clock of the newcomer's machine may be behind. The one that was silent counts as older from
+//!    then on, also when it answers again. A node remembers 1024 of these.
+//!
+//! So two live processes of one name do not take turns: the one that started later has the name, and the
+//! other one is told ([`PeerEvent::Superseded`](crate::peers::PeerEvent::Superseded)). When the one that has the
+//! name ends, the other one is let in again, whatever number either has announced. Nobody without the cookie takes part.
+//! Peers of stock announce no incarnation: for their connections stock's rule holds, which picks one.
 
 pub(crate) mod announcer;
 pub(crate) mod arrivals;
@@ -25,6 +44,7 @@ pub(crate) mod attach;
 pub(crate) mod calls;
 pub(crate) mod codec;
 pub(crate) mod connect;
+pub(crate) mod contest;
 mod dead_letters;
 pub(crate) mod dial;
 pub(crate) mod directory;
@@ -32,6 +52,7 @@ pub(crate) mod halves;
 pub(crate) mod heap;
 pub(crate) mod heard;
 pub(crate) mod identity;
+mod incarnation;
 pub(crate) mod intake;
 pub(crate) mod lane;
 pub mod limits;
@@ -54,7 +75,8 @@ use std::sync::Mutex;
 #[doc(hidden)]
 pub use codec::probe as codec_probe;
 pub use dead_letters::{dead_letters, Cause};
-pub use directory::{listening, Listening};
+pub use directory::{incarnation, listening, Listening};
+pub use incarnation::Incarnation;
 pub use limits::{Limit, Limits};
 pub use options::LinkOptions;
 
@@ -109,6 +131,11 @@ pub(crate) enum Event {
     },
     /// The peer has not settled in time.
     Overdue,
+    /// Another incarnation of the peer asks whether this one lives.
+    Probe,
+    /// The sessions with other incarnations of the peer have been asked: which gave no sign of life, and
+    /// which incarnation did.
+    Probed { silent: Vec<ractor::ActorId>, alive: Option<Incarnation> },
     /// Time to see whether the peer lives.
     Tick,
     /// No link came back in time.

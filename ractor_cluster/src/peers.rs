@@ -17,6 +17,7 @@ use ractor::{ActorCell, ActorId};
 use tokio::sync::broadcast;
 
 pub use crate::link::limits::Limit;
+pub use crate::link::Incarnation;
 pub use crate::locality::Locality;
 use crate::transport::TransportKind;
 use crate::NodeId;
@@ -37,6 +38,9 @@ pub struct PeerInfo {
     pub number: Option<u64>,
     /// Its release, when it runs the fork.
     pub release: Option<String>,
+    /// Which start of the node it is, as it has proven. Stock nodes, and nodes of the fork that
+    /// announce none, have none.
+    pub incarnation: Option<Incarnation>,
     /// Where it has proven to be.
     pub locality: Locality,
     /// The links to it, the cheapest first; none while the session waits for one to come back.
@@ -113,6 +117,22 @@ pub enum PeerEvent {
     Resumed {
         /// The peer.
         node_id: NodeId,
+    },
+    /// Another process of the peer's name takes the peer's place
+    /// ([the rule](crate::link#several-processes-of-one-name)). [`Gone`](Self::Gone) follows.
+    Replaced {
+        /// The peer that was.
+        node_id: NodeId,
+        /// The one that has its name.
+        by: Incarnation,
+    },
+    /// A peer has another process of this node's name connected to it, and refuses this one, or has ended its
+    /// session for it. It refuses this node until the other process is gone.
+    Superseded {
+        /// The name of the peer.
+        peer: String,
+        /// The process that has this node's name there.
+        by: Incarnation,
     },
     /// The peer has gone beyond one of the limits that it is held to
     /// ([`Limits`](crate::link::Limits)), for the first time in its session.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ractor::{ActorCell, ActorId, ActorRef, ActorStatus};
 use tokio::sync::Semaphore;
 
+use super::incarnation::Incarnation;
 use super::options::LinkOptions;
 use super::secret::{Role, Secret, SessionName};
 use super::upgrade::Upgrade;
@@ -18,6 +19,7 @@ use crate::{NodeId, NodeServerMessage, NodeSessionMessage};
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) options: LinkOptions,
+    pub(crate) incarnation: Incarnation,
     pub(crate) max_frame: u64,
     /// Places for connections that are not authenticated.
     pub(crate) handshakes: Arc<Semaphore>,
@@ -115,6 +117,7 @@ pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOption
         places: places(options.limits.peers),
         supplied_dials: places(options.security.max_supplied_dials),
         options,
+        incarnation: Incarnation::begin(),
         max_frame,
         cell: server.get_cell(),
         listening: Mutex::default(),
@@ -139,6 +142,12 @@ pub(crate) fn server(server: ActorId) -> Option<Arc<Server>> {
 /// Where a node server listens at present, with the ports that the system chose.
 pub fn listening(node_server: &ActorRef<NodeServerMessage>) -> Vec<Listening> {
     server(node_server.get_id()).map_or_else(Vec::new, |it| locked(&it.listening).clone())
+}
+
+/// The incarnation that a node server announces to its peers; `None` when it has ended.
+#[must_use]
+pub fn incarnation(node_server: &ActorRef<NodeServerMessage>) -> Option<Incarnation> {
+    server(node_server.get_id()).map(|it| it.incarnation)
 }
 
 /// A session can be found from here on, until the guard is dropped.
@@ -180,6 +189,11 @@ pub(crate) fn suspend(session: ActorId) -> Suspended {
     Suspended(session)
 }
 
+/// Whether a session does not count when one of several with its peer is chosen.
+pub(crate) fn gives_way(session: ActorId) -> bool {
+    is_suspended(session) || super::contest::replaced_by(session).is_some()
+}
+
 /// Whether a session waits for a link.
 pub(crate) fn is_suspended(session: ActorId) -> bool {
     locked(&SUSPENDED).as_ref().is_some_and(|suspended| suspended.contains(&session))
@@ -196,6 +210,6 @@ impl Drop for Suspended {
 }
 
 /// Nothing under these locks can be left half done.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,7 @@
 //! came, nor a frame that takes long, shall look like silence.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -14,17 +14,31 @@ use crate::transport::{
 
 /// Whether something came from the peer since it was asked last.
 #[derive(Debug, Clone, Default)]
-pub struct Heard(Arc<AtomicBool>);
+pub struct Heard(Arc<AtomicU8>);
+
+/// For whom a sign of life is kept, each until it looks: the rounds of silence, and who asks in between.
+const ROUND: u8 = 1;
+const PROBE: u8 = 2;
 
 impl Heard {
     /// Something came.
     pub(crate) fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.store(ROUND | PROBE, Ordering::Relaxed);
     }
 
     /// Whether something did.
     pub(crate) fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
+        self.0.fetch_and(!ROUND, Ordering::Relaxed) & ROUND != 0
+    }
+
+    /// Somebody is about to ask for a sign of life, beside the rounds.
+    pub(crate) fn begin_probe(&self) {
+        self.0.fetch_and(!PROBE, Ordering::Relaxed);
+    }
+
+    /// Whether something came since.
+    pub(crate) fn since_probe(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & PROBE != 0
     }
 
     /// Listens to a connection.

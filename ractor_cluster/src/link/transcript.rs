@@ -16,6 +16,9 @@ use crate::protocol::mycelium::Hello;
 /// What the proof is of; another version of it has another label.
 const LABEL: &[u8] = b"mycelium: first connection of a session, 1";
 
+/// The version since which a `Hello` has an incarnation.
+const INCARNATIONS: u32 = 2;
+
 /// What one end said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct End {
@@ -26,6 +29,7 @@ pub(crate) struct End {
     name: String,
     connection_string: String,
     protocol: u32,
+    incarnation: Option<Vec<u8>>,
 }
 
 impl End {
@@ -39,6 +43,7 @@ impl End {
             name: name.name.clone(),
             connection_string: name.connection_string.clone(),
             protocol: name.flags.map_or(0, |flags| flags.version),
+            incarnation: hello.incarnation.clone(),
         }
     }
 
@@ -64,6 +69,12 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
+    /// Whether the proof is about the ends' incarnations. Their versions are part of every proof, so that nobody in
+    /// between can make it be about less.
+    pub(crate) fn covers_incarnations(&self) -> bool {
+        self.dialler.version >= INCARNATIONS && self.listener.version >= INCARNATIONS
+    }
+
     /// What `role` says.
     pub(crate) fn proof(&self, cookie: &str, role: Role) -> Vec<u8> {
         self.mac(cookie, role).finalize().into_bytes().to_vec()
@@ -84,6 +95,11 @@ impl Transcript {
         self.listener.add_to(&mut mac);
         part(&mut mac, &self.connection_id.to_be_bytes());
         part(&mut mac, self.binding.as_ref().map_or(&[], |binding| binding.as_slice()));
+        if self.covers_incarnations() {
+            for end in [&self.dialler, &self.listener] {
+                part(&mut mac, end.incarnation.as_deref().unwrap_or_default());
+            }
+        }
         mac
     }
 }
@@ -106,8 +122,13 @@ mod tests {
     use crate::protocol::auth::NodeFlags;
 
     fn end(name: &str) -> End {
-        let hello =
-            Hello { version: 1, nonce: vec![3; 32], channel: "tls".to_owned(), bound: true };
+        let hello = Hello {
+            version: 2,
+            nonce: vec![3; 32],
+            channel: "tls".to_owned(),
+            bound: true,
+            incarnation: Some(vec![5; 16]),
+        };
         let name = NameMessage {
             name: name.to_owned(),
             flags: Some(NodeFlags { version: 1 }),
@@ -140,13 +161,16 @@ mod tests {
     #[test]
     fn a_proof_is_about_everything_that_was_said() {
         let proof = transcript().proof("cookie", Role::Dialler);
-        let changes: [(&str, Change); 13] = [
+        let changes: [(&str, Change); 16] = [
             ("nonce", |it| it.dialler.nonce[31] ^= 1),
             ("the other nonce", |it| it.listener.nonce[0] ^= 1),
             ("name", |it| it.dialler.name = "c@host".to_owned()),
             ("the other name", |it| it.listener.name = "c@host".to_owned()),
             ("address", |it| it.dialler.connection_string = "host:2".to_owned()),
-            ("version of the fork's", |it| it.listener.version = 2),
+            ("version of the fork's", |it| it.listener.version = 1),
+            ("incarnation", |it| it.dialler.incarnation = Some(vec![6; 16])),
+            ("the other incarnation", |it| it.listener.incarnation = Some(vec![6; 16])),
+            ("no incarnation", |it| it.dialler.incarnation = None),
             ("version of stock's", |it| it.listener.protocol = 2),
             ("channel", |it| it.listener.channel = "tcp".to_owned()),
             ("having a binding", |it| it.dialler.bound = false),

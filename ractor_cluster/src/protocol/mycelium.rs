@@ -12,7 +12,8 @@ use frame::Body;
 include!(concat!(env!("OUT_DIR"), "/mycelium.rs"));
 
 /// The version of the fork's protocol that this release speaks.
-pub(crate) const VERSION: u32 = 1;
+/// 2 has incarnations, which its proofs cover.
+pub(crate) const VERSION: u32 = 2;
 
 impl From<Body> for NetworkMessage {
     fn from(body: Body) -> Self {

@@ -37,6 +37,8 @@ pub struct Client {
     cookie: String,
     server: bool,
     nonce: [u8; 32],
+    /// The start of its node that it claims to be.
+    incarnation: Option<Vec<u8>>,
     share: [u8; 32],
     /// What the node said of itself.
     pub announced: Option<Announcement>,
@@ -65,6 +67,7 @@ impl Client {
             cookie: crate::common::COOKIE.to_owned(),
             server: false,
             nonce: rand::random(),
+            incarnation: None,
             share: rand::random(),
             announced: None,
             said: Said::default(),
@@ -118,6 +121,11 @@ impl Client {
 
     pub fn with_cookie(mut self, cookie: &str) -> Self {
         cookie.clone_into(&mut self.cookie);
+        self
+    }
+
+    pub fn with_incarnation(mut self, incarnation: [u8; 16]) -> Self {
+        self.incarnation = Some(incarnation.to_vec());
         self
     }
 

@@ -107,7 +107,7 @@ async fn later_versions_are_welcome() {
     let scene = Scene::start("versions").await;
     let mut client = scene.client(TransportKind::Tcp).await;
     let channel = "tcp".to_owned();
-    let hello = Hello { version: 7, nonce: vec![3; 32], channel, bound: false };
+    let hello = Hello { version: 7, nonce: vec![3; 32], channel, ..Hello::default() };
     client.send(Frame::Hello(hello)).await;
     let challenge = client.challenged(Client::name("later")).await;
     client.answer(challenge).await;

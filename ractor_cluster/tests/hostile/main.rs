@@ -12,6 +12,7 @@ mod excess;
 #[cfg(target_os = "linux")]
 mod full;
 mod greetings;
+mod incarnations;
 mod liars;
 mod logs;
 mod message;

@@ -257,6 +257,8 @@ pub struct Hello {
     pub channel: String,
     #[prost(bool, tag = "4")]
     pub bound: bool,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    pub incarnation: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]

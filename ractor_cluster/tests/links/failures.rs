@@ -150,3 +150,74 @@ pub fn a_waiting_session_gives_way() -> Result<(), Failed> {
     assert_eq!(again.ask("received readers 10")?, "10 in order");
     Ok(())
 }
+
+/// A process hangs, and keeps its connections; another one takes its name, and keeps it when the first goes on.
+pub fn a_frozen_peer_is_replaced_at_once() -> Result<(), Failed> {
+    // Nobody's silence is noticed during the test.
+    let options = Options::default().silence(LONG).grace(LONG);
+    let (mut first, mut second) = pair(options, options)?;
+    second.ask("await first same-machine unix")?;
+    first.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    second.ask("watch readers")?;
+    first.signal(Signal::STOP)?;
+    let mut again = Node::start("first", options)?;
+    again.ask(&format!("connect {}", second.address))?;
+    second.ask("happened replaced 1")?;
+    let reason = second.ask("reason")?;
+    assert_eq!(reason, "peer gone: first@localhost: replaced by another incarnation");
+    again.ask("await second same-machine unix")?;
+    again.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    second.ask("cast readers 1 10")?;
+    assert_eq!(again.ask("received readers 10")?, "10 in order");
+    // The first learns why its session is over, and is told again when it comes back.
+    first.signal(Signal::CONT)?;
+    first.ask("happened superseded 1")?;
+    first.ask("gone second")?;
+    first.ask(&format!("connect {}", second.address))?;
+    first.ask("happened superseded 2")?;
+    assert_eq!(first.ask("peers")?, "");
+    second.ask("cast readers 11 20")?;
+    assert_eq!(again.ask("received readers 20")?, "20 in order");
+    // The name is nobody's any more: it is welcome.
+    again.leave()?;
+    second.ask("happened gone 2")?;
+    first.ask(&format!("connect {}", second.address))?;
+    first.ask("await second same-machine unix")?;
+    Ok(())
+}
+
+/// Of two processes of a name the one that started later has it, whichever connects first, as long as it answers.
+pub fn an_older_twin_waits_for_the_newer_one() -> Result<(), Failed> {
+    let options = Options::default().silence(LONG).grace(LONG);
+    let mut second = Node::start("second", options)?;
+    let connect = format!("connect {}", second.address);
+    let mut older = Node::start("first", options)?;
+    let mut newer = Node::start("first", options)?;
+    newer.ask(&connect)?;
+    second.ask("await first same-machine unix")?;
+    newer.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    older.ask(&connect)?;
+    older.ask("happened superseded 1")?;
+    assert_eq!(older.ask("peers")?, "");
+    second.ask("cast readers 1 10")?;
+    assert_eq!(newer.ask("received readers 10")?, "10 in order");
+    // As if the clock of a machine that was started again were behind.
+    newer.signal(Signal::STOP)?;
+    older.ask(&connect)?;
+    older.ask("await second same-machine unix")?;
+    second.ask("happened replaced 1")?;
+    older.ask("spawn others adaptive")?;
+    second.ask("members others 1")?;
+    second.ask("members readers 0")?;
+    // And the one that was silent does not take it back.
+    newer.signal(Signal::CONT)?;
+    newer.ask("happened superseded 1")?;
+    newer.ask(&connect)?;
+    newer.ask("happened superseded 2")?;
+    second.ask("cast others 1 10")?;
+    assert_eq!(older.ask("received others 10")?, "10 in order");
+    Ok(())
+}

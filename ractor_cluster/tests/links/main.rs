@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 /// Those that kill and suspend processes.
 #[cfg(unix)]
 fn of_failures() -> Vec<Trial> {
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 8] = [
         ("a_killed_peer_fails_its_calls", failures::a_killed_peer_fails_its_calls),
         ("a_peer_that_leaves_is_not_waited_for", failures::a_peer_that_leaves_is_not_waited_for),
         ("a_session_survives_its_last_link", failures::a_session_survives_its_last_link),
@@ -54,6 +54,8 @@ fn of_failures() -> Vec<Trial> {
         ),
         ("a_peer_that_comes_back_has_its_number", failures::a_peer_that_comes_back_has_its_number),
         ("a_waiting_session_gives_way", failures::a_waiting_session_gives_way),
+        ("a_frozen_peer_is_replaced_at_once", failures::a_frozen_peer_is_replaced_at_once),
+        ("an_older_twin_waits_for_the_newer_one", failures::an_older_twin_waits_for_the_newer_one),
     ];
     tests.map(|(name, test)| Trial::test(name, test)).into_iter().collect()
 }

@@ -403,6 +403,8 @@ impl Running {
                         ("suspended", PeerEvent::Suspended { .. })
                             | ("resumed", PeerEvent::Resumed { .. })
                             | ("gone", PeerEvent::Gone { .. })
+                            | ("replaced", PeerEvent::Replaced { .. })
+                            | ("superseded", PeerEvent::Superseded { .. })
                     )
                 };
                 let count = |events: &Vec<PeerEvent>| events.iter().filter(is_it).count();

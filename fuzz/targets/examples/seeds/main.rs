@@ -128,7 +128,7 @@ fn sessions() -> Vec<Seed> {
     let preferences = vec![ActorPreference { pid: 7, preference: 3 }];
     let hello = |version, bytes| {
         let (nonce, channel) = (vec![1; bytes], text("external"));
-        Frame::Hello(Hello { version, nonce, channel, bound: false })
+        Frame::Hello(Hello { version, nonce, channel, ..Hello::default() })
     };
     let scripts: Vec<(&str, Depth, Vec<Network>)> = vec![
         ("gone-at-once", Depth::Frames, vec![]),

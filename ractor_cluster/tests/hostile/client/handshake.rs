@@ -14,10 +14,11 @@ use crate::wire::{
 impl Client {
     pub fn hello(&self) -> Frame {
         Frame::Hello(Hello {
-            version: 1,
+            version: if self.incarnation.is_some() { 2 } else { 1 },
             nonce: self.nonce.to_vec(),
             channel: self.kind.to_owned(),
             bound: self.said.binding.is_some(),
+            incarnation: self.incarnation.clone(),
         })
     }
 
@@ -111,6 +112,10 @@ impl Client {
             [dialler, listener].iter().all(|it| it.hello.as_ref().is_some_and(|it| it.bound));
         let binding = self.said.binding.filter(|_| bound);
         parts.push(binding.map_or_else(Vec::new, |it| it.to_vec()));
+        let hellos = [dialler, listener].map(|it| it.hello.clone().unwrap_or_default());
+        if hellos.iter().all(|hello| hello.version >= 2) {
+            parts.extend(hellos.map(|hello| hello.incarnation.unwrap_or_default()));
+        }
         let parts: Vec<Vec<u8>> = parts
             .iter()
             .map(|part| [(part.len() as u64).to_be_bytes().as_slice(), part].concat())

@@ -26,6 +26,8 @@ impl NodeSession {
                 let transport = link.into_inner().unwrap_or_else(PoisonError::into_inner);
                 self.link_up(state, transport, again, &myself).await;
             }
+            Event::Probe => self.ask(state),
+            Event::Probed { silent, alive } => self.probed(state, &silent, alive, &myself),
             Event::Tick => self.tick(state, &myself),
             Event::GraceOver => self.give_up(state, "no link came back", &myself),
             Event::Forgotten => self.give_up(state, "it has ended the session", &myself),
@@ -183,6 +185,7 @@ impl NodeSession {
             name: name_of(&state.name).to_owned(),
             number: active.announcement.as_ref().and_then(|it| it.number),
             release: active.announcement.as_ref().map(|it| it.release.clone()),
+            incarnation: active.proving.incarnation(),
             locality: before.map_or_else(|| active.traffic.locality(), |peer| peer.locality),
             links: active.traffic.infos(),
         });

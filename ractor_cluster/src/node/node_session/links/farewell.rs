@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use ractor::concurrency::timeout;
 use ractor::{ActorCell, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState};
-use super::{name_of, Active};
+use super::{name_of, Active, Phase};
+use crate::link::{contest, Incarnation};
+use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
-use crate::peers::GONE;
+use crate::peers::{self, PeerEvent, GONE};
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::Goodbye;
 
@@ -28,8 +31,13 @@ impl Active {
 
 impl NodeSession {
     /// The session ends.
-    pub(in crate::node::node_session) async fn part(&self, state: &mut NodeSessionState) {
-        let links = self.say_goodbye(state);
+    pub(in crate::node::node_session) async fn part(
+        &self,
+        state: &mut NodeSessionState,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let replaced = self.replaced(state, myself);
+        let links = self.say_goodbye(state, replaced);
         let why = state.links.0.as_deref_mut().and_then(|active| active.why.take());
         let why = why.unwrap_or_else(|| "its session ended".to_owned());
         let reason = format!("{GONE}: {}: {why}", name_of(&state.name));
@@ -47,14 +55,23 @@ impl NodeSession {
     }
 
     /// Tells the peer, if it knows what that means, and returns the links by which it was told.
-    fn say_goodbye(&self, state: &mut NodeSessionState) -> Vec<ActorCell> {
-        let Some(active) = state.links.speaking() else { return Vec::new() };
-        let is_first = !std::mem::replace(&mut active.leaving, true);
+    fn say_goodbye(
+        &self,
+        state: &mut NodeSessionState,
+        superseded_by: Option<Incarnation>,
+    ) -> Vec<ActorCell> {
+        let Some(active) = state.links.0.as_deref_mut() else { return Vec::new() };
+        let refused = active.proving.superseded_by;
+        if refused.is_none() && !matches!(active.phase, Phase::Holding | Phase::Settled) {
+            return Vec::new();
+        }
+        let superseded_by = superseded_by.or(refused);
+        let has_left = std::mem::replace(&mut active.leaving, true);
+        let is_first = !has_left || refused.is_some();
         let links: Vec<_> = active.traffic.links().into_iter().map(|(_, link)| link).collect();
         for link in links.iter().filter(|_| is_first) {
-            let goodbye = Body::Goodbye(Goodbye {}).encoded();
             // One that has ended needs none.
-            _ = link.cast(crate::net::SessionMessage::Last(goodbye));
+            _ = link.cast(SessionMessage::Last(goodbye(superseded_by)));
         }
         match is_first {
             true => links.into_iter().map(|link| link.get_cell()).collect(),
@@ -62,8 +79,80 @@ impl NodeSession {
         }
     }
 
+    /// Why the session ends, if another incarnation of the peer takes its place.
+    fn replaced(
+        &self,
+        state: &mut NodeSessionState,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) -> Option<Incarnation> {
+        let by = contest::replaced_by(myself.get_id())?;
+        let (node_id, peer) = (self.known_as(state), name_of(&state.name).to_owned());
+        let active = state.links.0.as_deref_mut()?;
+        active.explained = true;
+        // Whatever else is wrong with it.
+        active.why = Some("replaced by another incarnation".to_owned());
+        let was = active.proving.incarnation().map(|it| it.to_string());
+        tracing::warn!(node_id, peer, was, %by, "a peer is replaced by another process of its name");
+        if peers::get(node_id).is_some() {
+            peers::tell(PeerEvent::Replaced { node_id, by });
+        }
+        Some(by)
+    }
+
+    /// The peer is refused, since a newer incarnation of its name lives.
+    pub(super) fn supersede(
+        &self,
+        state: &mut NodeSessionState,
+        newer: Incarnation,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        if let Some(active) = state.links.0.as_deref_mut() {
+            active.proving.superseded_by = Some(newer);
+        }
+        self.refuse_as(
+            state,
+            &format!("a newer process of its name is connected, and answers: incarnation {newer}"),
+            "refused_older_incarnation",
+            myself,
+        );
+    }
+
+    /// Another process of this node's name has its place at the peer.
+    fn superseded(
+        &self,
+        state: &mut NodeSessionState,
+        by: Incarnation,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let peer = name_of(&state.name).to_owned();
+        let own = self.this_node_name.name.as_str();
+        tracing::error!(
+            peer,
+            own,
+            %by,
+            "another process of this node's name has its place at a peer: end one of the two, or give \
+             them different names"
+        );
+        if let Some(active) = state.links.0.as_deref_mut() {
+            active.leaving = true;
+            active.explained = true;
+            active.why.get_or_insert_with(|| "it has another process of this node's name".to_owned());
+        }
+        peers::tell(PeerEvent::Superseded { peer, by });
+        myself.stop(Some("superseded_by_another_incarnation".to_owned()));
+    }
+
     /// The peer says that the session ends.
-    pub(super) fn left(&self, state: &mut NodeSessionState, myself: &ActorRef<NodeSessionMessage>) {
+    pub(super) fn left(
+        &self,
+        state: &mut NodeSessionState,
+        goodbye: &Goodbye,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let by = goodbye.superseded_by.as_deref().and_then(Incarnation::from_bytes);
+        if let Some(by) = by {
+            return self.superseded(state, by, myself);
+        }
         let node_id = self.known_as(state);
         tracing::info!(node_id, peer = name_of(&state.name), "a peer leaves");
         if let Some(active) = state.links.speaking() {
@@ -72,6 +161,12 @@ impl NodeSession {
         }
         myself.stop(Some("peer_left".to_owned()));
     }
+}
+
+/// The last frame of a link.
+fn goodbye(superseded_by: Option<Incarnation>) -> Bytes {
+    let superseded_by = superseded_by.map(|it| it.to_bytes().to_vec());
+    Body::Goodbye(Goodbye { superseded_by }).encoded()
 }
 
 async fn all_end(actors: &[ActorCell]) {

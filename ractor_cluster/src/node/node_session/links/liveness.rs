@@ -3,7 +3,7 @@
 //! What counts is rounds in which nothing came, and not the time since something did: a process that was
 //! suspended, or whose session was busy, finds what came meanwhile in its next round.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use ractor::ActorRef;
 
@@ -73,7 +73,30 @@ impl Active {
     }
 }
 
+impl Active {
+    /// Asks the peer for a sign of life, by each link.
+    fn ask(&self, epoch: Instant) {
+        let at = SystemTime::UNIX_EPOCH + epoch.elapsed();
+        let ping = Control::Ping(Ping { timestamp: Some(at.into()) });
+        let message = Message::Control(ControlMessage { msg: Some(ping) });
+        for (_, link) in self.traffic.links() {
+            let message = Some(message.clone());
+            // Its end is an event.
+            _ = link.cast(SessionMessage::Send(NetworkMessage { message }));
+        }
+    }
+}
+
 impl NodeSession {
+    /// Another incarnation of the peer wants its name.
+    pub(super) fn ask(&self, state: &mut NodeSessionState) {
+        let epoch = state.epoch;
+        // Before that it is in the midst of its handshake, which is a sign of life.
+        if let Some(active) = state.links.speaking() {
+            active.ask(epoch);
+        }
+    }
+
     /// A round is over.
     pub(super) fn tick(&self, state: &mut NodeSessionState, myself: &ActorRef<NodeSessionMessage>) {
         let epoch = state.epoch;
@@ -85,17 +108,7 @@ impl NodeSession {
         if active.traffic.any().is_some() {
             match active.liveness.judge() {
                 Verdict::Lives => {}
-                Verdict::Ask => {
-                    let at = SystemTime::UNIX_EPOCH + epoch.elapsed();
-                    let ping = Control::Ping(Ping { timestamp: Some(at.into()) });
-                    let message = Message::Control(ControlMessage { msg: Some(ping) });
-                    for (_, link) in active.traffic.links() {
-                        // Its end is an event.
-                        _ = link.cast(SessionMessage::Send(NetworkMessage {
-                            message: Some(message.clone()),
-                        }));
-                    }
-                }
+                Verdict::Ask => active.ask(epoch),
                 Verdict::Silent => {
                     let silence = active.server.options.silence_timeout;
                     let (peer, address) = (name_of(&state.name), active.first.peer.as_str());

@@ -11,17 +11,21 @@
 
 use std::fmt;
 
-use ractor::ActorRef;
+use ractor::{ActorId, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{Active, Phase};
+use crate::link::contest::{self, Claim, Outcome};
 use crate::link::secret::Role;
 use crate::link::transcript::{End, Transcript};
+use crate::link::{Event, Incarnation, LinkEvent};
 use crate::node::{NodeSessionMessage, PROTOCOL_VERSION};
 use crate::protocol::auth::authentication_message::Msg;
 use crate::protocol::auth::{AuthenticationMessage, Challenge, NameMessage};
+use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{self as wire, Hello, Proof};
+use crate::protocol::NetworkMessage;
 use crate::transport::{Channel, TransportKind};
 
 /// Why a peer is not let in.
@@ -96,7 +100,15 @@ pub(super) struct Proving {
     /// The peer has named itself: from here on it is a stock node or one of the fork.
     named: bool,
     transcript: Option<Transcript>,
-    verified: bool,
+    pub(super) verified: bool,
+    /// The incarnation that the peer says it is, and its part in the contest for its name.
+    claim: Option<(Incarnation, Claim)>,
+    /// It has the name.
+    entered: bool,
+    /// What completes upstream's handshake, while it is found out which incarnation has the name.
+    kept: Option<AuthenticationMessage>,
+    /// Another one has the name, and the peer, which has proven itself, is to be told.
+    pub(super) superseded_by: Option<Incarnation>,
 }
 
 impl Proving {
@@ -112,6 +124,23 @@ impl Proving {
         self.hello = Some(hello);
         Ok(())
     }
+
+    /// The incarnation of the peer, once it is proven.
+    pub(super) fn incarnation(&self) -> Option<Incarnation> {
+        self.claim.as_ref().filter(|_| self.verified).map(|(incarnation, _)| *incarnation)
+    }
+}
+
+impl Proving {
+    /// Whether the message completes upstream's handshake with a peer that may have to give way to another
+    /// incarnation of its name.
+    fn is_complete(&self, message: &AuthenticationMessage, is_server: bool) -> bool {
+        let is_last = matches!(
+            (&message.msg, is_server),
+            (Some(Msg::ClientChallenge(_)), true) | (Some(Msg::ServerAck(_)), false)
+        );
+        is_last && self.incarnation().is_some() && !self.entered && self.kept.is_none()
+    }
 }
 
 impl Active {
@@ -122,6 +151,7 @@ impl Active {
             nonce: self.nonce.to_vec(),
             channel: self.first.kind.name().to_owned(),
             bound: self.proving.channel.binding.is_some(),
+            incarnation: Some(self.server.incarnation.to_bytes().to_vec()),
         }
     }
 
@@ -166,7 +196,15 @@ impl Active {
             false => (ours, theirs, session.connection_id),
         };
         let binding = self.proving.channel.binding.filter(|_| bound);
-        self.proving.transcript = Some(Transcript { dialler, listener, connection_id, binding });
+        let transcript = Transcript { dialler, listener, connection_id, binding };
+        let claimed = hello.incarnation.as_deref().and_then(Incarnation::from_bytes);
+        self.proving.claim =
+            claimed.filter(|_| transcript.covers_incarnations()).map(|incarnation| {
+                let (server, heard) = (session.node_server.get_id(), &self.liveness.heard);
+                let claim = contest::claim(server, &name.name, incarnation, heard, &self.session);
+                (incarnation, claim)
+            });
+        self.proving.transcript = Some(transcript);
         Ok(())
     }
 
@@ -186,7 +224,8 @@ impl Active {
                 Ok(self.prove(session, Role::Dialler))
             }
             (Some(Msg::ClientChallenge(_)), true) | (Some(Msg::ServerAck(_)), false)
-                if self.proving.hello.is_some() && !self.proving.verified =>
+                if self.proving.hello.is_some()
+                    && (!self.proving.verified || self.proving.kept.is_some()) =>
             {
                 Err(Refusal::OutOfTurn)
             }
@@ -229,6 +268,9 @@ impl NodeSession {
             // It is authenticated, and upstream drops what comes late.
             return true;
         }
+        if active.proving.is_complete(message, self.is_server) {
+            return self.enters(active, message, &[], myself);
+        }
         let outcome = active.before(self, message);
         if outcome.is_err() {
             // For the log: upstream does not get to see it.
@@ -239,6 +281,52 @@ impl NodeSession {
             });
         }
         self.go_on(state, outcome, myself)
+    }
+
+    /// Whether the peer has its name. Where another incarnation may have it that one is asked, and the message,
+    /// which completes upstream's handshake, is kept.
+    fn enters(
+        &self,
+        active: &mut Active,
+        message: &AuthenticationMessage,
+        silent: &[ActorId],
+        myself: &ActorRef<NodeSessionMessage>,
+    ) -> bool {
+        let rivals = match contest::enter(myself.get_id(), silent) {
+            Outcome::Enters => {
+                active.proving.entered = true;
+                return true;
+            }
+            Outcome::Contested(rivals) => rivals,
+        };
+        active.proving.kept = Some(message.clone());
+        let (within, session) = (active.server.options.handshake_timeout / 2, myself.clone());
+        // Ends by itself, within that time.
+        drop(ractor::concurrency::spawn(async move {
+            let (silent, alive) = contest::ask(rivals, within).await;
+            // It may have ended.
+            _ = session.cast(NodeSessionMessage::Link(LinkEvent(Event::Probed { silent, alive })));
+        }));
+        false
+    }
+
+    /// The other incarnations of the peer have been asked.
+    pub(super) fn probed(
+        &self,
+        state: &mut NodeSessionState,
+        silent: &[ActorId],
+        alive: Option<Incarnation>,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let Some(active) = state.links.0.as_deref_mut() else { return };
+        let Some(kept) = active.proving.kept.take() else { return };
+        if let Some(newer) = alive {
+            self.supersede(state, newer, myself);
+        } else if self.enters(active, &kept, silent, myself) {
+            let message = Some(Message::Auth(kept));
+            // To itself, behind nothing that could depend on it: the peer waits for the answer.
+            _ = myself.cast(NodeSessionMessage::MessageReceived(NetworkMessage { message }));
+        }
     }
 
     /// A peer's proof came.

@@ -15,7 +15,7 @@ use crate::protocol::control::{ControlMessage, Ready};
 use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{ActorPreference, Frame, Goodbye, Preferences, Settled};
+use crate::protocol::mycelium::{ActorPreference, Frame, Preferences, Settled};
 use crate::protocol::node::node_message::Msg;
 use crate::protocol::node::NodeMessage;
 use crate::protocol::NetworkMessage;
@@ -37,12 +37,17 @@ impl NodeSession {
             self.proven(state, &proof, &myself);
             return Ok(());
         }
+        let is_proven = state.links.0.as_deref().is_some_and(|active| active.proving.verified);
+        if let (Body::Goodbye(goodbye), true) = (&body, is_proven) {
+            self.left(state, goodbye, &myself);
+            return Ok(());
+        }
         let Some(active) = state.links.speaking() else {
             self.refuse(state, "it sent a frame before its Hello or its authentication", &myself);
             return Ok(());
         };
         match body {
-            Body::Goodbye(Goodbye {}) => self.left(state, &myself),
+            Body::Goodbye(goodbye) => self.left(state, &goodbye, &myself),
             Body::Announcement(announcement) if active.announcement.is_none() => {
                 self.announced(state, announcement, &myself);
             }
