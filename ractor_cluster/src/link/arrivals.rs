@@ -109,12 +109,26 @@ pub(crate) struct Turn {
     acknowledged: [u64; LANES],
     /// When the peer is to be told what came.
     due: Due,
+    /// The actors that something was delivered to since others had a turn.
+    deliveries: usize,
 }
+
+/// Deliveries in a row before other tasks of the runtime get a turn.
+const MOST_DELIVERIES: usize = 1024;
 
 impl Turn {
     /// Whether something is left although no more came.
     pub(crate) fn is_owed(&self) -> bool {
         self.due > Due::Later
+    }
+
+    /// Whether other tasks are to get a turn before the next frame. Begins the next turn then.
+    pub(crate) fn is_long(&mut self) -> bool {
+        let is_long = self.deliveries >= MOST_DELIVERIES;
+        if is_long {
+            self.deliveries = 0;
+        }
+        is_long
     }
 }
 
@@ -210,6 +224,7 @@ impl Traffic {
             return Ok(());
         }
         let message = head.message(frame, names)?;
+        turn.deliveries += message.deliveries();
         if self.is_diverted() {
             self.hand_over(Arrived::Message(message.into_owned()), session);
         } else {

@@ -116,7 +116,12 @@ impl Intake {
             match frames.poll_frame(context)? {
                 Poll::Pending if count == 0 => return Ok(Read::Nothing),
                 Poll::Pending => return Ok(Read::Some),
-                Poll::Ready(Some(frame)) => self.pass_on(frame, turn)?,
+                Poll::Ready(Some(frame)) => {
+                    self.pass_on(frame, turn)?;
+                    if turn.is_long() {
+                        return Ok(Read::More);
+                    }
+                }
                 Poll::Ready(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         }

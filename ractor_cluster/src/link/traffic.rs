@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::arrivals::Arrivals;
 use super::calls::Calls;
-use super::codec::What;
+use super::codec::{What, MAX_TARGETS};
 use super::lane::{Accepted, Chunk, Due, Inbound, LaneError, ACKNOWLEDGE_BYTES};
 use super::pump::Pump;
 use super::table::{known, Link, Lost, Push, Table, ADAPTIVE, LANES};
@@ -251,7 +251,8 @@ impl Traffic {
         })
     }
 
-    /// Sends a message to several actors of the peer, in a frame for each lane.
+    /// Sends a message to several actors of the peer: in a frame for each lane, as a rule. A long list, or one that
+    /// repeats an actor, takes more frames.
     pub(super) fn message_to_all(
         &self,
         to: &[u64],
@@ -259,12 +260,22 @@ impl Traffic {
         args: (&[u8], &Bytes),
     ) {
         let mut left = to.to_vec();
+        // The peer refuses a list that repeats an actor.
+        left.sort_unstable();
         while let Some(first) = left.first().copied() {
             let push = self.put(|table| {
                 let lane = table.lane_of(first);
-                // Nearly always there is one.
-                let (now, later) =
-                    left.iter().partition::<Vec<u64>, _>(|pid| table.lane_of(**pid) == lane);
+                let (mut last, mut count) = (None, 0);
+                // Nearly always there is one frame.
+                let (now, later) = left.iter().partition::<Vec<u64>, _>(|pid| {
+                    let is_now = count < MAX_TARGETS
+                        && last != Some(**pid)
+                        && table.lane_of(**pid) == lane;
+                    if is_now {
+                        (last, count) = (Some(**pid), count + 1);
+                    }
+                    is_now
+                });
                 left = later;
                 let (args, acknowledged) = ((args.0, args.1.clone()), self.acknowledgement(lane));
                 let what = What::Many { to: &now, method, metadata };
