@@ -15,6 +15,7 @@ mod greetings;
 mod liars;
 mod logs;
 mod message;
+mod multiplied;
 mod proofs;
 mod quiet;
 mod relay;
