@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::backlog::Backlog;
 use super::origin::Origin;
 use crate::net::NetworkStream;
 use crate::transport::{
@@ -27,9 +28,10 @@ impl Heard {
         self.0.swap(false, Ordering::Relaxed)
     }
 
-    /// Listens to a connection.
-    pub(crate) fn listen_to(&self, stream: NetworkStream) -> NetworkStream {
-        let watched = Watched { transport: stream.into_transport(), heard: self.clone() };
+    /// Listens to a connection. What comes by it waits in `backlog`.
+    pub(crate) fn listen_to(&self, stream: NetworkStream, backlog: &Arc<Backlog>) -> NetworkStream {
+        let (transport, backlog) = (stream.into_transport(), backlog.clone());
+        let watched = Watched { transport, heard: self.clone(), backlog };
         NetworkStream::Transport(Box::new(watched))
     }
 }
@@ -38,6 +40,7 @@ impl Heard {
 struct Watched {
     transport: Box<dyn Transport>,
     heard: Heard,
+    backlog: Arc<Backlog>,
 }
 
 impl Transport for Watched {
@@ -54,7 +57,7 @@ impl Transport for Watched {
     }
 
     fn origin(&self) -> Origin {
-        self.transport.origin()
+        Origin { backlog: Some(self.backlog.clone()), ..self.transport.origin() }
     }
 
     fn channel(&self) -> Channel {

@@ -53,8 +53,11 @@ impl Actors {
 
     /// A session with one link that takes up to `high` bytes.
     fn traffic(&self, high: usize) -> Arc<Traffic> {
-        let traffic =
-            Traffic::new(1, Bounds { high, calls: 1, write_deadline: Duration::from_secs(1) });
+        let traffic = Traffic::new(
+            1,
+            Bounds { high, calls: 1, write_deadline: Duration::from_secs(1) },
+            Arc::default(),
+        );
         let (peer, local) = (String::new(), String::new());
         let kind = TransportKind::Tcp;
         traffic.add(Link { kind, peer, local, actor: self.link.clone(), pump: None });
@@ -70,7 +73,8 @@ impl Actors {
     ) -> (Arc<Intake>, Arc<Pump>) {
         let joined = Joined::default();
         assert!(joined.set(traffic.clone()).is_ok());
-        let receiver = Receiver::Session { session: self.session.clone(), joined };
+        let receiver =
+            Receiver::Session { session: self.session.clone(), joined, backlog: Arc::default() };
         let intake = Arc::new(Intake::new(Box::new(frames), receiver));
         let pump = Arc::new(Pump::new(Box::new(written.clone()), &intake));
         traffic.serve(self.link.get_id(), &pump);
@@ -269,7 +273,11 @@ async fn what_was_written_counts_no_more_while_more_waits() {
 
     let actors = Actors::start().await;
     let traffic = actors.traffic(8 * FRAME);
-    let receiver = Receiver::Session { session: actors.session.clone(), joined: Joined::default() };
+    let receiver = Receiver::Session {
+        session: actors.session.clone(),
+        joined: Joined::default(),
+        backlog: Arc::default(),
+    };
     let intake = Arc::new(Intake::new(Box::new(Frames(VecDeque::new())), receiver));
     let sink = Dripping { queued: 0, drop: FRAME };
     let pump = Pump::new(Box::new(sink), &intake);
