@@ -194,5 +194,8 @@ pub(crate) fn decode(frame: Bytes) -> io::Result<NetworkMessage> {
 }
 
 #[cfg(test)]
+#[path = "intake/pause_tests.rs"]
+mod pause_tests;
+#[cfg(test)]
 #[path = "intake/tests.rs"]
 mod tests;
