@@ -9,7 +9,7 @@ mod calls;
 mod client;
 mod connecting;
 mod excess;
-mod floods;
+
 #[cfg(target_os = "linux")]
 mod full;
 mod greetings;
@@ -26,5 +26,6 @@ mod stalls;
 mod stock;
 mod strict;
 mod supplied;
+mod watchdog;
 mod ways;
 mod wire;

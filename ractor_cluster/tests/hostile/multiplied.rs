@@ -8,6 +8,7 @@ use ractor_cluster::RactorClusterMessage;
 use crate::common::watched;
 use crate::logs::Mark;
 use crate::scene::{Count, Scene, KINDS};
+use crate::watchdog::watch;
 use crate::wire::{ControlBody, Frame, PgJoin};
 
 /// Sums the bytes that it is sent. Actors cannot share its messages, so each gets a copy.
@@ -89,8 +90,11 @@ async fn a_list_that_repeats_an_actor_is_refused_as_a_whole() {
         for list in [vec![one; 3000], vec![one, other, one]] {
             let mut guest = scene.guest(kind).await;
             let log = Mark::of(&scene.log);
-            guest.many(&list, "Blob", &blob(40_000)).await;
-            guest.closed().await;
+            watch(async {
+                guest.many(&list, "Blob", &blob(40_000)).await;
+                guest.closed().await;
+            })
+            .await;
             log.told(&format!("goes to actor {one} twice"), "guest").await;
         }
     }
@@ -104,9 +108,31 @@ async fn a_list_is_no_longer_than_a_list_may_be() {
     for kind in KINDS {
         let mut guest = scene.guest(kind).await;
         let log = Mark::of(&scene.log);
-        guest.many(&(1..=4097).collect::<Vec<_>>(), "Add", &[]).await;
-        guest.closed().await;
+        let list: Vec<u64> = (1..=4097).collect();
+        watch(async {
+            guest.many(&list, "Add", &[]).await;
+            guest.closed().await;
+        })
+        .await;
         log.told("a message goes to 4097 actors", "guest").await;
+    }
+    scene.end().await;
+}
+
+/// Lists as long as they may be, of actors that there are not, one behind the other: others have their turns in between.
+#[tokio::test]
+async fn a_burst_of_long_lists_stalls_nothing() {
+    let mut scene = Scene::start("burst").await;
+    let list: Vec<u64> = (1 << 40..(1 << 40) + 4096).collect();
+    for kind in KINDS {
+        let mut guest = scene.guest(kind).await;
+        watch(async {
+            for _ in 0..200 {
+                guest.many(&list, "Add", &[]).await;
+            }
+            guest.call(scene.counter(), "Sum").await;
+        })
+        .await;
     }
     scene.end().await;
 }
@@ -124,8 +150,11 @@ async fn copies_of_one_message_have_a_bound() {
     };
     let before = refused();
     let mut guest = scene.guest(TransportKind::Tcp).await;
-    guest.many(&owners.pids(), "Blob", &blob(BYTES)).await;
-    guest.call(scene.counter(), "Sum").await;
+    watch(async {
+        guest.many(&owners.pids(), "Blob", &blob(BYTES)).await;
+        guest.call(scene.counter(), "Sum").await;
+    })
+    .await;
     let sum = owners.sum().await;
     assert!(sum > BOUND - 4 * BYTES as u64 && sum <= BOUND, "{sum} bytes were made of {BYTES}");
     let handled = sum / BYTES as u64;
