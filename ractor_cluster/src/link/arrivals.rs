@@ -122,7 +122,7 @@ pub(crate) struct Turn {
 }
 
 /// Deliveries in a row before other tasks of the runtime get a turn.
-const MOST_DELIVERIES: usize = 1024;
+const MOST_DELIVERIES: usize = 512;
 
 impl Turn {
     /// Whether something is left although no more came.

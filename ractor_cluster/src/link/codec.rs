@@ -24,10 +24,10 @@
 //! | field | bound |
 //! |---|---|
 //! | frame | `max_inbound_frame_size` of the node |
-//! | count of a list | 4096 ([`MAX_TARGETS`]), and one byte of the frame for each |
+//! | count of a list | 512 ([`MAX_TARGETS`]), and one byte of the frame for each |
 //! | target of a list | once in its list; one that is no actor is counted as a dead letter |
 //! | copies for a list | 16 MiB for types that actors cannot share (`ractor::remoting::deliver_to_all`) |
-//! | deliveries of a turn | 1024, then other tasks get a turn (`intake`) |
+//! | deliveries of a turn | 512, and the rest of a frame; then other tasks get a turn (`intake`) |
 //! | name of a method | the rest of the frame; 256 bytes and 1024 names of a lane where it is numbered |
 //! | metadata | the rest of the frame, of which it is a part |
 //! | number | ten bytes; one that is no method, lane or actor is refused |
@@ -62,7 +62,7 @@ const DEFINED: u64 = 1;
 const NUMBERED: u64 = 2;
 
 /// The actors that one frame may go to. A sender splits a longer list into several frames.
-pub(crate) const MAX_TARGETS: usize = 4096;
+pub(crate) const MAX_TARGETS: usize = 512;
 /// The names that a lane numbers; of more, each message carries its own.
 const MAX_NAMES: usize = 1024;
 /// The longest name that is numbered, in bytes.
