@@ -87,7 +87,7 @@ async fn a_list_that_repeats_an_actor_is_refused_as_a_whole() {
     let owners = Owners::start(2).await;
     let [one, other] = owners.pids()[..] else { panic!("there are two") };
     for kind in KINDS {
-        for list in [vec![one; 3000], vec![one, other, one]] {
+        for list in [vec![one; 500], vec![one, other, one]] {
             let mut guest = scene.guest(kind).await;
             let log = Mark::of(&scene.log);
             watch(async {
