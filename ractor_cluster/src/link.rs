@@ -14,7 +14,7 @@
 //! * `origin`: what is known of a connection before its session begins;
 //! * `codec`: messages as bytes;
 //! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them, `arrivals`
-//!   what comes in, `calls` what waits for answers, `pump` and `intake` the ends of a link, `proxy` what the
+//!   what comes in, `backlog` what of it waits for the session's actor, `calls` what waits for answers, `pump` and `intake` the ends of a link, `proxy` what the
 //!   references to a peer's actors send by, `announcer` what tells the peer of actors and groups;
 //! * `stock`: messages to and from a stock node;
 //! * `dead_letters`: what reached nobody.
@@ -41,6 +41,7 @@
 pub(crate) mod announcer;
 pub(crate) mod arrivals;
 pub(crate) mod attach;
+pub(crate) mod backlog;
 pub(crate) mod calls;
 pub(crate) mod codec;
 pub(crate) mod connect;
@@ -69,7 +70,7 @@ pub(crate) mod transcript;
 pub(crate) mod upgrade;
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// For those who try it with any bytes.
 #[doc(hidden)]
@@ -81,8 +82,8 @@ pub use limits::{Limit, Limits};
 pub use options::LinkOptions;
 
 use arrivals::{Arrived, Broken};
+use backlog::{Backlog, Ticket};
 use stock::Outbound;
-use traffic::Ticket;
 
 use crate::transport::{SharedCast, Transport, TransportKind};
 use crate::{NodeId, NodeSessionMessage};
@@ -146,6 +147,8 @@ pub(crate) enum Event {
     Close(TransportKind),
     /// A message came as an `Arc`.
     Shared(SharedCast),
+    /// Something waits for this actor in the backlog.
+    Waiting(Arc<Backlog>),
     /// Something came that this actor handles, or that came behind something that it does.
     Arrived(Arrived, Ticket),
     /// A link brought what the session cannot go on after.

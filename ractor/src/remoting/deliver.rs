@@ -23,6 +23,9 @@ pub enum Undeliverable {
     Full,
     /// The actor is draining or stopped.
     Stopped,
+    /// The message is for several actors that cannot share it, and the copies before this one took all that
+    /// such a message may take, 16 MiB.
+    TooManyCopies,
 }
 
 impl fmt::Display for Undeliverable {
@@ -32,6 +35,7 @@ impl fmt::Display for Undeliverable {
             Self::NotDecodable => "the bytes are not of the type that the actor handles",
             Self::Full => "the actor's mailbox is full",
             Self::Stopped => "the actor is draining or stopped",
+            Self::TooManyCopies => "copies of the message for other actors took too much memory",
         })
     }
 }
@@ -56,6 +60,10 @@ impl Codec {
         M::serializable().then_some(Of::<M>::CODEC)
     }
 }
+
+/// The bytes of one message that are decoded again for further actors, where these cannot share it. The first
+/// copy does not count.
+const COPIES: usize = 16 * 1024 * 1024;
 
 /// The message out of its bytes. Nothing that a peer sends is allowed to harm this process.
 fn decode<M: Message>(incoming: Incoming<'_>) -> Result<M, Undeliverable> {
@@ -140,6 +148,7 @@ pub fn deliver_to_all(
     // As a rule there is one type.
     let mut types: Vec<(TypeId, Decoded)> = Vec::new();
     let mut failed = Vec::new();
+    let mut copied = None;
     for actor in actors {
         let delivered = actor.codec().and_then(|codec| {
             let of = actor.inner.type_id;
@@ -149,7 +158,14 @@ pub fn deliver_to_all(
             });
             match &types[known].1 {
                 Decoded::Together(message) => actor.inner.put_together(message.clone()),
-                Decoded::OneByOne => (codec.deliver)(&actor.inner, once_more()),
+                Decoded::OneByOne => {
+                    let so_far = copied.map_or(0, |so_far: usize| so_far + args.len());
+                    if so_far > COPIES {
+                        return Err(Undeliverable::TooManyCopies);
+                    }
+                    copied = Some(so_far);
+                    (codec.deliver)(&actor.inner, once_more())
+                }
                 Decoded::Not => Err(Undeliverable::NotDecodable),
             }
         });

@@ -11,6 +11,7 @@ use prost::Message as _;
 use ractor::remoting::{deliver_to_all, Incoming};
 use ractor::{ActorCell, ActorId, ActorRef};
 
+use super::backlog::{Item, Place};
 use super::calls::Answer;
 use super::codec::{self, CodecError, Head, Kind, Message, Names};
 use super::dead_letters::{self, Cause};
@@ -21,7 +22,7 @@ use super::{Event, LinkEvent};
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{Envelope, Fence, Frame};
+use crate::protocol::mycelium::{Envelope, Frame};
 use crate::protocol::NetworkMessage;
 use crate::NodeSessionMessage;
 
@@ -38,6 +39,11 @@ struct Lane {
 }
 
 impl Arrivals {
+    /// The receiver of a lane that there is.
+    pub(super) fn inbound(&mut self, lane: u32) -> &mut Inbound {
+        &mut self.lanes[lane as usize].inbound
+    }
+
     /// What the peer is to be told, by lane: what is due, or wherever there is news. Frames that went
     /// its way have told it so much already.
     pub(super) fn due(
@@ -94,6 +100,8 @@ impl From<CodecError> for Broken {
 /// What waits for the session's actor.
 #[derive(Debug)]
 pub(crate) enum Arrived {
+    /// A frame that belongs to no lane, or came before the connection was a link.
+    Frame(NetworkMessage),
     /// Out of an envelope.
     Control(Enveloped),
     /// A message that came behind control traffic.
@@ -109,12 +117,26 @@ pub(crate) struct Turn {
     acknowledged: [u64; LANES],
     /// When the peer is to be told what came.
     due: Due,
+    /// The actors that something was delivered to since others had a turn.
+    deliveries: usize,
 }
+
+/// Deliveries in a row before other tasks of the runtime get a turn.
+const MOST_DELIVERIES: usize = 512;
 
 impl Turn {
     /// Whether something is left although no more came.
     pub(crate) fn is_owed(&self) -> bool {
         self.due > Due::Later
+    }
+
+    /// Whether other tasks are to get a turn before the next frame. Begins the next turn then.
+    pub(crate) fn is_long(&mut self) -> bool {
+        let is_long = self.deliveries >= MOST_DELIVERIES;
+        if is_long {
+            self.deliveries = 0;
+        }
+        is_long
     }
 }
 
@@ -180,7 +202,7 @@ impl Traffic {
         }
         if has_news && self.is_open() {
             // It tells the process.
-            self.hand_over(Arrived::Nothing, session);
+            self.hand_over(Arrived::Nothing, None, 0, session);
         }
     }
 
@@ -204,14 +226,17 @@ impl Traffic {
         // Held until the message is in its mailbox, or in the session's: another link may bring the next.
         let mut arrivals = locked(&self.arrivals);
         let Lane { inbound, names } = &mut arrivals.lanes[number as usize];
-        let (accepted, due) = self.accept(number, inbound, (head.sequence, frame.len()))?;
+        let (size, waits) = (frame.len(), self.is_diverted());
+        let (accepted, due) = self.accept(number, inbound, (head.sequence, size), waits)?;
         turn.due = turn.due.max(due);
         if accepted == Accepted::Duplicate {
             return Ok(());
         }
         let message = head.message(frame, names)?;
-        if self.is_diverted() {
-            self.hand_over(Arrived::Message(message.into_owned()), session);
+        turn.deliveries += message.deliveries();
+        if waits {
+            let place = Place { lane: number, sequence: head.sequence, is_fence: false };
+            self.hand_over(Arrived::Message(message.into_owned()), Some(place), size, session);
         } else {
             self.deliver(message);
         }
@@ -225,12 +250,13 @@ impl Traffic {
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> io::Result<()> {
+        let size = frame.len();
         let message = NetworkMessage::decode(frame).map_err(|error| {
             io::Error::new(io::ErrorKind::InvalidData, format!("a frame is no message: {error}"))
         })?;
         match message.message {
             Some(Network::Mycelium(Frame { body: Some(Body::Envelope(envelope)) })) => {
-                let taken = self.receive_envelope(envelope, session, turn);
+                let taken = self.receive_envelope(envelope, size, session, turn);
                 self.or_break(taken, session);
             }
             Some(Network::Mycelium(Frame { body: Some(Body::Acknowledgement(it)) })) => {
@@ -240,9 +266,9 @@ impl Traffic {
                 }
             }
             message => {
-                // The session's actor may have ended.
-                _ = session.cast(NodeSessionMessage::MessageReceived(NetworkMessage { message }));
-                self.hand_over(Arrived::Nothing, session);
+                let frame = Arrived::Frame(NetworkMessage { message });
+                self.hand_over(frame, None, size, session);
+                self.hand_over(Arrived::Nothing, None, 0, session);
             }
         }
         Ok(())
@@ -251,36 +277,39 @@ impl Traffic {
     fn receive_envelope(
         self: &Arc<Self>,
         envelope: Envelope,
+        size: usize,
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> Result<(), Broken> {
         let number = known(envelope.lane)?;
         self.saw(number, envelope.acknowledged, turn, session);
-        let size = envelope.encoded_len();
         let mut arrivals = locked(&self.arrivals);
         let inbound = &mut arrivals.lanes[number as usize].inbound;
-        let (accepted, due) = self.accept(number, inbound, (envelope.sequence, size))?;
+        let is_fence = matches!(envelope.body, Some(Enveloped::Fence(_)));
+        let place = Place { lane: number, sequence: envelope.sequence, is_fence };
+        // An envelope of nothing waits too, where something is in front of it.
+        let waits = self.is_diverted() || !(is_fence || envelope.body.is_none());
+        let (accepted, due) = self.accept(number, inbound, (envelope.sequence, size), waits)?;
         turn.due = turn.due.max(due);
-        match (accepted, envelope.body) {
-            (_, Some(Enveloped::Fence(Fence {}))) => {
-                inbound.ask();
-                turn.due = Due::Now;
-            }
-            (Accepted::Deliver, Some(body)) => self.hand_over(Arrived::Control(body), session),
-            _ => {}
+        if accepted == Accepted::Deliver && waits {
+            let arrived = envelope.body.map_or(Arrived::Nothing, Arrived::Control);
+            self.hand_over(arrived, Some(place), size, session);
+        } else if is_fence {
+            inbound.ask();
+            turn.due = Due::Now;
         }
         Ok(())
     }
 
     /// Has everything that comes from here on wait until the session's actor has handled this.
-    pub(crate) fn hand_over(
+    fn hand_over(
         self: &Arc<Self>,
         arrived: Arrived,
+        place: Option<Place>,
+        bytes: usize,
         session: &ActorRef<NodeSessionMessage>,
     ) {
-        let event = Event::Arrived(arrived, self.divert());
-        // Nobody is told of what comes too late: the session's end is an event.
-        _ = session.cast(LinkEvent(event).into());
+        self.backlog().push(Item { arrived, place, bytes }, session);
     }
 
     /// Puts a message where it belongs.

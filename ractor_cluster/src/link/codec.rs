@@ -18,6 +18,19 @@
 //! A method is the name of a message's variant. Names are numbered by the lane as they come, so that each
 //! goes once: 0 is a name that gets no number, 1 is one that gets the next, and from 2 on it is the
 //! number of a name that came before. Arguments and answers take the rest of the frame.
+//!
+//! Every length and count has a bound before memory is taken for it:
+//!
+//! | field | bound |
+//! |---|---|
+//! | frame | `max_inbound_frame_size` of the node |
+//! | count of a list | 512 ([`MAX_TARGETS`]), and one byte of the frame for each |
+//! | target of a list | once in its list; one that is no actor is counted as a dead letter |
+//! | copies for a list | 16 MiB for types that actors cannot share (`ractor::remoting::deliver_to_all`) |
+//! | deliveries of a turn | 512, and the rest of a frame; then other tasks get a turn (`intake`) |
+//! | name of a method | the rest of the frame; 256 bytes and 1024 names of a lane where it is numbered |
+//! | metadata | the rest of the frame, of which it is a part |
+//! | number | ten bytes; one that is no method, lane or actor is refused |
 
 mod method;
 pub mod probe;
@@ -48,6 +61,8 @@ const DEFINED: u64 = 1;
 /// The first number.
 const NUMBERED: u64 = 2;
 
+/// The actors that one frame may go to. A sender splits a longer list into several frames.
+pub(crate) const MAX_TARGETS: usize = 512;
 /// The names that a lane numbers; of more, each message carries its own.
 const MAX_NAMES: usize = 1024;
 /// The longest name that is numbered, in bytes.

@@ -22,11 +22,19 @@ pub enum Cause {
     Undecodable,
     /// The peer waits for more answers than it may ([`LinkOptions::max_calls`](super::LinkOptions)).
     TooManyCalls,
+    /// It was for several actors, which cannot share it, and their copies took too much memory.
+    TooManyCopies,
 }
 
 impl Cause {
-    const ALL: [Self; 5] =
-        [Self::NoActor, Self::Stopped, Self::Full, Self::Undecodable, Self::TooManyCalls];
+    const ALL: [Self; 6] = [
+        Self::NoActor,
+        Self::Stopped,
+        Self::Full,
+        Self::Undecodable,
+        Self::TooManyCalls,
+        Self::TooManyCopies,
+    ];
 
     const fn text(self) -> &'static str {
         match self {
@@ -35,6 +43,7 @@ impl Cause {
             Self::Full => "its actor's mailbox is full",
             Self::Undecodable => "its actor handles messages of another type, or it was damaged",
             Self::TooManyCalls => "the peer waits for too many answers",
+            Self::TooManyCopies => "its actors cannot share it, and their copies took too much",
         }
     }
 }
@@ -50,6 +59,7 @@ impl From<Undeliverable> for Cause {
         match failure {
             Undeliverable::Stopped => Self::Stopped,
             Undeliverable::Full => Self::Full,
+            Undeliverable::TooManyCopies => Self::TooManyCopies,
             _ => Self::Undecodable,
         }
     }

@@ -73,7 +73,7 @@ impl Transport for Halves {
     }
 
     fn origin(&self) -> Origin {
-        Origin { admission: self.admission.clone(), route: None }
+        Origin { admission: self.admission.clone(), ..Origin::default() }
     }
 
     fn channel(&self) -> Channel {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::backlog::Backlog;
 use super::origin::Origin;
 use crate::net::NetworkStream;
 use crate::transport::{
@@ -41,9 +42,10 @@ impl Heard {
         self.0.load(Ordering::Relaxed) & PROBE != 0
     }
 
-    /// Listens to a connection.
-    pub(crate) fn listen_to(&self, stream: NetworkStream) -> NetworkStream {
-        let watched = Watched { transport: stream.into_transport(), heard: self.clone() };
+    /// Listens to a connection. What comes by it waits in `backlog`.
+    pub(crate) fn listen_to(&self, stream: NetworkStream, backlog: &Arc<Backlog>) -> NetworkStream {
+        let (transport, backlog) = (stream.into_transport(), backlog.clone());
+        let watched = Watched { transport, heard: self.clone(), backlog };
         NetworkStream::Transport(Box::new(watched))
     }
 }
@@ -52,6 +54,7 @@ impl Heard {
 struct Watched {
     transport: Box<dyn Transport>,
     heard: Heard,
+    backlog: Arc<Backlog>,
 }
 
 impl Transport for Watched {
@@ -68,7 +71,7 @@ impl Transport for Watched {
     }
 
     fn origin(&self) -> Origin {
-        self.transport.origin()
+        Origin { backlog: Some(self.backlog.clone()), ..self.transport.origin() }
     }
 
     fn channel(&self) -> Channel {

@@ -11,7 +11,8 @@ use prost::Message as _;
 use ractor::remoting::linger::Watch;
 use ractor::ActorRef;
 
-use super::arrivals::Turn;
+use super::arrivals::{Arrived, Turn};
+use super::backlog::{Backlog, Item};
 use super::traffic::Traffic;
 use super::{Event, LinkEvent};
 use crate::net::SessionMessage;
@@ -29,7 +30,7 @@ pub(crate) type Joined = Arc<OnceLock<Arc<Traffic>>>;
 /// Who gets what comes.
 pub(crate) enum Receiver {
     /// The session, or the actors that it is for, once the connection is a link.
-    Session { session: ActorRef<NodeSessionMessage>, joined: Joined },
+    Session { session: ActorRef<NodeSessionMessage>, joined: Joined, backlog: Arc<Backlog> },
     /// The connection's own actor, which upstream's tests stand in for.
     #[cfg_attr(not(test), allow(dead_code))]
     Connection(ActorRef<SessionMessage>),
@@ -96,7 +97,7 @@ impl Intake {
         let Reading { frames, turn, .. } = reading;
         let read = self.read_turn(frames, context, turn);
         let is_idle = !matches!(read, Ok(Read::More));
-        if let (Receiver::Session { session, joined }, true) =
+        if let (Receiver::Session { session, joined, .. }, true) =
             (&self.receiver, !matches!(read, Ok(Read::Nothing)) || turn.is_owed())
         {
             if let Some(traffic) = joined.get() {
@@ -113,10 +114,20 @@ impl Intake {
         turn: &mut Turn,
     ) -> io::Result<Read> {
         for count in 0..TURN {
+            if let Receiver::Session { backlog, .. } = &self.receiver {
+                if backlog.pauses(context.waker()) {
+                    return Ok(if count == 0 { Read::Nothing } else { Read::Some });
+                }
+            }
             match frames.poll_frame(context)? {
                 Poll::Pending if count == 0 => return Ok(Read::Nothing),
                 Poll::Pending => return Ok(Read::Some),
-                Poll::Ready(Some(frame)) => self.pass_on(frame, turn)?,
+                Poll::Ready(Some(frame)) => {
+                    self.pass_on(frame, turn)?;
+                    if turn.is_long() {
+                        return Ok(Read::More);
+                    }
+                }
                 Poll::Ready(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         }
@@ -129,11 +140,13 @@ impl Intake {
             (TransportMessage::Arc(cast), Receiver::Session { session, .. }) => {
                 _ = session.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
             }
-            (TransportMessage::Bytes(bytes), Receiver::Session { session, joined }) => {
+            (TransportMessage::Bytes(bytes), Receiver::Session { session, joined, backlog }) => {
                 if let Some(traffic) = joined.get() {
                     return traffic.receive(bytes, session, turn);
                 }
-                _ = session.cast(NodeSessionMessage::MessageReceived(decode(bytes)?));
+                let size = bytes.len();
+                let arrived = Arrived::Frame(decode(bytes)?);
+                backlog.push(Item { arrived, place: None, bytes: size }, session);
             }
             (TransportMessage::Bytes(bytes), Receiver::Connection(connection)) => {
                 _ = connection.cast(SessionMessage::ObjectAvailable(decode(bytes)?));
@@ -180,6 +193,9 @@ pub(crate) fn decode(frame: Bytes) -> io::Result<NetworkMessage> {
     })
 }
 
+#[cfg(test)]
+#[path = "intake/pause_tests.rs"]
+mod pause_tests;
 #[cfg(test)]
 #[path = "intake/tests.rs"]
 mod tests;

@@ -305,6 +305,8 @@ pub(crate) enum Due {
 pub(crate) struct Inbound {
     /// The last one delivered.
     delivered: u64,
+    /// The last one of those that were handled, in order. The peer is told of no other.
+    handled: u64,
     /// Since the peer was told last.
     bytes: usize,
     /// The last one that the peer was told of.
@@ -316,6 +318,15 @@ pub(crate) struct Inbound {
 impl Inbound {
     /// A frame of so many bytes came.
     pub(crate) fn accept(&mut self, sequence: u64, bytes: usize) -> Result<Accepted, LaneError> {
+        let accepted = self.accept_unhandled(sequence)?;
+        if accepted == Accepted::Deliver {
+            self.handled(sequence, bytes);
+        }
+        Ok(accepted)
+    }
+
+    /// The same, of one that is [handled](Self::handled) later.
+    pub(crate) fn accept_unhandled(&mut self, sequence: u64) -> Result<Accepted, LaneError> {
         if sequence <= self.delivered {
             // It went again because we had not said that it came.
             self.urgent = true;
@@ -326,8 +337,18 @@ impl Inbound {
             return Err(LaneError::Gap { expected, found: sequence });
         }
         self.delivered = sequence;
-        self.bytes += bytes;
         Ok(Accepted::Deliver)
+    }
+
+    /// A frame of so many bytes was handled, and all in front of it.
+    pub(crate) fn handled(&mut self, sequence: u64, bytes: usize) {
+        self.handled = self.handled.max(sequence);
+        self.bytes += bytes;
+    }
+
+    /// The last one that was handled.
+    pub(crate) fn last_handled(&self) -> u64 {
+        self.handled
     }
 
     /// The last one delivered.
@@ -345,7 +366,7 @@ impl Inbound {
         if told > self.told {
             self.told = told;
             // Of those that came since it was made, a few of the bytes are known only.
-            if told >= self.delivered {
+            if told >= self.handled {
                 self.bytes = 0;
             }
         }
@@ -353,7 +374,7 @@ impl Inbound {
 
     /// When the peer is to be told.
     pub(crate) fn due(&self) -> Due {
-        let frames = (self.delivered - self.told) / ACKNOWLEDGE_FRAMES;
+        let frames = self.handled.saturating_sub(self.told) / ACKNOWLEDGE_FRAMES;
         let bytes = (self.bytes / ACKNOWLEDGE_BYTES) as u64;
         match frames.max(bytes) {
             _ if self.urgent => Due::Now,
@@ -368,17 +389,17 @@ impl Inbound {
         self.due() > Due::Later
     }
 
-    /// The last one delivered, which the caller tells the peer.
+    /// The last one handled, which the caller tells the peer.
     pub(crate) fn acknowledgement(&mut self) -> u64 {
-        self.told = self.delivered;
+        self.told = self.handled;
         self.bytes = 0;
         self.urgent = false;
-        self.delivered
+        self.handled
     }
 
     /// Whether something came that the peer was not told of.
     pub(crate) fn has_news(&self) -> bool {
-        self.urgent || self.delivered > self.told
+        self.urgent || self.handled > self.told
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::backlog::Backlog;
 use super::dial::Route;
 
 /// Goes with a transport from where it is made to its session.
@@ -13,12 +14,14 @@ use super::dial::Route;
 pub struct Origin {
     pub(crate) admission: Option<Admission>,
     pub(crate) route: Option<Route>,
+    /// Where what comes by it waits for its session.
+    pub(crate) backlog: Option<Arc<Backlog>>,
 }
 
 impl Origin {
     /// Of one that can be made again.
     pub(crate) fn by(route: Route) -> Self {
-        Self { admission: None, route: Some(route) }
+        Self { route: Some(route), ..Self::default() }
     }
 }
 

@@ -13,8 +13,9 @@ use ractor::{ActorCell, ActorId, ActorRef};
 use tokio::sync::Notify;
 
 use super::arrivals::Arrivals;
+use super::backlog::{Backlog, Place};
 use super::calls::Calls;
-use super::codec::What;
+use super::codec::{What, MAX_TARGETS};
 use super::lane::{Accepted, Chunk, Due, Inbound, LaneError, ACKNOWLEDGE_BYTES};
 use super::pump::Pump;
 use super::table::{known, Link, Lost, Push, Table, ADAPTIVE, LANES};
@@ -90,11 +91,11 @@ pub(crate) struct Traffic {
     open: AtomicBool,
     /// What came and waits for the session's actor. Whatever comes then waits for it too, which
     /// keeps the order.
-    diverted: AtomicUsize,
+    backlog: Arc<Backlog>,
 }
 
 impl Traffic {
-    pub(crate) fn new(node_id: NodeId, bounds: Bounds) -> Arc<Self> {
+    pub(crate) fn new(node_id: NodeId, bounds: Bounds, backlog: Arc<Backlog>) -> Arc<Self> {
         // Less is never acknowledged before there is more.
         let bounds = Bounds { high: bounds.high.max(2 * ACKNOWLEDGE_BYTES), ..bounds };
         static SESSIONS: AtomicU64 = AtomicU64::new(0);
@@ -114,7 +115,7 @@ impl Traffic {
             ended: AtomicBool::new(false),
             loaded: AtomicUsize::new(0),
             open: AtomicBool::new(false),
-            diverted: AtomicUsize::new(0),
+            backlog,
         })
     }
 
@@ -251,7 +252,8 @@ impl Traffic {
         })
     }
 
-    /// Sends a message to several actors of the peer, in a frame for each lane.
+    /// Sends a message to several actors of the peer: in a frame for each lane, as a rule. A long list, or one that
+    /// repeats an actor, takes more frames.
     pub(super) fn message_to_all(
         &self,
         to: &[u64],
@@ -259,12 +261,21 @@ impl Traffic {
         args: (&[u8], &Bytes),
     ) {
         let mut left = to.to_vec();
+        // The peer refuses a list that repeats an actor.
+        left.sort_unstable();
         while let Some(first) = left.first().copied() {
             let push = self.put(|table| {
                 let lane = table.lane_of(first);
-                // Nearly always there is one.
-                let (now, later) =
-                    left.iter().partition::<Vec<u64>, _>(|pid| table.lane_of(**pid) == lane);
+                let (mut last, mut count) = (None, 0);
+                // Nearly always there is one frame.
+                let (now, later) = left.iter().partition::<Vec<u64>, _>(|pid| {
+                    let is_now =
+                        count < MAX_TARGETS && last != Some(**pid) && table.lane_of(**pid) == lane;
+                    if is_now {
+                        (last, count) = (Some(**pid), count + 1);
+                    }
+                    is_now
+                });
                 left = later;
                 let (args, acknowledged) = ((args.0, args.1.clone()), self.acknowledgement(lane));
                 let what = What::Many { to: &now, method, metadata };
@@ -395,17 +406,21 @@ impl Traffic {
         Ok(has_news)
     }
 
-    /// As [`Inbound::accept`]; and when the peer is to be told that everything up to this frame came.
+    /// As [`Inbound::accept`], or [`Inbound::accept_unhandled`] of what waits; and when the peer is to be told that everything up to this frame came.
     pub(super) fn accept(
         &self,
         lane: u32,
         inbound: &mut Inbound,
         (sequence, bytes): (u64, usize),
+        waits: bool,
     ) -> Result<(Accepted, Due), LaneError> {
         // Before this one, of which no frame of ours has told.
         inbound.told(self.told[lane as usize].load(Ordering::Relaxed));
-        let accepted = inbound.accept(sequence, bytes)?;
-        self.delivered[lane as usize].store(inbound.delivered(), Ordering::Relaxed);
+        let accepted = match waits {
+            true => inbound.accept_unhandled(sequence)?,
+            false => inbound.accept(sequence, bytes)?,
+        };
+        self.delivered[lane as usize].store(inbound.last_handled(), Ordering::Relaxed);
         Ok((accepted, inbound.due()))
     }
 
@@ -441,19 +456,37 @@ impl Traffic {
         self.ended.store(true, Ordering::Release);
         self.calls.end();
         self.room.notify_waiters();
+        self.backlog.close();
         let left = locked(&self.table).end();
         drop(left);
     }
 
     /// Whether what comes has to wait for the session's actor.
     pub(super) fn is_diverted(&self) -> bool {
-        self.diverted.load(Ordering::Acquire) > 0
+        !self.backlog.is_empty()
     }
 
-    /// Has what comes from here on wait until the ticket is dropped.
-    pub(crate) fn divert(self: &Arc<Self>) -> Ticket {
-        self.diverted.fetch_add(1, Ordering::AcqRel);
-        Ticket(self.clone())
+    /// What waits for the session's actor.
+    pub(crate) fn backlog(&self) -> &Arc<Backlog> {
+        &self.backlog
+    }
+
+    /// The session's actor has handled a frame of so many bytes, of which the peer may be told from here on.
+    pub(crate) fn handled(&self, Place { lane, sequence, is_fence }: Place, bytes: usize) {
+        let is_due = {
+            let mut arrivals = locked(&self.arrivals);
+            let inbound = arrivals.inbound(lane);
+            inbound.told(self.told[lane as usize].load(Ordering::Relaxed));
+            inbound.handled(sequence, bytes);
+            if is_fence {
+                inbound.ask();
+            }
+            self.delivered[lane as usize].store(inbound.last_handled(), Ordering::Relaxed);
+            inbound.is_due()
+        };
+        if is_due {
+            self.acknowledge(false);
+        }
     }
 }
 
@@ -467,15 +500,5 @@ pub(crate) struct Load {
 impl Drop for Load {
     fn drop(&mut self) {
         self.traffic.move_load(|loaded| loaded - self.bytes);
-    }
-}
-
-/// Something waits for the session's actor, as long as it is held.
-#[derive(Debug)]
-pub(crate) struct Ticket(Arc<Traffic>);
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.0.diverted.fetch_sub(1, Ordering::AcqRel);
     }
 }

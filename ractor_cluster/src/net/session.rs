@@ -112,9 +112,10 @@ impl Actor for Session {
         myself: ActorRef<SessionMessage>,
         stream: super::NetworkStream,
     ) -> Result<SessionState, ActorProcessingErr> {
+        let backlog = stream.origin().backlog.unwrap_or_default();
         let (sink, frames) = stream.into_transport().split(self.max_inbound_frame_size);
-        let receiver =
-            Receiver::Session { session: self.handler.clone(), joined: self.joined.clone() };
+        let (session, joined) = (self.handler.clone(), self.joined.clone());
+        let receiver = Receiver::Session { session, joined, backlog };
         let intake = Arc::new(Intake::new(frames, receiver));
         let pump = Arc::new(Pump::new(sink, &intake));
         let mut writer = JoinSet::new();

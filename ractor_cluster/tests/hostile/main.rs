@@ -9,6 +9,7 @@ mod calls;
 mod client;
 mod connecting;
 mod excess;
+
 #[cfg(target_os = "linux")]
 mod full;
 mod greetings;
@@ -16,6 +17,7 @@ mod incarnations;
 mod liars;
 mod logs;
 mod message;
+mod multiplied;
 mod proofs;
 mod quiet;
 mod relay;
@@ -25,5 +27,6 @@ mod stalls;
 mod stock;
 mod strict;
 mod supplied;
+mod watchdog;
 mod ways;
 mod wire;

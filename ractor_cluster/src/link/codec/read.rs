@@ -7,8 +7,8 @@ use bytes::{Buf as _, Bytes};
 
 use super::method::Names;
 use super::{
-    CALL, CAST, DEFINED, HAS_METADATA, HAS_TIMEOUT, KIND, MANY, MARK, NAMED, NO_REPLY, NUMBERED,
-    REPLY,
+    CALL, CAST, DEFINED, HAS_METADATA, HAS_TIMEOUT, KIND, MANY, MARK, MAX_TARGETS, NAMED, NO_REPLY,
+    NUMBERED, REPLY,
 };
 
 /// Why bytes are no frame.
@@ -26,8 +26,10 @@ pub(crate) enum CodecError {
     Names,
     /// A method by a number that has no name.
     Unnamed(u64),
-    /// A message to more actors than the frame has room for, or to none.
+    /// A message to more actors than a frame may go to or has room for, or to none.
     Count(u64),
+    /// A message names an actor twice.
+    Repeated(u64),
 }
 
 impl fmt::Display for CodecError {
@@ -40,6 +42,7 @@ impl fmt::Display for CodecError {
             Self::Names => f.write_str("too many methods, or too long ones, want a number"),
             Self::Unnamed(number) => write!(f, "method {number} has no name"),
             Self::Count(count) => write!(f, "a message goes to {count} actors"),
+            Self::Repeated(pid) => write!(f, "a message goes to actor {pid} twice"),
         }
     }
 }
@@ -74,6 +77,14 @@ pub(crate) enum Kind<'a> {
 }
 
 impl Message<'_> {
+    /// How many actors it goes to.
+    pub(crate) fn deliveries(&self) -> usize {
+        match &self.kind {
+            Kind::Many { to, .. } => to.len(),
+            Kind::Cast { .. } | Kind::Call { .. } | Kind::Reply { .. } | Kind::NoReply { .. } => 1,
+        }
+    }
+
     /// The message without the names that it was read with.
     pub(crate) fn into_owned(self) -> Message<'static> {
         let kind = match self.kind {
@@ -192,6 +203,16 @@ pub(crate) fn messages_in(frame: &[u8]) -> usize {
     }
 }
 
+/// A number that a list has twice. A sorted list, as our senders write, is not copied.
+fn repeated(targets: &[u64]) -> Option<u64> {
+    if targets.is_sorted_by(|one, next| one < next) {
+        return None;
+    }
+    let mut sorted = targets.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+}
+
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -235,11 +256,19 @@ impl<'a> Cursor<'a> {
         std::str::from_utf8(self.bytes()?).map_err(|_| CodecError::Utf8)
     }
 
-    /// Takes no more memory than the frame has, whatever it says.
+    /// Reads a list of distinct actors. Its memory is bounded by [`MAX_TARGETS`].
     fn targets(&mut self) -> Result<Vec<u64>, CodecError> {
         let count = self.number()?;
-        let fits = usize::try_from(count).ok().filter(|it| *it <= self.bytes.len() - self.at);
-        let count = fits.filter(|count| *count > 0).ok_or(CodecError::Count(count))?;
-        (0..count).map(|_| self.number()).collect()
+        let most = MAX_TARGETS.min(self.bytes.len() - self.at);
+        let fits = usize::try_from(count).ok().filter(|it| (1..=most).contains(it));
+        let count = fits.ok_or(CodecError::Count(count))?;
+        let mut targets = Vec::with_capacity(count);
+        for _ in 0..count {
+            targets.push(self.number()?);
+        }
+        match repeated(&targets) {
+            Some(pid) => Err(CodecError::Repeated(pid)),
+            None => Ok(targets),
+        }
     }
 }

@@ -39,22 +39,25 @@ async fn idle<M: Message>() -> (ActorRef<M>, JoinHandle<()>) {
 }
 
 /// The actors that a session and its link are taken for.
-struct Actors {
-    session: ActorRef<NodeSessionMessage>,
+pub(super) struct Actors {
+    pub(super) session: ActorRef<NodeSessionMessage>,
     link: ActorRef<SessionMessage>,
     tasks: [JoinHandle<()>; 2],
 }
 
 impl Actors {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let ((session, session_task), (link, link_task)) = (idle().await, idle().await);
         Self { session, link, tasks: [session_task, link_task] }
     }
 
     /// A session with one link that takes up to `high` bytes.
-    fn traffic(&self, high: usize) -> Arc<Traffic> {
-        let traffic =
-            Traffic::new(1, Bounds { high, calls: 1, write_deadline: Duration::from_secs(1) });
+    pub(super) fn traffic(&self, high: usize) -> Arc<Traffic> {
+        let traffic = Traffic::new(
+            1,
+            Bounds { high, calls: 1, write_deadline: Duration::from_secs(1) },
+            Arc::default(),
+        );
         let (peer, local) = (String::new(), String::new());
         let kind = TransportKind::Tcp;
         traffic.add(Link { kind, peer, local, actor: self.link.clone(), pump: None });
@@ -62,22 +65,26 @@ impl Actors {
     }
 
     /// Both ends of the link: what comes by it, and where what goes is written.
-    fn ends(
+    pub(super) fn ends(
         &self,
         traffic: &Arc<Traffic>,
-        frames: Frames,
+        frames: impl FrameStream + 'static,
         written: &Written,
     ) -> (Arc<Intake>, Arc<Pump>) {
         let joined = Joined::default();
         assert!(joined.set(traffic.clone()).is_ok());
-        let receiver = Receiver::Session { session: self.session.clone(), joined };
+        let receiver = Receiver::Session {
+            session: self.session.clone(),
+            joined,
+            backlog: traffic.backlog().clone(),
+        };
         let intake = Arc::new(Intake::new(Box::new(frames), receiver));
         let pump = Arc::new(Pump::new(Box::new(written.clone()), &intake));
         traffic.serve(self.link.get_id(), &pump);
         (intake, pump)
     }
 
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.session.stop(None);
         self.link.stop(None);
         for task in self.tasks {
@@ -146,11 +153,11 @@ impl FrameStream for Frames {
 
 /// What was written to the peer.
 #[derive(Debug, Clone, Default)]
-struct Written(Arc<Mutex<Vec<Bytes>>>);
+pub(super) struct Written(Arc<Mutex<Vec<Bytes>>>);
 
 impl Written {
     /// Up to where the peer was told that frames came, each time.
-    fn acknowledgements(&self) -> Vec<u64> {
+    pub(super) fn acknowledgements(&self) -> Vec<u64> {
         let frames = self.0.lock().unwrap();
         let decoded = frames.iter().filter_map(|frame| decode(frame.clone()).ok()?.message);
         decoded
@@ -306,7 +313,11 @@ async fn what_was_written_counts_no_more_while_more_waits() {
 
     let actors = Actors::start().await;
     let traffic = actors.traffic(8 * FRAME);
-    let receiver = Receiver::Session { session: actors.session.clone(), joined: Joined::default() };
+    let receiver = Receiver::Session {
+        session: actors.session.clone(),
+        joined: Joined::default(),
+        backlog: Arc::default(),
+    };
     let intake = Arc::new(Intake::new(Box::new(Frames(VecDeque::new())), receiver));
     let sink = Dripping { queued: 0, drop: FRAME };
     let pump = Pump::new(Box::new(sink), &intake);

@@ -27,6 +27,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{AbortOnDropTask, NodeSession};
 use crate::link::announcer::Announcer;
+use crate::link::backlog::Backlog;
 use crate::link::dial::{Dialler, Redial, Route, LONGEST_PAUSE};
 use crate::link::directory::{self, Open, Server};
 use crate::link::heard::Heard;
@@ -153,15 +154,16 @@ pub(super) struct Described {
     channel: Channel,
     origin: Origin,
     heard: Heard,
+    backlog: Arc<Backlog>,
 }
 
 impl Described {
     /// From here on it is listened to.
     pub(super) fn of(stream: NetworkStream) -> (Self, NetworkStream) {
-        let heard = Heard::default();
+        let (heard, backlog) = (Heard::default(), Arc::<Backlog>::default());
         let (channel, origin) = (stream.channel(), stream.origin());
-        let described = Self { ends: stream.describe(), channel, origin, heard };
-        let stream = described.heard.listen_to(stream);
+        let described = Self { ends: stream.describe(), channel, origin, heard, backlog };
+        let stream = described.heard.listen_to(stream, &described.backlog);
         (described, stream)
     }
 }
@@ -170,7 +172,7 @@ impl Links {
     /// Of a session that begins with one connection.
     pub(super) fn begin(
         session: &NodeSession,
-        Described { ends: (kind, peer, local), channel, origin, heard }: Described,
+        Described { ends: (kind, peer, local), channel, origin, heard, backlog }: Described,
         actor: &ActorRef<SessionMessage>,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> Self {
@@ -183,7 +185,7 @@ impl Links {
             calls: options.max_calls,
             write_deadline: options.write_deadline,
         };
-        let traffic = Traffic::new(session.node_id, bounds);
+        let traffic = Traffic::new(session.node_id, bounds, backlog);
         let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), pump: None });
         let overdue = Some(deadline(myself, server.options.handshake_timeout));
         Self(Some(Box::new(Active {

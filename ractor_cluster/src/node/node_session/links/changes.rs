@@ -6,6 +6,7 @@ use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, Supe
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};
+use crate::link::arrivals::Arrived;
 use crate::link::table::Link;
 use crate::link::{Event, LinkEvent};
 use crate::net::{NetworkStream, Session, SessionMessage};
@@ -14,6 +15,23 @@ use crate::peers::{self, PeerInfo};
 use crate::transport::Transport;
 
 impl NodeSession {
+    /// What a message to this actor is about: that something waits in the backlog becomes that. `None` when nothing
+    /// does any more.
+    pub(in crate::node::node_session) fn next_arrived(
+        message: NodeSessionMessage,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) -> Option<NodeSessionMessage> {
+        let NodeSessionMessage::Link(LinkEvent(Event::Waiting(backlog))) = message else {
+            return Some(message);
+        };
+        let (arrived, ticket) = backlog.take(myself)?;
+        Some(match arrived {
+            // What has to wait for it waits for an item that follows it.
+            Arrived::Frame(message) => NodeSessionMessage::MessageReceived(message),
+            arrived => LinkEvent(Event::Arrived(arrived, ticket)).into(),
+        })
+    }
+
     /// Something happened to a link.
     pub(in crate::node::node_session) async fn handle_link(
         &self,
@@ -57,9 +75,16 @@ impl NodeSession {
             }
             Event::Arrived(arrived, ticket) => {
                 self.arrived(state, arrived, &myself).await?;
+                if let (Some((place, bytes)), Some(active)) =
+                    (ticket.place(), state.links.speaking())
+                {
+                    active.traffic.handled(place, bytes);
+                }
                 // What comes from here on may overtake nothing.
                 drop(ticket);
             }
+            // Is something else by now.
+            Event::Waiting(_) => {}
             Event::Broken(error) => self.break_off(state, &error, &myself),
             Event::Outbound(message) => state.send_outbound(message),
         }
@@ -84,7 +109,7 @@ impl NodeSession {
         }
         let stream = NetworkStream::Transport(transport);
         let (kind, peer, local) = stream.describe();
-        let stream = active.liveness.heard.listen_to(stream);
+        let stream = active.liveness.heard.listen_to(stream, active.traffic.backlog());
         let (max, traffic) = (self.max_inbound_frame_size, active.traffic.clone());
         let spawned = Session::spawn_joined(myself.clone(), stream, max, traffic.clone()).await;
         // Why it did not is logged.

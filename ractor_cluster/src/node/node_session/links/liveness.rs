@@ -106,6 +106,10 @@ impl NodeSession {
         }
         // Who has no link cannot be heard.
         if active.traffic.any().is_some() {
+            if active.traffic.backlog().is_full() {
+                // Its links are not read, since so much of what came waits.
+                active.liveness.heard.note();
+            }
             match active.liveness.judge() {
                 Verdict::Lives => {}
                 Verdict::Ask => active.ask(epoch),

@@ -68,7 +68,7 @@ impl NodeSession {
     ) -> Result<(), ActorProcessingErr> {
         let Some(active) = state.links.speaking() else { return Ok(()) };
         match arrived {
-            Arrived::Nothing => {}
+            Arrived::Nothing | Arrived::Frame(_) => {}
             Arrived::Message(message) => active.traffic.deliver(message),
             Arrived::Control(Enveloped::Control(message)) => {
                 self.handle_control(state, message, myself.clone()).await?;

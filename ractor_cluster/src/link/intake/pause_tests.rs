@@ -1,0 +1,123 @@
+//! When a reader pauses, and what the peer is told meanwhile.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Wake;
+
+use super::tests::{Actors, Written};
+use super::*;
+use crate::link::table::ADAPTIVE;
+use crate::protocol::control::ControlMessage;
+use crate::protocol::meta::network_message::Message as Network;
+use crate::protocol::mycelium::envelope::Body as Enveloped;
+use crate::protocol::mycelium::Envelope;
+
+/// More frames than may wait.
+const FLOOD: u64 = 3000;
+/// What may wait.
+const BOUND: usize = 1024;
+
+/// Frames of control traffic without end, and how many were read.
+#[derive(Debug)]
+struct Flood {
+    frame: fn(u64) -> Bytes,
+    read: Arc<AtomicUsize>,
+}
+
+impl FrameStream for Flood {
+    fn poll_frame(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Option<TransportMessage>>> {
+        let read = self.read.fetch_add(1, Ordering::Relaxed) as u64;
+        Poll::Ready(Ok(Some(TransportMessage::Bytes((self.frame)(read + 1)))))
+    }
+
+    fn set_max_frame(&mut self, _: u64) {}
+}
+
+fn envelope(sequence: u64) -> Bytes {
+    let body = Some(Enveloped::Control(ControlMessage::default()));
+    Envelope { lane: ADAPTIVE, sequence, acknowledged: 0, body }.encoded()
+}
+
+fn of_stock(_: u64) -> Bytes {
+    let message = Some(Network::Control(ControlMessage::default()));
+    NetworkMessage { message }.encode_to_vec().into()
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads as often as a task could in which something always comes.
+fn read(intake: &Intake, woken: &Arc<Woken>) {
+    let waker = woken.clone().into();
+    for _ in 0..FLOOD {
+        assert!(intake.poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    woken.0.store(false, Ordering::Relaxed);
+}
+
+#[tokio::test]
+async fn a_reader_pauses_until_half_of_what_waits_is_handled() {
+    let actors = Actors::start().await;
+    let (traffic, written) = (actors.traffic(1 << 20), Written::default());
+    let count = Arc::<AtomicUsize>::default();
+    let (intake, pump) =
+        actors.ends(&traffic, Flood { frame: envelope, read: count.clone() }, &written);
+    let woken = Arc::<Woken>::default();
+    read(&intake, &woken);
+    assert_eq!(count.load(Ordering::Relaxed), BOUND);
+    // The actor has one wake-up, behind which timers wait.
+    assert_eq!(actors.session.get_cell().mailbox_len(), 1);
+    let handle = || {
+        let (_, ticket) = traffic.backlog().take(&actors.session).expect("something waits");
+        let (place, bytes) = ticket.place().expect("it is of a lane");
+        traffic.handled(place, bytes);
+        place.sequence
+    };
+    let mut handled = 0;
+    while !woken.0.load(Ordering::Relaxed) {
+        assert!(handled < BOUND as u64, "the reader is not woken");
+        handled = handle();
+    }
+    assert_eq!(handled, BOUND as u64 / 2);
+    // Of so many the peer is told, and of none that waits.
+    let mut writing = std::pin::pin!(pump.run());
+    let is_pending = std::future::Future::poll(
+        writing.as_mut(),
+        &mut Context::from_waker(std::task::Waker::noop()),
+    );
+    assert!(is_pending.is_pending());
+    let told = written.acknowledgements();
+    assert!(told.iter().all(|told| *told <= handled), "{told:?}");
+    assert!(told.contains(&256), "{told:?}");
+    read(&intake, &woken);
+    assert_eq!(count.load(Ordering::Relaxed), BOUND + BOUND / 2);
+    // The session ends, and with it what waits.
+    traffic.end();
+    assert!(traffic.backlog().take(&actors.session).is_none());
+    assert!(!traffic.backlog().is_full());
+    actors.end().await;
+}
+
+#[tokio::test]
+async fn the_reader_of_a_stock_peer_pauses_too() {
+    let actors = Actors::start().await;
+    let (count, backlog) = (Arc::<AtomicUsize>::default(), Arc::<Backlog>::default());
+    let (session, joined) = (actors.session.clone(), Joined::default());
+    let receiver = Receiver::Session { session, joined, backlog: backlog.clone() };
+    let flood = Flood { frame: of_stock, read: count.clone() };
+    let intake = Intake::new(Box::new(flood), receiver);
+    let woken = Arc::<Woken>::default();
+    read(&intake, &woken);
+    assert_eq!(count.load(Ordering::Relaxed), BOUND);
+    for _ in 0..BOUND / 2 {
+        assert!(!woken.0.load(Ordering::Relaxed));
+        drop(backlog.take(&actors.session));
+    }
+    assert!(woken.0.load(Ordering::Relaxed));
+    actors.end().await;
+}
