@@ -6,7 +6,7 @@ use std::{env, fs, io};
 
 /// Compiles every `.proto` file of `folder` into `OUT_DIR`, with the compiler that a crate
 /// brings along.
-pub fn compile(folder: &Path) -> io::Result<()> {
+pub(crate) fn compile(folder: &Path) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

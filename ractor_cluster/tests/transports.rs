@@ -1,4 +1,5 @@
 //! What every transport has to keep to, and what is particular to each.
+#![allow(unreachable_pub, reason = "the test is a crate, whose modules share what they need")]
 
 #[path = "transports/arc.rs"]
 mod arc;

@@ -96,8 +96,10 @@ pub enum Verdict {
 /// How many edits and shadows apply, moved, and conflict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// As they stand.
+    /// As they stand, on items that did not change.
     pub applies: usize,
+    /// As they stand, while upstream changed the item around them: for a person to look at.
+    pub changed: usize,
     /// In another file.
     pub moved: usize,
     /// Not without a person; differences of the manifest count here.
@@ -107,11 +109,13 @@ pub struct Tally {
 impl Report {
     /// Counts the verdicts.
     pub fn tally(&self) -> Tally {
-        let verdicts = self.edits.iter().map(|edit| &edit.verdict);
-        let verdicts = verdicts.chain(self.shadows.iter().map(|shadow| &shadow.verdict));
+        let edits = self.edits.iter().map(|edit| (&edit.verdict, edit.item_change.is_some()));
+        // A shadow replaces all of its file, and stands on nothing.
+        let shadows = self.shadows.iter().map(|shadow| (&shadow.verdict, false));
         let mut tally = Tally { conflicts: self.manifest.len(), ..Tally::default() };
-        for verdict in verdicts {
+        for (verdict, changed) in edits.chain(shadows) {
             match verdict {
+                Verdict::Applies { .. } if changed => tally.changed += 1,
                 Verdict::Applies { .. } => tally.applies += 1,
                 Verdict::Moved { .. } => tally.moved += 1,
                 Verdict::Conflicts { .. } => tally.conflicts += 1,

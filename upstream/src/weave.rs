@@ -5,6 +5,8 @@
 //!   same goes for a file of ours that a patch declares in an upstream file.
 //! * What a shadow leaves behind, its test modules and the child modules that it does not
 //!   declare, becomes a *graft*: a file that the shadow includes.
+//! * Upstream's items allow our lints, and the `mod` lines that lead to files of ours turn them on
+//!   again: [`LINTS`].
 //! * An included file cannot have inner attributes: those of a crate root are taken away, and
 //!   its documentation is kept in `lib.md`.
 
@@ -26,13 +28,36 @@ use crate::{Error, Result, Tree};
 /// The crate root, which is always ours and includes upstream's.
 pub const ROOT: &str = "src/lib.rs";
 
-/// Our lints are not upstream's.
-const UPSTREAM_LINTS: &str = "#[allow(clippy::all, missing_debug_implementations, missing_docs, \
-     rust_2018_idioms, rustdoc::all, unreachable_pub, unused)]\n";
+/// Every lint that a file of ours is checked with, by its level: those of `[workspace.lints]`, and
+/// `unused`, which is on by default.
+///
+/// Upstream's items allow them, and so does each module inside of an upstream item. A `mod` line
+/// that leads to a file of ours turns them on again. A build out of a package alone cannot read
+/// the workspace's manifest, so the list stands here too; a test compares both.
+pub const LINTS: [(&str, &str); 11] = [
+    ("warn", "clippy::all"),
+    ("warn", "clippy::dbg_macro"),
+    ("warn", "clippy::todo"),
+    ("warn", "clippy::undocumented_unsafe_blocks"),
+    ("warn", "clippy::unimplemented"),
+    ("warn", "missing_debug_implementations"),
+    ("warn", "missing_docs"),
+    ("warn", "rust_2018_idioms"),
+    ("warn", "unreachable_pub"),
+    ("warn", "unused"),
+    ("deny", "unsafe_code"),
+];
 
-/// And a shadow, which lies in a module of upstream's, is our own code again.
-const OUR_LINTS: &str = "#[warn(clippy::all, missing_debug_implementations, missing_docs, \
-     rust_2018_idioms, unreachable_pub, unused)]\n";
+/// The attributes of a `mod` line that leads to a file of ours.
+fn our_lints() -> String {
+    LINTS.map(|(level, lint)| format!("#[{level}({lint})]\n")).concat()
+}
+
+/// The attribute of every upstream item in the crate root, and of every upstream item that a
+/// shadow takes over: our lints are not upstream's.
+fn upstream_lints() -> String {
+    format!("#[allow({}, rustdoc::all)]\n", LINTS.map(|(_, lint)| lint).join(", "))
+}
 
 /// Where the woven files will stand.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +132,7 @@ pub fn left_behind<'s>(source: &'s Source<'_>, declared: &[Item]) -> Vec<&'s Ite
 }
 
 /// Whether an attribute keeps the item out of everything but tests.
-fn is_test(item: &Item) -> bool {
+pub fn is_test(item: &Item) -> bool {
     item.attributes.iter().any(|attribute| {
         let words: Vec<&str> = attribute.split(' ').collect();
         let is_cfg = words.get(2) == Some(&"cfg");
@@ -125,17 +150,22 @@ fn graft(tree: &mut Tree, ours: &Tree, file: &str, layout: Layout<'_>) -> Result
     let shadow = Source::parse(file, ours.text(file).unwrap_or_default())?;
     let mut graft = String::new();
     for item in left_behind(&source, &shadow.items) {
-        if let (None, Layout::Apart { package, woven }) = (&item.body, layout) {
-            let child = child_file(tree, file, item).ok_or_else(|| Error::Shadow {
-                file: file.to_owned(),
-                why: format!("upstream's `{}` has no file", item.name),
-            })?;
-            // The child may be shadowed as well.
-            let root = if ours.get(&child).is_some() { package } else { woven };
-            graft.push_str(&path_attribute(&root.join(child)));
-        }
-        if matches!(layout, Layout::Apart { .. }) {
-            graft.push_str(UPSTREAM_LINTS);
+        if let Layout::Apart { package, woven } = layout {
+            let mut lints = upstream_lints();
+            if item.body.is_none() {
+                let child = child_file(tree, file, item).ok_or_else(|| Error::Shadow {
+                    file: file.to_owned(),
+                    why: format!("upstream's `{}` has no file", item.name),
+                })?;
+                // The child may be shadowed as well.
+                let is_ours = ours.get(&child).is_some();
+                if is_ours {
+                    lints = our_lints();
+                }
+                let root = if is_ours { package } else { woven };
+                graft.push_str(&path_attribute(&root.join(child)));
+            }
+            graft.push_str(&lints);
         }
         graft.push_str(&text[item.range.clone()]);
         graft.push('\n');
@@ -187,7 +217,7 @@ fn redirect(tree: &mut Tree, ours: &Tree, shadows: &[&str], package: &Path) -> R
                     why: format!("upstream's {parent} does not declare `{name};`"),
                 });
             }
-            let attributes = format!("{OUR_LINTS}{}", path_attribute(&package.join(file)));
+            let attributes = format!("{}{}", our_lints(), path_attribute(&package.join(file)));
             splices.extend(
                 declarations
                     .map(|item| cut(&parent, item.range.start..item.range.start, &attributes)),
@@ -213,10 +243,10 @@ fn parent(file: &str, tree: &Tree) -> Option<(String, String)> {
 }
 
 /// The file of the module that `item` declares in `file`.
-fn child_file(tree: &Tree, file: &str, item: &Item) -> Option<String> {
+pub fn child_file(tree: &Tree, file: &str, item: &Item) -> Option<String> {
     let name = item.name.strip_prefix("mod ")?;
     let stem = file.strip_suffix(".rs")?;
-    let folder = stem.strip_suffix("/mod").unwrap_or(stem);
+    let folder = if file == ROOT { "src" } else { stem.strip_suffix("/mod").unwrap_or(stem) };
     [format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")]
         .into_iter()
         .find(|child| tree.get(child).is_some())
@@ -243,8 +273,8 @@ fn crate_roots(tree: &Tree) -> Vec<(String, String)> {
 
 /// Takes the inner attributes of a crate root away, keeping its documentation in `lib.md`.
 fn open_root(tree: &mut Tree, file: &str, text: &str) -> Result<()> {
-    let lints = if file == ROOT { UPSTREAM_LINTS } else { "" };
-    let opened = open(file, text, lints)?;
+    let lints = if file == ROOT { upstream_lints() } else { String::new() };
+    let opened = open(file, text, &lints)?;
     if file == ROOT {
         tree.insert("lib.md", opened.documentation);
     }

@@ -14,6 +14,9 @@ use upstream::locate::Places;
 
 const NEXT: &str = "0.99.0";
 
+/// Another one, for the test that reads what a rebase leaves in its scratch folder.
+const MERGED: &str = "0.99.1";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -51,7 +54,7 @@ fn release(change: impl Fn(&str, &mut Tree)) -> TempDir {
 }
 
 fn rebase(folder: &TempDir, more: &[&str]) -> (Option<i32>, serde_json::Value) {
-    let words = [&["rebase", NEXT, "--dry-run", "--json"], more].concat();
+    let words = [&["rebase", NEXT, "--dry-run", "--no-compile", "--json"], more].concat();
     let output = upstream(&words).env("MYCELIUM_UPSTREAM_DIR", folder.path()).output().unwrap();
     let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
@@ -73,10 +76,17 @@ fn status_tells_pins_patches_shadows_and_surface() {
             krate["shadows"].as_array().unwrap().len(),
             fork.pins.crates[name].shadows.len()
         );
-        assert!(krate["upstream_lines"].as_u64() > krate["touched_lines"].as_u64());
+        let (all, code) = (krate, &krate["without_tests"]);
+        for surface in [all, code] {
+            assert!(surface["upstream_lines"].as_u64() > surface["touched_lines"].as_u64());
+        }
+        // The derives have no tests beside their code.
+        let fewer = all["upstream_lines"].as_u64() > code["upstream_lines"].as_u64();
+        assert_eq!(fewer, name != "ractor_cluster_derive", "{name}");
     }
     let words = stdout(&run(&["status", "--offline"]));
-    assert!(words.contains("lines of upstream's src/"), "{words}");
+    assert!(words.contains("lines of upstream's src/ ("), "{words}");
+    assert!(words.contains("lines of upstream's src/ without its tests ("), "{words}");
 }
 
 #[test]
@@ -103,6 +113,11 @@ fn export_stands_for_itself_and_open_has_a_commit_per_patch() {
     }
     assert!(tree.text("ractor/src/message.rs").unwrap().contains("mod tests"));
     assert!(tree.text("ractor_cluster/Cargo.toml").unwrap().contains("path = \"../ractor\""));
+    let manifest = tree.text("ractor/Cargo.toml").unwrap();
+    assert!(
+        manifest.contains("unexpected_cfgs") && !manifest.contains("missing_docs"),
+        "{manifest}"
+    );
     let again = run(&["export", exported.to_str().unwrap()]);
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&again.stderr).contains("is not an empty folder"));
@@ -156,6 +171,49 @@ fn a_shadow_that_was_brought_up_to_date_can_be_accepted() {
     assert_eq!(rebase(&folder, &[]).0, Some(1));
     let (status, json) = rebase(&folder, &["--accept", "ractor/src/message.rs"]);
     assert_eq!(status, Some(0), "{json:#}");
+}
+
+#[test]
+fn a_shadow_that_conflicts_is_written_as_three_files_to_merge() {
+    let file = "src/message.rs";
+    let folder = release(|name, tree| {
+        if name == "ractor" {
+            let text = format!("{}\npub fn news() {{}}\n", tree.text(file).unwrap());
+            tree.insert(file, text);
+        }
+    });
+    let words = ["rebase", MERGED, "--dry-run", "--no-compile"];
+    for name in ["ractor", "ractor_cluster", "ractor_cluster_derive"] {
+        let path = |version: &str| folder.path().join(format!("{name}-{version}.crate"));
+        let bytes = fs::read(path(NEXT)).unwrap();
+        let tree = upstream::archive::unpack(&format!("{name}-{NEXT}"), &bytes).unwrap();
+        fs::write(path(MERGED), pack_as(&format!("{name}-{MERGED}"), &tree)).unwrap();
+    }
+    let output = upstream(&words).env("MYCELIUM_UPSTREAM_DIR", folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = stdout(&output);
+    let merge = root().join(format!("target/upstream/merge-{MERGED}/ractor/{file}"));
+    assert!(report.contains(&format!("to merge: {}", merge.display())), "{report}");
+    assert!(report.starts_with("conflicts\n  ractor/src/message.rs\n"), "{report}");
+    let last: Vec<&str> = report.lines().rev().take(3).collect();
+    assert!(last[0].starts_with("0.99.1: ") && last[0].ends_with(" 1 conflict"), "{report}");
+    assert!(last[1].starts_with("  conflicts  ractor/src/message.rs: "), "{report}");
+    assert_eq!(last[2], "summary", "{report}");
+    let sides = Tree::read(&merge).unwrap();
+    let names: Vec<&str> = sides.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["base.rs", "ours.rs", "theirs.rs"]);
+    let [base, ours, theirs] = names
+        .try_into()
+        .map(|names: [&str; 3]| names.map(|name| sides.text(name).unwrap()))
+        .unwrap();
+    assert_eq!(theirs.strip_prefix(base), Some("\npub fn news() {}\n"));
+    assert_eq!(ours, fs::read_to_string(root().join("ractor").join(file)).unwrap());
+
+    // Once it is merged nothing is left to merge.
+    let accept = [&words[..], &["--accept", "ractor/src/message.rs"]].concat();
+    let output = upstream(&accept).env("MYCELIUM_UPSTREAM_DIR", folder.path()).output().unwrap();
+    assert!(output.status.success());
+    assert!(!merge.exists());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use upstream::fork::Fork;
 use upstream::items::{self, Item};
 use upstream::locate::Places;
 use upstream::patch::{Edit, Patch};
-use upstream::rebase::{EditReport, Report, Verdict, judge};
+use upstream::rebase::{EditReport, Report, Tally, Verdict, judge};
 use upstream::{Tree, tokens};
 
 const NEXT: &str = "0.99.0";
@@ -461,4 +461,69 @@ fn an_item_that_is_still_in_its_file_did_not_move() {
         assert!(!matches!(edit.verdict, Verdict::Moved { .. }), "{edit:?}");
     }
     assert!(edits_with_items(&reports).iter().any(|edit| conflicts(&edit.verdict)));
+}
+
+/// Upstream's next release may look like this: a shadowed trait gains hooks, and an error that our
+/// files rely on is no longer `Sync`.
+fn next_minor(krate: &str, tree: &mut Tree) {
+    if krate != "ractor" {
+        return;
+    }
+    let hooks: String = ["size_hint", "write_to", "read_from"]
+        .map(|hook| format!("/// A hook.\nfn {hook}(&self) -> Option<usize> {{ None }}\n"))
+        .concat();
+    change_text(tree, "src/serialization.rs", |text| {
+        let source = Source::parse("src/serialization.rs", text).unwrap();
+        let hooked =
+            source.items.iter().find(|item| item.name == "trait BytesConvertable").unwrap();
+        let start = hooked.body.clone().unwrap().start;
+        format!("{}\n{hooks}{}", &text[..start], &text[start..])
+    });
+    change_text(tree, "src/errors.rs", |text| {
+        let source = Source::parse("src/errors.rs", text).unwrap();
+        let name = "impl Sync for MessagingErr<T>";
+        let bound = source.items.iter().find(|item| item.name == name).unwrap();
+        format!("{}{}", &text[..bound.range.start], &text[bound.range.end..])
+    });
+}
+
+#[test]
+fn hooks_of_a_shadowed_trait_conflict_and_a_lost_bound_is_the_compilers_to_find() {
+    let reports = released(|_, krate, tree| next_minor(krate, tree));
+    let conflicting: Vec<String> = verdicts(&reports)
+        .into_iter()
+        .filter(|(_, verdict)| conflicts(verdict))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(conflicting, ["src/serialization.rs"]);
+    let shadow = reports.iter().flat_map(|report| &report.shadows);
+    let change: Vec<&str> = shadow.filter_map(|shadow| shadow.change.as_deref()).collect();
+    assert!(change.len() == 1 && change[0].matches("+fn ").count() == 3, "{change:?}");
+}
+
+#[test]
+fn an_item_that_changed_around_an_edit_is_counted_apart() {
+    let unchanged = released(|_, _, _| {});
+    let reports = released(|fork, krate, tree| {
+        change_items(fork, krate, tree, |edit, item| {
+            let is_function = edit.place.item.as_deref().is_some_and(|name| name.contains("fn "));
+            match item.rfind('}') {
+                // An edit that pins its item, or replaces all of it, conflicts then.
+                Some(end) if is_function && edit.anchor.is_some() => {
+                    format!("{}; let _news = 1; {}", &item[..end], &item[end..])
+                }
+                _ => item.to_owned(),
+            }
+        });
+    });
+    for (before, after) in unchanged.iter().zip(&reports) {
+        let (before, after) = (before.tally(), after.tally());
+        assert_eq!(before.changed, 0, "nothing changed");
+        let all = |tally: Tally| tally.applies + tally.changed + tally.moved + tally.conflicts;
+        assert_eq!(all(before), all(after));
+    }
+    let changed: usize = reports.iter().map(|report| report.tally().changed).sum();
+    let edits = reports.iter().flat_map(|report| &report.edits);
+    let shown = edits.filter(|edit| applies(&edit.verdict) && edit.item_change.is_some()).count();
+    assert!(changed > 10 && changed == shown, "{changed} counted, {shown} shown");
 }

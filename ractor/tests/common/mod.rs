@@ -1,4 +1,5 @@
 //! What the tests of shared messages have in common.
+#![allow(unreachable_pub, reason = "the test is a crate, whose modules share what they need")]
 #![allow(dead_code)] // Each takes its part.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
 //! Messages between nodes, without the nodes: what goes out of a proxy, and what comes in.
+#![allow(unreachable_pub, reason = "the test is a crate, whose modules share what they need")]
 #![cfg(feature = "cluster")]
 
 mod bytes;

@@ -9,7 +9,7 @@ use std::task::Waker;
 use super::sync::{Mutex, MutexGuard};
 
 /// See the module's documentation.
-pub struct Loan<T> {
+pub(crate) struct Loan<T> {
     state: Mutex<State<T>>,
 }
 
@@ -23,13 +23,13 @@ struct State<T> {
 
 impl<T> Loan<T> {
     /// Of something that nobody has.
-    pub fn new(it: T) -> Self {
+    pub(crate) fn new(it: T) -> Self {
         let state = State { it: Some(it), task: None, missed: false };
         Self { state: Mutex::new(state) }
     }
 
     /// For the task, which is woken when somebody has it now.
-    pub fn take(&self, task: &Waker) -> Option<T> {
+    pub(crate) fn take(&self, task: &Waker) -> Option<T> {
         let mut state = self.lock();
         if !state.task.as_ref().is_some_and(|it| it.will_wake(task)) {
             state.task = Some(task.clone());
@@ -40,7 +40,7 @@ impl<T> Loan<T> {
 
     /// For who does the task's work, with what wakes it. `None` when somebody has it, who then wakes the task, or when
     /// the task has not begun.
-    pub fn borrow(&self) -> Option<(T, Waker)> {
+    pub(crate) fn borrow(&self) -> Option<(T, Waker)> {
         let mut state = self.lock();
         let task = state.task.clone()?;
         state.missed |= state.it.is_none();
@@ -48,7 +48,7 @@ impl<T> Loan<T> {
     }
 
     /// Gives it back.
-    pub fn give_back(&self, it: T) {
+    pub(crate) fn give_back(&self, it: T) {
         let missed = {
             let mut state = self.lock();
             state.it = Some(it);
@@ -60,7 +60,7 @@ impl<T> Loan<T> {
     }
 
     /// Gives the task a turn.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         let task = self.lock().task.clone();
         if let Some(task) = task {
             task.wake();

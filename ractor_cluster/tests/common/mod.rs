@@ -1,4 +1,5 @@
 //! A node of this process, and what its application is told of its sessions.
+#![allow(unreachable_pub, reason = "the test is a crate, whose modules share what they need")]
 #![allow(dead_code, reason = "every test uses a part of it")]
 
 use std::future::Future;

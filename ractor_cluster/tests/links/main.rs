@@ -3,6 +3,7 @@
 //!
 //! The test binary is the node as well, so that the tests need no other program: started with the
 //! argument `node` it does what its standard input says.
+#![allow(unreachable_pub, reason = "the test is a crate, whose modules share what they need")]
 
 #[cfg(unix)]
 mod failures;

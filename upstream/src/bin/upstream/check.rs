@@ -10,7 +10,7 @@ use upstream::items::Item;
 
 use crate::progress::spinner;
 use crate::repository::Repository;
-use crate::{Failure, export, manifest, toolchain};
+use crate::{Failure, contract, export, manifest, toolchain};
 
 pub(crate) fn run(repository: &Repository, api: bool) -> Result<bool, Failure> {
     let mut complaints = Vec::new();
@@ -45,6 +45,8 @@ pub(crate) fn run(repository: &Repository, api: bool) -> Result<bool, Failure> {
         );
         complaints.extend(found.into_iter().map(|complaint| format!("{name}: {complaint}")));
     }
+    let listed = std::fs::read_to_string(repository.root.join(contract::FILE))?;
+    complaints.extend(contract::complaints(&listed, &repository.fork));
     for complaint in &complaints {
         println!("{complaint}");
     }

@@ -123,6 +123,9 @@ pub(crate) fn standalone(repository: &Repository, text: &str) -> Result<Document
     let root = manifest::workspace(&repository.root)?;
     if document.get("lints").and_then(|lints| lints.get("workspace")).is_some() {
         document.remove("lints");
+        // What upstream's sources ask for is no opinion of ours.
+        let lint = "unexpected_cfgs";
+        document["lints"]["rust"][lint] = root["workspace"]["lints"]["rust"][lint].clone();
     }
     if let Some(package) = document.get_mut("package").and_then(Item::as_table_like_mut) {
         let inherited = manifest::inherited_keys(package);

@@ -2,6 +2,8 @@
 
 mod bench;
 mod check;
+mod compile;
+mod contract;
 mod diff;
 mod drop_in;
 mod export;
@@ -12,6 +14,7 @@ mod rebase;
 mod repository;
 mod status;
 mod suites;
+mod surface;
 mod toolchain;
 
 use std::path::PathBuf;
@@ -63,7 +66,8 @@ enum Command {
         /// A folder that does not exist yet, or is empty.
         folder: PathBuf,
     },
-    /// Compares manifests, shadows, patches and Rust versions with the pinned release.
+    /// Compares manifests, shadows, patches and Rust versions with the pinned release, and what
+    /// UPSTREAM.md lists with what there is.
     Check {
         /// Compare the public API with stock too (needs `cargo install cargo-semver-checks`).
         #[arg(long)]

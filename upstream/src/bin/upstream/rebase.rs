@@ -1,8 +1,11 @@
 //! `cargo upstream rebase`: tries the fork on another release, and moves the pins there.
 
-use std::collections::BTreeMap;
+mod merge;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use toml_edit::{DocumentMut, value};
@@ -12,6 +15,7 @@ use upstream::rebase::{Report, Tally, Verdict, judge};
 use upstream::weave::Layout;
 use upstream::{Tree, locate::Places};
 
+use crate::compile::{self, Compiled};
 use crate::progress::spinner;
 use crate::repository::Repository;
 use crate::{Failure, check, export, manifest, suites};
@@ -24,6 +28,9 @@ pub(crate) struct Arguments {
     /// Stop after the report: run no tests, write no pins.
     #[arg(long)]
     dry_run: bool,
+    /// Do not compile what the edits that apply make.
+    #[arg(long)]
+    no_compile: bool,
     /// Take a shadow as brought up to date, as `ractor/src/message.rs`; can be repeated.
     #[arg(long, value_name = "CRATE/FILE")]
     accept: Vec<String>,
@@ -49,6 +56,7 @@ struct Release {
 #[derive(Debug, Clone, Copy)]
 enum Outcome {
     Conflicts,
+    DoesNotCompile,
     /// In a dry run.
     Fits,
     TestsFail,
@@ -59,6 +67,7 @@ impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Conflicts => "conflicts",
+            Self::DoesNotCompile => "does not compile",
             Self::Fits => "fits",
             Self::TestsFail => "tests fail",
             Self::Rebased => "rebased",
@@ -74,20 +83,34 @@ struct Published<'a> {
     /// How far the rebase got, or what stopped it.
     result: String,
     crates: &'a [Report],
+    /// The folder with the three files of each shadow that conflicts.
+    merges: &'a BTreeMap<String, PathBuf>,
+    /// What the compiler says, if it was asked.
+    compiler: Option<&'a Compiled>,
+}
+
+/// What was found out, also where something stopped the rebase.
+#[derive(Default)]
+struct Findings {
+    reports: Vec<Report>,
+    merges: BTreeMap<String, PathBuf>,
+    compiled: Option<Compiled>,
 }
 
 pub(crate) fn run(repository: &Repository, arguments: &Arguments) -> Result<bool, Failure> {
-    let mut reports = Vec::new();
-    let outcome = attempt(repository, arguments, &mut reports);
+    let mut findings = Findings::default();
+    let outcome = attempt(repository, arguments, &mut findings);
     let result = match &outcome {
         Ok(result) => result.to_string(),
         Err(error) => format!("stopped: {error}"),
     };
     let published = Published {
         version: arguments.version.to_string(),
-        tally: total(&reports),
+        tally: total(&findings.reports),
         result,
-        crates: &reports,
+        crates: &findings.reports,
+        merges: &findings.merges,
+        compiler: findings.compiled.as_ref(),
     };
     let json = serde_json::to_string_pretty(&published)? + "\n";
     if let Some(file) = &arguments.report {
@@ -103,39 +126,58 @@ pub(crate) fn run(repository: &Repository, arguments: &Arguments) -> Result<bool
 fn attempt(
     repository: &Repository,
     arguments: &Arguments,
-    reports: &mut Vec<Report>,
+    findings: &mut Findings,
 ) -> Result<Outcome, Failure> {
     let say: suites::Say =
         if arguments.json { |line| eprintln!("{line}") } else { |line| println!("{line}") };
     let version = arguments.version.to_string();
     let releases = fetch(&repository.places, &repository.crates(), &version)?;
     for (name, release) in &releases {
-        reports.push(report(repository, arguments, name, release, &version)?);
+        findings.reports.push(report(repository, arguments, name, release, &version)?);
     }
-    let tally = total(reports);
-    print(reports, tally, &version, say);
+    findings.merges = write_merges(repository, &findings.reports, &releases, &version)?;
+    say(report::verdicts(&findings.reports, &findings.merges).trim_end());
+    let tally = total(&findings.reports);
+    let moved = moved_files(&findings.reports);
+    let trial = trial(repository, &releases, &version, &findings.reports)?;
+    let exported = repository.scratch(&format!("rebase-{version}"));
+    if tally.conflicts == 0 {
+        // Also what only the sources for building show, such as two edits that collide.
+        for (name, release) in &releases {
+            let layout =
+                Layout::Apart { package: &trial.root.join(name), woven: &trial.scratch("woven") };
+            trial.fork.make(name, &release.tree, &trial.ours(name)?, layout)?;
+        }
+    }
+    if !arguments.no_compile {
+        match compile(&trial, &exported) {
+            Ok(compiled) => {
+                say(report::compiler(&compiled).trim_end());
+                findings.compiled = Some(compiled);
+            }
+            // Without the edits that conflict the rest need not come together.
+            Err(error) if tally.conflicts > 0 => say(&format!("compiler: not run: {error}")),
+            Err(error) => return Err(error),
+        }
+    }
+    let compiled = findings.compiled.as_ref();
+    say(report::summary(&findings.reports, compiled, tally, &version).trim_end());
     if tally.conflicts > 0 {
         return Ok(Outcome::Conflicts);
     }
-    let moved = moved_files(reports);
-    let trial = trial(repository, &releases, &version, &moved)?;
-    // Also what only the sources for building show, such as two edits that collide.
-    for (name, release) in &releases {
-        let layout =
-            Layout::Apart { package: &trial.root.join(name), woven: &trial.scratch("woven") };
-        trial.fork.make(name, &release.tree, &trial.ours(name)?, layout)?;
+    if compiled.is_some_and(|compiled| !compiled.is_sound()) {
+        return Ok(Outcome::DoesNotCompile);
     }
     if arguments.dry_run {
         return Ok(Outcome::Fits);
     }
-    let exported = repository.scratch(&format!("rebase-{version}"));
     export::refresh(&trial, &exported)?;
     let outcomes = suites::run_exported(repository, &exported, say)?;
     if !outcomes.iter().all(|outcome| outcome.succeeded) {
         say(&format!("upstream's tests fail on the patched {version}; no pin was changed"));
         return Ok(Outcome::TestsFail);
     }
-    write_pins(repository, &releases, reports, &version, &moved)?;
+    write_pins(repository, &releases, &findings.reports, &version, &moved)?;
     say(&format!("the pins are at {version}; what still names the old release: `git grep`"));
     Ok(Outcome::Rebased)
 }
@@ -180,53 +222,37 @@ fn report(
 fn total(reports: &[Report]) -> Tally {
     reports.iter().map(Report::tally).fold(Tally::default(), |sum, tally| Tally {
         applies: sum.applies + tally.applies,
+        changed: sum.changed + tally.changed,
         moved: sum.moved + tally.moved,
         conflicts: sum.conflicts + tally.conflicts,
     })
 }
 
-fn print(reports: &[Report], tally: Tally, version: &str, say: suites::Say) {
-    for report in reports {
-        say(&format!("{} {} -> {}", report.krate, report.from, report.to));
-        for edit in &report.edits {
-            let item = edit.item.as_deref().unwrap_or("the file");
-            let name = format!("{}, edit {}: {}, {item}", edit.patch, edit.edit, edit.file);
-            print_verdict(&name, &edit.verdict, edit.item_change.as_deref(), say);
-        }
-        for shadow in &report.shadows {
-            let name = format!("shadow {}/{}", report.krate, shadow.file);
-            print_verdict(&name, &shadow.verdict, shadow.change.as_deref(), say);
-        }
-        for difference in &report.manifest {
-            say(&format!("  conflicts  {difference}"));
-        }
+/// Writes the shadows that conflict to a scratch folder, to merge there.
+fn write_merges(
+    repository: &Repository,
+    reports: &[Report],
+    releases: &BTreeMap<String, Release>,
+    version: &str,
+) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let mut states = BTreeMap::new();
+    for (name, release) in releases {
+        let (base, ours) = (repository.stock(name)?, repository.ours(name)?);
+        states.insert(name.clone(), merge::States { base, theirs: &release.tree, ours });
     }
-    say(&format!(
-        "{version}: {} apply, {} moved, {} conflict",
-        tally.applies, tally.moved, tally.conflicts
-    ));
+    merge::write(&repository.scratch(&format!("merge-{version}")), reports, &states)
 }
 
-fn print_verdict(name: &str, verdict: &Verdict, change: Option<&str>, say: suites::Say) {
-    match verdict {
-        Verdict::Applies { lines: Some((from, to)) } if from != to => {
-            say(&format!("  applies    {name} (line {from} -> {to})"));
-        }
-        Verdict::Applies { .. } => say(&format!("  applies    {name}")),
-        Verdict::Moved { to } => say(&format!("  moved      {name} -> {to}")),
-        Verdict::Conflicts { why, candidates } => {
-            say(&format!("  conflicts  {name}\n             {why}"));
-            for candidate in candidates {
-                say(&format!("               {candidate}"));
-            }
-        }
+/// Compiles the crates of `trial` out of the folder `exported`, which is the tool's own.
+fn compile(trial: &Repository, exported: &Path) -> Result<Compiled, Failure> {
+    let _progress = spinner("compiling what applies");
+    export::refresh(trial, exported)?;
+    let mut ours = BTreeSet::new();
+    for name in trial.crates() {
+        ours.extend(trial.ours(&name)?.iter().map(|(file, _)| format!("{name}/{file}")));
     }
-    if let Some(change) = change {
-        say("             upstream changed what it stands on:");
-        for line in change.lines() {
-            say(&format!("             {line}"));
-        }
-    }
+    let target = trial.scratch("rebase-target");
+    compile::run(exported, &target, &trial.crates(), |file| ours.contains(file))
 }
 
 /// The new file of each edit that moved, by patch and number.
@@ -240,12 +266,13 @@ fn moved_files(reports: &[Report]) -> BTreeMap<(String, usize), String> {
         .collect()
 }
 
-/// The repository as it would be after the rebase, in memory.
+/// The repository as it would be after the rebase, in memory: without the edits that conflict, and
+/// with the shadows as they are.
 fn trial(
     repository: &Repository,
     releases: &BTreeMap<String, Release>,
     version: &str,
-    moved: &BTreeMap<(String, usize), String>,
+    reports: &[Report],
 ) -> Result<Repository, Failure> {
     let mut fork: Fork = repository.fork.clone();
     for (name, release) in releases {
@@ -254,14 +281,26 @@ fn trial(
         };
         pin.version = version.to_owned();
         pin.sha256.clone_from(&release.sha256);
+        // A file that upstream no longer has is replaced by nothing.
+        pin.shadows.retain(|file, _| release.tree.get(file).is_some());
         for (file, pinned) in &mut pin.shadows {
             *pinned = upstream::fork::shadow_fingerprint(&release.tree, file)?;
         }
     }
-    for edit in fork.patches.iter_mut().flat_map(|patch| &mut patch.edits) {
-        if let Some(file) = moved.get(&(edit.place.patch.clone(), edit.place.edit)) {
-            edit.place.file.clone_from(file);
-        }
+    let moved = moved_files(reports);
+    let edits = reports.iter().flat_map(|report| &report.edits);
+    let conflicting: BTreeSet<(String, usize)> = edits
+        .filter(|edit| matches!(edit.verdict, Verdict::Conflicts { .. }))
+        .map(|edit| (edit.patch.clone(), edit.edit))
+        .collect();
+    for patch in &mut fork.patches {
+        patch.edits.retain_mut(|edit| {
+            let name = (edit.place.patch.clone(), edit.place.edit);
+            if let Some(file) = moved.get(&name) {
+                edit.place.file.clone_from(file);
+            }
+            !conflicting.contains(&name)
+        });
     }
     Ok(Repository { root: repository.root.clone(), fork, places: repository.places.clone() })
 }

@@ -7,6 +7,7 @@ use upstream::{Tree, locate};
 
 use crate::progress::spinner;
 use crate::repository::Repository;
+use crate::surface::{self, Surface, Touched};
 use crate::{Failure, diff};
 
 #[derive(Debug, Serialize)]
@@ -23,10 +24,11 @@ struct CrateStatus {
     newest: Option<String>,
     patches: Vec<PatchStatus>,
     shadows: Vec<ShadowStatus>,
-    /// Lines of upstream's `src/`.
-    upstream_lines: usize,
-    /// Those that a patch removes or a shadow replaces.
-    touched_lines: usize,
+    /// Of all of upstream's `src/`.
+    #[serde(flatten)]
+    surface: Surface,
+    /// Of what is no test of upstream's.
+    without_tests: Surface,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,7 +79,10 @@ fn status(repository: &Repository, name: &str, offline: bool) -> Result<CrateSta
         })
         .collect();
     let mut patches = Vec::new();
-    let mut touched: usize = shadows.iter().map(|shadow| shadow.upstream_lines).sum();
+    let mut touched = Touched::new();
+    for shadow in &shadows {
+        touched.entry(shadow.file.clone()).or_default().extend(0..shadow.upstream_lines);
+    }
     for patch in repository.fork.patches_of(name) {
         let mut patched = stock.clone();
         edit::apply(&mut patched, &[patch])?;
@@ -98,14 +103,17 @@ fn status(repository: &Repository, name: &str, offline: bool) -> Result<CrateSta
             for change in diff.iter_all_changes() {
                 match change.tag() {
                     ChangeTag::Insert => status.inserted += 1,
-                    ChangeTag::Delete => status.deleted += 1,
+                    ChangeTag::Delete => {
+                        status.deleted += 1;
+                        touched.entry(path.to_owned()).or_default().extend(change.old_index());
+                    }
                     ChangeTag::Equal => {}
                 }
             }
         }
-        touched += status.deleted;
         patches.push(status);
     }
+    let (surface, without_tests) = surface::measure(&stock, &touched)?;
     let newest = if offline { None } else { locate::newest(&repository.places, name) };
     Ok(CrateStatus {
         name: name.to_owned(),
@@ -114,13 +122,8 @@ fn status(repository: &Repository, name: &str, offline: bool) -> Result<CrateSta
         newest,
         patches,
         shadows,
-        upstream_lines: stock
-            .iter()
-            .map(|(file, _)| file)
-            .filter(|file| file.starts_with("src/"))
-            .map(|file| lines(&stock, file))
-            .sum(),
-        touched_lines: touched,
+        surface,
+        without_tests,
     })
 }
 
@@ -149,10 +152,13 @@ fn print(status: &Status) {
                 shadow.file, shadow.our_lines, shadow.upstream_lines
             );
         }
-        let share = 100.0 * krate.touched_lines as f64 / krate.upstream_lines.max(1) as f64;
-        println!(
-            "  touches {} of {} lines of upstream's src/ ({share:.1} %)",
-            krate.touched_lines, krate.upstream_lines
-        );
+        for (surface, of) in [(krate.surface, ""), (krate.without_tests, " without its tests")] {
+            println!(
+                "  touches {} of {} lines of upstream's src/{of} ({:.1} %)",
+                surface.touched_lines,
+                surface.upstream_lines,
+                surface.share()
+            );
+        }
     }
 }

@@ -1,0 +1,184 @@
+//! What the compiler says of exported sources, by file.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Failure;
+
+/// What came of compiling a workspace.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Compiled {
+    /// All errors, by file and line.
+    pub(crate) errors: Vec<CompilerError>,
+    /// The packages that the compiler did not get to, since one that they need has errors.
+    pub(crate) not_reached: Vec<String>,
+}
+
+/// An error of the compiler.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct CompilerError {
+    /// Relative to the workspace.
+    pub(crate) file: String,
+    pub(crate) line: usize,
+    /// As `E0277`, where it has one.
+    pub(crate) code: Option<String>,
+    pub(crate) message: String,
+    /// Whether the file is one that the fork adds or replaces.
+    pub(crate) ours: bool,
+}
+
+impl Compiled {
+    /// Whether every package compiles.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.errors.is_empty() && self.not_reached.is_empty()
+    }
+}
+
+/// One line that cargo prints as JSON, as far as it is of use here.
+#[derive(Debug, Deserialize)]
+struct Line {
+    reason: String,
+    target: Option<Target>,
+    message: Option<Message>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    level: String,
+    message: String,
+    code: Option<Code>,
+    spans: Vec<Span>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Code {
+    code: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Span {
+    file_name: String,
+    line_start: usize,
+    is_primary: bool,
+}
+
+/// Type-checks the `packages` of the workspace in `folder`, with `target` as cargo's target
+/// folder. `is_ours` tells the fork's files from upstream's, by their path in the workspace.
+///
+/// # Errors
+/// Cargo does not start, or fails before it compiles one of the packages.
+pub(crate) fn run(
+    folder: &Path,
+    target: &Path,
+    packages: &[String],
+    is_ours: impl Fn(&str) -> bool,
+) -> Result<Compiled, Failure> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["check", "--lib", "--keep-going", "--quiet", "--message-format=json"]);
+    command.args(packages.iter().map(|package| format!("--package={package}")));
+    let output = command
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_INCREMENTAL", "0")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cargo does not start: {error}"))?;
+    let compiled = read(&String::from_utf8_lossy(&output.stdout), packages, is_ours);
+    // Without an error in a source file cargo's own words are all that there is.
+    if !output.status.success() && compiled.errors.is_empty() {
+        let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(format!("the sources cannot be compiled:\n{words}").into());
+    }
+    Ok(compiled)
+}
+
+/// Reads what cargo prints while it compiles `packages`.
+fn read(printed: &str, packages: &[String], is_ours: impl Fn(&str) -> bool) -> Compiled {
+    let mut errors = BTreeSet::new();
+    let mut reached = BTreeSet::new();
+    // A line that is no JSON comes from a build script or a macro.
+    for line in printed.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+        if matches!(line.reason.as_str(), "compiler-artifact" | "compiler-message") {
+            reached.extend(line.target.map(|target| target.name));
+        }
+        let Some(message) = line.message.filter(|message| message.level == "error") else {
+            continue;
+        };
+        // The closing line, which counts the others, has no place.
+        let Some(span) = message.spans.into_iter().find(|span| span.is_primary) else {
+            continue;
+        };
+        errors.insert(CompilerError {
+            ours: is_ours(&span.file_name),
+            file: span.file_name,
+            line: span.line_start,
+            code: message.code.map(|code| code.code),
+            message: message.message,
+        });
+    }
+    let not_reached = packages.iter().filter(|package| !reached.contains(*package)).cloned();
+    Compiled { errors: errors.into_iter().collect(), not_reached: not_reached.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A workspace of a crate with an error in two files, one that needs it, and one that does not.
+    #[test]
+    fn errors_are_told_by_file_and_what_was_not_reached_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tree = upstream::Tree::default();
+        tree.insert(
+            "Cargo.toml",
+            "[workspace]\nresolver = \"3\"\nmembers = [\"a\", \"b\", \"c\"]\n",
+        );
+        let package = |name: &str, more: &str| {
+            format!("[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2021\"\n{more}")
+        };
+        tree.insert("a/Cargo.toml", package("a", ""));
+        tree.insert("a/src/lib.rs", "mod added;\n\npub fn f() -> u8 { \"\" }\n");
+        tree.insert("a/src/added.rs", "pub fn g() {\n    let _: u8 = ();\n}\n");
+        tree.insert("b/Cargo.toml", package("b", "[dependencies]\na = { path = \"../a\" }\n"));
+        tree.insert("b/src/lib.rs", "");
+        tree.insert("c/Cargo.toml", package("c", ""));
+        tree.insert("c/src/lib.rs", "");
+        tree.write(folder.path()).unwrap();
+        let packages = ["a", "b", "c"].map(str::to_owned);
+        let target = folder.path().join("target");
+        let ours = |file: &str| file == "a/src/added.rs";
+
+        let compiled = run(folder.path(), &target, &packages, ours).unwrap();
+
+        let places: Vec<(&str, usize, Option<&str>, bool)> = compiled
+            .errors
+            .iter()
+            .map(|e| (e.file.as_str(), e.line, e.code.as_deref(), e.ours))
+            .collect();
+        let expected =
+            [("a/src/added.rs", 2, Some("E0308"), true), ("a/src/lib.rs", 3, Some("E0308"), false)];
+        assert_eq!(places, expected);
+        assert_eq!(compiled.not_reached, ["b"]);
+        assert!(!compiled.is_sound());
+
+        tree.insert("a/src/lib.rs", "mod added;\n");
+        tree.insert("a/src/added.rs", "");
+        tree.insert("b/src/lib.rs", "pub fn h() {}\n");
+        tree.write(folder.path()).unwrap();
+        assert!(run(folder.path(), &target, &packages, ours).unwrap().is_sound());
+
+        tree.insert("c/Cargo.toml", "[package]\n");
+        tree.write(folder.path()).unwrap();
+        let error = run(folder.path(), &target, &packages, ours).unwrap_err().to_string();
+        assert!(error.contains("c/Cargo.toml"), "{error}");
+    }
+}
