@@ -26,7 +26,7 @@ mod write;
 
 pub(crate) use method::{Names, Numbers};
 pub(crate) use read::{head, messages_in, CodecError, Head, Kind, Message};
-pub(crate) use write::{write, Frame, What};
+pub(crate) use write::{write, Frame, What, TARGET};
 
 /// What a frame of messages begins with.
 const MARK: u8 = 0;
