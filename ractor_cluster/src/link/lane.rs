@@ -52,7 +52,7 @@ impl std::fmt::Display for LaneError {
             Self::UnknownLane(lane) => write!(f, "there is no lane {lane}"),
             Self::Stuck { frame, bytes } => write!(
                 f,
-                "{} links broke in a row before frame {frame} was acknowledged, the first of {bytes} bytes",
+                "{} links broke in a row before frame {frame} was acknowledged, with {bytes} bytes kept",
                 FRUITLESS + 1
             ),
         }
