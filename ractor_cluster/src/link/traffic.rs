@@ -321,7 +321,11 @@ impl Traffic {
 
     /// Why a message to so many actors of the peer is to go back to its sender, if it is. `size` is that of its frame
     /// without them.
-    pub(super) fn too_large_for_all(&self, size: usize, actors: usize) -> Option<UndeliveredReason> {
+    pub(super) fn too_large_for_all(
+        &self,
+        size: usize,
+        actors: usize,
+    ) -> Option<UndeliveredReason> {
         // The list goes in several frames, unless they would carry the same message again and again.
         let is_list = size as u64 <= self.max_frame() / 2;
         self.too_large(size + TARGET * if is_list { 1 } else { actors })

@@ -14,9 +14,7 @@ use crate::client::Client;
 use crate::common::watched;
 use crate::scene::{Count, Scene, MAX_FRAME};
 use crate::stock::{message, proxies_of, stock};
-use crate::wire::{
-    Announcement, Call, Cast, ControlBody, Enveloped, Frame, Network, NodeBody,
-};
+use crate::wire::{Announcement, Call, Cast, ControlBody, Enveloped, Frame, Network, NodeBody};
 
 /// What the peers here take, in bytes.
 const BOUND: usize = 2048;
@@ -185,7 +183,8 @@ async fn announcements_go_in_pieces() {
             _ => None,
         };
         let join = client.enveloped(join).await;
-        let bytes: usize = join.actors.iter().map(|it| it.name.as_ref().map_or(0, String::len)).sum();
+        let bytes: usize =
+            join.actors.iter().map(|it| it.name.as_ref().map_or(0, String::len)).sum();
         assert!(bytes < BOUND, "{bytes} bytes of names");
         found += join.actors.len();
         pieces += 1;
