@@ -76,7 +76,7 @@ fn is_too_large(reason: UndeliveredReason, most: u64) -> bool {
 
 #[tokio::test]
 async fn a_message_that_is_too_large_comes_back_alone_whichever_way_it_is_sent() {
-    let mut scene = Scene::start("bounds").await;
+    let scene = Scene::start("bounds").await;
     let mut client = small(&scene, "bounds").await;
     let members = announce(&mut client, "bounds", &[700, 701]).await;
     let proxy = ActorRef::<Count>::from(members[0].clone());
@@ -118,7 +118,7 @@ async fn a_message_that_is_too_large_comes_back_alone_whichever_way_it_is_sent()
 
 #[tokio::test]
 async fn many_receivers_are_several_frames_where_one_has_no_room_for_all() {
-    let mut scene = Scene::start("bounds-many").await;
+    let scene = Scene::start("bounds-many").await;
     let mut client = small(&scene, "bounds-many").await;
     let mut pids: Vec<u64> = (700..1200).collect();
     for (part, pids) in pids.chunks(100).enumerate() {
@@ -143,7 +143,7 @@ async fn many_receivers_are_several_frames_where_one_has_no_room_for_all() {
 
 #[tokio::test]
 async fn the_caller_of_an_answer_that_is_too_large_learns_that_there_is_none() {
-    let mut scene = Scene::start("bounds-answers").await;
+    let scene = Scene::start("bounds-answers").await;
     let mut client = small(&scene, "bounds-answers").await;
     let (sender, mut taken) = mpsc::unbounded_channel();
     let (talker, ended) = Actor::spawn(None, Talker(sender), BOUND).await.unwrap();
@@ -162,7 +162,7 @@ async fn the_caller_of_an_answer_that_is_too_large_learns_that_there_is_none() {
 
 #[tokio::test]
 async fn announcements_go_in_pieces() {
-    let mut scene = Scene::start("bounds-names").await;
+    let scene = Scene::start("bounds-names").await;
     let mut client = small(&scene, "bounds-names").await;
     let (sender, _) = mpsc::unbounded_channel();
     let mut talkers = Vec::new();
@@ -202,7 +202,7 @@ async fn announcements_go_in_pieces() {
 async fn a_stock_node_is_spared_what_it_would_break_over() {
     const MOST: usize = DEFAULT_MAX_INBOUND_FRAME_SIZE as usize;
 
-    let mut scene = Scene::start("bounds-stock").await;
+    let scene = Scene::start("bounds-stock").await;
     let mut client = stock(&scene, "bounds-stock").await;
     let proxy: ActorRef<Count> =
         proxies_of(&mut client, "bounds-stock", &[7]).await.remove(0).into();
