@@ -32,7 +32,7 @@ mod payload;
 
 pub use crate::actor::actor_properties::EventTap;
 pub(crate) use deliver::Codec;
-pub use deliver::{deliver_to_all, Undeliverable};
+pub use deliver::{deliver_to_all, Undeliverable, MAX_COPIES};
 pub(crate) use derived::guarded;
 pub use encoder::{Encoder, Field};
 pub use outlet::{Outlet, Refused};

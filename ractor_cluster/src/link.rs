@@ -59,6 +59,7 @@ pub(crate) mod lane;
 pub mod limits;
 pub mod options;
 pub(crate) mod origin;
+pub(crate) mod pieces;
 pub(crate) mod proxy;
 pub(crate) mod pump;
 pub(crate) mod secret;

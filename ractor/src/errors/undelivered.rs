@@ -33,11 +33,34 @@ pub enum UndeliveredReason {
     NoLink,
     /// The actor is on another node, and as many calls to there wait for their answers as may.
     TooManyCalls,
+    /// The actor is on another node, which takes no frame as large as this message needs. Only this
+    /// message is refused.
+    TooLarge {
+        /// The bytes of the frame, at most.
+        size: u64,
+        /// The bytes of the largest frame that the node takes.
+        bound: u64,
+    },
+}
+
+impl UndeliveredReason {
+    /// Whether the reason concerns one message, and not those that follow it.
+    pub(crate) const fn is_of_one_message(self) -> bool {
+        matches!(self, Self::Full | Self::TooLarge { .. })
+    }
 }
 
 impl fmt::Display for UndeliveredReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::TooLarge { size, bound } => {
+                return write!(
+                    f,
+                    "it is on another node, which takes frames of up to {bound} bytes, and the \
+                     message needs one of {size}; send it in parts, or raise \
+                     `NodeServer::with_max_inbound_frame_size` there"
+                );
+            }
             Self::Stopped => "the actor is draining or stopped",
             Self::Full => {
                 "its mailbox, or what waits for its node, is full; wait for room with `send`, or \

@@ -62,8 +62,8 @@ impl Codec {
 }
 
 /// The bytes of one message that are decoded again for further actors, where these cannot share it. The first
-/// copy does not count.
-const COPIES: usize = 16 * 1024 * 1024;
+/// copy does not count. A sender keeps to it, so that only a peer that does not is refused.
+pub const MAX_COPIES: usize = 64 * 1024 * 1024;
 
 /// The message out of its bytes. Nothing that a peer sends is allowed to harm this process.
 fn decode<M: Message>(incoming: Incoming<'_>) -> Result<M, Undeliverable> {
@@ -160,7 +160,7 @@ pub fn deliver_to_all(
                 Decoded::Together(message) => actor.inner.put_together(message.clone()),
                 Decoded::OneByOne => {
                     let so_far = copied.map_or(0, |so_far: usize| so_far + args.len());
-                    if so_far > COPIES {
+                    if so_far > MAX_COPIES {
                         return Err(Undeliverable::TooManyCopies);
                     }
                     copied = Some(so_far);

@@ -34,8 +34,8 @@ pub trait Outlet: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// matter how large it turned out to be.
     ///
     /// # Errors
-    /// The message comes back: the session has ended, the proxy is [closed](Self::close), or as many
-    /// calls wait for their answers as may.
+    /// The message comes back: the session has ended, the proxy is [closed](Self::close), as many
+    /// calls wait for their answers as may, or the other node takes no message so large.
     fn send(&self, message: Outgoing) -> Result<(), Refused>;
 
     /// Whether [`send_to`](Self::send_to) spares anything. Where it does not, each actor is asked for room and sent to by

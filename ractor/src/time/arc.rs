@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::concurrency::{Duration, JoinHandle};
-use crate::errors::{Undelivered, UndeliveredReason};
+use crate::errors::Undelivered;
 use crate::message::SharedMessage;
 use crate::{ActorCell, ActorRef, ACTIVE_STATES};
 
@@ -11,7 +11,8 @@ use crate::{ActorCell, ActorRef, ACTIVE_STATES};
 /// drains or stops. All of them are one allocation.
 ///
 /// A tick that finds a bounded mailbox full is skipped, and counted
-/// ([`ActorCell::lost_messages`]); any other failure ends the timer. Periods do not drift. Abort
+/// ([`ActorCell::lost_messages`]), and so is one whose message is too large for the actor's node; any other
+/// failure ends the timer. Periods do not drift. Abort
 /// the task to end it earlier.
 pub fn send_interval_arc<T: SharedMessage>(
     period: Duration,
@@ -26,8 +27,8 @@ pub fn send_interval_arc<T: SharedMessage>(
             timer.tick().await;
             match actor.send_arc(message.clone()) {
                 Ok(()) => {}
-                Err(failure) if failure.reason() == UndeliveredReason::Full => {
-                    actor.lose_overflow::<T>();
+                Err(failure) if failure.reason().is_of_one_message() => {
+                    actor.lose_one::<T>(failure.reason());
                 }
                 Err(_) => return,
             }

@@ -10,6 +10,7 @@ use ractor::port::ReplySink;
 use ractor::{MessagingErr, RpcReplyPort};
 
 use super::codec::What;
+use super::dead_letters::{self, Cause};
 use super::traffic::{locked, Traffic};
 
 /// Calls that are looked at for having been given up, with every new one: more than one, so that they
@@ -211,6 +212,11 @@ impl ReplySink<Vec<u8>> for Answer {
             return Err(MessagingErr::SendErr(answer));
         }
         let (to, tag) = (self.to, self.tag);
+        if self.traffic.too_large(What::Reply { to, tag }.room() + answer.len()).is_some() {
+            dead_letters::count(self.traffic.node_id(), Cause::AnswerTooLarge);
+            // Not sent: when this is dropped, the peer is told that there will be no answer.
+            return Err(MessagingErr::SendErr(answer));
+        }
         self.sent.store(true, Ordering::Relaxed);
         if self.traffic.answer(What::Reply { to, tag }, &answer) {
             Ok(())

@@ -1,4 +1,4 @@
-//! Messages of peers that reached no actor. Nobody is told of one, since a cast has nobody waiting; so they
+//! Messages of peers that reached no actor, and what peers cannot be told. A cast has nobody waiting for it; so they
 //! are counted by reason, and the first of each reason is logged per process.
 
 use std::fmt;
@@ -24,16 +24,23 @@ pub enum Cause {
     TooManyCalls,
     /// It was for several actors, which cannot share it, and their copies took too much memory.
     TooManyCopies,
+    /// An answer of this node needs a larger frame than the peer takes. A caller of the fork is told at once.
+    AnswerTooLarge,
+    /// What this node announces of an actor or a group needs a larger frame than the peer takes, because a
+    /// name is so long: the peer does not get to know of it.
+    AnnouncementTooLarge,
 }
 
 impl Cause {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::NoActor,
         Self::Stopped,
         Self::Full,
         Self::Undecodable,
         Self::TooManyCalls,
         Self::TooManyCopies,
+        Self::AnswerTooLarge,
+        Self::AnnouncementTooLarge,
     ];
 
     const fn text(self) -> &'static str {
@@ -44,6 +51,10 @@ impl Cause {
             Self::Undecodable => "its actor handles messages of another type, or it was damaged",
             Self::TooManyCalls => "the peer waits for too many answers",
             Self::TooManyCopies => "its actors cannot share it, and their copies took too much",
+            Self::AnswerTooLarge => {
+                "an answer is larger than the peer takes (NodeServer::with_max_inbound_frame_size)"
+            }
+            Self::AnnouncementTooLarge => "a name is too long to be announced to the peer",
         }
     }
 }
@@ -80,7 +91,7 @@ pub(crate) fn count(node_id: NodeId, cause: Cause) {
         tracing::warn!(
             node_id,
             reason = cause.text(),
-            "a message of a peer is lost; further ones are counted only (link::dead_letters)"
+            "a message of a peer, or to it, is lost; further ones are counted only (link::dead_letters)"
         );
     }
 }

@@ -22,6 +22,8 @@ const ACKNOWLEDGE_FRAMES: u64 = 256;
 pub(crate) const ACKNOWLEDGE_BYTES: usize = 128 * 1024;
 /// Acknowledge after so many times as much, also while more comes.
 const LATEST: u64 = 8;
+/// So many replays in a row of which the peer acknowledges nothing are the last.
+const FRUITLESS: u32 = 2;
 /// The memory that frames are written into, a block after the other.
 const BLOCK: usize = 64 * 1024;
 
@@ -34,6 +36,8 @@ pub(crate) enum LaneError {
     Unsent { acknowledged: u64, sent: u64 },
     /// There is no such lane.
     UnknownLane(u32),
+    /// Links broke one after the other over the same frames.
+    Stuck { frame: u64, bytes: usize },
 }
 
 impl std::fmt::Display for LaneError {
@@ -46,6 +50,11 @@ impl std::fmt::Display for LaneError {
                 write!(f, "frame {acknowledged} was acknowledged, and {sent} is the last sent")
             }
             Self::UnknownLane(lane) => write!(f, "there is no lane {lane}"),
+            Self::Stuck { frame, bytes } => write!(
+                f,
+                "{} links broke in a row before frame {frame} was acknowledged, with {bytes} bytes kept",
+                FRUITLESS + 1
+            ),
         }
     }
 }
@@ -121,6 +130,10 @@ pub(crate) struct Outbound {
     unsent: usize,
     /// The fence under way: nothing is sent until it is acknowledged.
     fence: Option<u64>,
+    /// What the peer had when a link broke that had taken more.
+    broke_at: Option<u64>,
+    /// The replays since then, of which the peer has acknowledged nothing.
+    fruitless: u32,
 }
 
 impl Default for Outbound {
@@ -136,6 +149,8 @@ impl Default for Outbound {
             bytes: 0,
             unsent: 0,
             fence: None,
+            broke_at: None,
+            fruitless: 0,
         }
     }
 }
@@ -266,10 +281,22 @@ impl Outbound {
 
     /// The link broke: what the peer did not acknowledge is to be sent again.
     pub(crate) fn rewind(&mut self) {
+        // A link that took nothing says nothing of the frames.
+        if self.cursor > 0 {
+            let before = self.broke_at.replace(self.acknowledged);
+            let is_same = before == Some(self.acknowledged);
+            self.fruitless = if is_same { self.fruitless + 1 } else { 0 };
+        }
         self.fence = None;
         self.cursor = 0;
         self.unsent = self.bytes;
         self.skip_acknowledged();
+    }
+
+    /// Why it would not help to send again what the peer did not acknowledge: every link breaks over it.
+    pub(crate) fn stuck(&self) -> Option<LaneError> {
+        let stuck = LaneError::Stuck { frame: self.acknowledged + 1, bytes: self.bytes };
+        (self.fruitless >= FRUITLESS).then_some(stuck)
     }
 
     /// How many messages the peer did not acknowledge, those included that were never sent.

@@ -56,6 +56,12 @@ impl Outlet for Proxy {
         if self.is_over() {
             return self.refuse(message, UndeliveredReason::Stopped);
         }
+        let (method, metadata) = (message.variant.as_ref(), message.metadata.as_deref());
+        // A call's takes as much.
+        let room = What::Cast { to: self.pid, method, metadata }.room();
+        if let Some(reason) = self.traffic.too_large(room + message.args.len()) {
+            return self.refuse(message, reason);
+        }
         let Some(port) = message.reply.take() else {
             let method = message.variant.as_ref();
             let what = What::Cast { to: self.pid, method, metadata: message.metadata.as_deref() };
@@ -102,6 +108,11 @@ impl Outlet for Proxy {
     fn send_to(&self, pids: &[u64], message: Outgoing) -> Result<(), Refused> {
         if self.traffic.has_ended() {
             return self.refuse(message, UndeliveredReason::Stopped);
+        }
+        let (method, metadata) = (message.variant.as_ref(), message.metadata.as_deref());
+        let size = What::Many { to: &[], method, metadata }.room() + message.args.len();
+        if let Some(reason) = self.traffic.too_large_for_all(size, pids.len()) {
+            return self.refuse(message, reason);
         }
         let named = (message.variant.as_ref(), message.metadata.as_deref());
         self.traffic.message_to_all(pids, named, (&message.args.head, &message.args.tail));

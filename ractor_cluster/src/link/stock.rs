@@ -30,6 +30,9 @@ use crate::NodeSessionMessage;
 /// What a message takes in queues beside its bytes, about: its entry, and the name of its variant.
 pub(crate) const ENTRY: usize = 256;
 
+/// What a frame takes at most beside payload, variant and metadata.
+const HEAD: usize = 80;
+
 /// A message on its way to the connection.
 pub(crate) struct Outbound {
     message: Msg,
@@ -59,6 +62,12 @@ pub(crate) struct StockPeer {
 impl StockPeer {
     pub(crate) fn new(session: ActorRef<NodeSessionMessage>, traffic: Arc<Traffic>) -> Self {
         Self { session, traffic }
+    }
+
+    /// Why a message is to go back to its sender, if it is: the peer would end the session over it.
+    fn too_large(&self, message: &Outgoing) -> Option<UndeliveredReason> {
+        let metadata = message.metadata.as_ref().map_or(0, Vec::len);
+        self.traffic.too_large(HEAD + message.variant.len() + message.args.len() + metadata)
     }
 
     /// Puts a message of so many bytes on its way. It comes back when the session has ended.
@@ -195,6 +204,9 @@ impl Outlet for StockProxy {
         if self.is_over() {
             return Err(Refused::new(message, UndeliveredReason::Stopped));
         }
+        if let Some(reason) = self.peer.too_large(&message) {
+            return Err(Refused::new(message, reason));
+        }
         match message.reply.take() {
             None => self.cast(self.pid, message),
             Some(port) => self.call(message, port),
@@ -209,6 +221,9 @@ impl Outlet for StockProxy {
     fn send_to(&self, pids: &[u64], message: Outgoing) -> Result<(), Refused> {
         if self.peer.traffic.has_ended() {
             return Err(Refused::new(message, UndeliveredReason::Stopped));
+        }
+        if let Some(reason) = self.peer.too_large(&message) {
+            return Err(Refused::new(message, reason));
         }
         let Outgoing { variant, args, metadata, .. } = message;
         let args: Bytes = args.into_bytes();
@@ -242,6 +257,10 @@ impl ReplySink<Vec<u8>> for StockAnswer {
             return Err(MessagingErr::SendErr(what));
         }
         let bytes = what.len();
+        if self.peer.traffic.too_large(HEAD + bytes).is_some() {
+            dead_letters::count(self.peer.traffic.node_id(), Cause::AnswerTooLarge);
+            return Err(MessagingErr::SendErr(what));
+        }
         let reply = CallReply { to: self.to, tag: self.tag, what };
         self.peer.send(Msg::Reply(reply), bytes).map_err(|back| match back {
             Msg::Reply(CallReply { what, .. }) => MessagingErr::SendErr(what),

@@ -53,6 +53,8 @@ struct Lane {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lost {
     pub(crate) kind: TransportKind,
+    /// Why nothing more is to be sent by any other, if so.
+    pub(crate) stuck: Option<LaneError>,
 }
 
 /// What an acknowledgement goes by.
@@ -227,6 +229,11 @@ impl Table {
         let lanes = self.numbers_of_lanes();
         let pushes = lanes.map(|lane| self.abandon(lane, actor, kind)).collect();
         Some((link, pushes))
+    }
+
+    /// A lane over which every link breaks.
+    pub(crate) fn stuck(&self) -> Option<LaneError> {
+        self.lanes.iter().flatten().find_map(|lane| lane.out.stuck())
     }
 
     /// Ends the links of a kind; their ends are events.

@@ -9,19 +9,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ractor::actor::actor_config::TransportPreference;
+use ractor::errors::UndeliveredReason;
+use ractor::remoting::MAX_COPIES;
 use ractor::{ActorCell, ActorId, ActorRef};
 use tokio::sync::Notify;
 
 use super::arrivals::Arrivals;
 use super::backlog::{Backlog, Place};
 use super::calls::Calls;
-use super::codec::{What, MAX_TARGETS};
+use super::codec::{What, MAX_TARGETS, TARGET};
+use super::dead_letters::{self, Cause};
 use super::lane::{Accepted, Chunk, Due, Inbound, LaneError, ACKNOWLEDGE_BYTES};
+use super::pieces;
 use super::pump::Pump;
 use super::table::{known, Link, Lost, Push, Table, ADAPTIVE, LANES};
 use crate::locality::Locality;
 use crate::net::SessionMessage;
+use crate::node::DEFAULT_MAX_INBOUND_FRAME_SIZE;
 use crate::peers::{LinkInfo, PeerEvent};
+use crate::protocol::control::ControlMessage;
 use crate::protocol::mycelium::envelope::Body;
 use crate::protocol::mycelium::frame::Body as FrameBody;
 use crate::protocol::mycelium::{Acknowledgement, Preference};
@@ -85,6 +91,10 @@ pub(crate) struct Traffic {
     filling: AtomicBool,
     room: Notify,
     ended: AtomicBool,
+    /// The largest frame that the peer takes.
+    max_frame: AtomicU64,
+    /// Whether the log has told that the peer takes no larger ones.
+    told_of_size: AtomicBool,
     /// The bytes that wait in queues of the session's actor and its connection, for a stock node.
     loaded: AtomicUsize,
     /// Whether actors of this node have been announced to the peer.
@@ -113,6 +123,8 @@ impl Traffic {
             filling: AtomicBool::new(false),
             room: Notify::new(),
             ended: AtomicBool::new(false),
+            max_frame: AtomicU64::new(DEFAULT_MAX_INBOUND_FRAME_SIZE),
+            told_of_size: AtomicBool::new(false),
             loaded: AtomicUsize::new(0),
             open: AtomicBool::new(false),
             backlog,
@@ -196,12 +208,19 @@ impl Traffic {
 
     /// As [`Table::remove`].
     pub(crate) fn remove(&self, actor: ActorId) -> Option<Lost> {
-        let (link, pushes) = locked(&self.table).remove(actor)?;
+        let (link, pushes, stuck) = {
+            let mut table = locked(&self.table);
+            let (link, pushes) = table.remove(actor)?;
+            (link, pushes, table.stuck())
+        };
+        if stuck.is_some() {
+            return Some(Lost { kind: link.kind, stuck });
+        }
         pushes.into_iter().for_each(Push::on);
         // What the peer was told by this link it may not have got. It may wait for just that.
         locked(&self.arrivals).ask_all();
         self.acknowledge(false);
-        Some(Lost { kind: link.kind })
+        Some(Lost { kind: link.kind, stuck })
     }
 
     /// Ends the links of a kind; their ends are events.
@@ -239,9 +258,59 @@ impl Traffic {
         locked(&self.table).forget(pid);
     }
 
-    /// Sends what is no message, by the lane for all links.
+    /// The peer takes frames of up to so many bytes.
+    pub(crate) fn set_max_frame(&self, bytes: u64) {
+        self.max_frame.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The bytes of the largest frame that the peer takes.
+    pub(super) fn max_frame(&self) -> u64 {
+        self.max_frame.load(Ordering::Relaxed)
+    }
+
+    /// Why a message is to go back to its sender that needs a frame of so many bytes, if it is.
+    #[inline]
+    pub(super) fn too_large(&self, size: usize) -> Option<UndeliveredReason> {
+        let (size, bound) = (size as u64, self.max_frame());
+        (size > bound).then(|| self.refuse_size(size, bound))
+    }
+
+    #[cold]
+    fn refuse_size(&self, size: u64, bound: u64) -> UndeliveredReason {
+        if !self.told_of_size.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                node_id = self.node_id(),
+                size,
+                bound,
+                "a message is larger than the peer takes, and goes back to its sender, as all further ones do; \
+                 `NodeServer::with_max_inbound_frame_size` raises the bound there"
+            );
+        }
+        UndeliveredReason::TooLarge { size, bound }
+    }
+
+    /// Sends what is no message, by the lane for all links: in as many frames as the peer's bound makes it.
     pub(crate) fn control(&self, body: Body) {
-        self.put(|table| table.control(body, self.acknowledgement(ADAPTIVE))).on();
+        let left_out = pieces::of(body, self.max_frame(), |body| {
+            self.put(|table| table.control(body, self.acknowledgement(ADAPTIVE))).on();
+        });
+        self.left_out(left_out);
+    }
+
+    /// Hands a message for a stock node to `send`, in as many pieces as the peer's bound makes it.
+    pub(crate) fn in_pieces(&self, message: ControlMessage, mut send: impl FnMut(ControlMessage)) {
+        let left_out = pieces::of(Body::Control(message), self.max_frame(), |body| {
+            if let Body::Control(message) = body {
+                send(message);
+            }
+        });
+        self.left_out(left_out);
+    }
+
+    fn left_out(&self, announcements: usize) {
+        for _ in 0..announcements {
+            dead_letters::count(self.node_id(), Cause::AnnouncementTooLarge);
+        }
     }
 
     /// Sends a message to an actor of the peer, by its lane.
@@ -250,6 +319,26 @@ impl Traffic {
             let lane = table.lane_of(to);
             table.message(lane, self.acknowledgement(lane), what, args)
         })
+    }
+
+    /// Why a message to so many actors of the peer is to go back to its sender, if it is. `size` is that of its frame
+    /// without them.
+    pub(super) fn too_large_for_all(
+        &self,
+        size: usize,
+        actors: usize,
+    ) -> Option<UndeliveredReason> {
+        // The list goes in several frames, unless they would carry the same message again and again.
+        let is_list = size as u64 <= self.max_frame() / 2;
+        self.too_large(size + TARGET * if is_list { 1 } else { actors })
+    }
+
+    /// How many actors a frame may go to that is of `size` bytes without them; at least one. Neither the
+    /// peer's bound on frames, nor that on lists, nor that on the copies of one message is exceeded.
+    fn most_targets(&self, size: usize) -> usize {
+        let room = self.max_frame().saturating_sub(size as u64) / TARGET as u64;
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        room.min(MAX_COPIES / size.max(1)).clamp(1, MAX_TARGETS)
     }
 
     /// Sends a message to several actors of the peer: in a frame for each lane, as a rule. A long list, or one that
@@ -263,6 +352,10 @@ impl Traffic {
         let mut left = to.to_vec();
         // The peer refuses a list that repeats an actor.
         left.sort_unstable();
+        let most = {
+            let what = What::Many { to: &[], method, metadata };
+            self.most_targets(what.room() + args.0.len() + args.1.len())
+        };
         while let Some(first) = left.first().copied() {
             let push = self.put(|table| {
                 let lane = table.lane_of(first);
@@ -270,7 +363,7 @@ impl Traffic {
                 // Nearly always there is one frame.
                 let (now, later) = left.iter().partition::<Vec<u64>, _>(|pid| {
                     let is_now =
-                        count < MAX_TARGETS && last != Some(**pid) && table.lane_of(**pid) == lane;
+                        count < most && last != Some(**pid) && table.lane_of(**pid) == lane;
                     if is_now {
                         (last, count) = (Some(**pid), count + 1);
                     }

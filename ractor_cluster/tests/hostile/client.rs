@@ -216,8 +216,13 @@ impl Client {
 
     /// Becomes a peer that is ready for messages.
     pub async fn join(&mut self, name: &str) {
+        self.join_as(name, self.announcement()).await;
+    }
+
+    /// The same, of one that says this of itself.
+    pub async fn join_as(&mut self, name: &str, announcement: Announcement) {
         self.authenticate(name).await;
-        self.send(Frame::Announcement(self.announcement())).await;
+        self.send(Frame::Announcement(announcement)).await;
         self.expect_announcement().await;
         self.send(Frame::Settled(Settled {})).await;
         self.send_ready().await;

@@ -23,7 +23,7 @@ use crate::wire::{
 };
 
 /// A stock node that knows of this node's actors.
-async fn stock(scene: &Scene, name: &str) -> Client {
+pub async fn stock(scene: &Scene, name: &str) -> Client {
     stock_by(scene, TransportKind::Tcp, name).await
 }
 
@@ -44,7 +44,7 @@ async fn proxy_of(client: &mut Client, group: &str) -> ActorRef<Count> {
     proxies_of(client, group, &[7]).await.remove(0).into()
 }
 
-async fn proxies_of(client: &mut Client, group: &str, pids: &[u64]) -> Vec<ActorCell> {
+pub async fn proxies_of(client: &mut Client, group: &str, pids: &[u64]) -> Vec<ActorCell> {
     let (group, scope) = (group.to_owned(), pg::DEFAULT_SCOPE.to_owned());
     let actors = pids.iter().map(|pid| wire::Actor { pid: *pid, name: None }).collect();
     client.send(ControlBody::PgJoin(PgJoin { group: group.clone(), actors, scope })).await;
@@ -63,7 +63,7 @@ async fn soon(mut holds: impl FnMut() -> bool) {
 }
 
 /// The node's next message to an actor of the client.
-async fn message(client: &mut Client) -> NodeBody {
+pub async fn message(client: &mut Client) -> NodeBody {
     let of_node = |frame: Network| match frame.body {
         Some(Body::Node(node)) => node.body,
         _ => None,

@@ -13,7 +13,7 @@ use crate::scene::{Count, Counter, Scene};
 use crate::wire::{self, ControlBody, Enveloped, Frame, PgJoin};
 
 /// Has a peer announce actors in a group, and waits until they are there.
-async fn announce(client: &mut Client, group: &str, pids: &[u64]) -> Vec<ActorRef<Count>> {
+pub async fn announce(client: &mut Client, group: &str, pids: &[u64]) -> Vec<ActorRef<Count>> {
     let (group, scope) = (group.to_owned(), pg::DEFAULT_SCOPE.to_owned());
     let actors = pids.iter().map(|pid| wire::Actor { pid: *pid, name: None }).collect();
     let join = ControlBody::PgJoin(PgJoin { group: group.clone(), actors, scope });

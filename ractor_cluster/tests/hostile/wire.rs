@@ -283,6 +283,8 @@ pub struct Announcement {
     pub unix_socket: Option<String>,
     #[prost(int32, tag = "7")]
     pub preference: i32,
+    #[prost(uint64, optional, tag = "12")]
+    pub max_frame: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

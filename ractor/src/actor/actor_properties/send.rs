@@ -3,6 +3,7 @@
 use std::any::type_name;
 
 use crate::actor::mailbox::{is_inline, Bound, Displaced, Mailbox, Parcel, Queue, Refused};
+use crate::errors::UndeliveredReason;
 #[cfg(feature = "cluster")]
 use crate::message::SerializedMessage;
 use crate::message::{BoxedMessage, Message};
@@ -236,8 +237,8 @@ impl ActorCell {
     }
 
     /// Whether a failed send means that all later ones will fail too. When the mailbox, or the way to
-    /// another node, was only full, the message is counted as lost, since the caller has nobody to give it
-    /// back to.
+    /// another node, was only full, or that node takes no message so large, the message is counted as lost,
+    /// since the caller has nobody to give it back to.
     pub(crate) fn refuses_for_good<M>(&self, error: &MessagingErr<M>) -> bool {
         #[cfg(feature = "cluster")]
         let is_bounded = self.is_bounded() || self.has_way_out();
@@ -246,10 +247,23 @@ impl ActorCell {
         let full = matches!(error, MessagingErr::SendErr(_))
             && self.get_status() < ActorStatus::Draining
             && is_bounded;
-        if full {
+        if full && !self.is_bounded() {
+            let why = "there was no room on the way to its node, or that takes none so large";
+            self.inner.lose(type_name::<M>(), why);
+        } else if full {
             self.lose_overflow::<M>();
         }
         !full
+    }
+
+    /// Counts a message that was not delivered for a reason that concerns no other.
+    pub(crate) fn lose_one<M>(&self, reason: UndeliveredReason) {
+        match reason {
+            UndeliveredReason::TooLarge { .. } => {
+                self.inner.lose(type_name::<M>(), "its node takes no message so large");
+            }
+            _ => self.lose_overflow::<M>(),
+        }
     }
 
     /// Counts a message that found the mailbox full.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use parking_lot::{Mutex, ReentrantMutex};
 
 use crate::actor::actor_properties::Fanout;
-use crate::errors::UndeliveredReason;
 use crate::message::SharedMessage;
 use crate::{ActorCell, ActorId, ActorRef};
 
@@ -134,8 +133,8 @@ impl<T: SharedMessage> Sending for Message<T> {
         let failed = Fanout::new(self.message).send_to_all(&self.actors);
         let mut gone = Vec::new();
         for (actor, reason) in failed {
-            if reason == UndeliveredReason::Full {
-                actor.lose_overflow::<T>();
+            if reason.is_of_one_message() {
+                actor.lose_one::<T>(reason);
             } else {
                 gone.push(actor.get_id());
             }

@@ -15,6 +15,9 @@ pub(crate) struct Frame {
     pub(crate) acknowledged: u64,
 }
 
+/// The most bytes that a number takes, that of an actor among them.
+pub(crate) const TARGET: usize = 10;
+
 /// What a frame says, but for the arguments or the answer, which are written behind it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum What<'a> {
@@ -26,15 +29,15 @@ pub(crate) enum What<'a> {
 }
 
 impl What<'_> {
-    /// About how many bytes it takes, from above as a rule.
+    /// How many bytes it takes at most, whatever its numbers are.
     pub(crate) fn room(&self) -> usize {
-        const NUMBERS: usize = 64;
+        const NUMBERS: usize = 80;
         let extra = match self {
             Self::Cast { method, metadata, .. } | Self::Call { method, metadata, .. } => {
                 method.len() + metadata.map_or(0, <[u8]>::len)
             }
             Self::Many { to, method, metadata } => {
-                method.len() + metadata.map_or(0, <[u8]>::len) + to.len() * 10
+                method.len() + metadata.map_or(0, <[u8]>::len) + to.len() * TARGET
             }
             Self::Reply { .. } | Self::NoReply { .. } => 0,
         };

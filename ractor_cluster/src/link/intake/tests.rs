@@ -263,7 +263,11 @@ async fn what_the_peer_was_told_by_a_link_that_broke_it_is_told_again() {
 
     let (peer, local) = (String::new(), String::new());
     let (kind, link) = (TransportKind::Tcp, other.clone());
-    let receiver = Receiver::Session { session: actors.session.clone(), joined: Joined::default() };
+    let receiver = Receiver::Session {
+        session: actors.session.clone(),
+        joined: Joined::default(),
+        backlog: Arc::default(),
+    };
     let silent = Arc::new(Intake::new(Box::new(Frames(VecDeque::new())), receiver));
     let way = Arc::new(Pump::new(Box::new(better.clone()), &silent));
     traffic.add(Link { kind, peer, local, actor: link, pump: Some(way.clone()) });

@@ -231,6 +231,38 @@ impl Pair {
     }
 }
 
+#[test]
+fn the_third_link_that_breaks_over_the_same_frames_is_the_last() {
+    let mut out = Outbound::default();
+    push(&mut out, 10);
+    for links in 1..=3 {
+        assert_eq!(out.stuck(), None, "{links}");
+        sent(&mut out);
+        out.rewind();
+    }
+    assert!(matches!(out.stuck(), Some(LaneError::Stuck { frame: 1, .. })));
+}
+
+#[test]
+fn links_that_take_nothing_or_bring_something_on_are_no_reason_to_give_up() {
+    let mut out = Outbound::default();
+    push(&mut out, 10);
+    // They broke before they were handed anything.
+    for _ in 0..5 {
+        out.rewind();
+    }
+    assert_eq!(out.stuck(), None);
+    for acknowledged in 1..=5 {
+        for _ in 0..2 {
+            sent(&mut out);
+            out.rewind();
+        }
+        push(&mut out, 10);
+        out.acknowledge(acknowledged).unwrap();
+    }
+    assert_eq!(out.stuck(), None);
+}
+
 proptest! {
     /// Whatever breaks: all that was sent comes once and in order, and nothing is kept then.
     #[test]

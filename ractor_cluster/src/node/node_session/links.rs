@@ -43,7 +43,7 @@ use crate::link::traffic::{Bounds, Traffic};
 use crate::link::upgrade::Upgrade;
 use crate::link::{Event, LinkEvent};
 use crate::net::{NetworkStream, SessionMessage};
-use crate::node::NodeSessionMessage;
+use crate::node::{NodeSessionMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
 use crate::peers::{self, names, LinkInfo};
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Announcement, Preference};
@@ -186,6 +186,8 @@ impl Links {
             write_deadline: options.write_deadline,
         };
         let traffic = Traffic::new(session.node_id, bounds, backlog);
+        // Of a peer that does not say: a cluster that raises the default does so at each of its nodes.
+        traffic.set_max_frame(server.max_frame.max(DEFAULT_MAX_INBOUND_FRAME_SIZE));
         let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), pump: None });
         let overdue = Some(deadline(myself, server.options.handshake_timeout));
         Self(Some(Box::new(Active {
@@ -335,6 +337,7 @@ impl Active {
             unix_socket: socket.and_then(|path| path.into_os_string().into_string().ok()),
             preference: Preference::from(self.server.options.preference).into(),
             shared_memory: self.shared_memory().map(|it| it.version()),
+            max_frame: Some(self.server.max_frame),
         }
     }
 

@@ -167,6 +167,10 @@ impl NodeSession {
         let lost = active.traffic.remove(ended)?;
         let peer = name_of(&state.name);
         tracing::warn!(node_id = self.node_id, peer, kind = %lost.kind, "a link broke");
+        if let Some(error) = lost.stuck {
+            self.break_off(state, &error.into(), myself);
+            return None;
+        }
         if is_last {
             active.why.get_or_insert_with(|| "its last link broke".to_owned());
             self.suspend(state, myself);

@@ -136,7 +136,9 @@ impl NodeSession {
         if let Some(active) = state.links.0.as_deref_mut() {
             active.leaving = true;
             active.explained = true;
-            active.why.get_or_insert_with(|| "it has another process of this node's name".to_owned());
+            active
+                .why
+                .get_or_insert_with(|| "it has another process of this node's name".to_owned());
         }
         peers::tell(PeerEvent::Superseded { peer, by });
         myself.stop(Some("superseded_by_another_incarnation".to_owned()));

@@ -119,6 +119,9 @@ impl NodeSession {
             "the peer runs Mycelium's fork"
         );
         active.policy = active.server.options.policy(&name, announcement.number);
+        if let Some(bytes) = announcement.max_frame {
+            active.traffic.set_max_frame(bytes);
+        }
         let theirs = announcement.preference();
         active.traffic.pin_node(match theirs {
             Preference::Adaptive => active.preference().into(),

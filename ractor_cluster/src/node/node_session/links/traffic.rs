@@ -116,7 +116,12 @@ impl NodeSessionState {
             return;
         }
         let Some(active) = self.links.speaking() else {
-            return self.send_message(Message::Control(message));
+            return match self.links.0.as_deref() {
+                None => self.send_message(Message::Control(message)),
+                Some(active) => active
+                    .traffic
+                    .in_pieces(message, |piece| self.send_message(Message::Control(piece))),
+            };
         };
         let actors = match &message.msg {
             Some(Control::Spawn(spawn)) => spawn.actors.as_slice(),

@@ -1,0 +1,91 @@
+//! What a node announces, in frames that the peer takes.
+
+use prost::Message as _;
+
+use crate::protocol::control::control_message::Msg;
+use crate::protocol::control::{ControlMessage, NodeSessions, PgJoin, PgLeave, Spawn, Terminate};
+use crate::protocol::mycelium::envelope::Body;
+use crate::protocol::mycelium::Preferences;
+
+/// What a frame takes at most around its body.
+const AROUND: u64 = 80;
+
+/// Hands `body` to `send`: as it is, when a frame of `max_frame` bytes takes it, or else in pieces. Returns how many
+/// pieces fit into no frame, and were left out.
+pub(super) fn of(body: Body, max_frame: u64, mut send: impl FnMut(Body)) -> usize {
+    let most = usize::try_from(max_frame.saturating_sub(AROUND)).unwrap_or(usize::MAX);
+    if size(&body) <= most {
+        send(body);
+        return 0;
+    }
+    let (mut left_out, mut rest) = (0, vec![body]);
+    while let Some(body) = rest.pop() {
+        if size(&body) <= most {
+            send(body);
+        } else if let Some((first, second)) = halves(body, most) {
+            // The first half is taken first.
+            rest.extend([second, first]);
+        } else {
+            left_out += 1;
+        }
+    }
+    left_out
+}
+
+fn size(body: &Body) -> usize {
+    match body {
+        Body::Control(message) => message.encoded_len(),
+        Body::Preferences(preferences) => preferences.encoded_len(),
+        Body::Fence(fence) => fence.encoded_len(),
+    }
+}
+
+/// Two that say together what one says; `None` where there are none.
+fn halves(body: Body, most: usize) -> Option<(Body, Body)> {
+    let msg = match body {
+        Body::Control(ControlMessage { msg }) => msg?,
+        Body::Preferences(mut it) => {
+            let actors = second_half(&mut it.actors)?;
+            return Some((Body::Preferences(it), Body::Preferences(Preferences { actors })));
+        }
+        Body::Fence(_) => return None,
+    };
+    // With a longer name many pieces would repeat much.
+    let is_short = |scope: &str, group: &str| scope.len() + group.len() <= most / 2;
+    let (first, second) = match msg {
+        Msg::Spawn(mut it) => {
+            let actors = second_half(&mut it.actors)?;
+            (Msg::Spawn(it), Msg::Spawn(Spawn { actors }))
+        }
+        Msg::Terminate(mut it) => {
+            let ids = second_half(&mut it.ids)?;
+            (Msg::Terminate(it), Msg::Terminate(Terminate { ids }))
+        }
+        Msg::PgJoin(mut it) if is_short(&it.scope, &it.group) => {
+            let actors = second_half(&mut it.actors)?;
+            let (scope, group) = (it.scope.clone(), it.group.clone());
+            (Msg::PgJoin(it), Msg::PgJoin(PgJoin { scope, group, actors }))
+        }
+        Msg::PgLeave(mut it) if is_short(&it.scope, &it.group) => {
+            let actors = second_half(&mut it.actors)?;
+            let (scope, group) = (it.scope.clone(), it.group.clone());
+            (Msg::PgLeave(it), Msg::PgLeave(PgLeave { scope, group, actors }))
+        }
+        Msg::NodeSessions(mut it) => {
+            let sessions = second_half(&mut it.sessions)?;
+            (Msg::NodeSessions(it), Msg::NodeSessions(NodeSessions { sessions }))
+        }
+        _ => return None,
+    };
+    let body = |msg| Body::Control(ControlMessage { msg: Some(msg) });
+    Some((body(first), body(second)))
+}
+
+/// Takes the second half out of a list of at least two.
+fn second_half<T>(list: &mut Vec<T>) -> Option<Vec<T>> {
+    (list.len() > 1).then(|| list.split_off(list.len() / 2))
+}
+
+#[cfg(test)]
+#[path = "pieces/tests.rs"]
+mod tests;
