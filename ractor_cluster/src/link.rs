@@ -63,6 +63,7 @@ pub(crate) mod pieces;
 pub(crate) mod proxy;
 pub(crate) mod pump;
 pub(crate) mod secret;
+pub(crate) mod sockets;
 pub(crate) mod stock;
 pub(crate) mod supplied;
 pub(crate) mod table;

@@ -63,7 +63,7 @@ impl Codec {
 
 /// The bytes of one message that are decoded again for further actors, where these cannot share it. The first
 /// copy does not count. A sender keeps to it, so that only a peer that does not is refused.
-pub const MAX_COPIES: usize = 64 * 1024 * 1024;
+pub const MAX_COPIES: usize = 16 * 1024 * 1024;
 
 /// The message out of its bytes. Nothing that a peer sends is allowed to harm this process.
 fn decode<M: Message>(incoming: Incoming<'_>) -> Result<M, Undeliverable> {

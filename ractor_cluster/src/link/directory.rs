@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::incarnation::Incarnation;
 use super::options::LinkOptions;
 use super::secret::{Role, Secret, SessionName};
+use super::sockets::Sockets;
 use super::upgrade::Upgrade;
 use crate::transport::TransportKind;
 use crate::{NodeId, NodeServerMessage, NodeSessionMessage};
@@ -29,6 +30,16 @@ pub(crate) struct Server {
     pub(crate) supplied_dials: Arc<Semaphore>,
     cell: ActorCell,
     listening: Mutex<Vec<Listening>>,
+    sockets: Mutex<OwnSockets>,
+}
+
+/// The sockets by which a server listens.
+#[derive(Debug)]
+enum OwnSockets {
+    /// Of its present listener, if it has one.
+    Open(Option<Sockets>),
+    /// The server has ended.
+    Closed,
 }
 
 /// Where a node server listens.
@@ -54,6 +65,22 @@ impl Server {
         let listening = locked(&self.listening);
         let by = |kind| listening.iter().any(|it| it.kind == kind);
         by(TransportKind::Tls) && !by(TransportKind::Tcp)
+    }
+
+    /// Has the sockets of a listener closed with the server.
+    pub(crate) fn closes(&self, sockets: Sockets) {
+        match &mut *locked(&self.sockets) {
+            OwnSockets::Open(present) => *present = Some(sockets),
+            OwnSockets::Closed => sockets.close(),
+        }
+    }
+
+    /// Closes the sockets by which the server listens.
+    pub(crate) fn close(&self) {
+        let present = std::mem::replace(&mut *locked(&self.sockets), OwnSockets::Closed);
+        if let OwnSockets::Open(Some(sockets)) = present {
+            sockets.close();
+        }
     }
 
     /// Notes that a listener has begun, until the guard is dropped.
@@ -121,6 +148,7 @@ pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOption
         max_frame,
         cell: server.get_cell(),
         listening: Mutex::default(),
+        sockets: Mutex::new(OwnSockets::Open(None)),
     };
     let mut servers = locked(&SERVERS);
     let servers = servers.get_or_insert_default();
@@ -129,9 +157,28 @@ pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOption
     servers.insert(server.get_id(), Arc::new(entry));
 }
 
-/// A node server ends.
+/// A node server ends: its sockets are closed when this returns.
 pub(crate) fn unregister(server: ActorId) {
-    locked(&SERVERS).get_or_insert_default().remove(&server);
+    let entry = locked(&SERVERS).get_or_insert_default().remove(&server);
+    if let Some(entry) = entry {
+        entry.close();
+    }
+}
+
+/// A node server that is registered. It is dropped with the server's state, however the server ends.
+#[derive(Debug)]
+pub(crate) struct OpenServer(ActorId);
+
+impl OpenServer {
+    pub(crate) fn new(server: &ActorRef<NodeServerMessage>) -> Self {
+        Self(server.get_id())
+    }
+}
+
+impl Drop for OpenServer {
+    fn drop(&mut self) {
+        unregister(self.0);
+    }
 }
 
 /// What the server of a session or of a listener was told.

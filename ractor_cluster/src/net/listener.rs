@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::IncomingEncryptionMode;
 use crate::link::directory::{self, Registered, Server};
 use crate::link::options::{Listen, UnixListening};
+use crate::link::sockets::{CloseOnDrop, Sockets};
 use crate::node::NodeServerMessage;
 
 #[path = "listener/accept.rs"]
@@ -77,6 +78,7 @@ impl Listener {
 
 /// The listeners' tasks, which end with the state.
 pub(crate) struct ListenerState {
+    _sockets: CloseOnDrop,
     _tasks: JoinSet<()>,
     _registered: Vec<Registered>,
 }
@@ -115,11 +117,15 @@ impl Actor for Listener {
             }
         }
         let door = Arc::new(Door::new(self.node_server.clone(), server.as_deref()));
+        let sockets = Sockets::default();
+        if let Some(server) = &server {
+            server.closes(sockets.clone());
+        }
         let mut tasks = JoinSet::new();
         for acceptor in acceptors {
-            tasks.spawn(accept::accept(acceptor, door.clone()));
+            tasks.spawn(sockets.hold(accept::accept(acceptor, door.clone())));
         }
-        Ok(ListenerState { _tasks: tasks, _registered: registered })
+        Ok(ListenerState { _sockets: CloseOnDrop(sockets), _tasks: tasks, _registered: registered })
     }
 }
 

@@ -30,12 +30,15 @@ impl NodeServer {
         state.node_sessions.values().map(|it| it.actor.clone()).collect()
     }
 
-    /// Ends the sessions in order, so that peers are told, and with them the server.
+    /// Closes the listening sockets, and ends the sessions in order, so that peers are told.
     pub(super) async fn close(
         &self,
         myself: &ActorRef<NodeServerMessage>,
         sessions: Vec<ActorRef<NodeSessionMessage>>,
     ) {
+        if let Some(server) = directory::server(myself.get_id()) {
+            server.close();
+        }
         for session in &sessions {
             session.stop(Some("node_stops".to_owned()));
         }

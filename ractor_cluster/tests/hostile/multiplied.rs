@@ -141,7 +141,7 @@ async fn a_burst_of_long_lists_stalls_nothing() {
 #[tokio::test]
 async fn copies_of_one_message_have_a_bound() {
     const BYTES: usize = 60_000;
-    const BOUND: u64 = 16 * 1024 * 1024 + 2 * BYTES as u64;
+    const BOUND: u64 = (ractor::remoting::MAX_COPIES + 2 * BYTES) as u64;
     let mut scene = Scene::start("copies").await;
     let owners = Owners::start(400).await;
     let refused = || {
