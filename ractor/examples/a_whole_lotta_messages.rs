@@ -1,4 +1,12 @@
 //! Upstream's example `a_whole_lotta_messages`, on the fork.
-#![allow(missing_docs, clippy::all, clippy::incompatible_msrv)]
+#![allow(
+    missing_docs,
+    clippy::all,
+    clippy::incompatible_msrv,
+    missing_debug_implementations,
+    rust_2018_idioms,
+    unreachable_pub,
+    unused
+)]
 
 include!(concat!(env!("OUT_DIR"), "/upstream/examples/a_whole_lotta_messages.rs"));

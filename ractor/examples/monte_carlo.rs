@@ -1,4 +1,12 @@
 //! Upstream's example `monte_carlo`, on the fork.
-#![allow(missing_docs, clippy::all, clippy::incompatible_msrv)]
+#![allow(
+    missing_docs,
+    clippy::all,
+    clippy::incompatible_msrv,
+    missing_debug_implementations,
+    rust_2018_idioms,
+    unreachable_pub,
+    unused
+)]
 
 include!(concat!(env!("OUT_DIR"), "/upstream/examples/monte_carlo.rs"));

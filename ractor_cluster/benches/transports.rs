@@ -1,5 +1,6 @@
 //! Frames from one end to the other, one way and there and back, by each transport, and the same
 //! bytes by bare sockets.
+#![allow(missing_docs, reason = "what the macros of criterion make has none")]
 
 use std::future::Future;
 use std::time::{Duration, Instant};

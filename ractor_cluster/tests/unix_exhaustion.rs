@@ -1,4 +1,5 @@
 //! A process without descriptors, which is why this test has one of its own.
+#![allow(unreachable_pub)]
 #![cfg(unix)]
 
 #[path = "transports/log.rs"]

@@ -6,9 +6,9 @@ use crate::{ActorId, MessagingErr, RactorErr};
 
 /// The text of [`MessagingErr::SendErr`], which holds the message and no reason.
 pub(super) const SEND_ERR: &str = "\
-    Messaging failed, and the message comes back. Either the actor is draining or stopped; or its bounded mailbox is \
-    full; or as many messages or calls wait for its node as may; or no link of the transport that it pins leads \
-    there; or the value cannot be sent by `Arc`. `ActorRef::send` and `cast_arc` return the reason";
+    Messaging failed, and the message comes back: the actor is draining or stopped; or its bounded mailbox, or the \
+    way to its node, is full; or no link of the transport that it pins leads there; or the message is larger than its \
+    node takes. `cast_arc` returns the reason";
 
 /// Why a message was not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -123,6 +123,7 @@ fn sessions() -> Vec<Seed> {
         share: vec![3; 32],
         unix_socket: Some(text("/run/nowhere")),
         preference: 4,
+        max_frame: None,
     };
     let stock = |body| Network { body: Some(body) };
     let preferences = vec![ActorPreference { pid: 7, preference: 3 }];
