@@ -11,7 +11,8 @@
 //! * `dial`, `connect`: making links, and making them again;
 //! * `supplied`: the addresses that a peer tells of others;
 //! * `heard`: that something came from a peer;
-//! * `origin`: what is known of a connection before its session begins;
+//! * `origin`: what is known of a connection before its session begins; `places`: the places of those that
+//!   are not authenticated; `refusal`: why a peer is refused; `quiet_log`: limits of what is logged of that;
 //! * `codec`: messages as bytes;
 //! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them, `arrivals`
 //!   what comes in, `backlog` what of it waits for the session's actor, `calls` what waits for answers, `pump` and `intake` the ends of a link, `proxy` what the
@@ -60,8 +61,11 @@ pub mod limits;
 pub mod options;
 pub(crate) mod origin;
 pub(crate) mod pieces;
+pub(crate) mod places;
 pub(crate) mod proxy;
 pub(crate) mod pump;
+pub(crate) mod quiet_log;
+mod refusal;
 pub(crate) mod secret;
 pub(crate) mod sockets;
 pub(crate) mod stock;
@@ -82,6 +86,7 @@ pub use directory::{incarnation, listening, Listening};
 pub use incarnation::Incarnation;
 pub use limits::{Limit, Limits};
 pub use options::LinkOptions;
+pub use refusal::{refusals, Refusal, RefusedBy};
 
 use arrivals::{Arrived, Broken};
 use backlog::{Backlog, Ticket};
@@ -139,6 +144,8 @@ pub(crate) enum Event {
     /// The sessions with other incarnations of the peer have been asked: which gave no sign of life, and
     /// which incarnation did.
     Probed { silent: Vec<ractor::ActorId>, alive: Option<Incarnation> },
+    /// It is not authenticated, and its place goes to a newer connection.
+    Displaced,
     /// Time to see whether the peer lives.
     Tick,
     /// No link came back in time.

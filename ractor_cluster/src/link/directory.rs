@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::incarnation::Incarnation;
 use super::options::LinkOptions;
+use super::places::Places;
 use super::secret::{Role, Secret, SessionName};
 use super::sockets::Sockets;
 use super::upgrade::Upgrade;
@@ -23,7 +24,7 @@ pub(crate) struct Server {
     pub(crate) incarnation: Incarnation,
     pub(crate) max_frame: u64,
     /// Places for connections that are not authenticated.
-    pub(crate) handshakes: Arc<Semaphore>,
+    pub(crate) strangers: Arc<Places>,
     /// Places for peers that are.
     pub(crate) places: Arc<Semaphore>,
     /// Places for those who dial what peers told.
@@ -140,7 +141,7 @@ static SESSIONS: Mutex<Option<HashMap<Key, Session>>> = Mutex::new(None);
 pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOptions, max_frame: u64) {
     let places = |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
     let entry = Server {
-        handshakes: places(options.max_handshakes),
+        strangers: Places::new(options.max_handshakes, options.limits.log_lines),
         places: places(options.limits.peers),
         supplied_dials: places(options.security.max_supplied_dials),
         options,

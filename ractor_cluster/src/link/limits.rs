@@ -36,6 +36,10 @@ pub struct Limits {
     /// The largest frame of one that connected, before it is authenticated, in bytes. What a node says by then
     /// fits into a few hundred; by default 64 KiB.
     pub first_frame: u64,
+    /// How many lines the node logs at once about peers and connections that it refuses for one cause.
+    /// From there on it is a line every ten seconds, with the number of those left out; by default 8.
+    /// [`refusals`](crate::link::refusals) counts all.
+    pub log_lines: u32,
 }
 
 impl Default for Limits {
@@ -47,6 +51,7 @@ impl Default for Limits {
             memberships: 1024 * 1024,
             name_bytes: 4096,
             first_frame: 64 * 1024,
+            log_lines: 8,
         }
     }
 }
@@ -86,6 +91,12 @@ impl Limits {
     #[must_use]
     pub const fn with_first_frame(self, first_frame: u64) -> Self {
         Self { first_frame, ..self }
+    }
+
+    /// With so many lines of the log at once for one cause.
+    #[must_use]
+    pub const fn with_log_lines(self, log_lines: u32) -> Self {
+        Self { log_lines, ..self }
     }
 }
 

@@ -4,10 +4,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ractor::ActorRef;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::backlog::Backlog;
 use super::dial::Route;
+use super::places::{Leave, Place, Places, Visitor};
+use super::refusal::Refusal;
+use crate::node::NodeSessionMessage;
 
 /// Goes with a transport from where it is made to its session.
 #[derive(Debug, Clone, Default)]
@@ -28,29 +32,53 @@ impl Origin {
 /// The place of a connection among those that are not authenticated yet: given up by
 /// authentication, or with the connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Admission(Arc<Place>);
+pub(crate) struct Admission(Arc<Inner>);
 
 #[derive(Debug)]
-struct Place {
+struct Inner {
     admitted: AtomicBool,
-    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    places: Arc<Places>,
+    leave: Arc<Leave>,
+    place: Mutex<Option<Place>>,
+    /// Until the session begins.
+    handover: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Admission {
-    pub(crate) fn new(permit: OwnedSemaphorePermit) -> Self {
-        let permit = Mutex::new(Some(permit));
-        Self(Arc::new(Place { admitted: AtomicBool::new(false), permit }))
+    pub(crate) fn new(visitor: Visitor, handover: Option<OwnedSemaphorePermit>) -> Self {
+        Self(Arc::new(Inner {
+            admitted: AtomicBool::new(false),
+            places: visitor.places.clone(),
+            leave: visitor.leave.clone(),
+            place: Mutex::new(Some(visitor.into_place())),
+            handover: Mutex::new(handover),
+        }))
+    }
+
+    /// The connection has become this session.
+    pub(crate) fn begins(&self, session: &ActorRef<NodeSessionMessage>) {
+        drop(take(&self.0.handover));
+        self.0.leave.attends(session.clone());
     }
 
     /// The peer is authenticated, and may send frames of any size that the node takes.
     pub(crate) fn admit(&self) {
         self.0.admitted.store(true, Ordering::Release);
-        let mut permit = self.0.permit.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(permit.take());
+        self.0.leave.stays();
+        drop(take(&self.0.place));
     }
 
     /// Whether it is.
     pub(crate) fn is_admitted(&self) -> bool {
         self.0.admitted.load(Ordering::Acquire)
     }
+
+    /// As [`RefusalLog::refused`](super::quiet_log::RefusalLog::refused).
+    pub(crate) fn refused(&self, cause: Refusal) -> Option<u64> {
+        self.0.places.log.refused(cause)
+    }
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

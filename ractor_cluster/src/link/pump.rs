@@ -41,6 +41,8 @@ pub(crate) struct Pump {
     task: Mutex<Option<Waker>>,
     /// Whether the peer or the kernel takes no more at present.
     blocked: AtomicBool,
+    /// Whether it ends when the last frame is written.
+    ending: AtomicBool,
     /// How long that may go on, where there is no session to say so.
     deadline: OnceLock<Duration>,
     /// The other direction.
@@ -79,6 +81,7 @@ impl Pump {
             idle: AtomicBool::new(false),
             task: Mutex::default(),
             blocked: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
             deadline: OnceLock::new(),
             intake: Arc::downgrade(intake),
         }
@@ -121,6 +124,18 @@ impl Pump {
     pub(crate) fn send_last(&self, frame: Bytes) {
         *locked(&self.last) = Some(frame);
         self.wake();
+    }
+
+    /// Sends a frame behind all that waits, and ends when it is written.
+    pub(crate) fn send_and_end(&self, frame: Bytes) {
+        *locked(&self.last) = Some(frame);
+        self.ending.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Whether it ends because it was told to.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
     }
 
     /// There is something to be written. Returns whether somebody has to see to it: by
@@ -248,6 +263,9 @@ impl Pump {
                     // Whatever the sink says of its bytes.
                     out.loads.clear();
                     self.blocked.store(false, Ordering::Relaxed);
+                    if self.is_ending() && locked(&self.last).is_none() {
+                        return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
+                    }
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(error),
                 Poll::Pending => {

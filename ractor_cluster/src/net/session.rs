@@ -11,6 +11,9 @@ use prost::Message as _;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::task::JoinSet;
 
+use crate::link::origin::Admission;
+use crate::link::quiet_log::limited_info;
+use crate::link::Refusal;
 use crate::link::intake::{Intake, Joined, Receiver};
 use crate::link::pump::Pump;
 use crate::link::traffic::{Load, Traffic};
@@ -27,6 +30,8 @@ pub(crate) struct Session {
     peer: String,
     max_inbound_frame_size: u64,
     joined: Joined,
+    /// Of a connection that a listener took.
+    admission: Option<Admission>,
 }
 
 impl Session {
@@ -64,7 +69,8 @@ impl Session {
     ) -> Result<ActorRef<SessionMessage>, SpawnErr> {
         let (kind, peer, _) = stream.describe();
         let peer = format!("{kind} {peer}");
-        let session = Self { handler, peer, max_inbound_frame_size, joined };
+        let admission = stream.origin().admission;
+        let session = Self { handler, peer, max_inbound_frame_size, joined, admission };
         match Actor::spawn_linked(None, session, stream, supervisor).await {
             Ok((session, _)) => Ok(session),
             Err(error) => {
@@ -86,6 +92,8 @@ pub(crate) enum SessionMessage {
     Frame(Bytes),
     /// Send this behind all that waits.
     Last(Bytes),
+    /// Send this behind all that waits, and end.
+    Refuse(Bytes),
     /// Whoever is at the other end takes something within this time, or is closed.
     Deadline(Duration),
     /// It is a link of this traffic from here on.
@@ -119,7 +127,8 @@ impl Actor for Session {
         let intake = Arc::new(Intake::new(frames, receiver));
         let pump = Arc::new(Pump::new(sink, &intake));
         let mut writer = JoinSet::new();
-        writer.spawn(write(pump.clone(), myself.clone(), self.peer.clone()));
+        let stranger = self.admission.clone();
+        writer.spawn(write(pump.clone(), myself.clone(), self.peer.clone(), stranger));
         let (reader, _) =
             Actor::spawn_linked(None, SessionReader, intake, myself.get_cell()).await?;
         if let Some(traffic) = self.joined.get() {
@@ -133,7 +142,7 @@ impl Actor for Session {
         _: ActorRef<SessionMessage>,
         _: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
-        tracing::info!(peer = self.peer, "connection closed");
+        limited_info!(peer = self.peer, "connection closed");
         Ok(())
     }
 
@@ -147,6 +156,7 @@ impl Actor for Session {
         match message {
             SessionMessage::Frame(frame) => state.pump.send(frame),
             SessionMessage::Last(frame) => state.pump.send_last(frame),
+            SessionMessage::Refuse(frame) => state.pump.send_and_end(frame),
             SessionMessage::Send(message) => state.pump.send(message.encode_to_vec().into()),
             SessionMessage::Loaded(message, load) => {
                 state.pump.send_loaded(message.encode_to_vec().into(), load);
@@ -177,11 +187,19 @@ impl Actor for Session {
             }
             SupervisionEvent::ActorTerminated(_, _, reason) => {
                 if let Some(error) = reason.as_deref().and_then(|it| it.strip_prefix(UNREADABLE)) {
-                    tracing::warn!(
-                        peer = self.peer,
-                        error,
-                        "a connection is closed for what came by it"
-                    );
+                    let stranger = self.admission.as_ref().filter(|it| !it.is_admitted());
+                    let line = match stranger {
+                        Some(it) => it.refused(Refusal::of_unreadable(error)),
+                        None => Some(0),
+                    };
+                    if let Some(suppressed) = line {
+                        tracing::warn!(
+                            peer = self.peer,
+                            error,
+                            suppressed,
+                            "a connection is closed for what came by it"
+                        );
+                    }
                 }
                 myself.stop(Some("child_terminate".to_owned()));
             }
@@ -192,9 +210,19 @@ impl Actor for Session {
 }
 
 /// Sends what there is, for ever.
-async fn write(pump: Arc<Pump>, session: ActorRef<SessionMessage>, peer: String) {
+async fn write(
+    pump: Arc<Pump>,
+    session: ActorRef<SessionMessage>,
+    peer: String,
+    admission: Option<Admission>,
+) {
     let error = pump.run().await;
-    tracing::warn!(peer, %error, "a connection cannot be written to");
+    if pump.is_ending() || admission.is_some_and(|it| !it.is_admitted()) {
+        // The session logs why it refuses a peer.
+        tracing::debug!(peer, %error, "a connection that is refused is not written to any more");
+    } else {
+        tracing::warn!(peer, %error, "a connection cannot be written to");
+    }
     session.stop(Some("channel_closed".to_owned()));
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorId, ActorRef, ActorStatus};
 
-use super::{NodeServer, NodeServerMessage, NodeServerState, NodeSessionMessage};
+use super::{NodeServer, NodeServerSessionInformation, NodeServerMessage, NodeServerState, NodeSessionMessage};
 use crate::link::directory;
 use crate::link::options::LinkOptions;
 use crate::peers::identities;
@@ -52,6 +52,23 @@ impl NodeServer {
             tracing::debug!("a session did not end in time with its node server");
         }
         directory::unregister(myself.get_id());
+    }
+
+    /// A session has ended. Why a peer was refused before it was authenticated is logged by its session.
+    pub(super) fn tell_end(
+        session: &NodeServerSessionInformation,
+        authenticated: bool,
+        reason: &Option<String>,
+    ) {
+        let (node_id, peer) = (session.node_id, session.peer_name.as_ref());
+        let peer = peer.map_or("", |name| name.name.as_str());
+        let reason = reason.as_deref().unwrap_or("no reason");
+        // An authenticated session of the same name has taken the place of such a one.
+        if authenticated || reason == "duplicate_connection" {
+            tracing::warn!(node_id, peer, reason, "a session ended");
+        } else {
+            tracing::debug!(node_id, peer, reason, "a session ended before authentication");
+        }
     }
 
     /// An authenticated peer has the number from here on that its name had before.

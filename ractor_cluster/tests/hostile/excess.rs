@@ -10,7 +10,7 @@ use ractor_cluster::transport::TransportKind;
 use tokio::sync::broadcast;
 
 use crate::client::Client;
-use crate::common::{peer, until, watched, Stage};
+use crate::common::{peer, until, watched};
 use crate::logs::Mark;
 use crate::scene::{Scene, KINDS};
 use crate::wire::{
@@ -152,8 +152,8 @@ async fn more_peers_than_there_may_be_are_refused() {
     scene.end().await;
 }
 
-/// Connections that say something, and do not authenticate, keep their place as long as they may: further ones
-/// wait, and are served then. Memory is not theirs to take either.
+/// Connections that say something, and do not authenticate, have so many places: the oldest goes for a
+/// newcomer. Memory is not theirs to take either.
 #[tokio::test]
 async fn who_is_not_authenticated_has_a_place_and_small_frames() {
     let mut options = LinkOptions::default()
@@ -168,20 +168,18 @@ async fn who_is_not_authenticated_has_a_place_and_small_frames() {
         stranger.introduce(&format!("stranger-{number}")).await;
         strangers.push(stranger);
     }
-    // As long as these are there, the next one is not even read.
-    let mut patient = scene.client(TransportKind::Tcp).await;
-    patient.send(patient.hello()).await;
-    patient.send(Client::name("patient")).await;
-    // All of the node runs on this thread, and has had its turns by then.
-    for _ in 0..1000 {
-        tokio::task::yield_now().await;
-    }
-    let opened = scene.node.passed(Stage::Opened);
-    assert_eq!(opened, 2, "a third one was let in beside two strangers");
-    drop(strangers.pop());
-    let challenge = patient.try_challenge().await.expect("there is room");
-    patient.answer(challenge).await;
-    drop((patient, strangers));
+    let log = Mark::of(&scene.log);
+    let mut newcomer = scene.client(TransportKind::Tcp).await;
+    let challenge = newcomer.introduce("newcomer").await;
+    newcomer.answer(challenge).await;
+    strangers[0].closed().await;
+    log.told("its place goes to a newer connection", &strangers[0].address).await;
+    // The other one has its place still.
+    let stays = &mut strangers[1];
+    stays.answer(0).await;
+    stays.closed().await;
+    log.told("it was not authenticated", &stays.address).await;
+    drop((newcomer, strangers));
     for kind in KINDS {
         // In the first frame, and in a later one.
         let log = Mark::of(&scene.log);

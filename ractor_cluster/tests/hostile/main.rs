@@ -28,6 +28,7 @@ mod scene;
 mod silence;
 mod stalls;
 mod stock;
+mod strangers;
 mod strict;
 mod supplied;
 mod watchdog;

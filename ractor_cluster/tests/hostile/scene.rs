@@ -109,7 +109,10 @@ impl Scene {
         let log = Log::begin();
         let folder = tempfile::tempdir().expect("there is room");
         let (acceptor, connector) = tls("localhost");
+        // Tests look for the line of each refusal.
+        let limits = options.limits.with_log_lines(10_000);
         let options = options
+            .with_limits(limits)
             .with_unix(UnixListening::At(folder.path().join("socket")))
             .with_listener(Listen::Tls(([127, 0, 0, 1], 0).into(), acceptor));
         let server = server.with_links(options).with_max_inbound_frame_size(MAX_FRAME);

@@ -97,9 +97,9 @@ async fn a_handshake_that_stalls_is_given_up() {
     scene.end().await;
 }
 
-/// Connections under way have a bound; more wait for their turn, and nobody waits for ever.
+/// Connections under way have a bound, and none lasts for ever.
 #[tokio::test]
-async fn more_handshakes_than_there_may_be_wait() {
+async fn more_handshakes_than_there_may_be_are_closed() {
     let mut scene = Scene::patient("crowd", SHORT).await;
     let mut crowd = Vec::new();
     for _ in 0..300 {

@@ -219,7 +219,7 @@ pub struct Ready {}
 /// A frame of the fork's.
 #[derive(Clone, PartialEq, Message)]
 pub struct Ours {
-    #[prost(oneof = "Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 15")]
+    #[prost(oneof = "Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 23")]
     pub frame: Option<Frame>,
 }
 
@@ -245,6 +245,14 @@ pub enum Frame {
     AttachAccepted(AttachAccepted),
     #[prost(message, tag = "15")]
     Proof(Proof),
+    #[prost(message, tag = "23")]
+    Refused(Refused),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Refused {
+    #[prost(uint32, tag = "1")]
+    pub code: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -7,15 +7,17 @@ use std::time::Duration;
 use prost::Message as _;
 use ractor::ActorRef;
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::link::attach;
-use crate::link::directory::Server;
+use crate::link::attach::{self, AttachError};
+use crate::link::directory::{self, Server};
 use crate::link::halves::Halves;
 use crate::link::options::LinkOptions;
 use crate::link::origin::Admission;
+use crate::link::places::{Places, Source, Visitor};
+use crate::link::secret::Role;
+use crate::link::Refusal;
 use crate::net::NetworkStream;
 use crate::node::{NodeServerMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
 use crate::protocol::meta::network_message::Message;
@@ -25,6 +27,9 @@ use crate::transport::{TcpTransport, TlsTransport, Transport, TransportKind, Tra
 
 /// The pause after an accept that failed, for instance for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// After so many connections in a row those that were accepted get a turn.
+const TURN: u32 = 16;
 
 /// One listener.
 pub(super) enum Acceptor {
@@ -38,6 +43,25 @@ pub(super) enum Acceptor {
 enum Incoming {
     Transport(Box<dyn Transport>),
     Tls(tokio::net::TcpStream, TlsAcceptor),
+}
+
+/// Why a connection is refused.
+struct Refused {
+    cause: Refusal,
+    error: String,
+}
+
+impl Refused {
+    fn new(cause: Refusal, error: impl ToString) -> Self {
+        Self { cause, error: error.to_string() }
+    }
+}
+
+impl From<io::Error> for Refused {
+    /// What a frame could not be read for.
+    fn from(error: io::Error) -> Self {
+        Self::new(Refusal::of_unreadable(&error.to_string()), error)
+    }
 }
 
 /// What became of a connection.
@@ -75,18 +99,22 @@ impl Acceptor {
         }
     }
 
-    async fn next(&self) -> io::Result<Incoming> {
+    async fn next(&self) -> io::Result<(Incoming, Source)> {
         match self {
             Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                Ok(Incoming::Transport(Box::new(TcpTransport::new(stream))))
+                let (stream, peer) = listener.accept().await?;
+                let transport = Box::new(TcpTransport::new(stream));
+                Ok((Incoming::Transport(transport), Source::of(peer.ip())))
             }
             Self::Tls(listener, tls) => {
-                let (stream, _) = listener.accept().await?;
-                Ok(Incoming::Tls(stream, tls.clone()))
+                let (stream, peer) = listener.accept().await?;
+                Ok((Incoming::Tls(stream, tls.clone()), Source::of(peer.ip())))
             }
             #[cfg(unix)]
-            Self::Unix(listener) => Ok(Incoming::Transport(Box::new(listener.accept().await?))),
+            Self::Unix(listener) => {
+                let transport = Box::new(listener.accept().await?);
+                Ok((Incoming::Transport(transport), Source::Local))
+            }
         }
     }
 }
@@ -97,7 +125,7 @@ pub(super) struct Door {
     max_frame: u64,
     first_frame: u64,
     timeout: Duration,
-    handshakes: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Door {
@@ -105,19 +133,19 @@ impl Door {
         let defaults = LinkOptions::default();
         let options = server.map_or(&defaults, |server| &server.options);
         let max_frame = server.map_or(DEFAULT_MAX_INBOUND_FRAME_SIZE, |server| server.max_frame);
-        let own = || Arc::new(Semaphore::new(options.max_handshakes.max(1)));
+        let own = || Places::new(options.max_handshakes, options.limits.log_lines);
         Self {
             node_server,
             max_frame,
             first_frame: options.limits.first_frame.min(max_frame),
             timeout: options.handshake_timeout,
-            handshakes: server.map_or_else(own, |server| server.handshakes.clone()),
+            places: server.map_or_else(own, |server| server.strangers.clone()),
         }
     }
 
     /// Takes a connection to its first frame, and to where that belongs. A session keeps its place among those that
     /// are not authenticated until it is.
-    async fn enter(&self, incoming: Incoming, place: OwnedSemaphorePermit) {
+    async fn enter(&self, incoming: Incoming, visitor: Visitor) {
         let peer = match &incoming {
             Incoming::Transport(transport) => format!("{transport:?}"),
             Incoming::Tls(stream, _) => match stream.peer_addr() {
@@ -125,69 +153,108 @@ impl Door {
                 Err(error) => format!("tls link ({error})"),
             },
         };
-        match tokio::time::timeout(self.timeout, self.first_frame(incoming, place)).await {
-            Ok(Ok(Entered::Taken)) => {}
+        let leave = visitor.leave.clone();
+        let timeout = self.places.patience(visitor.source, self.timeout);
+        let first = tokio::time::timeout(timeout, self.first_frame(incoming, visitor));
+        let outcome = tokio::select! {
+            biased;
+            outcome = first => outcome.unwrap_or_else(|_| {
+                let error = format!("its handshake was not done in time ({timeout:?})");
+                Err(Refused::new(Refusal::TooSlow, error))
+            }),
+            () = leave.told() => {
+                let error = "its place goes to a newer connection";
+                Err(Refused::new(Refusal::Displaced, error))
+            }
+        };
+        match outcome {
+            Ok(Entered::Taken) => {}
             // As those do who look whether somebody listens.
-            Ok(Ok(Entered::Left)) => {
+            Ok(Entered::Left) => {
                 tracing::debug!(peer, "a connection was closed before its first frame");
             }
-            Ok(Err(error)) => tracing::warn!(peer, %error, "a connection is refused"),
-            Err(_) => tracing::warn!(
-                peer,
-                timeout = ?self.timeout,
-                "a connection is refused: its handshake was not done in time"
-            ),
+            Err(Refused { cause, error }) => {
+                if let Some(suppressed) = self.places.log.refused(cause) {
+                    tracing::warn!(
+                        peer,
+                        cause = cause.name(),
+                        advice = %cause,
+                        suppressed,
+                        "a connection is refused: {error}"
+                    );
+                }
+            }
         }
     }
 
     async fn first_frame(
         &self,
         incoming: Incoming,
-        place: OwnedSemaphorePermit,
-    ) -> io::Result<Entered> {
+        mut visitor: Visitor,
+    ) -> Result<Entered, Refused> {
         let transport: Box<dyn Transport> = match incoming {
             Incoming::Transport(transport) => transport,
             Incoming::Tls(stream, tls) => match TlsTransport::accept(stream, &tls).await {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Ok(Entered::Left);
                 }
-                accepted => Box::new(accepted?),
+                accepted => Box::new(accepted.map_err(|it| Refused::new(Refusal::Tls, it))?),
             },
         };
         let mut halves = Halves::of(transport, self.first_frame);
         let first = halves.stream.frame().await?;
         let Some(TransportMessage::Bytes(frame)) = first else { return Ok(Entered::Left) };
         let message = NetworkMessage::decode(frame.clone()).map_err(|error| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("no frame of a node: {error}"))
+            Refused::new(Refusal::Malformed, format!("no frame of a node: {error}"))
         })?;
         if let Some(Message::Mycelium(Frame { body: Some(Body::Attach(attach)) })) = message.message
         {
-            attach::accept(halves, attach, self.max_frame).await.map_err(io::Error::other)?;
+            match directory::session(&attach.session, Role::Listener) {
+                Some(session) => visitor.returns(session.secret.name()),
+                None => visitor.speaks(),
+            }
+            attach::accept(halves, attach, self.max_frame).await.map_err(|error| match error {
+                AttachError::Io(error) => error.into(),
+                AttachError::NoSession | AttachError::Proof => {
+                    Refused::new(Refusal::NoSession, error)
+                }
+                error => Refused::new(Refusal::OutOfTurn, error),
+            })?;
             return Ok(Entered::Taken);
         }
-        let halves =
-            halves.unread(TransportMessage::Bytes(frame), Admission::new(place), self.max_frame);
+        visitor.speaks();
+        // What is on the way to the session cannot be displaced, so that there is little of it.
+        let handover = self.places.handovers.clone().acquire_owned().await.ok();
+        let admission = Admission::new(visitor, handover);
+        let halves = halves.unread(TransportMessage::Bytes(frame), admission, self.max_frame);
         let stream = Box::new(NetworkStream::Transport(Box::new(halves)));
         let opened = NodeServerMessage::ConnectionOpened { stream, is_server: true };
         match self.node_server.cast(opened) {
             Ok(()) => Ok(Entered::Taken),
-            Err(_) => Err(io::Error::other("the node server has ended")),
+            Err(_) => Err(Refused::new(Refusal::Unauthenticated, "the node server has ended")),
         }
     }
 }
 
-/// Accepts for ever. Dropping the future ends all handshakes that are under way.
+/// Accepts for ever, and never waits for a place. Dropping the future ends all handshakes that are under
+/// way.
 pub(super) async fn accept(acceptor: Acceptor, door: Arc<Door>) {
     let mut handshakes = JoinSet::new();
     let mut failing = false;
+    let mut in_a_row = 0;
     loop {
         match acceptor.next().await {
-            Ok(incoming) => {
+            Ok((incoming, source)) => {
                 failing = false;
-                // Not before: a listener that waits for connections would keep others from theirs.
-                let Ok(place) = door.handshakes.clone().acquire_owned().await else { return };
+                let (visitor, displaced) = door.places.enter(source);
                 let door = door.clone();
-                handshakes.spawn(async move { door.enter(incoming, place).await });
+                handshakes.spawn(async move { door.enter(incoming, visitor).await });
+                in_a_row += 1;
+                // Whoever was accepted gets a turn before it can be displaced.
+                if displaced || in_a_row >= TURN {
+                    in_a_row = 0;
+                    tokio::task::yield_now().await;
+                }
             }
             Err(error) => {
                 if !failing {
@@ -195,6 +262,8 @@ pub(super) async fn accept(acceptor: Acceptor, door: Arc<Door>) {
                     tracing::warn!(%kind, address, %error, "cannot accept; trying on");
                 }
                 failing = true;
+                // Often for want of descriptors, which those hold who say nothing.
+                door.places.make_room();
                 tokio::time::sleep(PAUSE).await;
             }
         }

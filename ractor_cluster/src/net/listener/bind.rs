@@ -7,7 +7,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
 /// Connections that the kernel keeps until they are accepted.
-const BACKLOG: i32 = 128;
+const BACKLOG: i32 = 1024;
 
 /// Listens at `port` of `address`, or of all addresses, of IPv4 and IPv6.
 pub(super) async fn bind(address: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {

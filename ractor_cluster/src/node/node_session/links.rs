@@ -41,7 +41,7 @@ use crate::link::supplied::Supplied;
 use crate::link::table::Link;
 use crate::link::traffic::{Bounds, Traffic};
 use crate::link::upgrade::Upgrade;
-use crate::link::{Event, LinkEvent};
+use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::{NetworkStream, SessionMessage};
 use crate::node::{NodeSessionMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
 use crate::peers::{self, names, LinkInfo};
@@ -116,6 +116,10 @@ struct Active {
     overdue: Option<AbortOnDropTask>,
     /// Why the session ends is in the log.
     explained: bool,
+    /// The peer is being told that it is refused.
+    refusing: bool,
+    /// Why the peer is refused, as far as that is found before the session ends.
+    found: Option<Refusal>,
     /// The session.
     session: ActorRef<NodeSessionMessage>,
     /// The place among connections that are not authenticated, of one that a listener took.
@@ -189,6 +193,9 @@ impl Links {
         // Of a peer that does not say: a cluster that raises the default does so at each of its nodes.
         traffic.set_max_frame(server.max_frame.max(DEFAULT_MAX_INBOUND_FRAME_SIZE));
         let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), pump: None });
+        if let Some(admission) = &origin.admission {
+            admission.begins(myself);
+        }
         let overdue = Some(deadline(myself, server.options.handshake_timeout));
         Self(Some(Box::new(Active {
             server: AssertUnwindSafe(server),
@@ -208,6 +215,8 @@ impl Links {
             redials: HashMap::new(),
             overdue,
             explained: false,
+            refusing: false,
+            found: None,
             session: myself.clone(),
             admission: AssertUnwindSafe(origin.admission),
             place: AssertUnwindSafe(None),
@@ -236,6 +245,24 @@ impl Links {
         }
     }
 
+    /// Counts a refusal. Returns whether a line may be logged: how many were left out before it.
+    fn refused(&self, cause: Refusal) -> Option<u64> {
+        match &self.0 {
+            Some(active) => active.server.strangers.log.refused(cause),
+            None => {
+                cause.count();
+                Some(0)
+            }
+        }
+    }
+
+    /// Upstream's handshake refuses the peer for this.
+    pub(super) fn find(&mut self, cause: Refusal) {
+        if let Some(active) = &mut self.0 {
+            active.found.get_or_insert(cause);
+        }
+    }
+
     /// A peer is known by this number, if not by that of its connection.
     pub(super) fn node_id(&self) -> Option<crate::NodeId> {
         self.0.as_ref().map(|active| active.traffic.node_id())
@@ -254,14 +281,34 @@ impl Links {
     }
 
     /// The session ends; whether no proxy is left.
-    fn end(&mut self, name: &Option<super::auth_protocol::NameMessage>, in_order: bool) {
+    fn end(
+        &mut self,
+        name: &Option<super::auth_protocol::NameMessage>,
+        authenticated: bool,
+        in_order: bool,
+    ) {
         let Some(mut active) = self.0.take() else { return };
         active.in_order = in_order;
         let node_id = active.traffic.node_id();
         let lost = active.traffic.unacknowledged();
         let (peer, address) = (name_of(name), active.first.peer.as_str());
         if active.phase == Phase::Greeting && !active.explained {
-            tracing::warn!(node_id, peer, address, "a peer is refused: it was not authenticated");
+            let cause = active.found.unwrap_or(match active.proving.answered {
+                _ if authenticated => Refusal::NameTaken,
+                true => Refusal::WrongCookie,
+                false => Refusal::Unauthenticated,
+            });
+            if let Some(suppressed) = active.server.strangers.log.refused(cause) {
+                tracing::warn!(
+                    node_id,
+                    peer,
+                    address,
+                    cause = cause.name(),
+                    advice = %cause,
+                    suppressed,
+                    "a peer is refused: it was not authenticated"
+                );
+            }
         } else if active.phase == Phase::Settled && lost > 0 {
             tracing::warn!(node_id, peer, lost, "a session ended with messages unacknowledged");
         }

@@ -8,6 +8,8 @@ use ractor::{ActorCell, ActorRef};
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Active};
 use crate::link::limits::{Limit, Limits};
+use crate::link::quiet_log::limited_warn;
+use crate::link::Refusal;
 use crate::node::NodeSessionMessage;
 use crate::peers::{self, identities, names, PeerEvent};
 use crate::protocol::control::control_message::Msg as Control;
@@ -171,7 +173,8 @@ impl NodeSession {
         let Some(active) = state.links.0.as_deref_mut() else { return true };
         let Ok(place) = active.server.places.clone().try_acquire_owned() else {
             peers::tell(PeerEvent::LimitReached { node_id: self.node_id, limit: Limit::Peers });
-            self.refuse(state, "there are as many peers as there may be", myself);
+            let reason = "there are as many peers as there may be";
+            self.refuse(state, Refusal::TooManyPeers, reason, myself);
             return false;
         };
         *active.place = Some(place);
@@ -188,6 +191,10 @@ impl NodeSession {
         state: &mut NodeSessionState,
         mut message: ControlMessage,
     ) -> Option<ControlMessage> {
+        if !state.auth.is_ok() {
+            limited_warn!("control traffic of a peer that is not authenticated is dropped");
+            return None;
+        }
         let Some(active) = state.links.0.as_deref_mut() else { return Some(message) };
         let limits = active.server.options.limits;
         let (announced, proxies) = (&mut active.announced, &state.remote_actors);

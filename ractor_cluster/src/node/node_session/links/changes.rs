@@ -8,7 +8,7 @@ use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};
 use crate::link::arrivals::Arrived;
 use crate::link::table::Link;
-use crate::link::{Event, LinkEvent};
+use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::{NetworkStream, Session, SessionMessage};
 use crate::node::NodeSessionMessage;
 use crate::peers::{self, PeerInfo};
@@ -53,7 +53,14 @@ impl NodeSession {
             Event::Overdue => {
                 let phase = state.links.0.as_ref().map(|active| active.phase);
                 if matches!(phase, Some(Phase::Greeting | Phase::Holding)) {
-                    self.refuse(state, "its handshake was not done in time", &myself);
+                    let reason = "its handshake was not done in time";
+                    self.refuse(state, Refusal::TooSlow, reason, &myself);
+                }
+            }
+            Event::Displaced => {
+                if state.links.0.as_ref().is_some_and(|active| active.phase == Phase::Greeting) {
+                    let reason = "its place goes to a newer connection";
+                    self.refuse(state, Refusal::Displaced, reason, &myself);
                 }
             }
             Event::Close(kind) => {

@@ -8,7 +8,7 @@ use ractor::{ActorCell, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Active, Phase};
-use crate::link::{contest, Incarnation};
+use crate::link::{contest, Incarnation, Refusal};
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
 use crate::peers::{self, PeerEvent, GONE};
@@ -51,7 +51,8 @@ impl NodeSession {
         if timeout(PATIENCE, all_end(&links)).await.is_err() {
             tracing::debug!(peer = name_of(&state.name), "a peer did not close its links in time");
         }
-        state.links.end(&state.name, stopped);
+        let authenticated = state.auth.is_ok();
+        state.links.end(&state.name, authenticated, stopped);
     }
 
     /// Tells the peer, if it knows what that means, and returns the links by which it was told.
@@ -61,6 +62,11 @@ impl NodeSession {
         superseded_by: Option<Incarnation>,
     ) -> Vec<ActorCell> {
         let Some(active) = state.links.0.as_deref_mut() else { return Vec::new() };
+        if active.refusing {
+            // Until it is told why.
+            let links = active.traffic.links().into_iter();
+            return links.map(|(_, link)| link.get_cell()).collect();
+        }
         let refused = active.proving.superseded_by;
         if refused.is_none() && !matches!(active.phase, Phase::Holding | Phase::Settled) {
             return Vec::new();
@@ -69,6 +75,10 @@ impl NodeSession {
         let has_left = std::mem::replace(&mut active.leaving, true);
         let is_first = !has_left || refused.is_some();
         let links: Vec<_> = active.traffic.links().into_iter().map(|(_, link)| link).collect();
+        if is_first {
+            // What came is handled: the peer need not count it as lost.
+            active.traffic.acknowledge(true);
+        }
         for link in links.iter().filter(|_| is_first) {
             // One that has ended needs none.
             _ = link.cast(SessionMessage::Last(goodbye(superseded_by)));
@@ -109,12 +119,9 @@ impl NodeSession {
         if let Some(active) = state.links.0.as_deref_mut() {
             active.proving.superseded_by = Some(newer);
         }
-        self.refuse_as(
-            state,
-            &format!("a newer process of its name is connected, and answers: incarnation {newer}"),
-            "refused_older_incarnation",
-            myself,
-        );
+        let reason =
+            format!("a newer process of its name is connected, and answers: incarnation {newer}");
+        self.refuse(state, Refusal::OlderIncarnation, &reason, myself);
     }
 
     /// Another process of this node's name has its place at the peer.

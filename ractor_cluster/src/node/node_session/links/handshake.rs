@@ -9,13 +9,14 @@ use super::{name_of, Active, Phase};
 use crate::link::dial::Dialler;
 use crate::link::directory;
 use crate::link::options::Location;
+use crate::link::quiet_log::limited_warn;
 use crate::link::secret::{Role, Secret, BYTES};
-use crate::link::{Event, LinkEvent};
+use crate::link::{Event, LinkEvent, Refusal};
 use crate::locality::Locality;
 use crate::net::SessionMessage;
 use crate::node::{NodeServerMessage, NodeSessionMessage};
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{Announcement, Hello, Preference, Settled};
+use crate::protocol::mycelium::{Announcement, Hello, Preference, Refused, Settled};
 use crate::transport::TransportKind;
 
 impl NodeSession {
@@ -78,12 +79,13 @@ impl NodeSession {
         let Some(active) = state.links.0.as_deref_mut() else { return };
         let is_first = active.phase == Phase::Greeting && active.peer_nonce.is_none();
         if !is_first || hello.version == 0 || hello.nonce.len() != BYTES {
-            self.refuse(state, "its Hello is none, or not the first", myself);
+            let reason = "its Hello is none, or not the first";
+            self.refuse(state, Refusal::OutOfTurn, reason, myself);
             return;
         }
         active.peer_nonce = Some(hello.nonce.clone());
-        if let Err(refusal) = active.proving.greeted(hello) {
-            self.refuse_as(state, &refusal.to_string(), refusal.end(), myself);
+        if let Err(fault) = active.proving.greeted(hello) {
+            self.refuse(state, fault.cause(), &fault.to_string(), myself);
             return;
         }
         if self.is_server {
@@ -101,7 +103,7 @@ impl NodeSession {
         let name = name_of(&state.name).to_owned();
         let Some(active) = state.links.speaking() else { return };
         if let Some(reason) = active.too_long(&announcement) {
-            self.refuse(state, reason, myself);
+            self.refuse(state, Refusal::OutOfTurn, reason, myself);
             return;
         }
         let (client, server, end) = match self.is_server {
@@ -109,7 +111,8 @@ impl NodeSession {
             false => (&active.share.to_vec(), &announcement.share, Role::Dialler),
         };
         let Some(secret) = Secret::new(&self.cookie, client, server) else {
-            self.refuse(state, "its announcement has no share of a secret", myself);
+            let reason = "its announcement has no share of a secret";
+            self.refuse(state, Refusal::OutOfTurn, reason, myself);
             return;
         };
         tracing::info!(
@@ -163,13 +166,11 @@ impl NodeSession {
         };
         let locality = active.traffic.locality();
         if active.policy.location == Location::Local && locality == Locality::Remote {
-            tracing::error!(
-                node_id = self.node_id,
-                peer = name_of(&state.name),
-                reason = unproven.as_deref().unwrap_or("no local link was made"),
-                "a peer is refused: by configuration it is on this machine, and it has not proven so"
+            let unproven = unproven.as_deref().unwrap_or("no local link was made");
+            let reason = format!(
+                "by configuration it is on this machine, and it has not proven so: {unproven}"
             );
-            myself.stop(Some("locality_unproven".to_owned()));
+            self.refuse(state, Refusal::NotLocal, &reason, myself);
             return Ok(());
         }
         active.phase = Phase::Settled;
@@ -197,33 +198,70 @@ impl NodeSession {
         Ok(())
     }
 
-    /// The peer did what no node does: there is no telling what else it would do.
+    /// Refuses the peer: tells it why, where it is a node of the fork, logs that, and ends the session.
     pub(super) fn refuse(
         &self,
         state: &mut NodeSessionState,
+        cause: Refusal,
         reason: &str,
-        myself: &ActorRef<NodeSessionMessage>,
-    ) {
-        self.refuse_as(state, reason, "peer_refused", myself);
-    }
-
-    /// Refuses the peer, and has the session end for a reason that programs know.
-    pub(super) fn refuse_as(
-        &self,
-        state: &mut NodeSessionState,
-        reason: &str,
-        end: &str,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let (peer, address) = (name_of(&state.name), state.links.address());
-        if !state.links.0.as_ref().is_some_and(|active| active.explained) {
-            tracing::warn!(node_id = self.node_id, peer, address, reason, "a peer is refused");
+        let is_explained = state.links.0.as_ref().is_some_and(|active| active.explained);
+        if let Some(suppressed) = state.links.refused(cause).filter(|_| !is_explained) {
+            tracing::warn!(
+                node_id = self.node_id,
+                peer,
+                address,
+                reason,
+                cause = cause.name(),
+                advice = %cause,
+                suppressed,
+                "a peer is refused"
+            );
         }
         if let Some(active) = &mut state.links.0 {
             active.explained = true;
             active.end_without_goodbye(reason);
+            // A stock node does not know the frame, and a stranger gets none.
+            // An older incarnation is told more by its goodbye.
+            let is_told = active.peer_nonce.is_some() && active.proving.superseded_by.is_none();
+            if let Some(link) = active.traffic.any().filter(|_| is_told) {
+                let refused = Body::Refused(Refused { code: cause.code() }).encoded();
+                // One that has ended needs none.
+                active.refusing = link.cast(SessionMessage::Refuse(refused)).is_ok();
+            }
         }
-        myself.stop(Some(end.to_owned()));
+        myself.stop(Some(cause.end()));
+    }
+
+    /// The peer refuses this node.
+    pub(super) fn refused_by_peer(
+        &self,
+        state: &mut NodeSessionState,
+        cause: Refusal,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let (peer, address) = (name_of(&state.name), state.links.address());
+        let is_explained = state.links.0.as_ref().is_some_and(|active| active.explained);
+        // This node did not refuse anybody: nothing is counted.
+        if !is_explained && !self.is_server {
+            tracing::warn!(
+                node_id = self.node_id,
+                peer,
+                address,
+                cause = cause.name(),
+                advice = %cause,
+                "a peer refused this node"
+            );
+        } else if !is_explained {
+            limited_warn!(peer, address, cause = cause.name(), "a peer refused this node");
+        }
+        if let Some(active) = &mut state.links.0 {
+            active.explained = true;
+            active.end_without_goodbye(&format!("it refused this node: {cause}"));
+        }
+        myself.stop(Some(cause.end_by_peer()));
     }
 }
 

@@ -18,9 +18,10 @@ use super::{Active, Phase};
 use crate::link::contest::{self, Claim, Outcome};
 use crate::link::secret::Role;
 use crate::link::transcript::{End, Transcript};
-use crate::link::{Event, Incarnation, LinkEvent};
+use crate::link::{Event, Incarnation, LinkEvent, Refusal};
 use crate::node::{NodeSessionMessage, PROTOCOL_VERSION};
 use crate::protocol::auth::authentication_message::Msg;
+use crate::protocol::auth::server_status::Status;
 use crate::protocol::auth::{AuthenticationMessage, Challenge, NameMessage};
 use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::frame::Body;
@@ -30,7 +31,7 @@ use crate::transport::{Channel, TransportKind};
 
 /// Why a peer is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum Fault {
     /// It speaks another version of stock's protocol.
     Version(u32),
     /// It is a stock node, or passes for one.
@@ -49,20 +50,21 @@ pub(super) enum Refusal {
     Certificate(String),
 }
 
-impl Refusal {
-    /// The reason for which the session ends, as supervisors and subscribers are told it.
-    pub(super) const fn end(&self) -> &'static str {
+impl Fault {
+    /// The cause that the peer is told, and that is counted.
+    pub(super) const fn cause(&self) -> Refusal {
         match self {
-            Self::Version(_) => "refused_protocol_version",
-            Self::NoFork => "refused_stock_node",
-            Self::LateHello | Self::Wrong | Self::OutOfTurn => "refused_proof",
-            Self::Channels { .. } | Self::Unbound => "refused_channel",
-            Self::Certificate(_) => "refused_certificate",
+            Self::Version(_) => Refusal::Version,
+            Self::NoFork => Refusal::StockNode,
+            Self::Wrong => Refusal::WrongCookie,
+            Self::LateHello | Self::OutOfTurn => Refusal::OutOfTurn,
+            Self::Channels { .. } | Self::Unbound => Refusal::Channel,
+            Self::Certificate(_) => Refusal::Certificate,
         }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Version(theirs) => write!(
@@ -109,6 +111,8 @@ pub(super) struct Proving {
     kept: Option<AuthenticationMessage>,
     /// Another one has the name, and the peer, which has proven itself, is to be told.
     pub(super) superseded_by: Option<Incarnation>,
+    /// The peer has answered the challenge, rightly or not.
+    pub(super) answered: bool,
 }
 
 impl Proving {
@@ -117,9 +121,9 @@ impl Proving {
     }
 
     /// The peer is a node of the fork.
-    pub(super) fn greeted(&mut self, hello: Hello) -> Result<(), Refusal> {
+    pub(super) fn greeted(&mut self, hello: Hello) -> Result<(), Fault> {
         if self.named {
-            return Err(Refusal::LateHello);
+            return Err(Fault::LateHello);
         }
         self.hello = Some(hello);
         Ok(())
@@ -156,22 +160,22 @@ impl Active {
     }
 
     /// The peer names itself: whether it may go on, and whether it has to prove itself.
-    fn named(&mut self, session: &NodeSession, name: &NameMessage) -> Result<(), Refusal> {
+    fn named(&mut self, session: &NodeSession, name: &NameMessage) -> Result<(), Fault> {
         let security = &self.server.options.security;
         let version = name.flags.map_or(0, |flags| flags.version);
         if version != PROTOCOL_VERSION {
-            return Err(Refusal::Version(version));
+            return Err(Fault::Version(version));
         }
         if let (Some(names), Some(shown)) =
             (&security.certificate_names, &self.proving.channel.certificate)
         {
             if !names.allow(&name.name, shown) {
-                return Err(Refusal::Certificate(name.name.clone()));
+                return Err(Fault::Certificate(name.name.clone()));
             }
         }
         self.proving.named = true;
         let Some(hello) = &self.proving.hello else {
-            return if security.strict { Err(Refusal::NoFork) } else { Ok(()) };
+            return if security.strict { Err(Fault::NoFork) } else { Ok(()) };
         };
         let (ours, theirs) =
             (End::new(&self.hello(), &session.this_node_name), End::new(hello, name));
@@ -179,7 +183,7 @@ impl Active {
         if ours.channel != theirs.channel {
             let (here, there) = (self.first.kind.name(), theirs.channel.clone());
             if security.strict {
-                return Err(Refusal::Channels { here, there });
+                return Err(Fault::Channels { here, there });
             }
             tracing::warn!(
                 node_id = session.node_id,
@@ -189,7 +193,7 @@ impl Active {
                 "a peer sees another kind of channel: its proof is not bound to it"
             );
         } else if security.strict && self.first.kind == TransportKind::Tls && !bound {
-            return Err(Refusal::Unbound);
+            return Err(Fault::Unbound);
         }
         let (dialler, listener, connection_id) = match session.is_server {
             true => (theirs, ours, name.connection_id),
@@ -214,7 +218,7 @@ impl Active {
         &mut self,
         session: &NodeSession,
         message: &AuthenticationMessage,
-    ) -> Result<Option<Proof>, Refusal> {
+    ) -> Result<Option<Proof>, Fault> {
         match (&message.msg, session.is_server) {
             (Some(Msg::Name(name)), true) if !self.proving.named => {
                 self.named(session, name).map(|()| None)
@@ -227,7 +231,7 @@ impl Active {
                 if self.proving.hello.is_some()
                     && (!self.proving.verified || self.proving.kept.is_some()) =>
             {
-                Err(Refusal::OutOfTurn)
+                Err(Fault::OutOfTurn)
             }
             // Upstream knows what is due.
             _ => Ok(None),
@@ -240,15 +244,15 @@ impl Active {
     }
 
     /// The peer's proof came. Returns the answer.
-    fn verify(&mut self, session: &NodeSession, proof: &Proof) -> Result<Option<Proof>, Refusal> {
+    fn verify(&mut self, session: &NodeSession, proof: &Proof) -> Result<Option<Proof>, Fault> {
         let theirs = if session.is_server { Role::Dialler } else { Role::Listener };
         match &self.proving.transcript {
             Some(transcript) if !self.proving.verified => {
                 if !transcript.verify(&session.cookie, theirs, &proof.proof) {
-                    return Err(Refusal::Wrong);
+                    return Err(Fault::Wrong);
                 }
             }
-            _ => return Err(Refusal::OutOfTurn),
+            _ => return Err(Fault::OutOfTurn),
         }
         self.proving.verified = true;
         Ok(if session.is_server { self.prove(session, Role::Listener) } else { None })
@@ -268,8 +272,16 @@ impl NodeSession {
             // It is authenticated, and upstream drops what comes late.
             return true;
         }
+        active.proving.answered |=
+            matches!(message.msg, Some(Msg::ClientChallenge(_) | Msg::ServerAck(_)));
         if active.proving.is_complete(message, self.is_server) {
             return self.enters(active, message, &[], myself);
+        }
+        if let (Some(Msg::ServerStatus(it)), false) = (&message.msg, self.is_server) {
+            if matches!(it.status(), Status::NotOk | Status::NotAllowed) {
+                self.refused_by_peer(state, Refusal::NameTaken, myself);
+                return false;
+            }
         }
         let outcome = active.before(self, message);
         if outcome.is_err() {
@@ -344,7 +356,7 @@ impl NodeSession {
     fn go_on(
         &self,
         state: &mut NodeSessionState,
-        outcome: Result<Option<Proof>, Refusal>,
+        outcome: Result<Option<Proof>, Fault>,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> bool {
         match outcome {
@@ -354,8 +366,8 @@ impl NodeSession {
                 }
                 true
             }
-            Err(refusal) => {
-                self.refuse_as(state, &refusal.to_string(), refusal.end(), myself);
+            Err(fault) => {
+                self.refuse(state, fault.cause(), &fault.to_string(), myself);
                 false
             }
         }

@@ -7,7 +7,9 @@ use super::super::{NodeSession, NodeSessionState, ReadyState};
 use super::{name_of, Active, Phase};
 use crate::link::announcer::preference_of;
 use crate::link::arrivals::{Arrived, Broken};
+use crate::link::quiet_log::limited_warn;
 use crate::link::stock::{Outbound, ENTRY};
+use crate::link::Refusal;
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
 use crate::protocol::control::control_message::Msg as Control;
@@ -15,7 +17,7 @@ use crate::protocol::control::{ControlMessage, Ready};
 use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{ActorPreference, Frame, Preferences, Settled};
+use crate::protocol::mycelium::{ActorPreference, Frame, Preferences, Refused, Settled};
 use crate::protocol::node::node_message::Msg;
 use crate::protocol::node::NodeMessage;
 use crate::protocol::NetworkMessage;
@@ -37,13 +39,18 @@ impl NodeSession {
             self.proven(state, &proof, &myself);
             return Ok(());
         }
+        if let Body::Refused(Refused { code }) = body {
+            self.refused_by_peer(state, Refusal::of_code(code), &myself);
+            return Ok(());
+        }
         let is_proven = state.links.0.as_deref().is_some_and(|active| active.proving.verified);
         if let (Body::Goodbye(goodbye), true) = (&body, is_proven) {
             self.left(state, goodbye, &myself);
             return Ok(());
         }
         let Some(active) = state.links.speaking() else {
-            self.refuse(state, "it sent a frame before its Hello or its authentication", &myself);
+            let reason = "it sent a frame before its Hello or its authentication";
+            self.refuse(state, Refusal::OutOfTurn, reason, &myself);
             return Ok(());
         };
         match body {
@@ -54,7 +61,10 @@ impl NodeSession {
             Body::Settled(Settled {}) if self.is_server && active.awaits_settled() => {
                 self.settle(state, None, &myself)?;
             }
-            _ => self.refuse(state, "it sent a frame that was not due", &myself),
+            _ => {
+                let reason = "it sent a frame that was not due";
+                self.refuse(state, Refusal::OutOfTurn, reason, &myself);
+            }
         }
         Ok(())
     }
@@ -157,6 +167,10 @@ impl NodeSessionState {
         &mut self,
         message: NodeMessage,
     ) -> Option<NodeMessage> {
+        if !self.auth.is_ok() {
+            limited_warn!("a message of a peer that is not authenticated is dropped");
+            return None;
+        }
         let active = self.links.0.as_deref().filter(|it| it.phase != Phase::Greeting);
         let Some(peer) = active.map(Active::stock_peer) else { return Some(message) };
         match message.msg {
