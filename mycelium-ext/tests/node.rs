@@ -182,6 +182,8 @@ async fn another_cookie_is_refused_and_others_are_served() {
     let refused = soon(stranger.connect(a.addresses()[0].clone())).await;
     let error = refused.expect_err("another cookie");
     assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
+    let told = error.refusal().map(|(cause, by)| (cause.name(), format!("{by:?}")));
+    assert_eq!(told, Some(("wrong_cookie", "Peer".to_owned())), "{error}");
     assert!(error.to_string().contains(&a.addresses()[0].to_string()), "{error}");
     assert!(!error.to_string().contains("sesame") && !error.to_string().contains("simsalabim"));
     assert_eq!((a.peers(), stranger.peers()), (vec![], vec![]));

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use ractor_cluster::link::{Refusal, RefusedBy};
+
 use crate::address::{Address, InvalidAddress};
 use crate::config::InvalidName;
 use crate::tls::TlsError;
@@ -121,13 +123,22 @@ pub enum ConnectError {
     Refused {
         /// Whom one dialled.
         address: Address,
-        /// What the session said at its end. `refused_protocol_version`, `refused_stock_node`,
-        /// `refused_proof`, `refused_channel` and `refused_certificate`: it was this node that refused the
-        /// peer; the log has the details.
+        /// What the session said at its end; [`ConnectError::refusal`] reads it.
         reason: Option<String>,
     },
     /// This node stopped meanwhile.
     Stopped,
+}
+
+impl ConnectError {
+    /// Why the handshake was refused, and by which end; `None` when that is not known, or it was not refused.
+    #[must_use]
+    pub fn refusal(&self) -> Option<(Refusal, RefusedBy)> {
+        match self {
+            Self::Refused { reason, .. } => Refusal::of_reason(reason.as_deref()?),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for ConnectError {
@@ -146,6 +157,20 @@ impl fmt::Display for ConnectError {
                 write!(f, "{address} did not finish the handshake within {}", time(after))
             }
             Self::Refused { address, reason } => {
+                match self.refusal() {
+                    Some((cause, RefusedBy::Peer)) => {
+                        return write!(
+                            f,
+                            "{address} refused this node ({}): {cause}",
+                            cause.name()
+                        );
+                    }
+                    Some((cause, _)) => {
+                        let reason = reason.as_deref().unwrap_or_default();
+                        return write!(f, "this node refused {address} ({reason}): {cause}");
+                    }
+                    None => {}
+                }
                 write!(
                     f,
                     "{address} ended the handshake: it has another cookie or protocol version, \
