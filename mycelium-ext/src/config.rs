@@ -65,6 +65,7 @@
 //! | `nodes.X.server_name`, `nodes.X.authorities` | for `tls://`: the name in its certificate, who vouches for it | the host; `node.tls.authorities` |
 //! | `nodes.X.certificate_names` | with mutual TLS: for whom its certificate may be, beside X and `server_name` | none |
 //! | `security.strict` | `true`: lets in nodes of the fork only, which prove more than stock's can, and nobody who passes for a stock node | `false` |
+//! | `security.refuse_downgrade` | `true`: no stock node under a name that a node of the fork had before | `false` |
 //! | `security.dial_supplied_addresses` | `true`: addresses that peers tell are dialled, by TCP | `false` |
 //!
 //! With `node.tls.certificate` or `node.tls.client_authorities` a peer's certificate has to be for its name, for

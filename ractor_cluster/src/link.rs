@@ -62,6 +62,7 @@ pub mod options;
 pub(crate) mod origin;
 pub(crate) mod pieces;
 pub(crate) mod places;
+pub(crate) mod proven_names;
 pub(crate) mod proxy;
 pub(crate) mod pump;
 pub(crate) mod quiet_log;

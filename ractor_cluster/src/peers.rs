@@ -134,6 +134,17 @@ pub enum PeerEvent {
         /// The process that has this node's name there.
         by: Incarnation,
     },
+    /// A peer was let in by stock's handshake alone, whose challenge has 32 bits: it is a stock node, or passes for
+    /// one. It comes behind [`Settled`](Self::Settled), once for each session.
+    StockAdmitted {
+        /// The peer.
+        node_id: NodeId,
+        /// Its full name, `name@host`.
+        name: String,
+        /// Whether a node of the fork has proven itself under this name before, in this process's lifetime
+        /// ([`Security::refuse_downgrade`](crate::link::options::Security::refuse_downgrade) refuses that).
+        was_fork: bool,
+    },
     /// The peer has gone beyond one of the limits that it is held to
     /// ([`Limits`](crate::link::Limits)), for the first time in its session.
     LimitReached {

@@ -19,6 +19,9 @@ pub struct SecuritySettings {
     /// Whether nodes are let in that are not of the fork, or pass for such: see
     /// [`Security::strict`](ractor_cluster::link::options::Security::strict).
     pub strict: Setting<bool>,
+    /// Whether a stock node is refused under a name that a node of the fork had before: see
+    /// [`Security::refuse_downgrade`](ractor_cluster::link::options::Security::refuse_downgrade).
+    pub refuse_downgrade: Setting<bool>,
     /// Whether addresses are dialled that peers told.
     pub dial_supplied_addresses: Setting<bool>,
     /// What this node shows to those it dials by TLS.
@@ -39,6 +42,7 @@ impl SecuritySettings {
         let mut security =
             Security::default().with_supplied_addresses(*self.dial_supplied_addresses);
         security.strict = *self.strict;
+        security.refuse_downgrade = *self.refuse_downgrade;
         if self.checks_names() {
             let mut names = CertificateNames::default();
             for peer in peers {
@@ -116,10 +120,12 @@ pub(super) fn read(
 ) -> SecuritySettings {
     let mut section = root.section(reader, "security");
     let strict = section.setting(reader, "strict");
+    let downgrade = section.setting(reader, "refuse_downgrade");
     let supplied = section.setting(reader, "dial_supplied_addresses");
     section.finish(reader);
     let settings = SecuritySettings {
         strict: strict.unwrap_or_else(|| Setting::default(false)),
+        refuse_downgrade: downgrade.unwrap_or_else(|| Setting::default(false)),
         dial_supplied_addresses: supplied.unwrap_or_else(|| Setting::default(false)),
         identity: mutual.identity,
         client_authorities: mutual.clients.as_ref().and_then(|(_, clients)| clients.clone()),

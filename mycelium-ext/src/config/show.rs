@@ -61,6 +61,9 @@ fn security(f: &mut fmt::Formatter<'_>, security: &SecuritySettings) -> fmt::Res
     let lets_in =
         security.strict.clone().map(|it| word(&it, "the fork's nodes only", "stock nodes too"));
     line(f, "lets in", &lets_in)?;
+    let downgrade = security.refuse_downgrade.clone();
+    let downgrade = downgrade.map(|it| word(&it, "refused", "let in with a warning"));
+    line(f, "stock nodes under a name of the fork's", &downgrade)?;
     let supplied = security.dial_supplied_addresses.clone();
     line(f, "addresses told by peers", &supplied.map(|it| word(&it, "dialled", "not dialled")))?;
     let shown = if security.identity.is_some() { "shown to those it dials" } else { "not shown" };

@@ -87,12 +87,13 @@ fn everything_is_read() {
          max_memberships = 15\nmax_name = \"16 B\"\nsilence_timeout = \"17s\"\nwrite_deadline = \"18s\"\n\
          reconnect_grace = \"off\"\n\
          [[listen]]\ntcp = \"0.0.0.0:4697\"\n[[listen]]\ntcp = \"4698\"\n[[listen]]\nunix = \"/run/a.sock\"\n\
-         [security]\nstrict = true\ndial_supplied_addresses = true\n\
+         [security]\nstrict = true\nrefuse_downgrade = true\ndial_supplied_addresses = true\n\
          [nodes.b]\nid = 3\naddress = \"tcp://[::1]:5\"\nlocation = \"local\"\ntransport = \"unix\"\n"
     ));
     assert_eq!(config.node.id.as_deref(), Some(&16));
     assert_eq!(*config.node.transport, TransportPreference::SharedMemory);
     assert_eq!(*config.node.mode, ConnectionMode::Transitive);
+    assert!(*config.security.refuse_downgrade);
     assert!(*config.security.strict && *config.security.dial_supplied_addresses);
     let limits = &config.node.limits;
     assert_eq!((*limits.max_frame, *limits.replay_window), (64 * 1024 * 1024, 1000));

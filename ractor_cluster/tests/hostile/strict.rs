@@ -1,6 +1,7 @@
 //! A node that lets in nodes of the fork alone.
 
 use ractor_cluster::link::options::{LinkOptions, Security};
+use ractor_cluster::peers::{self, PeerEvent};
 use ractor_cluster::transport::TransportKind;
 use tokio::net::TcpListener;
 
@@ -73,5 +74,56 @@ async fn strict_nodes_are_one_cluster() {
     }
     for node in nodes {
         node.stop().await;
+    }
+}
+
+/// A name that a node of the fork had is not let in as stock without a word, and not at all where the node
+/// says so.
+#[tokio::test]
+async fn a_downgrade_is_told_or_refused() {
+    for refused in [false, true] {
+        let name = if refused { "downgrade-refused" } else { "downgrade-told" };
+        let options = LinkOptions::default()
+            .with_reconnect_grace(std::time::Duration::ZERO)
+            .with_security(Security::default().with_refused_downgrades(refused));
+        let scene = Scene::with(name, options).await;
+        let mut events = peers::events();
+        let (guest_name, peer) = (format!("{name}-guest"), format!("{name}-guest@elsewhere"));
+        let mut guest = scene.client(TransportKind::Tcp).await;
+        guest.join(&guest_name).await;
+        drop(guest);
+        watched(async {
+            while peers::list().iter().any(|it| it.name == peer) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+
+        let log = Mark::of(&scene.log);
+        let mut client = scene.client(TransportKind::Tcp).await;
+        if refused {
+            client.send(Client::name(&guest_name)).await;
+            client.closed().await;
+            log.told("a node of the fork had its name before", &client.address).await;
+            assert!(client.secrets().is_empty(), "it was told what a cookie can be tried on");
+        } else {
+            let challenge = client.challenged(Client::name(&guest_name)).await;
+            client.answer(challenge).await;
+            let AuthBody::Ack(_) = client.auth().await else { panic!("it is let in") };
+            log.told("a node of the fork had its name before", &client.address).await;
+            let told = watched(async {
+                loop {
+                    if let Ok(PeerEvent::StockAdmitted { name, was_fork, .. }) = events.recv().await
+                    {
+                        if name == peer {
+                            break was_fork;
+                        }
+                    }
+                }
+            });
+            assert!(told.await);
+        }
+        drop(client);
+        scene.end().await;
     }
 }

@@ -26,6 +26,11 @@ pub struct Security {
     /// Refuses stock nodes, and whoever passes for one; connections whose two ends see different kinds of
     /// channels, as with a proxy that ends TLS; and TLS older than 1.3, to which no proof can be bound.
     pub strict: bool,
+    /// Refuses a stock node, or a peer that passes for one, under a name under which a node of the fork has proven itself
+    /// since this process began. Otherwise it is let in, with a warning and
+    /// [`PeerEvent::StockAdmitted`](crate::peers::PeerEvent::StockAdmitted). Off by default, since a node may go back
+    /// to stock. The newest 4096 names are remembered.
+    pub refuse_downgrade: bool,
     /// Whether a peer that has shown a certificate has to have its name in it. Whether it has to show one
     /// is up to the configuration of TLS. `None`: what TLS has verified is enough.
     pub certificate_names: Option<CertificateNames>,
@@ -43,6 +48,7 @@ impl Default for Security {
     fn default() -> Self {
         Self {
             strict: false,
+            refuse_downgrade: false,
             certificate_names: None,
             dial_supplied_addresses: true,
             max_supplied_dials: 8,
@@ -61,6 +67,13 @@ impl Security {
     #[must_use]
     pub fn with_certificate_names(mut self, names: CertificateNames) -> Self {
         self.certificate_names = Some(names);
+        self
+    }
+
+    /// Whether a stock node is refused under a name that a node of the fork had before.
+    #[must_use]
+    pub fn with_refused_downgrades(mut self, refused: bool) -> Self {
+        self.refuse_downgrade = refused;
         self
     }
 

@@ -9,12 +9,14 @@ use super::{name_of, Active, Phase};
 use crate::link::dial::Dialler;
 use crate::link::directory;
 use crate::link::options::Location;
+use crate::link::proven_names;
 use crate::link::quiet_log::limited_warn;
 use crate::link::secret::{Role, Secret, BYTES};
 use crate::link::{Event, LinkEvent, Refusal};
 use crate::locality::Locality;
 use crate::net::SessionMessage;
 use crate::node::{NodeServerMessage, NodeSessionMessage};
+use crate::peers::{self, PeerEvent};
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Announcement, Hello, Preference, Refused, Settled};
 use crate::transport::TransportKind;
@@ -40,6 +42,7 @@ impl NodeSession {
                     _ = tcp.cast(SessionMessage::Deadline(deadline));
                 }
                 self.publish(state);
+                self.tell_of_stock(state);
                 false
             }
             Phase::Greeting => {
@@ -67,6 +70,31 @@ impl NodeSession {
                 same_process
             }
         }
+    }
+
+    /// Logs that a peer was let in by stock's handshake alone, and tells those who listen to events.
+    fn tell_of_stock(&self, state: &NodeSessionState) {
+        let Some(active) = state.links.0.as_deref() else { return };
+        let (node_id, peer) = (active.traffic.node_id(), name_of(&state.name).to_owned());
+        let was_fork = proven_names::is_known(&peer);
+        if was_fork {
+            tracing::warn!(
+                node_id,
+                peer,
+                address = state.links.address(),
+                "a peer is let in by stock's challenge of 32 bits, and a node of the fork had its name before: \
+                 it was replaced, or somebody passes for it (refuse_downgrade refuses it)"
+            );
+        } else {
+            tracing::warn!(
+                node_id,
+                peer,
+                address = state.links.address(),
+                "a peer is let in by stock's challenge of 32 bits: it is a stock node, or passes for one \
+                 (strict refuses it)"
+            );
+        }
+        peers::tell(PeerEvent::StockAdmitted { node_id, name: peer, was_fork });
     }
 
     pub(super) fn greeted(
@@ -121,6 +149,7 @@ impl NodeSession {
             release = announcement.release,
             "the peer runs Mycelium's fork"
         );
+        proven_names::remember(&name);
         active.policy = active.server.options.policy(&name, announcement.number);
         if let Some(bytes) = announcement.max_frame {
             active.traffic.set_max_frame(bytes);

@@ -16,6 +16,7 @@ use ractor::{ActorId, ActorRef};
 use super::super::{NodeSession, NodeSessionState};
 use super::{Active, Phase};
 use crate::link::contest::{self, Claim, Outcome};
+use crate::link::proven_names;
 use crate::link::secret::Role;
 use crate::link::transcript::{End, Transcript};
 use crate::link::{Event, Incarnation, LinkEvent, Refusal};
@@ -48,6 +49,8 @@ pub(super) enum Fault {
     Unbound,
     /// Its certificate is for somebody else.
     Certificate(String),
+    /// A node of the fork had its name before.
+    Downgrade,
 }
 
 impl Fault {
@@ -56,6 +59,7 @@ impl Fault {
         match self {
             Self::Version(_) => Refusal::Version,
             Self::NoFork => Refusal::StockNode,
+            Self::Downgrade => Refusal::Downgrade,
             Self::Wrong => Refusal::WrongCookie,
             Self::LateHello | Self::OutOfTurn => Refusal::OutOfTurn,
             Self::Channels { .. } | Self::Unbound => Refusal::Channel,
@@ -73,6 +77,10 @@ impl fmt::Display for Fault {
             ),
             Self::NoFork => f.write_str(
                 "it is a stock node, or passes for one, and this node lets in none (strict)",
+            ),
+            Self::Downgrade => f.write_str(
+                "it is a stock node, or passes for one, and a node of the fork had its name before \
+                 (refuse_downgrade)",
             ),
             Self::LateHello => f.write_str("its Hello came behind its name"),
             Self::Wrong => f.write_str(
@@ -175,7 +183,13 @@ impl Active {
         }
         self.proving.named = true;
         let Some(hello) = &self.proving.hello else {
-            return if security.strict { Err(Fault::NoFork) } else { Ok(()) };
+            return if security.strict {
+                Err(Fault::NoFork)
+            } else if security.refuse_downgrade && proven_names::is_known(&name.name) {
+                Err(Fault::Downgrade)
+            } else {
+                Ok(())
+            };
         };
         let (ours, theirs) =
             (End::new(&self.hello(), &session.this_node_name), End::new(hello, name));
