@@ -4,8 +4,8 @@
 //! [`Depth::Bytes`], whatever goes over the wire. Then the peer goes.
 
 use std::net::Ipv4Addr;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Once};
 
 use ractor::message::{BoxedDowncastErr, SerializedMessage};
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, Message, RpcReplyPort, call, pg};
@@ -98,6 +98,9 @@ pub(crate) fn run(bytes: &[u8]) {
     let Some((depth, script)) = bytes.split_first() else { return };
     let depth = Depth::ALL[usize::from(*depth) % Depth::ALL.len()];
     let runtime = &SCENE.runtime;
+    // What a process allocates once for all its sessions is not of this peer's making.
+    static WARMED: Once = Once::new();
+    WARMED.call_once(|| runtime.block_on(watched(visit(Depth::Joined, &[]))));
     BUDGET.hold(bytes.len(), || runtime.block_on(watched(visit(depth, script))));
 }
 
