@@ -118,11 +118,12 @@ impl ActorProperties {
             return self.send_out(&**outlet, message);
         }
         #[cfg(feature = "cluster")]
-        if !self.proxy.is_reachable() {
-            return Err(MessagingErr::SendErr(message));
-        }
+        let reachable = self.proxy.is_reachable();
+        #[cfg(not(feature = "cluster"))]
+        let reachable = true;
         // Before it is boxed: `box_message` may drain this very actor.
-        let Some(admitted) = Admitted::to(&self.mailbox) else {
+        let admitted = if reachable { Admitted::to(&self.mailbox) } else { None };
+        let Some(admitted) = admitted else {
             return Err(MessagingErr::SendErr(message));
         };
         let Ok(boxed) = self.boxed(message) else {
