@@ -201,6 +201,14 @@ impl<M: Message> Inbox<M> {
         }
     }
 
+    /// As [`take_plain`](Self::take_plain), of a message that waits in a box.
+    pub(crate) fn take_heap(&mut self) -> Box<M> {
+        match &mut self.mailbox {
+            Receiver::Inline(taken) => Box::new(taken.pop().into_plain()),
+            Receiver::Heap(taken) => taken.pop().into_plain(),
+        }
+    }
+
     /// Takes out the message that is next, and [`Kind::Shared`].
     #[inline]
     pub(crate) fn take_shared(&mut self) -> ArcMessage {

@@ -35,6 +35,15 @@ pub(crate) const fn is_inline<M>() -> bool {
     mem::size_of::<M>() <= INLINE_BYTES
 }
 
+/// From so many bytes on a message stays off the stack of its actor's loop, at the price of a box for its
+/// handler's future, which is little beside its copies.
+const LARGE_BYTES: usize = 16 * 1024;
+
+/// Whether messages of a type are kept off the stack where they can be.
+pub(crate) const fn is_large<M>() -> bool {
+    mem::size_of::<M>() >= LARGE_BYTES
+}
+
 /// A queue of messages as those see it who do not know what the actor handles.
 pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// The [`Queue`] itself: of `Parcel<M>` or of `Parcel<Box<M>>`, as [`is_inline`] says.

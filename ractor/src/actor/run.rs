@@ -93,6 +93,19 @@ macro_rules! processing_loop {
                 }
             }
 
+            /// The handler's future for a large message, in a box. In a function that returns before the
+            /// handler runs, so that a message by value has no place in the loop's frame.
+            #[inline(never)]
+            fn handle_large<'a>(
+                handler: &'a TActor,
+                myself: ActorRef<TActor::Msg>,
+                message: Box<TActor::Msg>,
+                state: &'a mut TActor::State,
+            ) -> Pin<Box<impl Future<Output = Result<(), ActorProcessingErr>> + use<'a, TActor>>>
+            {
+                Box::pin(handler.handle(myself, *message, state))
+            }
+
             /// Handles what comes until the actor is to end.
             #[allow(clippy::manual_async_fn)]
             fn handle_all<'a>(
@@ -126,6 +139,14 @@ macro_rules! processing_loop {
                                     bare => (bare, None),
                                 };
                                 match kind {
+                                    Kind::Plain if is_large::<TActor::Msg>() => {
+                                        let message = inbox.take_heap();
+                                        let myself = myself.clone();
+                                        run!(
+                                            sent,
+                                            Self::handle_large(handler, myself, message, state)
+                                        )
+                                    }
                                     Kind::Plain => {
                                         let message = inbox.take_plain();
                                         run!(sent, handler.handle(myself.clone(), message, state))
@@ -148,6 +169,20 @@ macro_rules! processing_loop {
                                         let handling =
                                             handler.handle_serialized(myself, message, state);
                                         inbox.run(pin!(handling)).await
+                                    }
+                                    Kind::Boxed if is_large::<TActor::Msg>() => {
+                                        #[allow(unused_mut)]
+                                        let mut boxed = inbox.take_boxed();
+                                        #[cfg(feature = "message_span_propogation")]
+                                        let sent = boxed.span.take().map(Box::new);
+                                        let Some(message) = open_large(boxed, myself)? else {
+                                            continue;
+                                        };
+                                        let myself = myself.clone();
+                                        run!(
+                                            sent,
+                                            Self::handle_large(handler, myself, message, state)
+                                        )
                                     }
                                     Kind::Boxed => {
                                         let message;
@@ -230,6 +265,19 @@ pub(crate) fn open<M: Message>(
     }
     let _ = actor;
     M::from_boxed(message).map(Some)
+}
+
+/// As [`open`], into a box of the message's own.
+#[inline(never)]
+pub(crate) fn open_large<M: Message>(
+    message: BoxedMessage,
+    actor: &ActorCell,
+) -> Result<Option<Box<M>>, BoxedDowncastErr> {
+    match open(message, actor) {
+        Ok(Some(message)) => Ok(Some(Box::new(message))),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What an actor's task runs: its life, in a box, or a deep tree of actors that spawn each other is too deep for the

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{pin, Pin};
 
 use futures::FutureExt;
 use tracing::Instrument;
@@ -12,9 +12,9 @@ use super::actor_cell::ActorCell;
 use super::actor_config::ActorConfig;
 use super::control::Urgent;
 use super::inbox::{Inbox, Next};
-use super::mailbox::Kind;
+use super::mailbox::{is_large, Kind};
 use super::messages::{BoxedState, StopMessage};
-use super::run::{open, processing_loop, span, task, End};
+use super::run::{open, open_large, processing_loop, span, task, End};
 use super::{get_panic_string, Actor, ActorLifecycleGuard, ActorRuntime};
 use crate::concurrency::{spawn_named, JoinHandle};
 use crate::{

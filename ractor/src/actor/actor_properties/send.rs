@@ -6,7 +6,7 @@ use crate::actor::mailbox::{is_inline, Bound, Displaced, Mailbox, Parcel, Queue,
 use crate::errors::UndeliveredReason;
 #[cfg(feature = "cluster")]
 use crate::message::SerializedMessage;
-use crate::message::{BoxedMessage, Message};
+use crate::message::{BoxedDowncastErr, BoxedMessage, Message};
 #[cfg(feature = "cluster")]
 use crate::remoting::Outgoing;
 use crate::{ActorCell, ActorRef, ActorStatus, MessagingErr};
@@ -56,23 +56,35 @@ impl ActorProperties {
     }
 
     /// Sends with stock's errors.
+    // Each way in a function of its own: a large message has a place on the stack for its own way only.
     #[inline]
     pub(crate) fn send_message<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
         if !self.takes_as_is::<M>() {
-            return self.send_boxed(message);
-        }
-        if is_inline::<M>() {
-            let Some(queue) = self.queue::<M>() else {
-                return Err(MessagingErr::InvalidActorType);
-            };
-            let refused = self.count::<M, _>(queue.put(Parcel::plain(message)));
-            refused.map_err(|back| MessagingErr::SendErr(back.into_plain()))
+            self.send_boxed(message)
+        } else if is_inline::<M>() {
+            self.send_inline(message)
         } else {
-            let Some(queue) = self.queue::<Box<M>>() else {
-                return Err(MessagingErr::InvalidActorType);
-            };
-            let refused = self.count::<M, _>(queue.put(Parcel::plain(Box::new(message))));
-            refused.map_err(|back| MessagingErr::SendErr(*back.into_plain()))
+            self.send_heap(Box::new(message))
+        }
+    }
+
+    #[inline]
+    fn send_inline<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
+        let Some(queue) = self.queue::<M>() else {
+            return Err(MessagingErr::InvalidActorType);
+        };
+        let refused = self.count::<M, _>(queue.put(Parcel::plain(message)));
+        refused.map_err(|back| MessagingErr::SendErr(back.into_plain()))
+    }
+
+    #[inline(never)]
+    fn send_heap<M: Message>(&self, message: Box<M>) -> Result<(), MessagingErr<M>> {
+        let Some(queue) = self.queue::<Box<M>>() else {
+            return Err(MessagingErr::InvalidActorType);
+        };
+        match self.count::<M, _>(queue.put(Parcel::plain(message))) {
+            Ok(()) => Ok(()),
+            Err(back) => not_sent(back.into_plain()),
         }
     }
 
@@ -96,6 +108,7 @@ impl ActorProperties {
     }
 
     /// As the type's own [`Message::box_message`] has it.
+    #[inline(never)]
     fn send_boxed<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
         if !self.handles::<M>() {
             return Err(MessagingErr::InvalidActorType);
@@ -105,20 +118,26 @@ impl ActorProperties {
             return self.send_out(&**outlet, message);
         }
         #[cfg(feature = "cluster")]
-        if !self.proxy.is_reachable() {
-            return Err(MessagingErr::SendErr(message));
-        }
+        let reachable = self.proxy.is_reachable();
+        #[cfg(not(feature = "cluster"))]
+        let reachable = true;
         // Before it is boxed: `box_message` may drain this very actor.
-        let Some(admitted) = Admitted::to(&self.mailbox) else {
+        let admitted = if reachable { Admitted::to(&self.mailbox) } else { None };
+        let Some(admitted) = admitted else {
             return Err(MessagingErr::SendErr(message));
         };
-        let boxed = self.boxed(message)?;
-        self.put_boxed::<M>(admitted, boxed).map_err(|back| unboxed(*back))
+        let Ok(boxed) = self.boxed(message) else {
+            return Err(MessagingErr::InvalidActorType);
+        };
+        match self.put_boxed::<M>(admitted, boxed) {
+            Ok(()) => Ok(()),
+            Err(back) => unboxed(back),
+        }
     }
 
     /// The message in the form that its type chooses for this actor. The mailbox of a proxy takes
     /// the serialised one only.
-    fn boxed<M: Message>(&self, message: M) -> Result<Box<BoxedMessage>, MessagingErr<M>> {
+    fn boxed<M: Message>(&self, message: M) -> Result<Box<BoxedMessage>, BoxedDowncastErr> {
         let boxed = message.box_message(&self.id);
         #[cfg(feature = "cluster")]
         let boxed = boxed.and_then(|it| match it.arc_msg {
@@ -127,7 +146,7 @@ impl ActorProperties {
             }
             _ => Ok(it),
         });
-        boxed.map(Box::new).map_err(|_| MessagingErr::InvalidActorType)
+        boxed.map(Box::new)
     }
 
     /// Puts in what was boxed for an admitted sender of an `M`.
@@ -198,17 +217,26 @@ impl ActorProperties {
             let Some(_admitted) = Admitted::to(&self.mailbox) else {
                 return Err(MessagingErr::SendErr(message));
             };
-            self.boxed(message)?
+            self.boxed(message).map_err(|_| MessagingErr::InvalidActorType)?
         };
         // Not admitted while it waits: that would hold up a drain.
         let put = put_when_room(bound, boxed, |it| self.mailbox.put_if_room(it));
-        put.await.map_err(|back| unboxed(*back))
+        put.await.or_else(unboxed)
     }
 }
 
 /// A boxed message that was not taken, as the caller's error.
-fn unboxed<M: Message>(back: BoxedMessage) -> MessagingErr<M> {
-    M::from_boxed(back).map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr)
+#[cold]
+#[inline(never)]
+fn unboxed<M: Message>(back: Box<BoxedMessage>) -> Result<(), MessagingErr<M>> {
+    Err(M::from_boxed(*back).map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr))
+}
+
+/// A large message that was not taken, as the caller's error.
+#[cold]
+#[inline(never)]
+fn not_sent<M>(back: Box<M>) -> Result<(), MessagingErr<M>> {
+    Err(MessagingErr::SendErr(*back))
 }
 
 /// Tries to put until there is room or never will be.

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{pin, Pin};
 
 use futures::FutureExt;
 use tracing::Instrument;
@@ -13,9 +13,9 @@ use crate::actor::actor_cell::ActorCell;
 use crate::actor::actor_config::ActorConfig;
 use crate::actor::control::Urgent;
 use crate::actor::inbox::{Inbox, Next};
-use crate::actor::mailbox::Kind;
+use crate::actor::mailbox::{is_large, Kind};
 use crate::actor::messages::StopMessage;
-use crate::actor::run::{open, processing_loop, span, task, End};
+use crate::actor::run::{open, open_large, processing_loop, span, task, End};
 use crate::actor::{get_panic_string, ActorLifecycleGuard};
 use crate::concurrency::{spawn_local, JoinHandle};
 use crate::{
