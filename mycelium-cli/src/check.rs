@@ -5,11 +5,14 @@ use std::process::ExitCode;
 
 use mycelium_ext::config::{Config, ConfigError};
 
-/// Prints the topology of `file`, or its mistakes.
+/// Prints the topology of `file` and, on standard error, what is risky in it; or its mistakes.
 pub(crate) fn run(file: &Path) -> ExitCode {
     match Config::load(file) {
         Ok(config) => {
             print!("{config}");
+            for warning in config.warnings() {
+                eprintln!("warning: {warning}");
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -84,7 +84,13 @@
 //!
 //! # Secrets
 //!
-//! The cookie is a [`Secret`]: it is in no output and in no error.
+//! The cookie is a [`Secret`]: it is in no output, no error, and no warning.
+//!
+//! # Files and warnings
+//!
+//! The configuration and the files that it names have to be regular files of at most 1 MiB.
+//! [`Config::warnings`] tells of a cookie in a file that others may read, of a cookie of fewer than 16 bytes, and
+//! of a listener without TLS that other machines may reach. `mycelium check` prints them, and a node logs them.
 
 mod contradictions;
 mod cookie;
@@ -101,6 +107,7 @@ pub(crate) mod shm;
 mod show;
 mod suggest;
 mod values;
+mod warning;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -108,6 +115,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use self::reader::{Reader, Section};
+use crate::file;
 use crate::tls::Authorities;
 pub use environment::Environment;
 pub use listen::{ListenSettings, StreamListen};
@@ -121,6 +129,7 @@ pub use security::SecuritySettings;
 pub use setting::{Origin, Setting};
 pub use shm::{ShmLinks, ShmSettings};
 pub use values::{ConnectionMode, InvalidName, NodeName};
+pub use warning::Warning;
 
 /// The configuration of a node, complete and free of contradictions. It prints as the topology that it
 /// describes, without secrets.
@@ -141,10 +150,15 @@ pub struct Config {
     pub authorities: Option<Authorities>,
     /// What is demanded of peers, and what they may make this node do.
     pub security: SecuritySettings,
+    /// Where the file has a cookie in it, whether or not a variable goes before it.
+    inline_cookie: Option<Place>,
+    /// The file's permission bits, where they are known.
+    mode: Option<u32>,
 }
 
 impl Config {
-    /// Reads `file`, and the variables of this process.
+    /// Reads `file`, and the variables of this process. It and the files that it names have to be regular
+    /// files of at most 1 MiB.
     ///
     /// # Errors
     /// [`ConfigError`]: that the file cannot be read, or all that is wrong with it.
@@ -162,8 +176,11 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let file = file.as_ref();
         let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
-        let text = std::fs::read_to_string(file).map_err(unreadable)?;
-        Self::parse(&text, file, environment)
+        let opened = file::open(file).map_err(|error| unreadable(error.into()))?;
+        let mode = file::mode(&opened).map_err(unreadable)?;
+        let text = file::read(&opened).and_then(file::text);
+        let text = text.map_err(|error| unreadable(error.into()))?;
+        Ok(Self { mode, ..Self::parse(&text, file, environment)? })
     }
 
     /// Reads `text`. `file` is what errors call it, and its folder is where other files are looked for.
@@ -195,6 +212,7 @@ impl Config {
             security::read(&mut reader, &mut root, others.mutual, &draft, &listen, &others.peers);
         root.finish(&mut reader);
         reader.unknown_variables();
+        let inline_cookie = reader.inline_cookie.take();
         match (draft.settle(), reader.into_mistakes()) {
             (Some(node), mistakes) if mistakes.is_empty() => Ok(Self {
                 file: file.to_owned(),
@@ -204,6 +222,8 @@ impl Config {
                 numbers: others.numbers,
                 authorities: others.authorities,
                 security,
+                inline_cookie,
+                mode: None,
             }),
             (_, mistakes) => Err(ConfigError::Mistakes(mistakes)),
         }

@@ -19,6 +19,8 @@ pub mod address;
 pub mod config;
 pub mod fast_lane;
 #[cfg(feature = "cluster")]
+mod file;
+#[cfg(feature = "cluster")]
 pub mod node;
 #[cfg(all(feature = "cluster", target_os = "linux"))]
 pub mod shm;

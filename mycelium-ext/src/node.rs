@@ -34,6 +34,7 @@
 //! | event | level | fields |
 //! |---|---|---|
 //! | `listens` | info | `address` |
+//! | `risky configuration` | warn | `warning`: one of [`Config::warnings`] |
 //! | `connected` | info | `peer` (full name), `peer.node_id`, `peer.address`, `peer.locality`, `link.kind`, `link.incoming` |
 //! | `disconnected` | warn | `peer`, `peer.node_id`, `peer.address`, `reason` |
 //! | `handshake failed` | info | `peer.address`, `link.incoming`, `reason` |

@@ -36,6 +36,8 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use crate::file;
+
 /// Who a node is: a certificate and its key, which belong together.
 #[derive(Clone)]
 pub struct Identity {
@@ -52,7 +54,7 @@ impl Identity {
     /// [`TlsError`] names the file, and says what is wrong with it.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = certificates(certificate)?;
-        let private = PrivateKeyDer::from_pem_file(key)
+        let private = PrivateKeyDer::from_pem_slice(&read(key)?)
             .map_err(|error| TlsError::new(key, pem_trouble("a private key (PEM)", &error)))?;
         let server = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -192,17 +194,23 @@ fn provider() -> Arc<CryptoProvider> {
     chosen.unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()))
 }
 
+/// Reads a regular file of at most 1 MiB.
+fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+    file::open(file)
+        .and_then(|opened| file::read(&opened))
+        .map_err(|error| TlsError::new(file, error.to_string()))
+}
+
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let wrong = |error| TlsError::new(file, pem_trouble("a certificate (PEM)", &error));
     let chain: Vec<_> =
-        CertificateDer::pem_file_iter(file).and_then(Iterator::collect).map_err(wrong)?;
+        CertificateDer::pem_slice_iter(&read(file)?).collect::<Result<_, _>>().map_err(wrong)?;
     if chain.is_empty() { Err(wrong(pem::Error::NoItemsFound)) } else { Ok(chain) }
 }
 
 /// Says what is wrong with a PEM file, and nothing of what is in it, which may be a key.
 fn pem_trouble(expected: &str, error: &pem::Error) -> String {
     match error {
-        pem::Error::Io(error) => error.to_string(),
         pem::Error::NoItemsFound => {
             format!("there is no {} in it", expected.trim_start_matches("a "))
         }

@@ -1,7 +1,5 @@
 //! The cookie of the cluster, and the three ways to say it.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::mistake::Place;
@@ -9,9 +7,10 @@ use super::reader::{Reader, Section};
 use super::secret::Secret;
 use super::setting::Setting;
 use super::values::Variable;
+use crate::file::{self, FileError};
 
-/// The most that is read of a file that is said to hold a cookie.
-const LONGEST: u64 = 64 * 1024;
+/// The longest cookie that is taken from a file, in bytes.
+const LONGEST: usize = 64 * 1024;
 
 /// One way to say it.
 enum Source {
@@ -48,6 +47,8 @@ pub(super) fn find(reader: &mut Reader<'_>, node: &mut Section<'_, '_>) -> Optio
     .into_iter()
     .flatten()
     .collect();
+    let inline = written.iter().find(|source| matches!(source, Source::Inline(_)));
+    reader.inline_cookie = inline.and_then(Source::place).cloned();
     let layered: Vec<Source> = [
         reader.variable(&node.key("cookie")).map(Source::Inline),
         reader.variable(&node.key("cookie_file")).map(Source::File),
@@ -145,41 +146,38 @@ fn open(
 type Refusal = (String, Option<String>);
 
 fn read_file(path: &Path) -> Result<Secret, Refusal> {
-    let unreadable = |error: std::io::Error| (format!("which cannot be read: {error}"), None);
-    // Asked before it is opened: to open a pipe would wait for its writer.
-    if !path.metadata().map_err(unreadable)?.is_file() {
-        return Err(("which is no regular file".to_owned(), None));
+    let refused = |error| match error {
+        FileError::TooLarge => too_large(),
+        FileError::Irregular(kind) => (
+            format!("which is no regular file, but {kind}"),
+            Some("name a regular file that holds the cookie".to_owned()),
+        ),
+        FileError::Io(error) => (format!("which cannot be read: {error}"), None),
+    };
+    let file = file::open(path).map_err(refused)?;
+    let mode =
+        file::mode(&file).map_err(|error| (format!("whose mode cannot be read: {error}"), None))?;
+    private(mode, path)?;
+    let text = file::read(&file).and_then(file::text).map_err(refused)?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(("which is empty".to_owned(), None)),
+        long if long.len() > LONGEST => Err(too_large()),
+        text => Ok(Secret::new(text)),
     }
-    let file = File::open(path).map_err(unreadable)?;
-    private(&file, path)?;
-    let mut text = String::new();
-    file.take(LONGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
-    let text = text.trim_end_matches(['\r', '\n']);
-    match text.len() as u64 {
-        0 => Err(("which is empty".to_owned(), None)),
-        long if long > LONGEST => Err(("which is too large for a cookie".to_owned(), None)),
-        _ => Ok(Secret::new(text)),
-    }
+}
+
+fn too_large() -> Refusal {
+    let hint = "name a file of at most 64 KiB that holds the cookie alone";
+    ("which is too large for a cookie".to_owned(), Some(hint.to_owned()))
 }
 
 /// Refuses a file that others than its owner may read or write.
-#[cfg(unix)]
-fn private(file: &File, path: &Path) -> Result<(), Refusal> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let metadata =
-        file.metadata().map_err(|error| (format!("whose mode cannot be read: {error}"), None))?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
+fn private(mode: Option<u32>, path: &Path) -> Result<(), Refusal> {
+    match mode {
+        Some(mode) if mode & 0o077 != 0 => Err((
+            format!("which others than its owner may use (mode {mode:04o})"),
+            Some(format!("run `chmod 600 {}`", path.display())),
+        )),
+        _ => Ok(()),
     }
-    Err((
-        format!("which others than its owner may use (mode {mode:04o})"),
-        Some(format!("run `chmod 600 {}`", path.display())),
-    ))
-}
-
-#[cfg(not(unix))]
-fn private(_: &File, _: &Path) -> Result<(), Refusal> {
-    Ok(())
 }

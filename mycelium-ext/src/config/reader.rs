@@ -30,11 +30,20 @@ pub(super) struct Reader<'a> {
     /// Which key each variable stands for.
     variables: BTreeMap<String, String>,
     mistakes: Vec<Mistake>,
+    /// Where the file itself has a cookie.
+    pub(super) inline_cookie: Option<Place>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(file: &'a Path, text: &'a str, environment: &'a Environment) -> Self {
-        Self { file, text, environment, variables: BTreeMap::new(), mistakes: Vec::new() }
+        Self {
+            file,
+            text,
+            environment,
+            variables: BTreeMap::new(),
+            mistakes: Vec::new(),
+            inline_cookie: None,
+        }
     }
 
     pub(super) const fn environment(&self) -> &'a Environment {

@@ -24,7 +24,8 @@ use crate::address::{Address, Endpoint, InvalidAddress};
 #[cfg(target_os = "linux")]
 use crate::config::ShmLinks;
 use crate::config::{
-    Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret, StreamListen, machine,
+    Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret, StreamListen, Warning,
+    machine,
 };
 #[cfg(target_os = "linux")]
 use crate::shm::{SharedMemory, ShmOptions};
@@ -78,6 +79,8 @@ pub struct NodeBuilder {
     /// Who vouches for those who connect.
     client_authorities: Option<Authorities>,
     security: Security,
+    /// What is risky in the configuration that it is from.
+    warnings: Vec<Warning>,
 }
 
 impl NodeBuilder {
@@ -100,6 +103,7 @@ impl NodeBuilder {
             identity: None,
             client_authorities: None,
             security: Security::default().with_supplied_addresses(false),
+            warnings: Vec::new(),
         }
     }
 
@@ -116,6 +120,7 @@ impl NodeBuilder {
         {
             builder.shm = shm(config);
         }
+        builder.warnings = config.warnings();
         builder.id = config.node.id.as_deref().copied();
         builder.known = known(config);
         builder.authorities.clone_from(&config.authorities);
@@ -280,6 +285,9 @@ impl NodeBuilder {
             let tls = || tls_of(&target.address, self.authorities.as_ref());
             target.tls = target.tls.take().or_else(tls);
             keeping.add(keep(dialer.clone(), name, target, patience).instrument(span.clone()));
+        }
+        for warning in &self.warnings {
+            tracing::warn!(%warning, "risky configuration");
         }
         for address in &addresses {
             tracing::info!(%address, "listens");

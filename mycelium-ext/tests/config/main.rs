@@ -1,5 +1,8 @@
 //! What is read of a configuration, and what is said of a wrong one.
 
+#[cfg(unix)]
+mod files;
+mod warnings;
 mod wrong;
 
 use std::path::{Path, PathBuf};
