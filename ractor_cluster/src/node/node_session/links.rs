@@ -354,11 +354,15 @@ impl Active {
         }
     }
 
-    /// Whether links that do not leave the machine are looked for, and taken.
+    /// Whether links that do not leave the machine are looked for, and taken. They are made where
+    /// messages are pinned to another transport too: they prove where the peer is.
     fn may_be_local(&self) -> bool {
-        let pinned_elsewhere =
-            matches!(self.preference(), TransportPreference::Tcp | TransportPreference::Tls);
-        self.policy.location != Location::Remote && !pinned_elsewhere
+        self.policy.location != Location::Remote
+    }
+
+    /// Whether messages are pinned to a transport between machines.
+    fn is_pinned_elsewhere(&self) -> bool {
+        matches!(self.preference(), TransportPreference::Tcp | TransportPreference::Tls)
     }
 
     /// What makes links by shared memory, unless another kind of transport is pinned.
@@ -398,7 +402,10 @@ impl Active {
             |theirs: &Option<Vec<u8>>, ours: Option<Vec<u8>>| theirs.is_some() && *theirs == ours;
         let mut routes = Vec::new();
         if is(&peer.process, Some(identity::process(&salt, Role::Listener))) {
-            routes.push(Route::InProcess);
+            // A link by `Arc` has no actors announced, which a pinned transport could then not carry.
+            if !self.is_pinned_elsewhere() {
+                routes.push(Route::InProcess);
+            }
         } else if is(&peer.machine, identity::machine(&salt, Role::Listener)) {
             if let Some(socket) = peer.unix_socket.as_ref().map(PathBuf::from) {
                 let version = self.shared_memory().map(|it| it.version());
