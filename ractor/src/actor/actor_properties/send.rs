@@ -131,7 +131,7 @@ impl ActorProperties {
         };
         match self.put_boxed::<M>(admitted, boxed) {
             Ok(()) => Ok(()),
-            Err(back) => unboxed(back),
+            Err(back) => unboxed(*back),
         }
     }
 
@@ -221,20 +221,22 @@ impl ActorProperties {
         };
         // Not admitted while it waits: that would hold up a drain.
         let put = put_when_room(bound, boxed, |it| self.mailbox.put_if_room(it));
-        put.await.or_else(unboxed)
+        put.await.or_else(|back| unboxed(*back))
     }
 }
 
 /// A boxed message that was not taken, as the caller's error.
 #[cold]
 #[inline(never)]
-fn unboxed<M: Message>(back: Box<BoxedMessage>) -> Result<(), MessagingErr<M>> {
-    Err(M::from_boxed(*back).map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr))
+fn unboxed<M: Message>(back: BoxedMessage) -> Result<(), MessagingErr<M>> {
+    Err(M::from_boxed(back).map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr))
 }
 
 /// A large message that was not taken, as the caller's error.
 #[cold]
 #[inline(never)]
+// By value it would have a place in the frame of the caller.
+#[allow(clippy::boxed_local)]
 fn not_sent<M>(back: Box<M>) -> Result<(), MessagingErr<M>> {
     Err(MessagingErr::SendErr(*back))
 }
