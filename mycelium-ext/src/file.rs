@@ -51,7 +51,8 @@ pub(crate) fn open(path: &Path) -> Result<File, FileError> {
     open_at_once(path)
 }
 
-/// Opens a file without waiting, and then looks at what it has opened: the path may lead elsewhere by now.
+/// Opens a file without waiting, and then looks at what it has opened: the path may lead elsewhere
+/// by now.
 fn open_at_once(path: &Path) -> Result<File, FileError> {
     let mut options = OpenOptions::new();
     options.read(true);

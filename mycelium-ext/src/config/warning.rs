@@ -13,8 +13,8 @@ const LONG_ENOUGH: usize = 16;
 /// The bits of a file's mode by which its group and others may read it.
 const READABLE: u32 = 0o044;
 
-/// A risk in a configuration that is right otherwise: a node starts with it. It prints on one line, with
-/// what to do. Secrets do not occur in it.
+/// A risk in a configuration that is right otherwise: a node starts with it. It prints on one line,
+/// with what to do. Secrets do not occur in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -29,7 +29,7 @@ pub enum Warning {
     },
     /// The cookie has fewer than 16 bytes.
     ShortCookie {
-        /// Where it is written, or where its file or variable is named; `None` if the program set it.
+        /// Where it is written, or its file or variable is named; `None` if the program set it.
         place: Option<Place>,
     },
     /// Other machines may reach a listener without TLS.
@@ -75,8 +75,8 @@ impl fmt::Display for Warning {
 }
 
 impl Config {
-    /// What is risky in this configuration, as it is now. None of it keeps a node from starting; a node
-    /// logs each once when it starts.
+    /// What is risky in this configuration, as it is now. None of it keeps a node from starting; a
+    /// node logs each once when it starts.
     ///
     /// The mode of the file is known where [`load`](Self::load) read it, on Unix.
     #[must_use]

@@ -16,7 +16,9 @@ const LONG: Duration = Duration::from_secs(60);
 fn refusal(file: &Path) -> String {
     let (done, loaded) = mpsc::channel();
     let path = file.to_owned();
-    std::thread::spawn(move || done.send(Config::load_with(path, &nothing())));
+    std::thread::spawn(move || {
+        let _ = done.send(Config::load_with(path, &nothing()));
+    });
     let loaded = loaded.recv_timeout(LONG).expect("it does not wait for a writer");
     loaded.expect_err("no regular file of a bounded size").to_string()
 }
