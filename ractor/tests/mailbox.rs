@@ -47,7 +47,7 @@ async fn a_full_mailbox_gives_the_message_back() {
     let failure = actor.cast(3).unwrap_err();
     assert!(matches!(failure, MessagingErr::SendErr(3)));
     let text = failure.to_string();
-    assert!(text.contains("mailbox is full") && !text.contains("terminated"), "{text}");
+    assert!(text.contains("its bounded mailbox") && !text.contains("terminated"), "{text}");
     let shared = Arc::new(4);
     let failure = actor.cast_arc(shared.clone()).unwrap_err();
     assert_eq!(failure.reason(), UndeliveredReason::Full);

@@ -11,12 +11,12 @@ use prost::Message as _;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::task::JoinSet;
 
-use crate::link::origin::Admission;
-use crate::link::quiet_log::limited_info;
-use crate::link::Refusal;
 use crate::link::intake::{Intake, Joined, Receiver};
+use crate::link::origin::Admission;
 use crate::link::pump::Pump;
+use crate::link::quiet_log::limited_info;
 use crate::link::traffic::{Load, Traffic};
+use crate::link::Refusal;
 use crate::protocol::NetworkMessage;
 use crate::{NodeSessionMessage, RactorMessage};
 

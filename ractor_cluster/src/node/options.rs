@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorId, ActorRef, ActorStatus};
 
-use super::{NodeServer, NodeServerSessionInformation, NodeServerMessage, NodeServerState, NodeSessionMessage};
+use super::{
+    NodeServer, NodeServerMessage, NodeServerSessionInformation, NodeServerState,
+    NodeSessionMessage,
+};
 use crate::link::directory;
 use crate::link::options::LinkOptions;
 use crate::peers::identities;

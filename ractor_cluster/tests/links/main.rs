@@ -24,12 +24,13 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("node") {
         return node::run();
     }
-    let tests: [(&str, Test); 8] = [
+    let tests: [(&str, Test); 9] = [
         ("neighbours_end_on_a_unix_socket", neighbours_end_on_a_unix_socket),
         ("calls_are_answered_by_every_link", calls_are_answered),
         ("nothing_is_lost_or_doubled_when_links_break", nothing_is_lost_or_doubled),
         ("a_broken_link_is_made_again", a_broken_link_is_made_again),
         ("a_peer_configured_remote_stays_on_tcp", a_remote_peer_stays_on_tcp),
+        ("a_pinned_transport_moves_no_peer", a_pinned_transport_moves_no_peer),
         ("a_peer_configured_local_has_to_prove_it", a_local_peer_has_to_prove_it),
         ("an_actor_pins_its_transport", an_actor_pins_its_transport),
         ("a_session_ends_with_its_last_link", a_session_ends_with_its_last_link),
@@ -200,6 +201,20 @@ fn a_remote_peer_stays_on_tcp() -> Result<(), Failed> {
         assert_eq!(first.ask("received readers 10")?, "10 in order");
         assert_eq!(second.ask("kinds first")?, "tcp");
     }
+    Ok(())
+}
+
+/// A choice of transport is none of place: the Unix link proves it, and TCP carries the messages.
+fn a_pinned_transport_moves_no_peer() -> Result<(), Failed> {
+    let (mut first, mut second) =
+        pair(Options::default().location("pinned-tcp"), Options::default().location("pinned-tcp"))?;
+    second.ask("await first same-machine unix")?;
+    first.ask("await second same-machine unix")?;
+    first.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    assert_eq!(second.ask("ids readers")?, "local-machine");
+    second.ask("cast readers 1 10")?;
+    assert_eq!(first.ask("received readers 10")?, "10 in order");
     Ok(())
 }
 

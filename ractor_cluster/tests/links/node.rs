@@ -169,6 +169,9 @@ async fn serve() -> Result<(), Failure> {
     let mut options = LinkOptions::default()
         .with_peer(Peer::named("first"), policy)
         .with_peer(Peer::named("second"), policy);
+    if words[1] == "pinned-tcp" {
+        options = options.with_preference(TransportPreference::Tcp);
+    }
     if unix == "no-unix" {
         options = options.with_unix(UnixListening::Off);
     }

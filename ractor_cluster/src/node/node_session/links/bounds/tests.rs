@@ -3,8 +3,15 @@ use std::collections::HashSet;
 use super::{Announced, Limit, Limits};
 use crate::protocol::control::{Actor, PgJoin, PgLeave};
 
-const LIMITS: Limits =
-    Limits { peers: 1, actors: 4, groups: 2, memberships: 5, name_bytes: 8, first_frame: 1, log_lines: 1 };
+const LIMITS: Limits = Limits {
+    peers: 1,
+    actors: 4,
+    groups: 2,
+    memberships: 5,
+    name_bytes: 8,
+    first_frame: 1,
+    log_lines: 1,
+};
 
 fn actors(pids: &[u64]) -> Vec<Actor> {
     pids.iter().map(|pid| Actor { pid: *pid, name: None }).collect()
