@@ -2,7 +2,9 @@
 
 use std::any::type_name;
 
-use crate::actor::mailbox::{is_inline, Bound, Displaced, Mailbox, Parcel, Queue, Refused};
+use crate::actor::mailbox::{
+    is_inline, is_large, Bound, Displaced, Mailbox, Parcel, Queue, Refused,
+};
 use crate::errors::UndeliveredReason;
 #[cfg(feature = "cluster")]
 use crate::message::SerializedMessage;
@@ -60,7 +62,12 @@ impl ActorProperties {
     #[inline]
     pub(crate) fn send_message<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
         if !self.takes_as_is::<M>() {
-            self.send_boxed(message)
+            // A call that is never inlined keeps small messages out of registers.
+            if is_large::<M>() {
+                self.send_boxed_apart(message)
+            } else {
+                self.send_boxed(message)
+            }
         } else if is_inline::<M>() {
             self.send_inline(message)
         } else {
@@ -107,8 +114,13 @@ impl ActorProperties {
         self.lose(type_name::<M>(), "the mailbox was full");
     }
 
-    /// As the type's own [`Message::box_message`] has it.
+    /// As [`send_boxed`](Self::send_boxed), with a frame of its own.
     #[inline(never)]
+    fn send_boxed_apart<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
+        self.send_boxed(message)
+    }
+
+    /// As the type's own [`Message::box_message`] has it.
     fn send_boxed<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
         if !self.handles::<M>() {
             return Err(MessagingErr::InvalidActorType);
