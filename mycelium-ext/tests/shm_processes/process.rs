@@ -75,6 +75,16 @@ impl Belongings {
         }
     }
 
+    /// Holds that the process has what it had before. What a peer may make slow to close is closed
+    /// on threads of its own, which may take a moment.
+    pub(crate) fn are_again(before: &Self) {
+        let begun = std::time::Instant::now();
+        while Self::now() != *before && begun.elapsed() < std::time::Duration::from_secs(10) {
+            std::thread::yield_now();
+        }
+        assert_eq!(Self::now(), *before);
+    }
+
     /// Whether memory of links is mapped.
     pub(crate) fn has_mapped(&self) -> bool {
         self.mapped > 0

@@ -6,7 +6,7 @@
 //! that it names can lie in a FUSE file system too. Such calls are made on a few threads of their
 //! own, and never on a thread of the runtime.
 //!
-//! Bounds: there are at most [`THREADS`] threads, which end when they are idle. While [`WAITING`]
+//! Bounds: there are at most 16 threads, which end when they are idle. While 256
 //! calls wait, since all threads are blocked, [`call`] refuses further ones, so that no more links
 //! are made whose descriptors would have to be closed. The descriptors of links that were made are
 //! always taken over.
