@@ -481,8 +481,8 @@ fn next_minor(krate: &str, tree: &mut Tree) {
     });
     change_text(tree, "src/errors.rs", |text| {
         let source = Source::parse("src/errors.rs", text).unwrap();
-        let name = "impl Sync for MessagingErr<T>";
-        let bound = source.items.iter().find(|item| item.name == name).unwrap();
+        let is_bound = |name: &str| name.contains(" Sync for MessagingErr");
+        let bound = source.items.iter().find(|item| is_bound(&item.name)).unwrap();
         format!("{}{}", &text[..bound.range.start], &text[bound.range.end..])
     });
 }
