@@ -48,7 +48,8 @@ pub struct PeerInfo {
 }
 
 impl PeerInfo {
-    /// The kind of the link that is used at present.
+    /// The kind of the link that messages to actors without a pin of their own take. There is none
+    /// while the node pins a transport that no link has.
     #[must_use]
     pub fn active(&self) -> Option<TransportKind> {
         self.links.iter().find(|link| link.active).map(|link| link.kind)
@@ -65,7 +66,7 @@ pub struct LinkInfo {
     pub peer: String,
     /// This end, for people.
     pub local: String,
-    /// Whether what may take any link takes this one.
+    /// Whether messages to actors without a pin of their own take this one.
     pub active: bool,
 }
 

@@ -258,7 +258,9 @@ pub enum UnixListening {
     Automatic,
     /// At this path; where that cannot be, the node does not start.
     At(PathBuf),
-    /// Not at all.
+    /// Not at all. Peers of this machine that dial this node are then
+    /// [`Remote`](crate::peers::Locality::Remote), since only such a socket proves that they are
+    /// here, and a peer that is configured as local is refused.
     Off,
 }
 

@@ -168,9 +168,9 @@ impl Table {
 
     /// For those who ask.
     pub(crate) fn infos(&self) -> Vec<LinkInfo> {
-        let adaptive = self.lanes[ADAPTIVE as usize].as_ref().and_then(|lane| lane.link);
+        let lane = self.lanes.get(self.node_lane as usize).and_then(Option::as_ref);
         // Before the first message, the one that it would take.
-        let active = adaptive.or_else(|| self.best(ADAPTIVE));
+        let active = lane.and_then(|lane| lane.link).or_else(|| self.best(self.node_lane));
         let info = |link: &Link| LinkInfo {
             kind: link.kind,
             peer: link.peer.clone(),

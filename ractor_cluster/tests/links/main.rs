@@ -208,13 +208,16 @@ fn a_remote_peer_stays_on_tcp() -> Result<(), Failed> {
 fn a_pinned_transport_moves_no_peer() -> Result<(), Failed> {
     let (mut first, mut second) =
         pair(Options::default().location("pinned-tcp"), Options::default().location("pinned-tcp"))?;
-    second.ask("await first same-machine unix")?;
-    first.ask("await second same-machine unix")?;
+    second.ask("await first same-machine tcp")?;
+    first.ask("await second same-machine tcp")?;
+    assert_eq!(second.ask("kinds first")?, "tcp,unix");
     first.ask("spawn readers adaptive")?;
     second.ask("members readers 1")?;
     assert_eq!(second.ask("ids readers")?, "local-machine");
     second.ask("cast readers 1 10")?;
     assert_eq!(first.ask("received readers 10")?, "10 in order");
+    // Now the lane has a link, and does not only expect one.
+    second.ask("await first same-machine tcp")?;
     Ok(())
 }
 
