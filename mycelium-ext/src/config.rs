@@ -42,7 +42,7 @@
 //! | `node.limits.max_frame` | the largest frame that a peer may send | `16 MiB` |
 //! | `node.limits.replay_window` | what is kept for a peer until it is acknowledged | `16 MiB` |
 //! | `node.limits.handshake_timeout` | from the open connection to authentication, and from there to the exchange of actors | `10s` |
-//! | `node.limits.max_handshakes` | connections that are not authenticated, at a time | `256` |
+//! | `node.limits.max_handshakes` | connections of each kind that are not authenticated; beyond it the oldest is closed | `256` |
 //! | `node.limits.first_frame` | the largest frame of such a connection | `64 KiB` |
 //! | `node.limits.max_peers` | peers at a time | `4096` |
 //! | `node.limits.max_actors` | actors that a peer may announce | `262144` |
@@ -89,8 +89,9 @@
 //! # Files and warnings
 //!
 //! The configuration and the files that it names have to be regular files of at most 1 MiB.
-//! [`Config::warnings`] tells of a cookie in a file that others may read, of a cookie of fewer than 16 bytes, and
-//! of a listener without TLS that other machines may reach. `mycelium check` prints them, and a node logs them.
+//! [`Config::warnings`] tells of a cookie in a file that others may read, of a cookie of fewer than
+//! 16 bytes, and of a listener without TLS that other machines may reach. `mycelium check` prints
+//! them, and a node logs them.
 
 mod contradictions;
 mod cookie;
@@ -157,8 +158,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads `file`, and the variables of this process. It and the files that it names have to be regular
-    /// files of at most 1 MiB.
+    /// Reads `file`, and the variables of this process. It and the files that it names have to be
+    /// regular files of at most 1 MiB.
     ///
     /// # Errors
     /// [`ConfigError`]: that the file cannot be read, or all that is wrong with it.

@@ -243,10 +243,10 @@ pub trait Message: Any + Send + Sized + 'static {
         Ok(BoxedMessage::boxed(self))
     }
 
-    /// Puts a message that its sender goes on sharing into the form in which it travels to the actor
-    /// `pid`. Types that [box themselves](Self::keeps_default_boxing) are asked when they are sent by
-    /// `Arc`: for an actor of this process each time, and for actors of other nodes once for this
-    /// machine and once for others, with the id of one of the receivers.
+    /// Puts a message that its sender goes on sharing into the form in which it travels to the
+    /// actor `pid`. Types that [box themselves](Self::keeps_default_boxing) are asked when they are
+    /// sent by `Arc`: for an actor of this process each time, and for actors of other nodes once
+    /// for this machine and once for others, with the id of one of the receivers.
     ///
     /// The default is the [shared form](ArcMessage) in this process, and elsewhere what
     /// [`box_message`](Self::box_message) makes of a copy. A shared form for another process is
@@ -341,7 +341,8 @@ pub trait Message: Any + Send + Sized + 'static {
         None
     }
 
-    /// Whether the fork's derive made this implementation: how `ractor_cluster` notices a stock one.
+    /// Whether the fork's derive made this implementation: how `ractor_cluster` notices a stock
+    /// one.
     #[cfg(feature = "cluster")]
     #[doc(hidden)]
     const MYCELIUM_DERIVE: bool = false;

@@ -41,7 +41,8 @@ impl Actor for Sum {
 
 #[test]
 fn a_sender_needs_room_for_a_few_copies_of_a_message() {
-    // Without optimisation, which leaves a place for each move. A type that boxes itself needs more.
+    // Without optimisation, which leaves a place for each move. A type that boxes itself needs
+    // more.
     let copies = if cfg!(feature = "cluster") { 30 } else { 19 };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

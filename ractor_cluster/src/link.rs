@@ -11,33 +11,37 @@
 //! * `dial`, `connect`: making links, and making them again;
 //! * `supplied`: the addresses that a peer tells of others;
 //! * `heard`: that something came from a peer;
-//! * `origin`: what is known of a connection before its session begins; `places`: the places of those that
-//!   are not authenticated; `refusal`: why a peer is refused; `quiet_log`: limits of what is logged of that;
+//! * `origin`: what is known of a connection before its session begins; `places`: the places of
+//!   those that are not authenticated; `refusal`: why a peer is refused; `quiet_log`: limits of
+//!   what is logged of that;
 //! * `codec`: messages as bytes;
-//! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them, `arrivals`
-//!   what comes in, `backlog` what of it waits for the session's actor, `calls` what waits for answers, `pump` and `intake` the ends of a link, `proxy` what the
-//!   references to a peer's actors send by, `announcer` what tells the peer of actors and groups;
+//! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them,
+//!   `arrivals` what comes in, `backlog` what of it waits for the session's actor, `calls` what
+//!   waits for answers, `pump` and `intake` the ends of a link, `proxy` what the references to a
+//!   peer's actors send by, `announcer` what tells the peer of actors and groups;
 //! * `stock`: messages to and from a stock node;
 //! * `dead_letters`: what reached nobody.
 //! * `incarnation`, `contest`: which start of a node a peer is, and which one has the node's name.
 //!
 //! # Several processes of one name
 //!
-//! A node server has an [`Incarnation`], which it announces, and which its proof of the cookie covers. Where two
-//! incarnations of one name are connected to a node, one keeps the name:
+//! A node server has an [`Incarnation`], which it announces, and which its proof of the cookie
+//! covers. Where two incarnations of one name are connected to a node, one keeps the name:
 //!
-//! 1. The newer incarnation replaces the older one at once, whatever the older one does. The proxies of the
-//!    older one's actors stop, with the reason `peer gone: NAME: replaced by another incarnation`.
-//! 2. An older incarnation is refused while the newer one answers. The node asks the newer one, and waits
-//!    for at most two seconds, or half of the handshake's timeout where that is less.
-//! 3. An older incarnation replaces a newer one that does not answer, or that has no link at present:
-//!    the clock of the newcomer's machine may be behind. The one that was silent counts as older from
-//!    then on, also when it answers again. A node remembers 1024 of these.
+//! 1. The newer incarnation replaces the older one at once, whatever the older one does. The
+//!    proxies of the older one's actors stop, with the reason `peer gone: NAME: replaced by another
+//!    incarnation`.
+//! 2. An older incarnation is refused while the newer one answers. The node asks the newer one, and
+//!    waits for at most two seconds, or half of the handshake's timeout where that is less.
+//! 3. An older incarnation replaces a newer one that does not answer, or that has no link at
+//!    present: the clock of the newcomer's machine may be behind. The one that was silent counts as
+//!    older from then on, also when it answers again. A node remembers 1024 of these.
 //!
-//! So two live processes of one name do not take turns: the one that started later has the name, and the
-//! other one is told ([`PeerEvent::Superseded`](crate::peers::PeerEvent::Superseded)). When the one that has the
-//! name ends, the other one is let in again, whatever number either has announced. Nobody without the cookie takes part.
-//! Peers of stock announce no incarnation: for their connections stock's rule holds, which picks one.
+//! So two live processes of one name do not take turns: the one that started later has the name,
+//! and the other one is told ([`PeerEvent::Superseded`](crate::peers::PeerEvent::Superseded)). When
+//! the one that has the name ends, the other one is let in again, whatever number either has
+//! announced. No peer without the cookie takes part. Peers of stock announce no incarnation: for
+//! their connections stock's rule holds, which picks one.
 
 pub(crate) mod announcer;
 pub(crate) mod arrivals;
@@ -142,8 +146,8 @@ pub(crate) enum Event {
     Overdue,
     /// Another incarnation of the peer asks whether this one lives.
     Probe,
-    /// The sessions with other incarnations of the peer have been asked: which gave no sign of life, and
-    /// which incarnation did.
+    /// The sessions with other incarnations of the peer have been asked: which gave no sign of
+    /// life, and which incarnation did.
     Probed { silent: Vec<ractor::ActorId>, alive: Option<Incarnation> },
     /// It is not authenticated, and its place goes to a newer connection.
     Displaced,

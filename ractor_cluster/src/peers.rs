@@ -127,23 +127,25 @@ pub enum PeerEvent {
         /// The one that has its name.
         by: Incarnation,
     },
-    /// A peer has another process of this node's name connected to it, and refuses this one, or has ended its
-    /// session for it. It refuses this node until the other process is gone.
+    /// A peer has another process of this node's name connected to it, and refuses this one, or has
+    /// ended its session for it. It refuses this node until the other process is gone.
     Superseded {
         /// The name of the peer.
         peer: String,
         /// The process that has this node's name there.
         by: Incarnation,
     },
-    /// A peer was let in by stock's handshake alone, whose challenge has 32 bits: it is a stock node, or passes for
-    /// one. It comes behind [`Settled`](Self::Settled), once for each session.
+    /// A peer was let in by stock's handshake alone, whose challenge has 32 bits: it is a stock
+    /// node, or passes for one. It comes behind [`Settled`](Self::Settled), once for each session.
     StockAdmitted {
         /// The peer.
         node_id: NodeId,
         /// Its full name, `name@host`.
         name: String,
-        /// Whether a node of the fork has proven itself under this name before, in this process's lifetime
-        /// ([`Security::refuse_downgrade`](crate::link::options::Security::refuse_downgrade) refuses that).
+        /// Whether a node of the fork has proven itself under this name before, in this process's
+        /// lifetime
+        /// ([`Security::refuse_downgrade`](crate::link::options::Security::refuse_downgrade)
+        /// refuses that).
         was_fork: bool,
     },
     /// The peer has gone beyond one of the limits that it is held to

@@ -1,5 +1,5 @@
 //! The ports that go into and come out of `Message::serialize` and `Message::deserialize` end with
-//! the time of their call, and what came as an answer and is none ends them too.
+//! the time of their call, and an answer that cannot be decoded ends them too.
 
 use std::future::Future;
 use std::time::Duration;

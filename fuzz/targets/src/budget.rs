@@ -8,7 +8,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// A bound on the bytes that are allocated while an input is handled, those that are given back included.
+/// A bound on the bytes that are allocated while an input is handled, those that are given back
+/// included.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
     /// For an input of no length.

@@ -10,7 +10,7 @@ use crate::address::{Address, Endpoint};
 /// The length in bytes from which on a cookie is long enough.
 const LONG_ENOUGH: usize = 16;
 
-/// The bits of a file's mode by which its group and others may read it.
+/// The bits of a file's mode that let its group and others read it.
 const READABLE: u32 = 0o044;
 
 /// A risk in a configuration that is right otherwise: a node starts with it. It prints on one line,

@@ -131,7 +131,8 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Why the handshake was refused, and by which end; `None` when that is not known, or it was not refused.
+    /// Why the handshake was refused, and which end refused it; `None` when that is not known, or
+    /// it was not refused.
     #[must_use]
     pub fn refusal(&self) -> Option<(Refusal, RefusedBy)> {
         match self {

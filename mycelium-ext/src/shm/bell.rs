@@ -1,13 +1,13 @@
-//! Bells: eventfds by which each side of a link wakes the other, with calls that cannot block.
+//! Bells: eventfds with which each side of a link wakes the other, by calls that cannot block.
 //!
 //! The status flags of a descriptor, `O_NONBLOCK` among them, belong to the open file description,
 //! which both sides share: the peer can change them after any check, and a `write` to an eventfd
 //! has no flag of its own. A `read` has one (`RWF_NOWAIT`), and wakes those that poll the eventfd
 //! as well. So a bell begins with more counts than are ever taken, each ring takes one of them, and
-//! epoll reports each ring as a new edge. Nobody but the ringing side reads the bell.
+//! epoll reports each ring as a new edge. Only the ringing side reads the bell.
 //!
 //! A peer that takes all counts of its own bell, or lends one that cannot be rung, is not woken,
-//! which harms nobody else.
+//! which harms no other link.
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

@@ -50,7 +50,8 @@ unsafe impl Sync for Memory {}
 impl Memory {
     /// Maps the first `length` bytes of `file`, which must not get shorter than that.
     pub(super) fn map(file: BorrowedFd<'_>, length: usize) -> io::Result<Self> {
-        // SAFETY: the kernel chooses a place where nothing is. The mapping is taken away in `Mapping::drop` only.
+        // SAFETY: the kernel chooses a place where nothing is. The mapping is taken away in
+        // `Mapping::drop` only.
         let base = unsafe {
             rustix::mm::mmap(
                 ptr::null_mut(),
@@ -107,8 +108,8 @@ impl Memory {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: it is what `map` made, and nobody uses it any more: the `Memory` that owned this is gone, with all that
-        // borrowed it.
+        // SAFETY: it is what `map` made, and no code uses it any more: the `Memory` that owned this
+        // is gone, with all that borrowed it.
         let gone = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.length) };
         if let Err(error) = gone {
             tracing::warn!(%error, "shared memory could not be given back");

@@ -1,5 +1,6 @@
-//! What a reader does when it is polled: it takes what there is, looks for an answer that is expected, asks to be woken,
-//! and looks again. `mycelium-ext/model` runs this file in every interleaving.
+//! What a reader does when it is polled: it takes what there is, looks for an answer that is
+//! expected, asks to be woken, and looks again. `mycelium-ext/model` runs this file in every
+//! interleaving.
 
 use std::task::{Poll, ready};
 
@@ -38,8 +39,8 @@ pub(crate) enum Looked {
     None,
 }
 
-/// Takes what there is, or has the reader woken when there is something. Ready without having taken anything when the
-/// writer is gone.
+/// Takes what there is, or has the reader woken when there is something. Ready without having taken
+/// anything when the writer is gone.
 pub(crate) fn poll_read<R: Reading>(reader: &mut R) -> Poll<Result<(), R::Error>> {
     let mut gone = false;
     loop {

@@ -187,8 +187,8 @@ fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io
     if count == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
-/// The first byte that waits, if the peer has not closed the socket. It stays there, with what came
-/// with it.
+/// The first byte that waits, if the peer has not closed the socket. It stays there, with what was
+/// passed with it.
 fn peek(socket: &UnixStream) -> io::Result<Option<u8>> {
     let mut byte = [0; 1];
     let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;

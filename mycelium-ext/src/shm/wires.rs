@@ -1,5 +1,5 @@
-//! What a link consists of beside its rings: the bells by which each side wakes the other, and the
-//! Unix socket that tells when the other is gone.
+//! What a link consists of beside its rings: the bells with which each side wakes the other, and
+//! the Unix socket that tells when the other is gone.
 //!
 //! The kernel reports each ring of a [bell](super::bell) as a new edge, so that its owner need not
 //! touch it. The task that reads frames waits for the bell's and the socket's read readiness, and

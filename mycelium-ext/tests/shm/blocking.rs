@@ -66,7 +66,7 @@ fn spoil(bell: &OwnedFd, count: Count) {
             let full = rustix::io::write(bell, &1_u64.to_ne_bytes());
             assert_eq!(full, Err(rustix::io::Errno::AGAIN));
         }
-        // Not of a semaphore, of which each read takes one: of one that holds nothing.
+        // Not a semaphore, where each read takes one, but an eventfd that holds nothing.
         Count::None => {}
     }
     rustix::fs::fcntl_setfl(bell, OFlags::RDWR).unwrap();

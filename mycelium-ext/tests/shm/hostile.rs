@@ -77,7 +77,8 @@ impl Hostile {
         (hostile, sink, stream)
     }
 
-    /// The same with bells that can be rung `rings` times, once of which the other does when it takes them.
+    /// The same with bells that can be rung `rings` times, once of which the other does when it
+    /// takes them.
     async fn link_with_bells(
         max_frame: u64,
         rings: u32,

@@ -35,8 +35,8 @@ pub(crate) const fn is_inline<M>() -> bool {
     mem::size_of::<M>() <= INLINE_BYTES
 }
 
-/// From so many bytes on a message stays off the stack of its actor's loop, at the price of a box for its
-/// handler's future, which is little beside its copies.
+/// From so many bytes on a message stays off the stack of its actor's loop, at the price of a box
+/// for its handler's future, which is little beside its copies.
 const LARGE_BYTES: usize = 16 * 1024;
 
 /// Whether messages of a type are kept off the stack where they can be.

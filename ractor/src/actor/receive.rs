@@ -49,7 +49,7 @@ pub(crate) fn poll_signal<T, S, E>(
     receiver: &Waker,
 ) -> Poll<()> {
     queue.sleep(Sleep::Handling, receiver);
-    // Between the look before and the sleep one may have come, and woken nobody.
+    // A signal may have come between the check and the sleep, and woken no task.
     if control.is_signalled() {
         return Poll::Ready(());
     }

@@ -93,8 +93,9 @@ macro_rules! processing_loop {
                 }
             }
 
-            /// The handler's future for a large message, in a box. In a function that returns before the
-            /// handler runs, so that a message by value has no place in the loop's frame.
+            /// The handler's future for a large message, in a box. In a function that returns
+            /// before the handler runs, so that a message by value has no place in the loop's
+            /// frame.
             #[inline(never)]
             #[allow(clippy::boxed_local)]
             fn handle_large<'a>(

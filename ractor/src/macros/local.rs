@@ -84,8 +84,8 @@ macro_rules! library_actor {
     };
 }
 
-/// Implements `Actor` in a library: in a build with the feature `async-trait`, and in one without it. The
-/// library needs no feature of its own for that.
+/// Implements `Actor` in a library: in a build with the feature `async-trait`, and in one without
+/// it. The library needs no feature of its own for that.
 #[cfg(feature = "async-trait")]
 #[macro_export]
 macro_rules! library_actor {
@@ -95,8 +95,8 @@ macro_rules! library_actor {
     };
 }
 
-/// Stops the build of a crate that was built without `async-trait` beside a `ractor` that has it, with an
-/// error that comes before those of each function that differs from `ractor`'s.
+/// Stops the build of a crate that was built without `async-trait` beside a `ractor` that has it,
+/// with an error that comes before those of each function that differs from `ractor`'s.
 #[cfg(not(feature = "async-trait"))]
 #[doc(hidden)]
 #[macro_export]

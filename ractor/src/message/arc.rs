@@ -15,8 +15,8 @@ pub trait MessageTrait: Any + Send + Sync {
     /// message inside, with and without the `cluster` feature.
     fn as_any(&self) -> &(dyn Any + Send + Sync);
 
-    /// The value itself as [`Any`], also where it is an `Arc<dyn MessageTrait>`: for the runtime, whose actors may
-    /// handle such messages.
+    /// The value itself as [`Any`], also where it is an `Arc<dyn MessageTrait>`: for the runtime,
+    /// whose actors may handle such messages.
     #[doc(hidden)]
     fn as_value(&self) -> &(dyn Any + Send + Sync);
 
@@ -42,7 +42,8 @@ pub trait MessageTrait: Any + Send + Sync {
 
 impl<T: SharedMessage> MessageTrait for T {
     fn as_any(&self) -> &(dyn Any + Send + Sync) {
-        // Without the `cluster` feature these are messages as well, and the compiler finds them first.
+        // Without the `cluster` feature these are messages as well, and the compiler finds them
+        // first.
         let value: &(dyn Any + Send + Sync) = self;
         if let Some(erased) = value.downcast_ref::<Arc<dyn MessageTrait>>() {
             return (**erased).as_any();

@@ -31,8 +31,8 @@ use crate::ActorCell;
 pub struct Shared<T>(Form<T>);
 
 enum Form<T> {
-    /// One that was sent by `Arc`. Without its type: an `Arc<T>` cannot be had where `T` is not known
-    /// to be `Sync`, as in the runtime of actors.
+    /// One that was sent by `Arc`. Without its type: an `Arc<T>` cannot be had where `T` is not
+    /// known to be `Sync`, as in the runtime of actors.
     Sent(ArcMessage),
     /// One that was sent by value, and that the default of `handle` passed on.
     Sole(Arc<T>),
@@ -93,8 +93,9 @@ impl<T: Message> Shared<T> {
         }
     }
 
-    /// The message for the default of `handle_arc`, which passes it on to `handle`. `None`, counted as lost
-    /// by `actor`, when the default of `handle` had passed it on before: the actor has neither.
+    /// The message for the default of `handle_arc`, which passes it on to `handle`. `None`, counted
+    /// as lost by `actor`, when the default of `handle` had passed it on before: the actor has
+    /// neither.
     pub(crate) fn for_handle(self, actor: &ActorCell) -> Option<ArcMessage> {
         match self.0 {
             Form::Sent(message) => Some(message),

@@ -40,7 +40,7 @@ pub trait ReplySink<T>: Send + Sync + UnwindSafe + RefUnwindSafe {
     /// [`MessagingErr::ChannelClosed`] is where it cannot.
     fn send(self: Box<Self>, answer: T) -> Result<(), MessagingErr<T>>;
 
-    /// Whether nobody waits for it any more: the caller is gone, or its time is over.
+    /// Whether no caller waits for it any more: the caller is gone, or its time is over.
     fn is_closed(&self) -> bool;
 
     /// How long the caller waits in all, if it said so. The sink closes when that is over.

@@ -23,8 +23,8 @@ pub enum Undeliverable {
     Full,
     /// The actor is draining or stopped.
     Stopped,
-    /// The message is for several actors that cannot share it, and the copies before this one took all that
-    /// such a message may take, 16 MiB.
+    /// The message is for several actors that cannot share it, and the copies before this one took
+    /// all that such a message may take, 16 MiB.
     TooManyCopies,
 }
 
@@ -61,8 +61,9 @@ impl Codec {
     }
 }
 
-/// The bytes of one message that are decoded again for further actors, where these cannot share it. The first
-/// copy does not count. A sender keeps to it, so that only a peer that does not is refused.
+/// The bytes of one message that are decoded again for further actors, where these cannot share it.
+/// The first copy does not count. A sender keeps to it, so that only a peer that does not is
+/// refused.
 pub const MAX_COPIES: usize = 16 * 1024 * 1024;
 
 /// The message out of its bytes. Nothing that a peer sends is allowed to harm this process.

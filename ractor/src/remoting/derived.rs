@@ -10,14 +10,16 @@ use super::{from_serialized, Incoming};
 use crate::message::{ArcMessage, BoxedDowncastErr, SerializedMessage, SharedMessage};
 use crate::{BytesConvertable, Message, RpcReplyPort};
 
-/// [`Message::serialize`] by way of [`Message::into_outgoing`]. A port ends with the time of its call, as in stock.
+/// [`Message::serialize`] by way of [`Message::into_outgoing`]. A port ends with the time of its
+/// call, as in stock.
 pub fn serialize<M: Message>(message: M) -> Result<SerializedMessage, BoxedDowncastErr> {
     let mut message = message.into_outgoing()?;
     message.reply = message.reply.map(RpcReplyPort::with_deadline);
     Ok(message.into_serialized())
 }
 
-/// [`Message::deserialize`] by way of [`Message::from_incoming`]. A port ends with the time of its call, as in stock.
+/// [`Message::deserialize`] by way of [`Message::from_incoming`]. A port ends with the time of its
+/// call, as in stock.
 pub fn deserialize<M: Message>(message: SerializedMessage) -> Result<M, BoxedDowncastErr> {
     let mut message = from_serialized(message)?;
     // A sink of the cluster keeps its own time, and no call of a peer takes a task.

@@ -18,7 +18,8 @@ pub trait Outlet: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     fn session(&self) -> u64;
 
     /// The transport that its actor pins, as far as the other node has told;
-    /// [`Adaptive`](TransportPreference::Adaptive) when it pins none. Never asked when a message is sent.
+    /// [`Adaptive`](TransportPreference::Adaptive) when it pins none. Never asked when a message is
+    /// sent.
     fn transport(&self) -> TransportPreference;
 
     /// Whether a message may be sent now. Asked before each is encoded, and cheap. Also yes once the session

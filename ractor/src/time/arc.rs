@@ -10,10 +10,9 @@ use crate::{ActorCell, ActorRef, ACTIVE_STATES};
 /// Sends the same message each `period`, beginning one period from now, until the actor
 /// drains or stops. All of them are one allocation.
 ///
-/// A tick that finds a bounded mailbox full is skipped, and counted
-/// ([`ActorCell::lost_messages`]), and so is one whose message is too large for the actor's node; any other
-/// failure ends the timer. Periods do not drift. Abort
-/// the task to end it earlier.
+/// A tick that finds a bounded mailbox full is skipped, and counted ([`ActorCell::lost_messages`]),
+/// and so is one whose message is too large for the actor's node; any other failure ends the timer.
+/// Periods do not drift. Abort the task to end it earlier.
 pub fn send_interval_arc<T: SharedMessage>(
     period: Duration,
     actor: ActorCell,

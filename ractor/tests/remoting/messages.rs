@@ -122,7 +122,8 @@ impl Message for New {
     }
 }
 
-/// Boxes itself: shared on this machine, and as a `far` cast elsewhere. Counts how often it was asked.
+/// Boxes itself: shared on this machine, and as a `far` cast elsewhere. Counts how often it was
+/// asked.
 #[derive(Clone, Default)]
 pub struct Chooser(pub Arc<AtomicUsize>);
 

@@ -1,10 +1,11 @@
-//! What came from a peer and waits for the session's actor: control traffic, and the messages behind it.
+//! What came from a peer and waits for the session's actor: control traffic, and the messages
+//! behind it.
 //!
-//! It waits here and not in the actor's mailbox, which has one wake-up of it at a time. So timers, the ends of
-//! links and the end of the session wait for one item, and not for all. Beyond a bound the readers of the
-//! session's links pause, until half of it is handled: the peer's socket fills, and the peer waits. That is the
-//! only back pressure that a stock node understands. A node of the fork also keeps in its replay window what
-//! has not been handled here.
+//! It waits here and not in the actor's mailbox, which has one wake-up of it at a time. So timers,
+//! the ends of links and the end of the session wait for one item, and not for all. Beyond a bound
+//! the readers of the session's links pause, until half of it is handled: the peer's socket fills,
+//! and the peer waits. That is the only back pressure that a stock node understands. A node of the
+//! fork also keeps in its replay window what has not been handled here.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,7 +24,7 @@ const MOST_FRAMES: usize = 1024;
 /// The bytes that wait from which on the readers pause. One frame may exceed it.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// Which frame of which lane something is.
+/// The lane and the sequence number of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) lane: u32,
@@ -62,7 +63,8 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// Adds something, and wakes the actor where it has no wake-up yet. A session that has ended drops it.
+    /// Adds something, and wakes the actor where it has no wake-up yet. A session that has ended
+    /// drops it.
     pub(crate) fn push(self: &Arc<Self>, item: Item, session: &ActorRef<NodeSessionMessage>) {
         let is_first = {
             let mut waiting = locked(&self.waiting);
@@ -88,8 +90,8 @@ impl Backlog {
         _ = session.cast(LinkEvent(Event::Waiting(self.clone())).into());
     }
 
-    /// Takes the first item, for the actor, and sends the actor its next wake-up. The item counts until the
-    /// ticket is dropped.
+    /// Takes the first item, for the actor, and sends the actor its next wake-up. The item counts
+    /// until the ticket is dropped.
     pub(crate) fn take(
         self: &Arc<Self>,
         session: &ActorRef<NodeSessionMessage>,

@@ -1,9 +1,9 @@
 //! Which of several incarnations of a peer's name has the name: the rule is in the documentation of
 //! [`link`](crate::link#several-processes-of-one-name).
 //!
-//! A session claims an incarnation with its peer's `Hello`, which decides nothing. It enters the contest when the
-//! peer's proof, which covers the incarnation, is verified. Stock peers, and nodes of the fork that
-//! announce no incarnation, take no part: between these the rule is stock's.
+//! A session claims an incarnation with its peer's `Hello`, which decides nothing. It enters the
+//! contest when the peer's proof, which covers the incarnation, is verified. Stock peers, and nodes
+//! of the fork that announce no incarnation, take no part: between these the rule is stock's.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -47,7 +47,8 @@ struct Contender {
 #[derive(Default)]
 struct Contest {
     sessions: HashMap<ActorId, Contender>,
-    /// Those that were silent while an older incarnation answered, or had no link: the oldest first.
+    /// Those that were silent while an older incarnation answered, or had no link: the oldest
+    /// first.
     silent: VecDeque<(Name, Incarnation)>,
 }
 
@@ -148,14 +149,14 @@ impl Drop for Claim {
     }
 }
 
-/// The peer of a session has proven its name and incarnation. The sessions of `silent` were asked, and
-/// gave no sign of life.
+/// The peer of a session has proven its name and incarnation. The sessions of `silent` were asked,
+/// and gave no sign of life.
 pub(crate) fn enter(session: ActorId, silent: &[ActorId]) -> Outcome {
     locked(&CONTEST).get_or_insert_default().enter(session, silent)
 }
 
-/// Whether the peers of two sessions are two incarnations, as far as they say so: stock's rule is for connections
-/// of one.
+/// Whether the peers of two sessions are two incarnations, as far as they say so: stock's rule is
+/// for connections of one.
 pub(crate) fn differ(one: ActorId, other: ActorId) -> bool {
     let contest = locked(&CONTEST);
     let of = |id| Some(contest.as_ref()?.sessions.get(&id)?.incarnation);
@@ -167,7 +168,8 @@ pub(crate) fn replaced_by(session: ActorId) -> Option<Incarnation> {
     locked(&CONTEST).as_ref()?.sessions.get(&session)?.replaced_by
 }
 
-/// Asks the sessions for a sign of life. Returns those that gave none, and the incarnation that did.
+/// Asks the sessions for a sign of life. Returns those that gave none, and the incarnation that
+/// did.
 pub(crate) async fn ask(
     rivals: Vec<Rival>,
     within: Duration,

@@ -1,5 +1,6 @@
-//! Messages of peers that reached no actor, and what peers cannot be told. A cast has nobody waiting for it; so they
-//! are counted by reason, and the first of each reason is logged per process.
+//! Messages of peers that reached no actor, and what peers cannot be told. A cast has nobody
+//! waiting for it; so they are counted by reason, and the first of each reason is logged per
+//! process.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,10 +25,11 @@ pub enum Cause {
     TooManyCalls,
     /// It was for several actors, which cannot share it, and their copies took too much memory.
     TooManyCopies,
-    /// An answer of this node needs a larger frame than the peer takes. A caller of the fork is told at once.
+    /// An answer of this node needs a larger frame than the peer takes. A caller of the fork is
+    /// told at once.
     AnswerTooLarge,
-    /// What this node announces of an actor or a group needs a larger frame than the peer takes, because a
-    /// name is so long: the peer does not get to know of it.
+    /// What this node announces of an actor or a group needs a larger frame than the peer takes,
+    /// because a name is so long: the peer does not get to know of it.
     AnnouncementTooLarge,
 }
 

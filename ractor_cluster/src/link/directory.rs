@@ -34,7 +34,7 @@ pub(crate) struct Server {
     sockets: Mutex<OwnSockets>,
 }
 
-/// The sockets by which a server listens.
+/// The listening sockets of a server.
 #[derive(Debug)]
 enum OwnSockets {
     /// Of its present listener, if it has one.
@@ -76,7 +76,7 @@ impl Server {
         }
     }
 
-    /// Closes the sockets by which the server listens.
+    /// Closes the listening sockets of the server.
     pub(crate) fn close(&self) {
         let present = std::mem::replace(&mut *locked(&self.sockets), OwnSockets::Closed);
         if let OwnSockets::Open(Some(sockets)) = present {
@@ -166,7 +166,8 @@ pub(crate) fn unregister(server: ActorId) {
     }
 }
 
-/// A node server that is registered. It is dropped with the server's state, however the server ends.
+/// A node server that is registered. It is dropped with the server's state, however the server
+/// ends.
 #[derive(Debug)]
 pub(crate) struct OpenServer(ActorId);
 

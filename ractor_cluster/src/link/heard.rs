@@ -17,7 +17,8 @@ use crate::transport::{
 #[derive(Debug, Clone, Default)]
 pub struct Heard(Arc<AtomicU8>);
 
-/// For whom a sign of life is kept, each until it looks: the rounds of silence, and who asks in between.
+/// For whom a sign of life is kept, each until it looks: the rounds of silence, and who asks in
+/// between.
 const ROUND: u8 = 1;
 const PROBE: u8 = 2;
 

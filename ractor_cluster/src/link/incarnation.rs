@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use super::directory::locked;
 
-/// One start of a node server. Of two incarnations of one name, the one that started later is greater.
+/// One start of a node server. Of two incarnations of one name, the one that started later is
+/// greater.
 ///
-/// The order is that of the wall clocks of the machines they started on, and random where these agree.
-/// It says which of two is newer only as far as the clocks do: see
+/// The order is that of the wall clocks of the machines they started on, and random where these
+/// agree. It says which of two is newer only as far as the clocks do: see
 /// [`link`](crate::link#several-processes-of-one-name) for what a node makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation {

@@ -22,7 +22,7 @@ const ACKNOWLEDGE_FRAMES: u64 = 256;
 pub(crate) const ACKNOWLEDGE_BYTES: usize = 128 * 1024;
 /// Acknowledge after so many times as much, also while more comes.
 const LATEST: u64 = 8;
-/// So many replays in a row of which the peer acknowledges nothing are the last.
+/// After so many replays in a row without an acknowledgement the session ends.
 const FRUITLESS: u32 = 2;
 /// The memory that frames are written into, a block after the other.
 const BLOCK: usize = 64 * 1024;
@@ -132,7 +132,7 @@ pub(crate) struct Outbound {
     fence: Option<u64>,
     /// What the peer had when a link broke that had taken more.
     broke_at: Option<u64>,
-    /// The replays since then, of which the peer has acknowledged nothing.
+    /// The replays since then without an acknowledgement of the peer.
     fruitless: u32,
 }
 
@@ -293,7 +293,8 @@ impl Outbound {
         self.skip_acknowledged();
     }
 
-    /// Why it would not help to send again what the peer did not acknowledge: every link breaks over it.
+    /// Why it would not help to send again what the peer did not acknowledge: every link breaks
+    /// over it.
     pub(crate) fn stuck(&self) -> Option<LaneError> {
         let stuck = LaneError::Stuck { frame: self.acknowledged + 1, bytes: self.bytes };
         (self.fruitless >= FRUITLESS).then_some(stuck)

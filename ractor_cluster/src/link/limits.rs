@@ -36,9 +36,9 @@ pub struct Limits {
     /// The largest frame of one that connected, before it is authenticated, in bytes. What a node says by then
     /// fits into a few hundred; by default 64 KiB.
     pub first_frame: u64,
-    /// How many lines the node logs at once about peers and connections that it refuses for one cause.
-    /// From there on it is a line every ten seconds, with the number of those left out; by default 8.
-    /// [`refusals`](crate::link::refusals) counts all.
+    /// How many lines the node logs at once about peers and connections that it refuses for one
+    /// cause. From there on it is a line every ten seconds, with the number of those left out; by
+    /// default 8. [`refusals`](crate::link::refusals) counts all.
     pub log_lines: u32,
 }
 

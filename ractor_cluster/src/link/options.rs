@@ -48,10 +48,11 @@ pub struct LinkOptions {
     /// How long it may take to open a connection that [`client_connect`](crate::client_connect) and the
     /// like dial, and as long again to agree on TLS.
     pub connect_timeout: Duration,
-    /// Connections to this node that are not authenticated yet: so many from the network that have sent
-    /// nothing, so many from the network whose handshake is under way, and so many by Unix sockets. Beyond
-    /// it the oldest is closed, and never the newcomer. One address (of IPv6, one /64 network) has half of
-    /// the places, unless there are fewer than 16. Further links of sessions that exist have other places.
+    /// Connections to this node that are not authenticated yet: so many from the network that have
+    /// sent nothing, so many from the network whose handshake is under way, and so many by Unix
+    /// sockets. Beyond it the oldest is closed, and never the newcomer. One address (of IPv6, one
+    /// /64 network) has half of the places, unless there are fewer than 16. Further links of
+    /// sessions that exist have other places.
     pub max_handshakes: usize,
     /// What each peer may make this node keep.
     pub limits: Limits,

@@ -10,8 +10,8 @@ use crate::protocol::mycelium::Preferences;
 /// What a frame takes at most around its body.
 const AROUND: u64 = 80;
 
-/// Hands `body` to `send`: as it is, when a frame of `max_frame` bytes takes it, or else in pieces. Returns how many
-/// pieces fit into no frame, and were left out.
+/// Hands `body` to `send`: as it is, when a frame of `max_frame` bytes takes it, or else in pieces.
+/// Returns how many pieces fit into no frame, and were left out.
 pub(super) fn of(body: Body, max_frame: u64, mut send: impl FnMut(Body)) -> usize {
     let most = usize::try_from(max_frame.saturating_sub(AROUND)).unwrap_or(usize::MAX);
     if size(&body) <= most {

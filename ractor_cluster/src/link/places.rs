@@ -1,9 +1,9 @@
-//! The places of connections that are not authenticated. When places run out the oldest connection goes,
-//! and never the newcomer, so that a listener always accepts at once.
+//! The places of connections that are not authenticated. When places run out the oldest connection
+//! goes, and never the newcomer, so that a listener always accepts at once.
 //!
 //! There are four kinds of places, each with a bound of its own, so that none can use up another:
-//! connections of the network that have sent nothing yet, connections of the network whose handshake is
-//! under way, connections by Unix sockets, and further links of sessions that exist.
+//! connections of the network that have sent nothing yet, connections of the network whose
+//! handshake is under way, connections by Unix sockets, and further links of sessions that exist.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -102,7 +102,7 @@ impl Places {
         let (taken, all) = pool.taken();
         let free = u32::try_from(all.saturating_sub(taken)).unwrap_or(u32::MAX);
         let all = u32::try_from(all).unwrap_or(u32::MAX);
-        // Up to half of the places nobody is hurried.
+        // No connection is hurried while half of the places are free.
         if u64::from(free) * 2 >= u64::from(all) {
             return most;
         }
@@ -221,8 +221,8 @@ impl Pool {
         Arc::new(Self { most, share, held: Mutex::default() })
     }
 
-    /// Gives out a place, for which the oldest may have to leave: of the same source where that has its
-    /// share, else of all.
+    /// Gives out a place, for which the oldest may have to leave: of the same source where that has
+    /// its share, else of all.
     fn take(self: &Arc<Self>, source: Source, leave: Arc<Leave>) -> (Place, bool) {
         let (number, oldest) = {
             let mut held = locked(&self.held);

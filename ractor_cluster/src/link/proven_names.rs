@@ -1,5 +1,5 @@
-//! The names of peers that have proven, since this process began, to be nodes of the fork. A stock node that
-//! comes under one of them is a downgrade.
+//! The names of peers that have proven, since this process began, to be nodes of the fork. A stock
+//! node that comes under one of them is a downgrade.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;

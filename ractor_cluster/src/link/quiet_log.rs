@@ -1,5 +1,5 @@
-//! Rate limits for what a peer that is not authenticated can have a node log: a burst of lines at once,
-//! then one line per interval, which says how many were left out.
+//! Rate limits for what a peer that is not authenticated can have a node log: a burst of lines at
+//! once, then one line per interval, which says how many were left out.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

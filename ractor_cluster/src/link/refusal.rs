@@ -1,5 +1,5 @@
-//! Why a node refuses a connection or a peer: one cause for the log, the counters, the refused peer and
-//! the error of the node that dialled.
+//! Why a node refuses a connection or a peer: one cause for the log, the counters, the refused peer
+//! and the error of the node that dialled.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -45,8 +45,8 @@ impl Sockets {
         })
     }
 
-    /// Closes the sockets, and each that is to be held later. Waits for a task that accepts a connection just now,
-    /// which takes no longer than a poll of it.
+    /// Closes the sockets, and each that is to be held later. Waits for a task that accepts a
+    /// connection just now, which takes no longer than a poll of it.
     pub(crate) fn close(&self) {
         let accepting = {
             let mut held = locked(&self.0);

@@ -332,7 +332,8 @@ impl Table {
         self.pins.insert(pid, preference as u32);
     }
 
-    /// The transport that an actor of the peer pins itself. The one that the whole node pins does not count.
+    /// The transport that an actor of the peer pins itself. The one that the whole node pins does
+    /// not count.
     pub(crate) fn preference_of(&self, pid: u64) -> TransportPreference {
         let pin = self.pins.get(&pid).and_then(|pin| i32::try_from(*pin).ok());
         pin.and_then(|pin| Preference::try_from(pin).ok()).unwrap_or_default().into()

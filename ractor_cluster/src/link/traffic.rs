@@ -289,7 +289,8 @@ impl Traffic {
         UndeliveredReason::TooLarge { size, bound }
     }
 
-    /// Sends what is no message, by the lane for all links: in as many frames as the peer's bound makes it.
+    /// Sends what is no message, by the lane for all links: in as many frames as the peer's bound
+    /// makes it.
     pub(crate) fn control(&self, body: Body) {
         let left_out = pieces::of(body, self.max_frame(), |body| {
             self.put(|table| table.control(body, self.acknowledgement(ADAPTIVE))).on();
@@ -321,28 +322,30 @@ impl Traffic {
         })
     }
 
-    /// Why a message to so many actors of the peer is to go back to its sender, if it is. `size` is that of its frame
-    /// without them.
+    /// Why a message to so many actors of the peer is to go back to its sender, if it is. `size` is
+    /// that of its frame without them.
     pub(super) fn too_large_for_all(
         &self,
         size: usize,
         actors: usize,
     ) -> Option<UndeliveredReason> {
-        // The list goes in several frames, unless they would carry the same message again and again.
+        // The list goes in several frames, unless they would carry the same message again and
+        // again.
         let is_list = size as u64 <= self.max_frame() / 2;
         self.too_large(size + TARGET * if is_list { 1 } else { actors })
     }
 
-    /// How many actors a frame may go to that is of `size` bytes without them; at least one. Neither the
-    /// peer's bound on frames, nor that on lists, nor that on the copies of one message is exceeded.
+    /// How many actors a frame may go to that is of `size` bytes without them; at least one.
+    /// Neither the peer's bound on frames, nor that on lists, nor that on the copies of one message
+    /// is exceeded.
     fn most_targets(&self, size: usize) -> usize {
         let room = self.max_frame().saturating_sub(size as u64) / TARGET as u64;
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         room.min(MAX_COPIES / size.max(1)).clamp(1, MAX_TARGETS)
     }
 
-    /// Sends a message to several actors of the peer: in a frame for each lane, as a rule. A long list, or one that
-    /// repeats an actor, takes more frames.
+    /// Sends a message to several actors of the peer: in a frame for each lane, as a rule. A long
+    /// list, or one that repeats an actor, takes more frames.
     pub(super) fn message_to_all(
         &self,
         to: &[u64],
@@ -499,7 +502,8 @@ impl Traffic {
         Ok(has_news)
     }
 
-    /// As [`Inbound::accept`], or [`Inbound::accept_unhandled`] of what waits; and when the peer is to be told that everything up to this frame came.
+    /// As [`Inbound::accept`], or [`Inbound::accept_unhandled`] of what waits; and when the peer is
+    /// to be told that everything up to this frame came.
     pub(super) fn accept(
         &self,
         lane: u32,
@@ -564,7 +568,8 @@ impl Traffic {
         &self.backlog
     }
 
-    /// The session's actor has handled a frame of so many bytes, of which the peer may be told from here on.
+    /// The session's actor has handled a frame of so many bytes, of which the peer may be told from
+    /// here on.
     pub(crate) fn handled(&self, Place { lane, sequence, is_fence }: Place, bytes: usize) {
         let is_due = {
             let mut arrivals = locked(&self.arrivals);

@@ -69,8 +69,8 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
-    /// Whether the proof is about the ends' incarnations. Their versions are part of every proof, so that nobody in
-    /// between can make it be about less.
+    /// Whether the proof is about the ends' incarnations. Their versions are part of every proof,
+    /// so that no attacker in between can make it cover less.
     pub(crate) fn covers_incarnations(&self) -> bool {
         self.dialler.version >= INCARNATIONS && self.listener.version >= INCARNATIONS
     }

@@ -57,7 +57,8 @@ impl NodeServer {
         directory::unregister(myself.get_id());
     }
 
-    /// A session has ended. Why a peer was refused before it was authenticated is logged by its session.
+    /// A session has ended. Why a peer was refused before it was authenticated is logged by its
+    /// session.
     pub(super) fn tell_end(
         session: &NodeServerSessionInformation,
         authenticated: bool,

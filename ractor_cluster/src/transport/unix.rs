@@ -73,7 +73,7 @@ impl UnixSocketTransport {
         if length > PATH_LIMIT {
             return Err(UnixConnectError::PathTooLong { path: path.to_owned(), length });
         }
-        // A peer names paths, of which one may lead into a file system that answers when it likes.
+        // A peer names the path. It may lead into a file system that answers when it likes.
         let own = path.to_owned();
         let stream = blocking::call(move || Ok(open(&own))).await.map_err(failed)??;
         let stream = UnixStream::from_std(stream.into_inner().into()).map_err(failed)?;

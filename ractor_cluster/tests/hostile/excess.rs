@@ -152,8 +152,8 @@ async fn more_peers_than_there_may_be_are_refused() {
     scene.end().await;
 }
 
-/// Connections that say something, and do not authenticate, have so many places: the oldest goes for a
-/// newcomer. Memory is not theirs to take either.
+/// Connections that say something, and do not authenticate, have so many places: the oldest goes
+/// for a newcomer. Memory is not theirs to take either.
 #[tokio::test]
 async fn who_is_not_authenticated_has_a_place_and_small_frames() {
     let mut options = LinkOptions::default()

@@ -1,4 +1,5 @@
-//! Peers that know the cookie, and send little that becomes much: lists of actors beside one message.
+//! Peers that know the cookie, and send little that becomes much: lists of actors beside one
+//! message.
 
 use ractor::{call, pg, Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use ractor_cluster::link::{dead_letters, Cause};
@@ -119,7 +120,8 @@ async fn a_list_is_no_longer_than_a_list_may_be() {
     scene.end().await;
 }
 
-/// Lists as long as they may be, of actors that there are not, one behind the other: others have their turns in between.
+/// Lists as long as they may be, of actors that there are not, one behind the other: others have
+/// their turns in between.
 #[tokio::test]
 async fn a_burst_of_long_lists_stalls_nothing() {
     let mut scene = Scene::start("burst").await;

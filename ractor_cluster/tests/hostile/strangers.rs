@@ -1,4 +1,4 @@
-//! Those who do not know the cookie, hold connections and say nothing: they keep nobody out.
+//! Strangers who do not know the cookie and hold silent connections keep no peer out.
 
 use std::time::{Duration, Instant};
 

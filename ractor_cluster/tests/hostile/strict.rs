@@ -77,8 +77,8 @@ async fn strict_nodes_are_one_cluster() {
     }
 }
 
-/// A name that a node of the fork had is not let in as stock without a word, and not at all where the node
-/// says so.
+/// A name that a node of the fork had is not let in as stock without a word, and not at all where
+/// the node says so.
 #[tokio::test]
 async fn a_downgrade_is_told_or_refused() {
     for refused in [false, true] {

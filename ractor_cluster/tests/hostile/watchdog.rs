@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{clock_gettime, ClockId};
 
-/// The processor time between two turns of the watchdog, in which every ready task is polled about once. It does
-/// not count what other processes take.
+/// The processor time between two turns of the watchdog, in which every ready task is polled about
+/// once. It does not count what other processes take.
 const CPU: Duration = Duration::from_millis(50);
-/// The time between two turns, for polls that block instead of working. A loaded machine stays below.
+/// The time between two turns, for polls that block instead of working. A loaded machine stays
+/// below.
 const WALL: Duration = Duration::from_secs(2);
 
 /// The processor time of this thread.
@@ -19,8 +20,8 @@ fn cpu() -> Duration {
     Duration::from_secs(seconds) + Duration::from_nanos(nanos)
 }
 
-/// Runs `scene` on this thread's runtime, and fails when a turn of the other tasks takes too long meanwhile. What the
-/// scene does itself does not count.
+/// Runs `scene` on this thread's runtime, and fails when a turn of the other tasks takes too long
+/// meanwhile. What the scene does itself does not count.
 pub async fn watch<T>(scene: impl Future<Output = T>) -> T {
     let mut scene = pin!(scene);
     let mut left: Option<(Duration, Instant)> = None;

@@ -151,9 +151,10 @@ pub fn a_waiting_session_gives_way() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A process hangs, and keeps its connections; another one takes its name, and keeps it when the first goes on.
+/// A process hangs, and keeps its connections; another one takes its name, and keeps it when the
+/// first goes on.
 pub fn a_frozen_peer_is_replaced_at_once() -> Result<(), Failed> {
-    // Nobody's silence is noticed during the test.
+    // No peer is closed for its silence during the test.
     let options = Options::default().silence(LONG).grace(LONG);
     let (mut first, mut second) = pair(options, options)?;
     second.ask("await first same-machine unix")?;
@@ -180,7 +181,7 @@ pub fn a_frozen_peer_is_replaced_at_once() -> Result<(), Failed> {
     assert_eq!(first.ask("peers")?, "");
     second.ask("cast readers 11 20")?;
     assert_eq!(again.ask("received readers 20")?, "20 in order");
-    // The name is nobody's any more: it is welcome.
+    // No peer has the name any more: it is welcome.
     again.leave()?;
     second.ask("happened gone 2")?;
     first.ask(&format!("connect {}", second.address))?;
@@ -188,7 +189,8 @@ pub fn a_frozen_peer_is_replaced_at_once() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Of two processes of a name the one that started later has it, whichever connects first, as long as it answers.
+/// Of two processes of a name the one that started later has it, whichever connects first, as long
+/// as it answers.
 pub fn an_older_twin_waits_for_the_newer_one() -> Result<(), Failed> {
     let options = Options::default().silence(LONG).grace(LONG);
     let mut second = Node::start("second", options)?;

@@ -172,8 +172,8 @@ fn encode<T: SharedMessage>(message: &T) -> Result<Outgoing, UndeliveredReason> 
     encoded(|| copy.into_outgoing())
 }
 
-/// Encodes a message in the form that its type chooses for the actor `to`, and says whether it makes the
-/// same for all other nodes.
+/// Encodes a message in the form that its type chooses for the actor `to`, and says whether it
+/// makes the same for all other nodes.
 #[cfg(feature = "cluster")]
 fn encode_boxed<T: SharedMessage>(
     message: &Arc<T>,

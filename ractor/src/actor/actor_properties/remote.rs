@@ -46,7 +46,8 @@ impl Proxy {
 }
 
 impl ActorProperties {
-    /// The preference that another node announced of its actor; `None` for an actor of this process.
+    /// The preference that another node announced of its actor; `None` for an actor of this
+    /// process.
     pub(super) fn announced_transport(&self) -> Option<TransportPreference> {
         self.proxy.outlet().map(|outlet| outlet.transport())
     }

@@ -58,7 +58,8 @@ impl ActorProperties {
     }
 
     /// Sends with stock's errors.
-    // Each way in a function of its own: a large message has a place on the stack for its own way only.
+    // Each way in a function of its own: a large message has a place on the stack for its own way
+    // only.
     #[inline]
     pub(crate) fn send_message<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
         if !self.takes_as_is::<M>() {
@@ -278,9 +279,9 @@ impl ActorCell {
         self.inner.mailbox.bound().is_some()
     }
 
-    /// Whether a failed send means that all later ones will fail too. When the mailbox, or the way to
-    /// another node, was only full, or that node takes no message so large, the message is counted as lost,
-    /// since the caller has nobody to give it back to.
+    /// Whether a failed send means that all later ones will fail too. When the mailbox, or the way
+    /// to another node, was only full, or that node takes no message so large, the message is
+    /// counted as lost, since the caller has nobody to give it back to.
     pub(crate) fn refuses_for_good<M>(&self, error: &MessagingErr<M>) -> bool {
         #[cfg(feature = "cluster")]
         let is_bounded = self.is_bounded() || self.has_way_out();

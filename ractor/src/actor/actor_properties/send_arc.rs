@@ -108,8 +108,8 @@ impl ActorCell {
     }
 
     /// How many messages the actor was sent with success that nobody will handle: dropped by a
-    /// bounded mailbox's [`Overflow`](crate::actor::actor_config::Overflow) policy, shared messages that
-    /// could not be copied for `handle`, or messages to an actor with neither `handle` nor
+    /// bounded mailbox's [`Overflow`](crate::actor::actor_config::Overflow) policy, shared messages
+    /// that could not be copied for `handle`, or messages to an actor with neither `handle` nor
     /// [`handle_arc`](crate::Actor::handle_arc). The first is logged.
     ///
     /// Messages that wait when the actor stops are dropped as in stock `ractor`, and not counted.
@@ -120,8 +120,8 @@ impl ActorCell {
     /// The transport that the actor was spawned to prefer.
     ///
     /// Of an actor of another node it is what that node announced. It is
-    /// [`Adaptive`](crate::actor::actor_config::TransportPreference::Adaptive) for an actor of a stock node, and
-    /// for one that has ended.
+    /// [`Adaptive`](crate::actor::actor_config::TransportPreference::Adaptive) for an actor of a
+    /// stock node, and for one that has ended.
     pub fn transport_preference(&self) -> crate::actor::actor_config::TransportPreference {
         #[cfg(feature = "cluster")]
         if let Some(preference) = self.inner.announced_transport() {

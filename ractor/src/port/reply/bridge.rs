@@ -1,6 +1,8 @@
-//! Converts answers that go to another node, or come from one, where they pass. Takes no task for it.
+//! Converts answers that go to another node, or come from one, where they pass. Takes no task for
+//! it.
 //!
-//! A bridge closes when the time of its call is over. The call's time begins when the bridge is made.
+//! A bridge closes when the time of its call is over. The call's time begins when the bridge is
+//! made.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -11,16 +13,18 @@ use crate::{BytesConvertable, MessagingErr};
 impl<T: BytesConvertable + Send + 'static> RpcReplyPort<T> {
     /// The port for the answer's bytes. It decodes the answer when the bytes are sent.
     ///
-    /// It closes when the time of the call ([`get_timeout`](Self::get_timeout)) has passed from now on. Bytes
-    /// that are not of the type are taken (`send` returns `Ok`) and logged, and this port is dropped: its
-    /// caller hears that there will be no answer.
+    /// It closes when the time of the call ([`get_timeout`](Self::get_timeout)) has passed from now
+    /// on. Bytes that are not of the type are taken (`send` returns `Ok`) and logged, and this port
+    /// is dropped: its caller hears that there will be no answer.
     pub fn into_serialized(self) -> RpcReplyPort<Vec<u8>> {
         RpcReplyPort::from_sink(Box::new(Decoding(Bridge::to(self))))
     }
 
-    /// The port for the answer, made of the port for its bytes. It encodes the answer when it is sent.
+    /// The port for the answer, made of the port for its bytes. It encodes the answer when it is
+    /// sent.
     ///
-    /// It closes when the time of the call ([`get_timeout`](Self::get_timeout)) has passed from now on.
+    /// It closes when the time of the call ([`get_timeout`](Self::get_timeout)) has passed from now
+    /// on.
     pub fn from_serialized(port: RpcReplyPort<Vec<u8>>) -> Self {
         RpcReplyPort::from_sink(Box::new(Encoding(Bridge::to(port))))
     }

@@ -1,8 +1,10 @@
-//! A port that is dropped when the time of its call is over, so that its caller hears of that at once.
+//! A port that is dropped when the time of its call is over, so that its caller hears of that at
+//! once.
 //!
 //! Calls between nodes do without: their callers have timers of their own. It is for
-//! [`Message::serialize`](crate::Message::serialize) and [`Message::deserialize`](crate::Message::deserialize), whose
-//! ports lead to whatever the application reads them with.
+//! [`Message::serialize`](crate::Message::serialize) and
+//! [`Message::deserialize`](crate::Message::deserialize), whose ports lead to whatever the
+//! application reads them with.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,8 +17,8 @@ use crate::MessagingErr;
 type Slot = Arc<Mutex<Option<RpcReplyPort<Vec<u8>>>>>;
 
 impl RpcReplyPort<Vec<u8>> {
-    /// A port that drops this one when the time of its call has passed from now on. It is this one where the
-    /// call has no timeout, or no runtime can run a timer.
+    /// A port that drops this one when the time of its call has passed from now on. It is this one
+    /// where the call has no timeout, or no runtime can run a timer.
     pub(crate) fn with_deadline(self) -> Self {
         let Some(limit) = self.get_timeout().filter(|_| has_runtime()) else { return self };
         let slot = Slot::new(Mutex::new(Some(self)));

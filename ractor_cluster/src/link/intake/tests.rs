@@ -241,7 +241,8 @@ async fn a_large_frame_is_acknowledged_although_we_have_told_of_the_one_before()
     actors.end().await;
 }
 
-/// What went by a link that broke the peer may not have: it waits for an acknowledgement, and sends nothing.
+/// What went by a link that broke the peer may not have: it waits for an acknowledgement, and sends
+/// nothing.
 #[tokio::test]
 async fn what_the_peer_was_told_by_a_link_that_broke_it_is_told_again() {
     let actors = Actors::start().await;

@@ -26,10 +26,10 @@ pub struct Security {
     /// Refuses stock nodes, and whoever passes for one; connections whose two ends see different kinds of
     /// channels, as with a proxy that ends TLS; and TLS older than 1.3, to which no proof can be bound.
     pub strict: bool,
-    /// Refuses a stock node, or a peer that passes for one, under a name under which a node of the fork has proven itself
-    /// since this process began. Otherwise it is let in, with a warning and
-    /// [`PeerEvent::StockAdmitted`](crate::peers::PeerEvent::StockAdmitted). Off by default, since a node may go back
-    /// to stock. The newest 4096 names are remembered.
+    /// Refuses a stock node, or a peer that passes for one, under a name under which a node of the
+    /// fork has proven itself since this process began. Otherwise it is let in, with a warning and
+    /// [`PeerEvent::StockAdmitted`](crate::peers::PeerEvent::StockAdmitted). Off by default, since
+    /// a node may go back to stock. The newest 4096 names are remembered.
     pub refuse_downgrade: bool,
     /// Whether a peer that has shown a certificate has to have its name in it. Whether it has to show one
     /// is up to the configuration of TLS. `None`: what TLS has verified is enough.

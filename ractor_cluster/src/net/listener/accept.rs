@@ -236,8 +236,8 @@ impl Door {
     }
 }
 
-/// Accepts for ever, and never waits for a place. Dropping the future ends all handshakes that are under
-/// way.
+/// Accepts for ever, and never waits for a place. Dropping the future ends all handshakes that are
+/// under way.
 pub(super) async fn accept(acceptor: Acceptor, door: Arc<Door>) {
     let mut handshakes = JoinSet::new();
     let mut failing = false;
@@ -250,7 +250,7 @@ pub(super) async fn accept(acceptor: Acceptor, door: Arc<Door>) {
                 let door = door.clone();
                 handshakes.spawn(async move { door.enter(incoming, visitor).await });
                 in_a_row += 1;
-                // Whoever was accepted gets a turn before it can be displaced.
+                // An accepted connection gets a turn before it can be displaced.
                 if displaced || in_a_row >= TURN {
                     in_a_row = 0;
                     tokio::task::yield_now().await;

@@ -190,7 +190,8 @@ impl Links {
             write_deadline: options.write_deadline,
         };
         let traffic = Traffic::new(session.node_id, bounds, backlog);
-        // Of a peer that does not say: a cluster that raises the default does so at each of its nodes.
+        // Of a peer that does not say: a cluster that raises the default does so at each of its
+        // nodes.
         traffic.set_max_frame(server.max_frame.max(DEFAULT_MAX_INBOUND_FRAME_SIZE));
         let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), pump: None });
         if let Some(admission) = &origin.admission {
@@ -402,7 +403,8 @@ impl Active {
             |theirs: &Option<Vec<u8>>, ours: Option<Vec<u8>>| theirs.is_some() && *theirs == ours;
         let mut routes = Vec::new();
         if is(&peer.process, Some(identity::process(&salt, Role::Listener))) {
-            // A link by `Arc` has no actors announced, which a pinned transport could then not carry.
+            // A link by `Arc` has no actors announced, which a pinned transport could then not
+            // carry.
             if !self.is_pinned_elsewhere() {
                 routes.push(Route::InProcess);
             }

@@ -34,11 +34,12 @@ enum Place {
 }
 
 /// The sets that upstream's own CI tests on its main branch, each but for `ractor` with
-/// `tokio_runtime,message_span_propogation`, which are its defaults; then sets that it does not test and
-/// users have (`actor-macros`, the cluster with `blanket_serde`); and then our own crates.
+/// `tokio_runtime,message_span_propogation`, which are its defaults; then sets that it does not
+/// test and users have (`actor-macros`, the cluster with `blanket_serde`); and then our own crates.
 ///
-/// Where a set differs from another one in few lines, only the tests that those can reach run: the crate's own, and
-/// for the cluster those of two processes. Upstream's sets run their doctests once, with the default features.
+/// Where a set differs from another one in few lines, only the tests that those can reach run: the
+/// crate's own, and for the cluster those of two processes. Upstream's sets run their doctests
+/// once, with the default features.
 const SUITES: [Suite; 21] = [
     Suite::here("ractor", &["-p", "ractor"]),
     Suite::here("ractor cluster,monitors", &["-p", "ractor", "--features", "cluster,monitors"]),

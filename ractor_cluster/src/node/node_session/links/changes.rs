@@ -15,8 +15,8 @@ use crate::peers::{self, PeerInfo};
 use crate::transport::Transport;
 
 impl NodeSession {
-    /// What a message to this actor is about: that something waits in the backlog becomes that. `None` when nothing
-    /// does any more.
+    /// What a message to this actor is about: that something waits in the backlog becomes that.
+    /// `None` when nothing does any more.
     pub(in crate::node::node_session) fn next_arrived(
         message: NodeSessionMessage,
         myself: &ActorRef<NodeSessionMessage>,

@@ -72,7 +72,8 @@ impl NodeSession {
         }
     }
 
-    /// Logs that a peer was let in by stock's handshake alone, and tells those who listen to events.
+    /// Logs that a peer was let in by stock's handshake alone, and tells those who listen to
+    /// events.
     fn tell_of_stock(&self, state: &NodeSessionState) {
         let Some(active) = state.links.0.as_deref() else { return };
         let (node_id, peer) = (active.traffic.node_id(), name_of(&state.name).to_owned());
@@ -227,7 +228,8 @@ impl NodeSession {
         Ok(())
     }
 
-    /// Refuses the peer: tells it why, where it is a node of the fork, logs that, and ends the session.
+    /// Refuses the peer: tells it why, where it is a node of the fork, logs that, and ends the
+    /// session.
     pub(super) fn refuse(
         &self,
         state: &mut NodeSessionState,

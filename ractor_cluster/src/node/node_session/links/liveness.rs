@@ -107,7 +107,7 @@ impl NodeSession {
         // Who has no link cannot be heard.
         if active.traffic.any().is_some() {
             if active.traffic.backlog().is_full() {
-                // Its links are not read, since so much of what came waits.
+                // Its links are not read while so many frames wait.
                 active.liveness.heard.note();
             }
             match active.liveness.judge() {

@@ -144,8 +144,8 @@ impl Proving {
 }
 
 impl Proving {
-    /// Whether the message completes upstream's handshake with a peer that may have to give way to another
-    /// incarnation of its name.
+    /// Whether the message completes upstream's handshake with a peer that may have to give way to
+    /// another incarnation of its name.
     fn is_complete(&self, message: &AuthenticationMessage, is_server: bool) -> bool {
         let is_last = matches!(
             (&message.msg, is_server),
@@ -309,8 +309,8 @@ impl NodeSession {
         self.go_on(state, outcome, myself)
     }
 
-    /// Whether the peer has its name. Where another incarnation may have it that one is asked, and the message,
-    /// which completes upstream's handshake, is kept.
+    /// Whether the peer has its name. Where another incarnation may have it that one is asked, and
+    /// the message, which completes upstream's handshake, is kept.
     fn enters(
         &self,
         active: &mut Active,

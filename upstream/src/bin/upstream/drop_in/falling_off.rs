@@ -27,7 +27,8 @@ pub(super) fn prove(work: &Work<'_>) -> Result<(), Failure> {
     ensure(output.status.success(), words(&output))?;
     doctor(work, &app, true)?;
 
-    // `mycelium-ext` is as ractor is, whether anybody told it or not; the application is not, which comes last.
+    // `mycelium-ext` is as ractor is, whether anybody told it or not; the application is not, which
+    // comes last.
     let output = work.sharing(&app, &["build", "--features=ractor/async-trait"]).output()?;
     let said = words(&output);
     let is_own = said.contains("could not compile `drop-in-app`");
