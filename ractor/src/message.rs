@@ -5,6 +5,8 @@
 //! an actor of another node (feature `cluster`).
 
 use std::any::Any;
+#[cfg(feature = "cluster")]
+use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
@@ -74,9 +76,11 @@ pub struct BoxedMessage {
     pub(crate) msg: Option<Box<dyn Any + Send>>,
     /// The shared form: others may hold the message too.
     pub(crate) arc_msg: Option<ArcMessage>,
-    /// Made by the provided `box_message`, which makes the same for all actors of other nodes.
+    /// Made for another node by the provided method of this type, which makes the same for all
+    /// other nodes: `T` for `box_message`, and `Arc<T>` for `box_arc`. A type that boxes itself may
+    /// ask another type's, so that a mark without the type would say nothing.
     #[cfg(feature = "cluster")]
-    pub(crate) by_default: bool,
+    pub(crate) by_default: Option<TypeId>,
     /// The serialised form; read by the runtime of remote actors.
     #[cfg(feature = "cluster")]
     pub serialized_msg: Option<SerializedMessage>,
@@ -92,7 +96,7 @@ impl BoxedMessage {
             msg: Some(Box::new(message)),
             arc_msg: None,
             #[cfg(feature = "cluster")]
-            by_default: false,
+            by_default: None,
             #[cfg(feature = "cluster")]
             serialized_msg: None,
             #[cfg(feature = "message_span_propogation")]
@@ -106,12 +110,19 @@ impl BoxedMessage {
         Self {
             msg: None,
             arc_msg: None,
-            by_default: false,
+            by_default: None,
             serialized_msg: Some(message),
             // A span has no meaning on another node.
             #[cfg(feature = "message_span_propogation")]
             span: None,
         }
+    }
+
+    /// What the provided `box_arc` of `T` makes of what the `box_message` of `T` made.
+    #[cfg(feature = "cluster")]
+    fn by_default_shared<T: Message>(self) -> Self {
+        let by_default = self.by_default == Some(TypeId::of::<T>());
+        Self { by_default: by_default.then_some(TypeId::of::<Arc<T>>()), ..self }
     }
 
     /// The serialised form, for a proxy, of a message that was boxed as a `T`.
@@ -172,7 +183,7 @@ impl From<ArcMessage> for BoxedMessage {
             msg: None,
             arc_msg: Some(message),
             #[cfg(feature = "cluster")]
-            by_default: false,
+            by_default: None,
             #[cfg(feature = "cluster")]
             serialized_msg: None,
             #[cfg(feature = "message_span_propogation")]
@@ -230,7 +241,8 @@ pub trait Message: Any + Send + Sized + 'static {
         if !Self::serializable() {
             return Err(BoxedDowncastErr);
         }
-        Ok(BoxedMessage { by_default: true, ..BoxedMessage::serialized(self.serialize()?) })
+        let by_default = Some(TypeId::of::<Self>());
+        Ok(BoxedMessage { by_default, ..BoxedMessage::serialized(self.serialize()?) })
     }
 
     /// Puts the message into the form in which it travels to the actor `pid`.
@@ -261,7 +273,10 @@ pub trait Message: Any + Send + Sized + 'static {
         if pid.is_local() {
             return Ok(ArcMessage::new(this).into());
         }
-        copy_of(&*this).ok_or(BoxedDowncastErr)?.box_message(pid)
+        let boxed = copy_of(&*this).ok_or(BoxedDowncastErr)?.box_message(pid)?;
+        #[cfg(feature = "cluster")]
+        let boxed = boxed.by_default_shared::<Self>();
+        Ok(boxed)
     }
 
     /// Whether messages of the type may be sent by `Arc`; they may by default. Asked at run

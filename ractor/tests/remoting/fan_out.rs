@@ -239,3 +239,29 @@ async fn a_type_that_boxes_itself_is_asked_for_each_locality() {
         remote.stop().await;
     }
 }
+
+/// In both orders: what a type delegates to another one's default is not its own default.
+#[ractor::concurrency::test]
+async fn the_order_of_nodes_does_not_choose_what_they_get() {
+    for near_first in [true, false] {
+        let (near, far) = (Session::new(), Session::new());
+        let nearby = Remote::bare_nearby().await;
+        lead(&nearby, &near);
+        let distant = Remote::of(&far).await;
+        let port = OutputPort::<Chooser>::default();
+        let mut order = [&nearby, &distant];
+        if !near_first {
+            order.reverse();
+        }
+        for remote in order {
+            port.subscribe_arc(remote.to::<Chooser>(), Some);
+        }
+
+        port.send_arc(Arc::new(Chooser::default()));
+
+        let variants = (near.take_one().variant, far.take_one().variant);
+        assert_eq!((&*variants.0, &*variants.1), ("near", "far"), "near first: {near_first}");
+        nearby.stop().await;
+        distant.stop().await;
+    }
+}

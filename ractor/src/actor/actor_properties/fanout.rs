@@ -1,6 +1,8 @@
 //! One message to many actors.
 
 #[cfg(feature = "cluster")]
+use std::any::TypeId;
+#[cfg(feature = "cluster")]
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
@@ -45,7 +47,7 @@ impl<T: SharedMessage> Fanout<T> {
         }
     }
 
-    /// The message, for whoever has to give it back.
+    /// The message, to give it back.
     #[cfg(feature = "cluster")]
     pub(crate) fn into_message(self) -> Arc<T> {
         self.message
@@ -185,7 +187,7 @@ fn encode_boxed<T: SharedMessage>(
     let mut by_default = false;
     let encoded = encoded(|| {
         let boxed = T::box_arc(message.clone(), to)?;
-        by_default = boxed.by_default;
+        by_default = boxed.by_default == Some(TypeId::of::<Arc<T>>());
         from_serialized(boxed.into_serialized::<T>()?)
     });
     if encoded.is_err() && copy_of(&**message).is_none() {
