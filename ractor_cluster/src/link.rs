@@ -91,6 +91,8 @@ pub use directory::{incarnation, listening, Listening};
 pub use incarnation::Incarnation;
 pub use limits::{Limit, Limits};
 pub use options::LinkOptions;
+#[doc(hidden)]
+pub use origin::Origin;
 pub use refusal::{refusals, Refusal, RefusedBy};
 
 use arrivals::{Arrived, Broken};

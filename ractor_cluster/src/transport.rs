@@ -30,8 +30,10 @@ pub mod unix;
 
 use std::any::Any;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{poll_fn, Future};
 use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -39,16 +41,16 @@ use ractor::actor::actor_config::TransportPreference;
 use ractor::message::ArcMessage;
 
 #[doc(hidden)]
-pub use crate::link::{heard::Heard, origin::Origin};
+pub use crate::link::heard::Heard;
 pub use arc::ArcTransport;
 pub use channel::Channel;
 #[cfg(unix)]
 pub use local::{LocalEnd, LocalTransport, Upgrade};
 pub use stream::StreamTransport;
-pub use tcp::TcpTransport;
-pub use tls::TlsTransport;
+pub use tcp::{TcpConnector, TcpTransport};
+pub use tls::{TlsAddress, TlsTransport};
 #[cfg(unix)]
-pub use unix::{UnixSocketListener, UnixSocketTransport};
+pub use unix::{UnixSocketConnector, UnixSocketListener, UnixSocketTransport};
 
 /// The kinds of transports. Their order is that of their cost: the cheapest is the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +124,21 @@ pub struct SharedCast {
     pub message: ArcMessage,
 }
 
+/// A connection that is being made.
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
+
+/// Makes connections of one kind to one address, as often as it is asked.
+///
+/// A session whose connection broke asks it until there is a new one, or until the session's
+/// [`reconnect_grace`](crate::link::LinkOptions::with_reconnect_grace) is over.
+pub trait Connector: fmt::Debug + Send + Sync + 'static {
+    /// The kind of what it makes.
+    fn kind(&self) -> TransportKind;
+
+    /// Makes one connection. The future is dropped when it takes too long.
+    fn connect(&self) -> Connecting;
+}
+
 /// A connection between two nodes that carries frames, whole and in order, both ways.
 pub trait Transport: Send + 'static {
     /// What it is.
@@ -133,10 +150,10 @@ pub trait Transport: Send + 'static {
     /// This end, for people.
     fn local(&self) -> String;
 
-    /// What is known of the connection before its session begins; none that an application makes has any.
-    #[doc(hidden)]
-    fn origin(&self) -> Origin {
-        Origin::default()
+    /// How the connection can be made again after it broke. Asked at the end that connected; the
+    /// default is that it cannot.
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        None
     }
 
     /// What it knows of itself; by default nothing. It is asked before the connection is

@@ -1,7 +1,6 @@
 //! Making further links to a peer, and making them again after they broke.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::concurrency::JoinHandle;
@@ -13,8 +12,7 @@ use super::directory;
 use super::secret::{Role, Secret};
 use super::upgrade::Upgrade;
 use super::{Event, LinkEvent};
-use crate::transport::tls::TlsRoute;
-use crate::transport::{ArcTransport, TcpTransport, Transport, TransportKind};
+use crate::transport::{ArcTransport, Connector, Transport, TransportKind};
 use crate::NodeSessionMessage;
 
 /// The pauses between two tries to make a broken link again grow from the first to the second.
@@ -24,22 +22,20 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How a peer may be reached.
 #[derive(Debug, Clone)]
 pub(crate) enum Route {
+    /// The other end of the session is in this process.
     InProcess,
-    /// By way of the Unix socket at this path.
-    SharedMemory(PathBuf),
-    Unix(PathBuf),
-    Tcp(SocketAddr),
-    Tls(Box<TlsRoute>),
+    /// A connection of its own.
+    Direct(Arc<dyn Connector>),
+    /// Shared memory that a Unix socket becomes.
+    SharedMemory(Arc<dyn Connector>),
 }
 
 impl Route {
-    pub(crate) const fn kind(&self) -> TransportKind {
+    pub(crate) fn kind(&self) -> TransportKind {
         match self {
             Self::InProcess => TransportKind::Arc,
             Self::SharedMemory(_) => TransportKind::SharedMemory,
-            Self::Unix(_) => TransportKind::UnixSocket,
-            Self::Tcp(_) => TransportKind::Tcp,
-            Self::Tls(_) => TransportKind::Tls,
+            Self::Direct(connector) => connector.kind(),
         }
     }
 }
@@ -65,25 +61,14 @@ impl Dialler {
         again: bool,
     ) -> Result<Box<dyn Transport>, AttachError> {
         let dial = async {
-            let transport: Box<dyn Transport> = match route {
+            let (connector, upgrade) = match route {
                 Route::InProcess => return in_process(&self.secret, again),
-                #[cfg(unix)]
-                Route::SharedMemory(path) | Route::Unix(path) => Box::new(
-                    crate::transport::UnixSocketTransport::connect(path)
-                        .await
-                        .map_err(std::io::Error::other)?,
-                ),
-                #[cfg(not(unix))]
-                Route::SharedMemory(_) | Route::Unix(_) => return Err(AttachError::NoSession),
-                Route::Tcp(address) => Box::new(TcpTransport::connect(*address).await?),
-                Route::Tls(route) => Box::new(route.connect().await?),
-            };
-            let upgrade = match route {
-                Route::SharedMemory(_) => {
-                    Some(self.upgrade.as_ref().ok_or(AttachError::NoSession)?)
+                Route::Direct(connector) => (connector, None),
+                Route::SharedMemory(connector) => {
+                    (connector, Some(self.upgrade.as_ref().ok_or(AttachError::NoSession)?))
                 }
-                _ => None,
             };
+            let transport = connector.connect().await?;
             attach::dial(transport, &self.secret, self.max_frame, again, upgrade).await
         };
         match tokio::time::timeout(self.timeout, dial).await {

@@ -6,7 +6,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use super::heard::Heard;
-use super::origin::{Admission, Origin};
+use super::origin::Admission;
 #[cfg(unix)]
 use crate::transport::blocking::Deferred;
 use crate::transport::{
@@ -21,8 +21,6 @@ pub(crate) struct Halves {
     channel: Channel,
     pub(crate) sink: Box<dyn FrameSink>,
     pub(crate) stream: Box<dyn FrameStream>,
-    /// Of one that a listener took.
-    admission: Option<Admission>,
 }
 
 impl Halves {
@@ -31,7 +29,7 @@ impl Halves {
         let (kind, peer, local) = (transport.kind(), transport.peer(), transport.local());
         let channel = transport.channel();
         let (sink, stream) = transport.split(max_frame);
-        Self { kind, peer, local, channel, sink, stream, admission: None }
+        Self { kind, peer, local, channel, sink, stream }
     }
 
     /// The Unix socket that it is, unless it is something else or has read ahead.
@@ -53,9 +51,9 @@ impl Halves {
         admission: Admission,
         max_frame: u64,
     ) -> Self {
-        let raise = Some((admission.clone(), max_frame));
+        let raise = Some((admission, max_frame));
         let stream = Unread { first: VecDeque::from([frame]), rest: self.stream, raise };
-        Self { stream: Box::new(stream), admission: Some(admission), ..self }
+        Self { stream: Box::new(stream), ..self }
     }
 }
 
@@ -70,10 +68,6 @@ impl Transport for Halves {
 
     fn local(&self) -> String {
         self.local.clone()
-    }
-
-    fn origin(&self) -> Origin {
-        Origin { admission: self.admission.clone(), ..Origin::default() }
     }
 
     fn channel(&self) -> Channel {

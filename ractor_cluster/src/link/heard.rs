@@ -10,7 +10,7 @@ use super::backlog::Backlog;
 use super::origin::Origin;
 use crate::net::NetworkStream;
 use crate::transport::{
-    Channel, FrameSink, FrameStream, Transport, TransportKind, TransportMessage,
+    Channel, Connector, FrameSink, FrameStream, Transport, TransportKind, TransportMessage,
 };
 
 /// Whether something came from the peer since it was asked last.
@@ -45,9 +45,9 @@ impl Heard {
 
     /// Listens to a connection. What comes by it waits in `backlog`.
     pub(crate) fn listen_to(&self, stream: NetworkStream, backlog: &Arc<Backlog>) -> NetworkStream {
-        let (transport, backlog) = (stream.into_transport(), backlog.clone());
-        let watched = Watched { transport, heard: self.clone(), backlog };
-        NetworkStream::Transport(Box::new(watched))
+        let origin = Origin { backlog: Some(backlog.clone()), ..stream.origin() };
+        let watched = Watched { transport: stream.into_transport(), heard: self.clone() };
+        NetworkStream::Accepted(Box::new(watched), origin)
     }
 }
 
@@ -55,7 +55,6 @@ impl Heard {
 struct Watched {
     transport: Box<dyn Transport>,
     heard: Heard,
-    backlog: Arc<Backlog>,
 }
 
 impl Transport for Watched {
@@ -71,8 +70,8 @@ impl Transport for Watched {
         self.transport.local()
     }
 
-    fn origin(&self) -> Origin {
-        Origin { backlog: Some(self.backlog.clone()), ..self.transport.origin() }
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        self.transport.connector()
     }
 
     fn channel(&self) -> Channel {

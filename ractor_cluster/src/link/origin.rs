@@ -1,5 +1,5 @@
 //! What is known of a connection before its session begins: its place among those that are not
-//! authenticated, and how to make it again.
+//! authenticated, and the session's backlog.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,25 +8,16 @@ use ractor::ActorRef;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::backlog::Backlog;
-use super::dial::Route;
 use super::places::{Leave, Place, Places, Visitor};
 use super::refusal::Refusal;
 use crate::node::NodeSessionMessage;
 
-/// Goes with a transport from where it is made to its session.
+/// Goes with a connection from where it is accepted to its session.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     pub(crate) admission: Option<Admission>,
-    pub(crate) route: Option<Route>,
     /// Where what comes by it waits for its session.
     pub(crate) backlog: Option<Arc<Backlog>>,
-}
-
-impl Origin {
-    /// Of one that can be made again.
-    pub(crate) fn by(route: Route) -> Self {
-        Self { route: Some(route), ..Self::default() }
-    }
 }
 
 /// The place of a connection among those that are not authenticated yet: given up by

@@ -1,9 +1,12 @@
 //! The connections that applications hand over, as transports.
 
+use std::sync::Arc;
+
 use super::NetworkStream;
 use crate::link::origin::Origin;
 use crate::transport::{
-    Channel, StreamTransport, TcpTransport, TlsTransport, Transport, TransportKind,
+    Channel, Connector, StreamTransport, TcpConnector, TcpTransport, TlsTransport, Transport,
+    TransportKind,
 };
 
 impl NetworkStream {
@@ -17,15 +20,29 @@ impl NetworkStream {
             Self::External { peer_label, local_label, reader, writer } => {
                 Box::new(StreamTransport::from_halves(reader, writer, peer_label, local_label))
             }
-            Self::Transport(transport) => transport,
+            Self::Transport(transport) | Self::Accepted(transport, _) => transport,
         }
     }
 
     /// What is known of it before its session begins.
     pub(crate) fn origin(&self) -> Origin {
         match self {
-            Self::Transport(transport) => transport.origin(),
+            Self::Accepted(_, origin) => origin.clone(),
             _ => Origin::default(),
+        }
+    }
+
+    /// The same connection, and what is known of it.
+    pub(crate) fn with_origin(self, origin: Origin) -> Self {
+        Self::Accepted(self.into_transport(), origin)
+    }
+
+    /// How it can be made again, at the end that connected.
+    pub(crate) fn connector(&self) -> Option<Arc<dyn Connector>> {
+        match self {
+            Self::Raw { peer_addr, .. } => Some(Arc::new(TcpConnector(*peer_addr))),
+            Self::Transport(transport) | Self::Accepted(transport, _) => transport.connector(),
+            Self::TlsServer { .. } | Self::TlsClient { .. } | Self::External { .. } => None,
         }
     }
 
@@ -34,7 +51,7 @@ impl NetworkStream {
         match self {
             Self::TlsServer { stream, .. } => Channel::of_tls(stream.get_ref().1),
             Self::TlsClient { stream, .. } => Channel::of_tls(stream.get_ref().1),
-            Self::Transport(transport) => transport.channel(),
+            Self::Transport(transport) | Self::Accepted(transport, _) => transport.channel(),
             Self::Raw { .. } | Self::External { .. } => Channel::default(),
         }
     }
@@ -56,7 +73,9 @@ impl NetworkStream {
             Self::External { peer_label, local_label, .. } => {
                 (TransportKind::External, (label(peer_label), label(local_label)))
             }
-            Self::Transport(transport) => (transport.kind(), (transport.peer(), transport.local())),
+            Self::Transport(transport) | Self::Accepted(transport, _) => {
+                (transport.kind(), (transport.peer(), transport.local()))
+            }
         };
         (kind, peer, local)
     }

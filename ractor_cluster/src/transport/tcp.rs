@@ -3,10 +3,11 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::net::{TcpStream, ToSocketAddrs};
 
-use super::{FrameSink, FrameStream, Transport, TransportKind};
+use super::{Connecting, Connector, FrameSink, FrameStream, Transport, TransportKind};
 
 /// A TCP connection.
 pub struct TcpTransport {
@@ -56,6 +57,10 @@ impl Transport for TcpTransport {
         Ends::label(self.ends.local)
     }
 
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        Some(Arc::new(TcpConnector(self.ends.peer?)))
+    }
+
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
         #[cfg(unix)]
         return super::eager::frames(self.stream.into_split(), max_frame);
@@ -72,6 +77,24 @@ impl Transport for TcpTransport {
 impl fmt::Debug for TcpTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpTransport").field("ends", &self.ends).finish_non_exhaustive()
+    }
+}
+
+/// Connects to this address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpConnector(pub SocketAddr);
+
+impl Connector for TcpConnector {
+    fn kind(&self) -> TransportKind {
+        TransportKind::Tcp
+    }
+
+    fn connect(&self) -> Connecting {
+        let address = self.0;
+        Box::pin(async move {
+            let made: Box<dyn Transport> = Box::new(TcpTransport::connect(address).await?);
+            Ok(made)
+        })
     }
 }
 

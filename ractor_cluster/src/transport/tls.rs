@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -10,8 +11,7 @@ use tokio_rustls::{client, server, TlsAcceptor, TlsConnector, TlsStream};
 
 use super::frames::{FrameReader, FrameWriter};
 use super::tcp::Ends;
-use super::{Channel, FrameSink, FrameStream, Origin, Transport, TransportKind};
-use crate::link::dial::Route;
+use super::{Channel, Connecting, Connector, FrameSink, FrameStream, Transport, TransportKind};
 
 /// A TLS connection over TCP, of either side.
 ///
@@ -20,24 +20,45 @@ use crate::link::dial::Route;
 pub struct TlsTransport {
     stream: TlsStream<TcpStream>,
     ends: Ends,
-    route: Option<TlsRoute>,
+    made_by: Option<TlsAddress>,
 }
 
-/// How a connection can be made again.
+/// Connects to an address, and holds the peer to a certificate for a name.
 #[derive(Clone)]
-pub(crate) struct TlsRoute {
+pub struct TlsAddress {
     address: SocketAddr,
     name: ServerName<'static>,
     connector: TlsConnector,
 }
 
-impl TlsRoute {
-    pub(crate) async fn connect(&self) -> io::Result<TlsTransport> {
-        TlsTransport::connect(self.address, self.name.clone(), &self.connector).await
+impl TlsAddress {
+    /// Takes the address, the name that the certificate has to have, and what negotiates.
+    #[must_use]
+    pub const fn new(
+        address: SocketAddr,
+        name: ServerName<'static>,
+        connector: TlsConnector,
+    ) -> Self {
+        Self { address, name, connector }
     }
 }
 
-impl fmt::Debug for TlsRoute {
+impl Connector for TlsAddress {
+    fn kind(&self) -> TransportKind {
+        TransportKind::Tls
+    }
+
+    fn connect(&self) -> Connecting {
+        let Self { address, name, connector } = self.clone();
+        Box::pin(async move {
+            let made = TlsTransport::connect(address, name, &connector).await?;
+            let made: Box<dyn Transport> = Box::new(made);
+            Ok(made)
+        })
+    }
+}
+
+impl fmt::Debug for TlsAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "tls://{} as {:?}", self.address, self.name)
     }
@@ -69,9 +90,8 @@ impl TlsTransport {
     ) -> io::Result<Self> {
         let ends = Ends::prepare(&stream);
         let stream = connector.connect(name.clone(), stream).await?;
-        let route =
-            ends.peer.map(|address| TlsRoute { address, name, connector: connector.clone() });
-        Ok(Self { stream: TlsStream::Client(stream), ends, route })
+        let made_by = ends.peer.map(|address| TlsAddress::new(address, name, connector.clone()));
+        Ok(Self { stream: TlsStream::Client(stream), ends, made_by })
     }
 
     /// Does the server's part of the handshake on an accepted connection. There is no timeout.
@@ -82,21 +102,21 @@ impl TlsTransport {
     pub async fn accept(stream: TcpStream, acceptor: &TlsAcceptor) -> io::Result<Self> {
         let ends = Ends::prepare(&stream);
         let stream = acceptor.accept(stream).await?;
-        Ok(Self { stream: TlsStream::Server(stream), ends, route: None })
+        Ok(Self { stream: TlsStream::Server(stream), ends, made_by: None })
     }
 
     /// Takes a connection of which this is the client.
     #[must_use]
     pub fn client(stream: client::TlsStream<TcpStream>) -> Self {
         let ends = Ends::prepare(stream.get_ref().0);
-        Self { stream: TlsStream::Client(stream), ends, route: None }
+        Self { stream: TlsStream::Client(stream), ends, made_by: None }
     }
 
     /// Takes a connection of which this is the server.
     #[must_use]
     pub fn server(stream: server::TlsStream<TcpStream>) -> Self {
         let ends = Ends::prepare(stream.get_ref().0);
-        Self { stream: TlsStream::Server(stream), ends, route: None }
+        Self { stream: TlsStream::Server(stream), ends, made_by: None }
     }
 
     /// The address of the peer, unless the connection is gone already.
@@ -125,9 +145,8 @@ impl Transport for TlsTransport {
         Ends::label(self.ends.local)
     }
 
-    fn origin(&self) -> Origin {
-        let route = self.route.clone().map(|route| Route::Tls(Box::new(route)));
-        route.map_or_else(Origin::default, Origin::by)
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        Some(Arc::new(self.made_by.clone()?))
     }
 
     fn channel(&self) -> Channel {

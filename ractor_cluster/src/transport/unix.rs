@@ -10,6 +10,7 @@ use std::fmt;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -17,8 +18,7 @@ use tokio::net::unix::UCred;
 use tokio::net::UnixStream;
 
 use super::blocking::{self, Deferred};
-use super::{FrameSink, FrameStream, Origin, Transport, TransportKind};
-use crate::link::dial::Route;
+use super::{Connecting, Connector, FrameSink, FrameStream, Transport, TransportKind};
 
 pub use error::{FolderProblem, UnixConnectError, UnixListenError};
 pub use folder::runtime_folder;
@@ -120,8 +120,8 @@ impl Transport for UnixSocketTransport {
         self.local.clone()
     }
 
-    fn origin(&self) -> Origin {
-        self.connected.clone().map(Route::Unix).map_or_else(Origin::default, Origin::by)
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        Some(Arc::new(UnixSocketConnector(self.connected.clone()?)))
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
@@ -135,6 +135,25 @@ impl fmt::Debug for UnixSocketTransport {
             .field("local", &self.local)
             .field("peer", &self.peer)
             .finish_non_exhaustive()
+    }
+}
+
+/// Connects to the socket at this path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnixSocketConnector(pub PathBuf);
+
+impl Connector for UnixSocketConnector {
+    fn kind(&self) -> TransportKind {
+        TransportKind::UnixSocket
+    }
+
+    fn connect(&self) -> Connecting {
+        let path = self.0.clone();
+        Box::pin(async move {
+            let made = UnixSocketTransport::connect(path).await.map_err(io::Error::other)?;
+            let made: Box<dyn Transport> = Box::new(made);
+            Ok(made)
+        })
     }
 }
 

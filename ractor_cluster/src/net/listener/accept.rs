@@ -14,7 +14,7 @@ use crate::link::attach::{self, AttachError};
 use crate::link::directory::{self, Server};
 use crate::link::halves::Halves;
 use crate::link::options::LinkOptions;
-use crate::link::origin::Admission;
+use crate::link::origin::{Admission, Origin};
 use crate::link::places::{Places, Source, Visitor};
 use crate::link::secret::Role;
 use crate::link::Refusal;
@@ -226,8 +226,10 @@ impl Door {
         // What is on the way to the session cannot be displaced, so that there is little of it.
         let handover = self.places.handovers.clone().acquire_owned().await.ok();
         let admission = Admission::new(visitor, handover);
-        let halves = halves.unread(TransportMessage::Bytes(frame), admission, self.max_frame);
-        let stream = Box::new(NetworkStream::Transport(Box::new(halves)));
+        let first = TransportMessage::Bytes(frame);
+        let halves = halves.unread(first, admission.clone(), self.max_frame);
+        let origin = Origin { admission: Some(admission), ..Origin::default() };
+        let stream = Box::new(NetworkStream::Transport(Box::new(halves)).with_origin(origin));
         let opened = NodeServerMessage::ConnectionOpened { stream, is_server: true };
         match self.node_server.cast(opened) {
             Ok(()) => Ok(Entered::Taken),

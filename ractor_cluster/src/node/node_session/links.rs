@@ -33,7 +33,7 @@ use crate::link::directory::{self, Open, Server};
 use crate::link::heard::Heard;
 use crate::link::identity;
 use crate::link::options::{Location, PeerPolicy};
-use crate::link::origin::{Admission, Origin};
+use crate::link::origin::Admission;
 use crate::link::proxy::Proxy;
 use crate::link::secret::{draw, Role, BYTES};
 use crate::link::stock::{StockPeer, StockProxy};
@@ -47,7 +47,9 @@ use crate::node::{NodeSessionMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
 use crate::peers::{self, names, LinkInfo};
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Announcement, Preference};
-use crate::transport::{Channel, TransportKind};
+#[cfg(unix)]
+use crate::transport::UnixSocketConnector;
+use crate::transport::{Channel, Connector, TransportKind};
 
 #[path = "links/bounds.rs"]
 mod bounds;
@@ -126,8 +128,8 @@ struct Active {
     admission: AssertUnwindSafe<Option<Admission>>,
     /// The place among the peers that are.
     place: AssertUnwindSafe<Option<OwnedSemaphorePermit>>,
-    /// How the first link was connected, where its address does not say that.
-    route: AssertUnwindSafe<Option<Route>>,
+    /// Makes the first link again, where that is known.
+    connector: AssertUnwindSafe<Option<Arc<dyn Connector>>>,
     liveness: Liveness,
     announced: Announced,
     /// There is no link, and one may come back.
@@ -156,7 +158,8 @@ impl Drop for Active {
 pub(super) struct Described {
     ends: (TransportKind, String, String),
     channel: Channel,
-    origin: Origin,
+    connector: Option<Arc<dyn Connector>>,
+    admission: Option<Admission>,
     heard: Heard,
     backlog: Arc<Backlog>,
 }
@@ -165,8 +168,14 @@ impl Described {
     /// From here on it is listened to.
     pub(super) fn of(stream: NetworkStream) -> (Self, NetworkStream) {
         let (heard, backlog) = (Heard::default(), Arc::<Backlog>::default());
-        let (channel, origin) = (stream.channel(), stream.origin());
-        let described = Self { ends: stream.describe(), channel, origin, heard, backlog };
+        let described = Self {
+            ends: stream.describe(),
+            channel: stream.channel(),
+            connector: stream.connector(),
+            admission: stream.origin().admission,
+            heard,
+            backlog,
+        };
         let stream = described.heard.listen_to(stream, &described.backlog);
         (described, stream)
     }
@@ -176,7 +185,7 @@ impl Links {
     /// Of a session that begins with one connection.
     pub(super) fn begin(
         session: &NodeSession,
-        Described { ends: (kind, peer, local), channel, origin, heard, backlog }: Described,
+        Described { ends: (kind, peer, local), channel, connector, admission, heard, backlog }: Described,
         actor: &ActorRef<SessionMessage>,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> Self {
@@ -194,7 +203,7 @@ impl Links {
         // nodes.
         traffic.set_max_frame(server.max_frame.max(DEFAULT_MAX_INBOUND_FRAME_SIZE));
         let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), pump: None });
-        if let Some(admission) = &origin.admission {
+        if let Some(admission) = &admission {
             admission.begins(myself);
         }
         let overdue = Some(deadline(myself, server.options.handshake_timeout));
@@ -219,9 +228,9 @@ impl Links {
             refusing: false,
             found: None,
             session: myself.clone(),
-            admission: AssertUnwindSafe(origin.admission),
+            admission: AssertUnwindSafe(admission),
             place: AssertUnwindSafe(None),
-            route: AssertUnwindSafe(origin.route),
+            connector: AssertUnwindSafe(connector),
             liveness: Liveness::of(heard),
             announced: Announced::default(),
             waiting: None,
@@ -411,10 +420,14 @@ impl Active {
         } else if is(&peer.machine, identity::machine(&salt, Role::Listener)) {
             if let Some(socket) = peer.unix_socket.as_ref().map(PathBuf::from) {
                 let version = self.shared_memory().map(|it| it.version());
-                if version.is_some() && version == peer.shared_memory {
-                    routes.push(Route::SharedMemory(socket.clone()));
+                #[cfg(unix)]
+                {
+                    let socket = Arc::new(UnixSocketConnector(socket));
+                    if version.is_some() && version == peer.shared_memory {
+                        routes.push(Route::SharedMemory(socket.clone()));
+                    }
+                    routes.push(Route::Direct(socket));
                 }
-                routes.push(Route::Unix(socket));
             }
         }
         routes.retain(|route| route.kind() < self.first.kind);

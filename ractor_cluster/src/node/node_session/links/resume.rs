@@ -40,10 +40,7 @@ impl Active {
 
     /// How the peer, which was connected to, can be reached.
     fn ways_back(&self) -> Vec<Route> {
-        let first = self.route.clone().or_else(|| match self.first.kind {
-            TransportKind::Tcp => Some(Route::Tcp(self.first.peer.parse().ok()?)),
-            _ => None,
-        });
+        let first = self.connector.clone().map(Route::Direct);
         first.into_iter().chain(self.local_routes()).collect()
     }
 
