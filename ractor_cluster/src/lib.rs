@@ -14,6 +14,5 @@ include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));
 
 mod fork_guard;
 pub mod link;
-mod locality;
 pub mod peers;
 pub mod transport;

@@ -10,7 +10,7 @@
 //! * [`limits`]: what a node puts up with of a peer;
 //! * `dial`, `connect`: making links, and making them again;
 //! * `supplied`: the addresses that a peer tells of others;
-//! * `heard`: that something came from a peer;
+//! * `activity`: connections whose activity is noted;
 //! * `origin`: what is known of a connection before its session begins; `places`: the places of
 //!   those that are not authenticated; `refusal`: why a peer is refused; `quiet_log`: limits of
 //!   what is logged of that;
@@ -43,6 +43,7 @@
 //! announced. No peer without the cookie takes part. Peers of stock announce no incarnation: for
 //! their connections stock's rule holds, which picks one.
 
+pub(crate) mod activity;
 pub(crate) mod announcer;
 pub(crate) mod arrivals;
 pub(crate) mod attach;
@@ -55,8 +56,6 @@ mod dead_letters;
 pub(crate) mod dial;
 pub(crate) mod directory;
 pub(crate) mod halves;
-pub(crate) mod heap;
-pub(crate) mod heard;
 pub(crate) mod identity;
 mod incarnation;
 pub(crate) mod intake;

@@ -18,7 +18,7 @@ use tokio::sync::broadcast;
 
 pub use crate::link::limits::Limit;
 pub use crate::link::Incarnation;
-pub use crate::locality::Locality;
+pub use crate::transport::Locality;
 use crate::transport::TransportKind;
 use crate::NodeId;
 pub use names::where_is;

@@ -5,17 +5,17 @@
 mod answers;
 // What the links use and the models do not.
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../ractor_cluster/src/transport/expectation.rs"]
+#[path = "../../transport/src/expectation.rs"]
 mod expectation;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../ractor_cluster/src/transport/loan.rs"]
+#[path = "../../transport/src/loan.rs"]
 mod loan;
 #[allow(dead_code)]
-#[path = "../../src/shm/positions.rs"]
+#[path = "../../transport/src/shm/positions.rs"]
 mod positions;
 // What links do and the model does not: to look again later.
 #[allow(dead_code)]
-#[path = "../../src/shm/reading.rs"]
+#[path = "../../transport/src/shm/reading.rs"]
 mod reading;
 mod tests;
 

@@ -9,9 +9,17 @@ use super::reader::{Reader, Section};
 use super::setting::Setting;
 use super::values::Value;
 
-/// The sizes that a ring may have, in bytes, and the one it has.
+/// As [`shm::CAPACITY`](crate::shm::CAPACITY), also where there are no such links: a file may be
+/// checked on another system than the one that it is for.
 pub(crate) const RING: std::ops::RangeInclusive<u64> = 4096..=1 << 30;
 pub(crate) const DEFAULT_RING: u64 = 1024 * 1024;
+
+#[cfg(target_os = "linux")]
+const _: () = {
+    use crate::shm::{CAPACITY, DEFAULT_CAPACITY};
+    assert!(*RING.start() == *CAPACITY.start() && *RING.end() == *CAPACITY.end());
+    assert!(DEFAULT_RING == DEFAULT_CAPACITY);
+};
 
 /// Links by shared memory, with peers of this machine.
 #[derive(Debug, Clone)]

@@ -102,7 +102,9 @@ pub(super) fn key_of(stream: &NetworkStream) -> Option<StreamKey> {
         | NetworkStream::TlsServer { peer_addr, local_addr, .. } => {
             Some((local_addr.to_string(), peer_addr.to_string()))
         }
-        NetworkStream::Transport(transport) | NetworkStream::Accepted(transport, _) => Some((transport.local(), transport.peer())),
+        NetworkStream::Transport(transport) | NetworkStream::Accepted(transport, _) => {
+            Some((transport.local(), transport.peer()))
+        }
         NetworkStream::External { .. } => None,
     }
 }

@@ -16,7 +16,7 @@ use super::calls::Answer;
 use super::codec::{self, CodecError, Head, Kind, Message, Names};
 use super::dead_letters::{self, Cause};
 use super::lane::{Accepted, Due, Inbound, LaneError};
-use super::table::{known, LANES};
+use super::table::known;
 use super::traffic::{locked, Traffic};
 use super::{Event, LinkEvent};
 use crate::protocol::meta::network_message::Message as Network;
@@ -24,6 +24,7 @@ use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Envelope, Frame};
 use crate::protocol::NetworkMessage;
+use crate::transport::LANES;
 use crate::NodeSessionMessage;
 
 /// What the receivers of the lanes know.

@@ -12,9 +12,9 @@ use std::time::Duration;
 use ractor::{ActorId, ActorRef};
 
 use super::directory::{is_suspended, locked};
-use super::heard::Heard;
 use super::incarnation::Incarnation;
 use super::{Event, LinkEvent};
+use crate::transport::Activity;
 use crate::NodeSessionMessage;
 
 /// How long a session's peer has to answer before another incarnation takes its name.
@@ -37,7 +37,7 @@ type Name = (ActorId, String);
 struct Contender {
     name: Name,
     incarnation: Incarnation,
-    heard: Heard,
+    activity: Activity,
     session: ActorRef<NodeSessionMessage>,
     /// Its peer has proven its name and its incarnation.
     proven: bool,
@@ -58,7 +58,7 @@ static CONTEST: Mutex<Option<Contest>> = Mutex::new(None);
 pub(crate) struct Rival {
     id: ActorId,
     incarnation: Incarnation,
-    heard: Heard,
+    activity: Activity,
     session: ActorRef<NodeSessionMessage>,
 }
 
@@ -90,8 +90,8 @@ impl Contest {
             }
             let is_there = !silent.contains(of) && !is_suspended(*of);
             if is_there && self.rank(&name, it.incarnation) > own {
-                let (heard, session) = (it.heard.clone(), it.session.clone());
-                stronger.push(Rival { id: *of, incarnation: it.incarnation, heard, session });
+                let (activity, session) = (it.activity.clone(), it.session.clone());
+                stronger.push(Rival { id: *of, incarnation: it.incarnation, activity, session });
             } else {
                 weaker.push(*of);
             }
@@ -128,13 +128,13 @@ pub(crate) fn claim(
     server: ActorId,
     name: &str,
     incarnation: Incarnation,
-    heard: &Heard,
+    activity: &Activity,
     session: &ActorRef<NodeSessionMessage>,
 ) -> Claim {
     let contender = Contender {
         name: (server, name.to_owned()),
         incarnation,
-        heard: heard.clone(),
+        activity: activity.clone(),
         session: session.clone(),
         proven: false,
         replaced_by: None,
@@ -175,13 +175,13 @@ pub(crate) async fn ask(
     within: Duration,
 ) -> (Vec<ActorId>, Option<Incarnation>) {
     for rival in &rivals {
-        rival.heard.begin_probe();
+        rival.activity.begin_probe();
         // It may have ended, and gives no sign then.
         _ = rival.session.cast(NodeSessionMessage::Link(LinkEvent(Event::Probe)));
     }
     let answer = async {
         loop {
-            if let Some(rival) = rivals.iter().find(|rival| rival.heard.since_probe()) {
+            if let Some(rival) = rivals.iter().find(|rival| rival.activity.since_probe()) {
                 return rival.incarnation;
             }
             ractor::concurrency::sleep(PAUSE).await;

@@ -14,7 +14,7 @@ use super::places::Places;
 use super::secret::{Role, Secret, SessionName};
 use super::sockets::Sockets;
 use super::upgrade::Upgrade;
-use crate::transport::TransportKind;
+use crate::transport::{Locality, TransportKind};
 use crate::{NodeId, NodeServerMessage, NodeSessionMessage};
 
 /// A node server of this process.
@@ -123,12 +123,7 @@ pub(crate) struct Session {
 impl Session {
     /// Whether a link of this kind may join.
     pub(crate) fn takes(&self, kind: TransportKind) -> bool {
-        match kind {
-            TransportKind::Arc | TransportKind::SharedMemory | TransportKind::UnixSocket => {
-                self.local
-            }
-            TransportKind::Tcp | TransportKind::Tls | TransportKind::External => true,
-        }
+        self.local || kind.proves() == Locality::Remote
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll};
 
-use super::heard::Heard;
 use super::origin::Admission;
 #[cfg(unix)]
 use crate::transport::blocking::Deferred;
+use crate::transport::Activity;
 use crate::transport::{
     Channel, FrameSink, FrameStream, Transport, TransportKind, TransportMessage,
 };
@@ -35,12 +35,7 @@ impl Halves {
     /// The Unix socket that it is, unless it is something else or has read ahead.
     #[cfg(unix)]
     pub(crate) fn into_unix(self) -> Option<Deferred<tokio::net::UnixStream>> {
-        use crate::transport::eager::Eager;
-        use crate::transport::unix::guarded::{reunite, ReadHalf, WriteHalf};
-
-        let reader = self.stream.into_reader()?.downcast::<Eager<ReadHalf>>().ok()?.into_socket();
-        let writer = self.sink.into_writer()?.downcast::<WriteHalf>().ok()?;
-        reunite(reader, *writer)
+        crate::transport::unix::reunite(self.sink, self.stream)
     }
 
     /// Puts a frame back, in front of those still to come, which may be of up to `max_frame` bytes once the
@@ -101,7 +96,7 @@ impl FrameStream for Unread {
         }
     }
 
-    fn tell_arrivals(&mut self, heard: &Heard) {
-        self.rest.tell_arrivals(heard);
+    fn tell_arrivals(&mut self, activity: &Activity) {
+        self.rest.tell_arrivals(activity);
     }
 }

@@ -13,8 +13,9 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::{codec, heap};
+use super::codec;
 use crate::transport::frames::HEADER;
+use crate::transport::malloc_hint;
 
 /// Acknowledge so many frames, when no more come at present.
 const ACKNOWLEDGE_FRAMES: u64 = 256;
@@ -193,7 +194,7 @@ impl Outbound {
     fn make_room(&mut self, size: usize) {
         if self.open.capacity() - self.open.len() < size {
             self.seal(Bytes::new());
-            heap::expect_much();
+            malloc_hint::expect_much();
             // In the same memory, where all of it has been acknowledged.
             self.open.reserve(size.max(BLOCK));
         }

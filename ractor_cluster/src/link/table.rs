@@ -12,21 +12,18 @@ use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorId, ActorRef};
 
 use super::codec::{self, Frame, Numbers, What};
-use super::heap;
 use super::lane::{Chunk, LaneError, Outbound};
 use super::pump::Pump;
-use crate::locality::Locality;
+
 use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
 use crate::protocol::mycelium::envelope::Body;
 use crate::protocol::mycelium::{Envelope, Fence, Preference};
-use crate::transport::TransportKind;
+use crate::transport::{malloc_hint, Locality, TransportKind, LANES};
 use crate::NodeId;
 
 /// The lane of what may take any link.
 pub(crate) const ADAPTIVE: u32 = Preference::Adaptive as u32;
-/// How many lanes there can be.
-pub(crate) const LANES: usize = Preference::Tls as usize + 1;
 
 /// A link of the session.
 #[derive(Debug)]
@@ -149,11 +146,7 @@ impl Table {
 
     /// Where the links prove the peer to be.
     pub(crate) fn locality(&self) -> Locality {
-        match self.links.first().map(|link| link.kind) {
-            Some(TransportKind::Arc) => Locality::SameProcess,
-            Some(TransportKind::SharedMemory | TransportKind::UnixSocket) => Locality::SameMachine,
-            _ => Locality::Remote,
-        }
+        self.links.first().map_or(Locality::Remote, |link| link.kind.proves())
     }
 
     /// Whether there is something to be told.
@@ -264,7 +257,7 @@ impl Table {
         let (copied, tail) = if tail.len() < APART {
             (tail, Bytes::new())
         } else {
-            heap::expect_much();
+            malloc_hint::expect_much();
             (Bytes::new(), tail)
         };
         let Lane { out, numbers, .. } = lane;
@@ -388,7 +381,7 @@ impl Table {
 
     /// The link that a lane should take.
     fn best(&self, lane: u32) -> Option<ActorId> {
-        let fits = |link: &&Link| lane == ADAPTIVE || code(link.kind) == Some(lane);
+        let fits = |link: &&Link| lane == ADAPTIVE || link.kind.lane() == Some(lane);
         self.links.iter().find(fits).map(|link| link.actor.get_id())
     }
 
@@ -483,17 +476,4 @@ pub(crate) fn known(lane: u32) -> Result<u32, LaneError> {
     } else {
         Err(LaneError::UnknownLane(lane))
     }
-}
-
-/// The lane of what is pinned to this kind.
-fn code(kind: TransportKind) -> Option<u32> {
-    let preference = match kind {
-        TransportKind::Arc => Preference::Arc,
-        TransportKind::SharedMemory => Preference::SharedMemory,
-        TransportKind::UnixSocket => Preference::UnixSocket,
-        TransportKind::Tcp => Preference::Tcp,
-        TransportKind::Tls => Preference::Tls,
-        TransportKind::External => return None,
-    };
-    Some(preference as u32)
 }

@@ -22,8 +22,7 @@ use super::dead_letters::{self, Cause};
 use super::lane::{Accepted, Chunk, Due, Inbound, LaneError, ACKNOWLEDGE_BYTES};
 use super::pieces;
 use super::pump::Pump;
-use super::table::{known, Link, Lost, Push, Table, ADAPTIVE, LANES};
-use crate::locality::Locality;
+use super::table::{known, Link, Lost, Push, Table, ADAPTIVE};
 use crate::net::SessionMessage;
 use crate::node::DEFAULT_MAX_INBOUND_FRAME_SIZE;
 use crate::peers::{LinkInfo, PeerEvent};
@@ -31,7 +30,8 @@ use crate::protocol::control::ControlMessage;
 use crate::protocol::mycelium::envelope::Body;
 use crate::protocol::mycelium::frame::Body as FrameBody;
 use crate::protocol::mycelium::{Acknowledgement, Preference};
-use crate::transport::TransportKind;
+use crate::transport::Locality;
+use crate::transport::{TransportKind, LANES};
 use crate::NodeId;
 
 /// Takes a lock. Nothing that may panic is done with one held that would leave anything half

@@ -7,6 +7,7 @@ use ractor::actor::actor_config::TransportPreference;
 
 use super::meta::network_message::Message;
 use super::NetworkMessage;
+use crate::transport;
 use frame::Body;
 
 include!(concat!(env!("OUT_DIR"), "/mycelium.rs"));
@@ -45,27 +46,14 @@ impl Envelope {
 
 impl From<TransportPreference> for Preference {
     fn from(preference: TransportPreference) -> Self {
-        match preference {
-            TransportPreference::Arc => Self::Arc,
-            TransportPreference::SharedMemory => Self::SharedMemory,
-            TransportPreference::UnixSocket => Self::UnixSocket,
-            TransportPreference::Tcp => Self::Tcp,
-            TransportPreference::Tls => Self::Tls,
-            _ => Self::Adaptive,
-        }
+        let number = transport::number_of(preference).try_into();
+        number.ok().and_then(|number: i32| Self::try_from(number).ok()).unwrap_or_default()
     }
 }
 
 impl From<Preference> for TransportPreference {
     fn from(preference: Preference) -> Self {
-        match preference {
-            Preference::Adaptive => Self::Adaptive,
-            Preference::Arc => Self::Arc,
-            Preference::SharedMemory => Self::SharedMemory,
-            Preference::UnixSocket => Self::UnixSocket,
-            Preference::Tcp => Self::Tcp,
-            Preference::Tls => Self::Tls,
-        }
+        transport::preference_of(preference as u32).unwrap_or_default()
     }
 }
 

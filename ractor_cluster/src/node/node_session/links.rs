@@ -26,11 +26,11 @@ use ractor::{ActorCell, ActorRef};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{AbortOnDropTask, NodeSession};
+use crate::link::activity::watch;
 use crate::link::announcer::Announcer;
 use crate::link::backlog::Backlog;
 use crate::link::dial::{Dialler, Redial, Route, LONGEST_PAUSE};
 use crate::link::directory::{self, Open, Server};
-use crate::link::heard::Heard;
 use crate::link::identity;
 use crate::link::options::{Location, PeerPolicy};
 use crate::link::origin::Admission;
@@ -47,6 +47,7 @@ use crate::node::{NodeSessionMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
 use crate::peers::{self, names, LinkInfo};
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Announcement, Preference};
+use crate::transport::Activity;
 #[cfg(unix)]
 use crate::transport::UnixSocketConnector;
 use crate::transport::{Channel, Connector, TransportKind};
@@ -160,23 +161,23 @@ pub(super) struct Described {
     channel: Channel,
     connector: Option<Arc<dyn Connector>>,
     admission: Option<Admission>,
-    heard: Heard,
+    activity: Activity,
     backlog: Arc<Backlog>,
 }
 
 impl Described {
     /// From here on it is listened to.
     pub(super) fn of(stream: NetworkStream) -> (Self, NetworkStream) {
-        let (heard, backlog) = (Heard::default(), Arc::<Backlog>::default());
+        let (activity, backlog) = (Activity::default(), Arc::<Backlog>::default());
         let described = Self {
             ends: stream.describe(),
             channel: stream.channel(),
             connector: stream.connector(),
             admission: stream.origin().admission,
-            heard,
+            activity,
             backlog,
         };
-        let stream = described.heard.listen_to(stream, &described.backlog);
+        let stream = watch(stream, &described.activity, &described.backlog);
         (described, stream)
     }
 }
@@ -185,7 +186,7 @@ impl Links {
     /// Of a session that begins with one connection.
     pub(super) fn begin(
         session: &NodeSession,
-        Described { ends: (kind, peer, local), channel, connector, admission, heard, backlog }: Described,
+        Described { ends: (kind, peer, local), channel, connector, admission, activity, backlog }: Described,
         actor: &ActorRef<SessionMessage>,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> Self {
@@ -231,7 +232,7 @@ impl Links {
             admission: AssertUnwindSafe(admission),
             place: AssertUnwindSafe(None),
             connector: AssertUnwindSafe(connector),
-            liveness: Liveness::of(heard),
+            liveness: Liveness::of(activity),
             announced: Announced::default(),
             waiting: None,
             leaving: false,

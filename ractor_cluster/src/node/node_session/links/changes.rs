@@ -6,6 +6,7 @@ use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, Supe
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};
+use crate::link::activity::watch;
 use crate::link::arrivals::Arrived;
 use crate::link::table::Link;
 use crate::link::{Event, LinkEvent, Refusal};
@@ -116,13 +117,13 @@ impl NodeSession {
         }
         let stream = NetworkStream::Transport(transport);
         let (kind, peer, local) = stream.describe();
-        let stream = active.liveness.heard.listen_to(stream, active.traffic.backlog());
+        let stream = watch(stream, &active.liveness.activity, active.traffic.backlog());
         let (max, traffic) = (self.max_inbound_frame_size, active.traffic.clone());
         let spawned = Session::spawn_joined(myself.clone(), stream, max, traffic.clone()).await;
         // Why it did not is logged.
         let Ok(actor) = spawned else { return };
         active.redials.remove(&kind);
-        active.liveness.heard.note();
+        active.liveness.activity.note();
         traffic.add(Link { kind, peer, local, actor: actor.clone(), pump: None });
         // It has ended, if it cannot be told.
         _ = actor.cast(SessionMessage::Join(traffic));

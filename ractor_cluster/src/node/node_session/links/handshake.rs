@@ -13,12 +13,12 @@ use crate::link::proven_names;
 use crate::link::quiet_log::limited_warn;
 use crate::link::secret::{Role, Secret, BYTES};
 use crate::link::{Event, LinkEvent, Refusal};
-use crate::locality::Locality;
 use crate::net::SessionMessage;
 use crate::node::{NodeServerMessage, NodeSessionMessage};
 use crate::peers::{self, PeerEvent};
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Announcement, Hello, Preference, Refused, Settled};
+use crate::transport::Locality;
 use crate::transport::TransportKind;
 
 impl NodeSession {

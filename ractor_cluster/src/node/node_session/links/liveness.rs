@@ -9,7 +9,6 @@ use ractor::ActorRef;
 
 use super::super::{AbortOnDropTask, NodeSession, NodeSessionState};
 use super::{later, name_of, Active, Phase};
-use crate::link::heard::Heard;
 use crate::link::Event;
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
@@ -17,6 +16,7 @@ use crate::protocol::control::control_message::Msg as Control;
 use crate::protocol::control::{ControlMessage, Ping};
 use crate::protocol::meta::network_message::Message;
 use crate::protocol::NetworkMessage;
+use crate::transport::Activity;
 
 /// Into so many rounds a silence is divided. In all but the first the peer is asked.
 const ROUNDS: u32 = 5;
@@ -24,7 +24,7 @@ const ROUNDS: u32 = 5;
 /// How long a peer has been silent.
 #[derive(Debug, Default)]
 pub(super) struct Liveness {
-    pub(super) heard: Heard,
+    pub(super) activity: Activity,
     /// Rounds in a row in which nothing came.
     silent: u32,
     round: Option<AbortOnDropTask>,
@@ -39,13 +39,13 @@ enum Verdict {
 }
 
 impl Liveness {
-    pub(super) fn of(heard: Heard) -> Self {
-        Self { heard, ..Self::default() }
+    pub(super) fn of(activity: Activity) -> Self {
+        Self { activity, ..Self::default() }
     }
 
     /// A round is over.
     fn judge(&mut self) -> Verdict {
-        self.silent = if self.heard.take() { 0 } else { self.silent + 1 };
+        self.silent = if self.activity.take() { 0 } else { self.silent + 1 };
         match self.silent {
             0 => Verdict::Lives,
             silent if silent < ROUNDS => Verdict::Ask,
@@ -104,11 +104,11 @@ impl NodeSession {
         if active.phase == Phase::Greeting {
             return;
         }
-        // Who has no link cannot be heard.
+        // Who has no link cannot be activity.
         if active.traffic.any().is_some() {
             if active.traffic.backlog().is_full() {
                 // Its links are not read while so many frames wait.
-                active.liveness.heard.note();
+                active.liveness.activity.note();
             }
             match active.liveness.judge() {
                 Verdict::Lives => {}
@@ -145,7 +145,7 @@ mod tests {
             for _ in 1..ROUNDS {
                 assert_eq!(liveness.judge(), Verdict::Ask);
             }
-            liveness.heard.note();
+            liveness.activity.note();
             assert_eq!(liveness.judge(), Verdict::Lives);
         }
         for _ in 1..ROUNDS {

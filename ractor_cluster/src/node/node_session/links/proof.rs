@@ -218,8 +218,9 @@ impl Active {
         let claimed = hello.incarnation.as_deref().and_then(Incarnation::from_bytes);
         self.proving.claim =
             claimed.filter(|_| transcript.covers_incarnations()).map(|incarnation| {
-                let (server, heard) = (session.node_server.get_id(), &self.liveness.heard);
-                let claim = contest::claim(server, &name.name, incarnation, heard, &self.session);
+                let (server, activity) = (session.node_server.get_id(), &self.liveness.activity);
+                let claim =
+                    contest::claim(server, &name.name, incarnation, activity, &self.session);
                 (incarnation, claim)
             });
         self.proving.transcript = Some(transcript);

@@ -1,0 +1,37 @@
+//! Frames on a stream of bytes: the length as eight bytes, big endian, and the frame, as stock
+//! `ractor_cluster` writes them.
+
+mod length;
+mod reader;
+mod turn;
+mod writer;
+
+pub use reader::FrameReader;
+pub use writer::FrameWriter;
+
+pub(super) use length::check as check_length;
+#[doc(hidden)]
+pub use reader::LARGEST_READ;
+pub(super) use turn::Turn;
+
+use bytes::{Buf as _, Bytes};
+
+/// The length before each frame takes as many bytes.
+pub const HEADER: usize = size_of::<u64>();
+
+/// Takes frames apart that stand behind each other; the last one ends in `tail`.
+///
+/// # Panics
+/// When the bytes are no frames.
+#[doc(hidden)]
+pub fn split(mut frames: Bytes, tail: Bytes, mut each: impl FnMut(Bytes, Bytes)) {
+    while !frames.is_empty() {
+        let length = usize::try_from(frames.get_u64()).expect("a length of what is in memory");
+        if length > frames.len() {
+            assert_eq!(length, frames.len() + tail.len(), "the last frame ends in the tail");
+            each(std::mem::take(&mut frames), tail.clone());
+        } else {
+            each(frames.split_to(length), Bytes::new());
+        }
+    }
+}

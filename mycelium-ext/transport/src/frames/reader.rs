@@ -1,0 +1,291 @@
+//! Frames out of a stream of bytes.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::length::refused;
+use super::{HEADER, Turn, check_length};
+use crate::Activity;
+use crate::malloc_hint;
+use crate::{FrameStream, TransportMessage};
+
+/// Frames of more than that are large.
+const LARGE: usize = 0x4000;
+/// What is read at once where frames are small.
+const BLOCK: usize = 64 * 1024;
+/// What is read at once where a [`BLOCK`] would hold a few frames only, and at most.
+pub const LARGEST_READ: usize = 256 * 1024;
+/// What is read at once where frames have memory of their own: their beginning is copied.
+const SMALL_BLOCK: usize = 16 * 1024;
+/// The same where to read less costs nothing.
+const TINY_BLOCK: usize = 512;
+
+/// Reads frames from a stream of bytes, as many at once as are there.
+///
+/// Small frames share the memory that they were read into, and keep all of it (up to 256 KiB) as
+/// long as one of them lives. A large frame has memory of its own, of its own size, into which it
+/// is read; it is taken as the bytes arrive: never more than twice as much as has arrived, or
+/// 64 KiB, or what a frame of this peer has recently needed.
+///
+/// After an error it is of no use; an oversized frame is told again.
+///
+/// ```
+/// use mycelium_transport::frames::FrameReader;
+/// use mycelium_transport::{FrameStream, TransportMessage};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// // The length, and the frame.
+/// let bytes: &[u8] = b"\0\0\0\0\0\0\0\x04tick";
+/// let mut stream: Box<dyn FrameStream> = Box::new(FrameReader::new(bytes, 1024));
+/// let Some(TransportMessage::Bytes(frame)) = stream.frame().await? else { unreachable!() };
+/// assert_eq!(frame, "tick");
+/// assert!(stream.frame().await?.is_none());
+/// # Ok(())
+/// # }
+/// ```
+pub struct FrameReader<R> {
+    reader: R,
+    max_frame: u64,
+    /// What has been read, and not been returned; it begins with a header.
+    block: BytesMut,
+    /// The size of the memory that the block is a part of.
+    block_memory: usize,
+    /// A large frame that has begun to arrive. Its header is no longer in the block, which is
+    /// empty.
+    large: Option<Large>,
+    /// The size of recent frames: that of the largest, less as smaller ones follow.
+    recent: usize,
+    /// Whether it reads from memory.
+    from_memory: bool,
+    turn: Turn,
+    /// Is told of what arrives.
+    activity: Option<Activity>,
+}
+
+/// A frame that is read into memory of its own.
+struct Large {
+    bytes: Vec<u8>,
+    length: usize,
+}
+
+impl<R: AsyncRead + Unpin> FrameReader<R> {
+    /// Reads from `reader` frames of up to `max_frame` bytes.
+    pub fn new(reader: R, max_frame: u64) -> Self {
+        Self {
+            reader,
+            max_frame,
+            block: BytesMut::new(),
+            block_memory: 0,
+            large: None,
+            recent: 0,
+            from_memory: false,
+            turn: Turn::default(),
+            activity: None,
+        }
+    }
+
+    /// Tells it that reading is no system call, so that it may read little by little: large frames are read into
+    /// their own memory from the first byte on.
+    #[must_use]
+    pub fn from_memory(self) -> Self {
+        Self { from_memory: true, ..self }
+    }
+
+    /// The memory that it holds, in bytes. Returned frames may be in it too.
+    #[must_use]
+    pub fn allocated(&self) -> usize {
+        self.block_memory + self.large.as_ref().map_or(0, |large| large.bytes.capacity())
+    }
+
+    /// The next frame, or `None` at an end between two frames. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`FrameStream::poll_frame`].
+    pub fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        loop {
+            if let Some(frame) = self.take()? {
+                return Poll::Ready(Ok(Some(frame)));
+            }
+            let read = match self.poll_read(context) {
+                Poll::Ready(read) => read,
+                Poll::Pending => {
+                    self.turn.waited();
+                    return Poll::Pending;
+                }
+            };
+            match read {
+                Ok(0) => return Poll::Ready(self.end()),
+                Ok(_) => self.activity.iter().for_each(Activity::note),
+                // TLS says so of a peer that went without a goodbye.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(self.end());
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Takes out the first frame, if all of it is there.
+    fn take(&mut self) -> io::Result<Option<Bytes>> {
+        if let Some(large) = self.large.take_if(|large| large.bytes.len() == large.length) {
+            return Ok(Some(self.returned(Bytes::from(large.bytes))));
+        }
+        if self.large.is_some() {
+            return Ok(None);
+        }
+        let Some(length) = self.length()? else { return Ok(None) };
+        let arrived = self.block.len() - HEADER;
+        if arrived >= length {
+            self.block.advance(HEADER);
+            let frame = match length {
+                // Not a part of the block, which it would keep.
+                0 => Bytes::new(),
+                _ => self.block.split_to(length).freeze(),
+            };
+            return Ok(Some(self.returned(frame)));
+        }
+        // Half a block: what there is of a frame can then be moved to the front of it.
+        if HEADER + length > self.block_size() / 2 {
+            let mut large = Large { bytes: Vec::new(), length };
+            large.grow(arrived, self.recent)?;
+            large.bytes.extend_from_slice(&self.block[HEADER..]);
+            // The next block is made when it is needed: this one may be of another size.
+            self.block = BytesMut::new();
+            self.block_memory = 0;
+            self.large = Some(large);
+        }
+        Ok(None)
+    }
+
+    /// The length of the frame whose header is there.
+    fn length(&self) -> io::Result<Option<usize>> {
+        match self.block.first_chunk::<HEADER>() {
+            Some(header) => check_length(u64::from_be_bytes(*header), self.max_frame).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Remembers how large it is.
+    fn returned(&mut self, frame: Bytes) -> Bytes {
+        if frame.len() > LARGE {
+            malloc_hint::expect_much();
+        }
+        self.recent = frame.len().max(self.recent - self.recent.div_ceil(8));
+        frame
+    }
+
+    /// How much to read at once, which depends on what came lately.
+    fn block_size(&self) -> usize {
+        match self.recent {
+            small if small <= LARGE => BLOCK,
+            _ if self.from_memory => TINY_BLOCK,
+            large if large < LARGEST_READ / 2 => LARGEST_READ,
+            _ => SMALL_BLOCK,
+        }
+    }
+
+    /// Reads what is there, up to the memory there is.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Some(large) = &mut self.large {
+            large.grow(large.bytes.len(), self.recent)?;
+            let room = large.bytes.capacity().min(large.length) - large.bytes.len();
+            let room = room.min(LARGEST_READ);
+            let mut room = (&mut large.bytes).limit(room);
+            return pin!(self.reader.read_buf(&mut room)).poll(context);
+        }
+        self.make_room();
+        pin!(self.reader.read_buf(&mut self.block)).poll(context)
+    }
+
+    /// Sees to it that the block has room for the frame that has begun, and for a good read.
+    fn make_room(&mut self) {
+        let size = self.block_size();
+        let waiting = self.block.len();
+        let frame = match self.length() {
+            Ok(Some(length)) => HEADER + length,
+            _ => HEADER,
+        };
+        let little = size / 8;
+        let room = self.block.capacity() - waiting;
+        if self.block.capacity() >= frame && room > 0 && (room >= little || waiting >= little) {
+            return;
+        }
+        if self.block_memory == size {
+            malloc_hint::expect_much();
+            // In the same memory, where nobody holds a frame of it any more.
+            self.block.reserve(size - waiting);
+        } else {
+            let mut block = BytesMut::with_capacity(size);
+            block.extend_from_slice(&self.block);
+            self.block = block;
+            self.block_memory = size;
+        }
+    }
+
+    /// The end of the stream.
+    fn end(&self) -> io::Result<Option<Bytes>> {
+        let (arrived, of) = match &self.large {
+            Some(large) => (large.bytes.len(), Some(large.length)),
+            None if self.block.is_empty() => return Ok(None),
+            None => (self.block.len().saturating_sub(HEADER), self.length()?),
+        };
+        let what = match of {
+            Some(length) => format!("after {arrived} of the {length} bytes of a frame"),
+            None => format!("within the length of a frame, after {} bytes", self.block.len()),
+        };
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the connection ended {what}")))
+    }
+}
+
+impl Large {
+    /// Takes memory when there is no room beyond `arrived` bytes: as much again as has arrived, and
+    /// at least what recent frames needed, but not beyond the frame's length.
+    fn grow(&mut self, arrived: usize, recent: usize) -> io::Result<()> {
+        if self.bytes.capacity() > arrived {
+            return Ok(());
+        }
+        let size = arrived.saturating_mul(2).max(recent).max(BLOCK).min(self.length);
+        self.bytes.try_reserve_exact(size - self.bytes.len()).map_err(|error| {
+            refused(format!("a frame of {} bytes could not be allocated: {error}", self.length))
+        })
+    }
+}
+
+impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<TransportMessage>>> {
+        ready!(self.turn.poll(context));
+        self.poll_bytes(context).map_ok(|frame| frame.map(TransportMessage::Bytes))
+    }
+
+    fn set_max_frame(&mut self, bytes: u64) {
+        self.max_frame = bytes;
+    }
+
+    fn tell_arrivals(&mut self, activity: &Activity) {
+        self.activity = Some(activity.clone());
+    }
+
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        (self.block.is_empty() && self.large.is_none()).then(|| Box::new(self.reader) as _)
+    }
+}
+
+impl<R> fmt::Debug for FrameReader<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameReader")
+            .field("max_frame", &self.max_frame)
+            .field("unread", &self.block.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,31 @@
+//! Gives others a turn: frames that are there already cost no wait, so that a task that takes
+//! them one by one would hold its thread for as long as the peer keeps up.
+
+use std::task::{Context, Poll};
+
+/// Frames taken without a wait before others on the thread get a turn.
+const FRAMES: u32 = 256;
+
+/// Counts the frames since the last wait.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    taken: u32,
+}
+
+impl Turn {
+    /// Ready while the turn lasts. At its end it is pending once, and the task is woken at once.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.taken < FRAMES {
+            self.taken += 1;
+            return Poll::Ready(());
+        }
+        self.waited();
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The task waits anyway.
+    pub(crate) fn waited(&mut self) {
+        self.taken = 0;
+    }
+}

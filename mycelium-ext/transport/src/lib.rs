@@ -1,0 +1,247 @@
+//! How frames get from one node to another: one [`Transport`] per kind of connection.
+//!
+//! A session knows this trait only. To add a kind, add a file here and a row in `kind.rs`, and,
+//! where nodes are to find it by themselves, a route where sessions look for cheaper links.
+//!
+//! Whatever carries bytes in order carries frames as stock `ractor_cluster` does: the length of the
+//! frame as eight bytes, big endian, and the frame ([`frames`]).
+
+mod activity;
+mod arc;
+#[cfg(unix)]
+#[doc(hidden)]
+pub mod blocking;
+mod channel;
+#[cfg(unix)]
+mod eager;
+#[doc(hidden)]
+pub mod expectation;
+#[cfg(test)]
+mod expectation_tests;
+pub mod frames;
+mod kind;
+#[doc(hidden)]
+pub mod loan;
+#[cfg(unix)]
+mod local;
+mod locality;
+#[doc(hidden)]
+pub mod malloc_hint;
+#[cfg(all(feature = "shm", target_os = "linux"))]
+pub mod shm;
+mod sync;
+mod tcp;
+mod tls;
+#[cfg(unix)]
+pub mod unix;
+
+use std::any::Any;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use ractor::message::ArcMessage;
+
+// So that it is compiled, and its message printed, before this crate.
+use mycelium_fork_guard as _;
+
+#[doc(hidden)]
+pub use activity::Activity;
+pub use arc::ArcTransport;
+pub use channel::Channel;
+pub use kind::TransportKind;
+#[doc(hidden)]
+pub use kind::{LANES, number_of, preference_of};
+#[cfg(unix)]
+pub use local::{LocalEnd, LocalTransport, Upgrade};
+pub use locality::Locality;
+pub use tcp::{TcpConnector, TcpTransport};
+pub use tls::{TlsAddress, TlsTransport};
+#[cfg(unix)]
+pub use unix::{UnixSocketConnector, UnixSocketListener, UnixSocketTransport};
+
+/// What a link carries: one frame.
+#[derive(Debug)]
+pub enum TransportMessage {
+    /// A message to an actor, as the `Arc` that its sender holds. Only a link inside one process
+    /// takes it.
+    Arc(SharedCast),
+    /// An encoded frame, without its length.
+    Bytes(Bytes),
+}
+
+/// A shared message on its way to an actor of the same process.
+#[derive(Debug)]
+pub struct SharedCast {
+    /// The actor, by the number in its [`ActorId`](ractor::ActorId).
+    pub to: u64,
+    /// What it shall handle.
+    pub message: ArcMessage,
+}
+
+/// A connection that is being made.
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
+
+/// Makes connections of one kind to one address, as often as it is asked.
+///
+/// A session whose connection broke asks it until there is a new one, or until the session's
+/// `LinkOptions::reconnect_grace` is over.
+pub trait Connector: fmt::Debug + Send + Sync + 'static {
+    /// The kind of what it makes.
+    fn kind(&self) -> TransportKind;
+
+    /// Makes one connection. The future is dropped when it takes too long.
+    fn connect(&self) -> Connecting;
+}
+
+/// A connection between two nodes that carries frames, whole and in order, both ways.
+pub trait Transport: Send + 'static {
+    /// What it is.
+    fn kind(&self) -> TransportKind;
+
+    /// The other end, for people.
+    fn peer(&self) -> String;
+
+    /// This end, for people.
+    fn local(&self) -> String;
+
+    /// How the connection can be made again after it broke. Asked at the end that connected; the
+    /// default is that it cannot.
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        None
+    }
+
+    /// What it knows of itself; by default nothing. It is asked before the connection is
+    /// [split](Self::split).
+    fn channel(&self) -> Channel {
+        Channel::default()
+    }
+
+    /// Takes the two directions apart, so that each is driven by a task of its own. The connection
+    /// ends when both halves are dropped, or when either end fails.
+    ///
+    /// Of the peer, frames of up to `max_frame` bytes are taken.
+    fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>);
+}
+
+impl fmt::Debug for dyn Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} link from {} to {}", self.kind(), self.local(), self.peer())
+    }
+}
+
+/// Where frames go out.
+pub trait FrameSink: Send + 'static {
+    /// Queues a frame behind those queued before.
+    ///
+    /// # Errors
+    /// Returns the frame when this kind of transport cannot carry it.
+    fn queue(&mut self, frame: TransportMessage) -> Result<(), TransportMessage>;
+
+    /// As [`queue`](Self::queue), with a frame in two parts, one behind the other. By default they are
+    /// copied into one.
+    ///
+    /// # Errors
+    /// As `queue`.
+    fn queue_parts(&mut self, head: Bytes, payload: Bytes) -> Result<(), TransportMessage> {
+        self.queue(TransportMessage::Bytes([head, payload].concat().into()))
+    }
+
+    /// Queues frames that stand behind each other, each behind its length as in [`frames`]. The last
+    /// one may end in `tail`. Transports that carry a stream of bytes need not look at the frames; by default
+    /// each is queued.
+    ///
+    /// # Panics
+    /// When the bytes are no frames.
+    fn queue_framed(&mut self, frames: Bytes, tail: Bytes) {
+        frames::split(frames, tail, |head, tail| {
+            let taken = match tail.is_empty() {
+                true => self.queue(TransportMessage::Bytes(head)),
+                false => self.queue_parts(head, tail),
+            };
+            // Every transport carries bytes.
+            debug_assert!(taken.is_ok());
+        });
+    }
+
+    /// Hints that the peer answers what is queued, probably soon, and that nothing is to be sent until then. Told
+    /// before the flush. True says that a [poll](FrameStream::poll_frame) of the same connection's stream behind the flush is worth it, also
+    /// if its task has not been woken: it looks for the answer for some microseconds. By default nothing comes of it.
+    fn expect_answer(&mut self) -> bool {
+        false
+    }
+
+    /// The bytes queued and not yet handed to the peer or the kernel.
+    fn queued_bytes(&self) -> usize;
+
+    /// Hands over all that is queued. Cancel safe: what remains stays queued.
+    ///
+    /// # Errors
+    /// The connection is of no use after one.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// What it writes to, if it can be taken back, and nothing is queued.
+    #[doc(hidden)]
+    fn into_writer(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        None
+    }
+}
+
+impl dyn FrameSink {
+    /// [`poll_flush`](FrameSink::poll_flush) as a future.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|context| self.poll_flush(context)).await
+    }
+}
+
+impl fmt::Debug for dyn FrameSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FrameSink({} bytes queued)", self.queued_bytes())
+    }
+}
+
+/// Where frames come in.
+pub trait FrameStream: Send + 'static {
+    /// The next frame, or `None` at the end of the connection between two frames. Cancel safe: what
+    /// was read of a frame stays.
+    ///
+    /// # Errors
+    /// [`InvalidData`](io::ErrorKind::InvalidData) for a frame that is too large, before memory is
+    /// taken for it; [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) for an end within a frame. The
+    /// connection is of no use after one.
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<TransportMessage>>>;
+
+    /// Takes frames of up to so many bytes from here on: who is authenticated may send larger ones.
+    /// Where frames have no bound, it does nothing.
+    fn set_max_frame(&mut self, _bytes: u64) {}
+
+    /// Has it note whatever arrives, also when it is not a whole frame yet.
+    #[doc(hidden)]
+    fn tell_arrivals(&mut self, _activity: &Activity) {}
+
+    /// What it reads from, if it can be taken back, and nothing has been read that was not returned.
+    #[doc(hidden)]
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        None
+    }
+}
+
+impl dyn FrameStream {
+    /// [`poll_frame`](FrameStream::poll_frame) as a future.
+    pub async fn frame(&mut self) -> io::Result<Option<TransportMessage>> {
+        poll_fn(|context| self.poll_frame(context)).await
+    }
+}
+
+impl fmt::Debug for dyn FrameStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FrameStream")
+    }
+}

@@ -1,0 +1,256 @@
+//! Links by shared memory, between two processes of a machine.
+//!
+//! A link is two rings of bytes in memory that both processes have mapped, a direction each. A frame is copied into the ring
+//! by its sender and out of it by its receiver, and the kernel has no part in it: it is asked only to wake a peer that sleeps.
+//!
+//! * **No names.** The memory and the descriptors for waking come to the peer over a Unix socket, which stays open and tells
+//!   when the peer is gone. However a process ends, the kernel gives everything back.
+//! * **No trust.** What the peer writes is copied before it is looked at, and no index or length of its is taken unchecked. A
+//!   peer that breaks the protocol has its link ended.
+//! * **No core burned.** Who has nothing to read sleeps, unless a phase of spinning is asked for
+//!   ([`ShmOptions::with_spin`]), which takes a core for lower latency.
+//!
+//! Nodes make such links by themselves: [`Node`](crate::node::Node) gives its server a [`SharedMemory`].
+//! [`ShmTransport`] is an end of one, for those who connect processes by hand.
+
+mod backlog;
+#[doc(hidden)]
+pub mod bare;
+mod bell;
+mod link;
+mod memory;
+mod positions;
+#[doc(hidden)]
+pub mod probe;
+mod reading;
+mod ring;
+mod share;
+mod sink;
+mod source;
+mod sync;
+mod wires;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::blocking::Deferred;
+use crate::expectation::Expectation;
+use crate::frames::FrameReader;
+use crate::{FrameSink, FrameStream, LocalEnd, LocalTransport, Transport, TransportKind, Upgrade};
+use tokio::net::UnixStream;
+
+use link::Link;
+use ring::{Inlet, Outlet, Side};
+use share::Shared;
+use sink::Sink;
+use source::Source;
+use wires::Wires;
+
+/// The capacities that a ring may have, in bytes.
+pub const CAPACITY: std::ops::RangeInclusive<u64> = 4096..=1 << 30;
+
+/// The capacity of a ring by default, in bytes.
+pub const DEFAULT_CAPACITY: u64 = 1024 * 1024;
+
+/// How links by shared memory are made.
+///
+/// ```
+/// use std::time::Duration;
+/// use mycelium_ext::shm::ShmOptions;
+///
+/// let options = ShmOptions::default().with_ring(3_000_000).with_spin(Duration::from_micros(20));
+/// assert_eq!(options.ring(), 4 * 1024 * 1024);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShmOptions {
+    ring: usize,
+    spin: Duration,
+}
+
+impl Default for ShmOptions {
+    /// Rings of 1 MiB, and no spinning.
+    fn default() -> Self {
+        Self { ring: DEFAULT_CAPACITY as usize, spin: Duration::ZERO }
+    }
+}
+
+impl ShmOptions {
+    /// With rings of `bytes`, a direction each, or the next power of two, within 4 KiB and 1 GiB. Memory is taken as the ring
+    /// is first written. That of the process that connects counts.
+    #[must_use]
+    pub fn with_ring(self, bytes: usize) -> Self {
+        Self { ring: ring::capacity(bytes), ..self }
+    }
+
+    /// Looks for so long for the next frame before it sleeps. With zero, the default, only who expects an answer looks, and gives up
+    /// its core in between: some microseconds at most, and seldom where it is in vain.
+    ///
+    /// A peer that answers meanwhile need not wake this process, which saves some microseconds. The task that waits takes a core for
+    /// as long, but for the turns that it gives to others of its thread; where it has to share that core with its peer, or with
+    /// anybody else, everything gets slower. Each process has its own. Who awaits a call, and an actor that has answered one, look themselves
+    /// first, and keep their thread for up to 20 µs at a time.
+    #[must_use]
+    pub const fn with_spin(self, spin: Duration) -> Self {
+        Self { spin, ..self }
+    }
+
+    /// The bytes of a ring.
+    #[must_use]
+    pub const fn ring(&self) -> usize {
+        self.ring
+    }
+
+    /// How long it spins.
+    #[must_use]
+    pub const fn spin(&self) -> Duration {
+        self.spin
+    }
+}
+
+/// Makes links by shared memory out of the Unix sockets of a node:
+/// [`LinkOptions::with_local_transport`](ractor_cluster::link::LinkOptions::with_local_transport).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SharedMemory {
+    options: ShmOptions,
+}
+
+impl SharedMemory {
+    /// Makes them so.
+    #[must_use]
+    pub const fn new(options: ShmOptions) -> Self {
+        Self { options }
+    }
+}
+
+impl LocalTransport for SharedMemory {
+    fn version(&self) -> u32 {
+        share::VERSION
+    }
+
+    fn upgrade(&self, socket: UnixStream, end: LocalEnd) -> Upgrade {
+        let options = self.options;
+        Box::pin(async move {
+            let made = match end {
+                LocalEnd::Dialler => ShmTransport::offer(socket, options).await?,
+                LocalEnd::Listener => ShmTransport::take(socket, options).await?,
+            };
+            Ok(Box::new(made) as Box<dyn Transport>)
+        })
+    }
+}
+
+/// One end of a link by shared memory.
+///
+/// ```
+/// use bytes::Bytes;
+/// use mycelium_ext::shm::{ShmOptions, ShmTransport};
+/// use mycelium_transport::{Transport, TransportMessage};
+/// use tokio::net::UnixStream;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// // The sockets of two processes, usually.
+/// let (here, there) = UnixStream::pair()?;
+/// let options = ShmOptions::default();
+/// let (a, b) = tokio::try_join!(ShmTransport::offer(here, options), ShmTransport::take(there, options))?;
+///
+/// let (mut sink, _) = Box::new(a).split(1024);
+/// let (_, mut stream) = Box::new(b).split(1024);
+/// sink.queue(TransportMessage::Bytes(Bytes::from("tick"))).expect("it takes bytes");
+/// sink.flush().await?;
+///
+/// let Some(TransportMessage::Bytes(frame)) = stream.frame().await? else { unreachable!() };
+/// assert_eq!(frame, "tick");
+/// # Ok(())
+/// # }
+/// ```
+pub struct ShmTransport {
+    link: Link,
+    side: Side,
+    capacity: usize,
+    local: String,
+    peer: String,
+}
+
+impl ShmTransport {
+    /// Makes a link, and offers it over `socket` to the peer, who [takes](Self::take) it. Nothing else may be on its way over the
+    /// socket. Whether the peer may be trusted with what this process sends is for the caller to know. There is no timeout.
+    ///
+    /// # Cancel safety
+    /// The socket is closed when this future is dropped.
+    ///
+    /// # Errors
+    /// Those of the system, and [`InvalidData`](io::ErrorKind::InvalidData) when the peer does something else.
+    pub async fn offer(socket: UnixStream, options: ShmOptions) -> io::Result<Self> {
+        let socket = Deferred::new(socket);
+        let shared = share::offer(&socket, options.ring).await?;
+        Self::new(socket, shared, Side::Maker, options).await
+    }
+
+    /// Takes the link that the peer offers over `socket`. The peer chooses the size of the rings. There is no timeout.
+    ///
+    /// # Cancel safety
+    /// The socket is closed when this future is dropped.
+    ///
+    /// # Errors
+    /// Those of the system, and [`InvalidData`](io::ErrorKind::InvalidData) when the peer does something else, or offers memory that
+    /// could harm this process.
+    pub async fn take(socket: UnixStream, options: ShmOptions) -> io::Result<Self> {
+        let socket = Deferred::new(socket);
+        let shared = share::take(&socket).await?;
+        Self::new(socket, shared, Side::Taker, options).await
+    }
+
+    async fn new(
+        socket: Deferred<UnixStream>,
+        shared: Shared,
+        side: Side,
+        options: ShmOptions,
+    ) -> io::Result<Self> {
+        let peer = match socket.peer_cred()?.pid() {
+            Some(pid) => format!("process {pid}"),
+            None => "a process of this machine".to_owned(),
+        };
+        let local = format!("process {}", std::process::id());
+        let Shared { capacity, memory, own_bell, peer_bell } = shared;
+        let socket = Deferred::new(socket.into_inner().into_std()?);
+        let wires = Wires::new(socket, own_bell, peer_bell).await?;
+        let link = Link { memory, wires, expectation: Expectation::new(), spin: options.spin };
+        Ok(Self { link, side, capacity, local, peer })
+    }
+}
+
+impl Transport for ShmTransport {
+    fn kind(&self) -> TransportKind {
+        TransportKind::SharedMemory
+    }
+
+    fn peer(&self) -> String {
+        self.peer.clone()
+    }
+
+    fn local(&self) -> String {
+        self.local.clone()
+    }
+
+    fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
+        let link = Arc::new(self.link);
+        let outlet = Outlet::new(self.side, self.capacity);
+        let inlet = Inlet::new(self.side, self.capacity);
+        let sink = Sink::new(link.clone(), inlet);
+        let source = Source::new(link, outlet);
+        (Box::new(sink), Box::new(FrameReader::new(source, max_frame).from_memory()))
+    }
+}
+
+impl fmt::Debug for ShmTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShmTransport")
+            .field("local", &self.local)
+            .field("peer", &self.peer)
+            .field("ring", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,27 @@
+//! What both halves of a link hold.
+
+use std::io;
+use std::time::Duration;
+
+use crate::expectation::Expectation;
+
+use super::memory::Memory;
+use super::positions::Corrupt;
+use super::wires::Wires;
+
+/// One end of a link. It is gone for the peer when both halves have dropped it: nothing of it has a name.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) memory: Memory,
+    pub(super) wires: Wires,
+    pub(super) expectation: Expectation,
+    pub(super) spin: Duration,
+}
+
+/// As the error that ends the link.
+pub(super) fn corrupt(Corrupt: Corrupt) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "the peer wrote a position into the shared memory that cannot be",
+    )
+}

@@ -1,0 +1,227 @@
+//! How two processes come to share a link: one makes it, and passes it to the other over their Unix
+//! socket.
+//!
+//! 1. The maker sends an offer (24 bytes: a word to know it by, a version, and how large the rings
+//!    are), with three descriptors: the memory, the maker's bell and the taker's.
+//! 2. The taker looks at them, maps the memory, and answers with one byte.
+//!
+//! The descriptor of the memory is closed at both ends then. What is left has no name: whoever
+//! ends, and however, the kernel gives everything back.
+//!
+//! The taker receives, checks and closes descriptors on a [thread of its own](blocking), where the
+//! peer may make each of these calls block. There is room for as many descriptors as a message can
+//! carry, so that the kernel discards none.
+//!
+//! What the peer can change after a check, and why it does no harm:
+//!
+//! | what | after the check |
+//! |---|---|
+//! | the kind of a descriptor: memory, eventfd | cannot change: a descriptor refers to its file for as long as it is open |
+//! | the seal against shrinking | cannot be taken back; the memory never gets shorter than what is mapped |
+//! | the length of the memory | can only grow where it is not sealed; the first bytes alone are mapped |
+//! | further seals | one against writing fails while the memory is mapped here, and makes mapping fail before |
+//! | pages of the memory: holes, swapped out | read as zeros, or are fetched by a page fault: they are bytes, see below |
+//! | the status flags of a bell (`O_NONBLOCK`) | are not looked at: see [`bell`] |
+//! | the count of a bell | is not relied upon: a ring never blocks, and a wake without cause finds nothing to do |
+//! | positions in the memory | are read once, into this process, and checked there: see `positions` |
+//! | bytes in the memory | are copied before anything looks at them: see `memory` |
+//! | who else holds or polls the descriptors | decides how long closing them takes, which is done on a thread of its own |
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::blocking::{self, Deferred};
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+
+use super::bell;
+use super::memory::Memory;
+use super::ring::{LARGEST, SMALLEST, is_capacity, size};
+
+/// By what an offer is known.
+const WORD: [u8; 8] = *b"mycelium";
+/// Of the memory's layout, of how it is used, and of how bells are rung.
+pub(super) const VERSION: u32 = 2;
+/// The bytes of an offer.
+const OFFER: usize = 24;
+/// The descriptors that come with it.
+const DESCRIPTORS: usize = 3;
+/// The most descriptors that a message over a Unix socket carries: `SCM_MAX_FD` of the kernel.
+const MOST_DESCRIPTORS: usize = 253;
+/// The answer to an offer.
+const TAKEN: u8 = 1;
+/// Nothing about the memory may change any more but its bytes: a peer that could make it shorter
+/// could have this process killed.
+const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+/// The file system of memory without huge pages, of which there might not be enough.
+const TMPFS: u64 = 0x0102_1994;
+
+/// What a link is made of.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) capacity: usize,
+    pub(super) memory: Memory,
+    pub(super) own_bell: Deferred<OwnedFd>,
+    pub(super) peer_bell: Deferred<OwnedFd>,
+}
+
+/// Makes a link with rings of `capacity` bytes, and waits until the peer has taken it.
+pub(super) async fn offer(socket: &UnixStream, capacity: usize) -> io::Result<Shared> {
+    let file = Deferred::new(make(size(capacity))?);
+    let memory = Memory::map(file.as_fd(), size(capacity))?;
+    let [own_bell, peer_bell] = [Deferred::new(bell::make()?), Deferred::new(bell::make()?)];
+    let shared = Shared { capacity, memory, own_bell, peer_bell };
+
+    let mut offer = [0; OFFER];
+    offer[..8].copy_from_slice(&WORD);
+    offer[8..12].copy_from_slice(&VERSION.to_be_bytes());
+    offer[16..].copy_from_slice(&(capacity as u64).to_be_bytes());
+    let descriptors = [file.as_fd(), shared.own_bell.as_fd(), shared.peer_bell.as_fd()];
+    socket.async_io(Interest::WRITABLE, || send(socket, &offer, &descriptors)).await?;
+
+    // A byte that is only looked at discards no descriptors that came with it.
+    let answer = socket.async_io(Interest::READABLE, || peek(socket)).await?;
+    match answer {
+        Some(TAKEN) => {}
+        None => return Err(refused("the peer did not take the shared memory")),
+        Some(_) => {
+            let why = "the peer answered an offer of shared memory with something else";
+            return Err(refused(why));
+        }
+    }
+    let own = socket.as_fd().try_clone_to_owned()?;
+    // No descriptor leaves that thread.
+    blocking::call(move || match receive(&own, &mut [0; 1])?.is_empty() {
+        true => Ok(()),
+        false => Err(refused("the peer answered an offer of shared memory with descriptors")),
+    })
+    .await?;
+    Ok(shared)
+}
+
+/// Takes what the peer offers.
+pub(super) async fn take(socket: &UnixStream) -> io::Result<Shared> {
+    if socket.async_io(Interest::READABLE, || peek(socket)).await?.is_none() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let own = socket.as_fd().try_clone_to_owned()?;
+    let shared = blocking::call(move || receive_offer(&own)).await?;
+    socket.async_io(Interest::WRITABLE, || socket.try_write(&[TAKEN])).await?;
+    Ok(shared)
+}
+
+/// Receives an offer, and checks it. A peer can make this block.
+fn receive_offer(socket: &OwnedFd) -> io::Result<Shared> {
+    let mut offer = [0; OFFER];
+    let found: [OwnedFd; DESCRIPTORS] =
+        receive(socket, &mut offer)?.try_into().map_err(|found: Vec<OwnedFd>| {
+            refused(format!("the peer offers {} descriptors, and not {DESCRIPTORS}", found.len()))
+        })?;
+    let [file, peer_bell, own_bell] = found;
+    let (word, rest) = offer.split_at(8);
+    let version = u32::from_be_bytes([rest[0], rest[1], rest[2], rest[3]]);
+    if word != WORD || version != VERSION {
+        return Err(refused("the peer offers no shared memory of a version that is known here"));
+    }
+    let capacity = usize::from_be_bytes(offer[16..].try_into().expect("it is a word"));
+    if !is_capacity(capacity) {
+        return Err(refused(format!(
+            "the peer offers rings of {capacity} bytes: not a power of two from {SMALLEST} to {LARGEST}"
+        )));
+    }
+    is_sound(file.as_fd(), size(capacity))?;
+    bell::check(own_bell.as_fd())?;
+    bell::check(peer_bell.as_fd())?;
+    let memory = Memory::map(file.as_fd(), size(capacity))?;
+    let [own_bell, peer_bell] = [own_bell, peer_bell].map(Deferred::new);
+    Ok(Shared { capacity, memory, own_bell, peer_bell })
+}
+
+/// Memory without a name, that cannot change its size.
+pub(super) fn make(size: usize) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let made = match rustix::fs::memfd_create(c"mycelium", flags | MemfdFlags::NOEXEC_SEAL) {
+        // A kernel before 6.3 does not know the last one.
+        Err(rustix::io::Errno::INVAL) => rustix::fs::memfd_create(c"mycelium", flags),
+        made => made,
+    };
+    let file = made?;
+    rustix::fs::ftruncate(&file, size as u64)?;
+    rustix::fs::fcntl_add_seals(&file, SEALS)?;
+    Ok(file)
+}
+
+/// Whether a file can be mapped up to `size` without harm, now and later.
+fn is_sound(file: BorrowedFd<'_>, size: usize) -> io::Result<()> {
+    let seals = rustix::fs::fcntl_get_seals(file)
+        .map_err(|error| refused(format!("the peer offers something else than memory: {error}")))?;
+    if !seals.contains(SealFlags::SHRINK) {
+        return Err(refused("the peer offers memory that it can make shorter"));
+    }
+    let length = rustix::fs::fstat(file)?.st_size;
+    if u64::try_from(length) != Ok(size as u64) {
+        return Err(refused(format!("the peer offers {length} bytes of memory, and not {size}")));
+    }
+    if rustix::fs::fstatfs(file)?.f_type as u64 != TMPFS {
+        return Err(refused("the peer offers memory of huge pages"));
+    }
+    Ok(())
+}
+
+fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(refused("there is no room for the descriptors"));
+    }
+    let parts = [IoSlice::new(bytes)];
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    let count =
+        rustix::io::retry_on_intr(|| rustix::net::sendmsg(socket, &parts, &mut control, flags))?;
+    if count == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
+
+/// The first byte that waits, if the peer has not closed the socket. It stays there, with what was
+/// passed with it.
+fn peek(socket: &UnixStream) -> io::Result<Option<u8>> {
+    let mut byte = [0; 1];
+    let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+    let (_, count) = rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut byte[..], flags))?;
+    Ok((count > 0).then_some(byte[0]))
+}
+
+/// Receives as many bytes as there is room for, and what descriptors come with them. A peer can
+/// make closing them block.
+fn receive(socket: &OwnedFd, bytes: &mut [u8]) -> io::Result<Vec<OwnedFd>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let length = bytes.len();
+    let mut parts = [IoSliceMut::new(bytes)];
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let received = rustix::io::retry_on_intr(|| {
+        rustix::net::recvmsg(socket, &mut parts, &mut control, flags)
+    })?;
+    if received.bytes == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let mut found = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            found.extend(descriptors);
+        }
+    }
+    if received.bytes != length || received.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(refused("the peer's offer of shared memory is cut short"));
+    }
+    Ok(found)
+}
+
+pub(super) fn refused(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.into())
+}
