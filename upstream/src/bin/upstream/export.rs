@@ -1,6 +1,7 @@
 //! `cargo upstream export`: the three crates as they are after the build, in one folder that
-//! needs nothing else.
+//! needs nothing else. The crates of ours that they depend on stand beside them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
@@ -9,6 +10,9 @@ use upstream::{Tree, whole};
 use crate::progress::spinner;
 use crate::repository::{Repository, fresh};
 use crate::{Failure, manifest};
+
+/// What only the build out of patches needs.
+const BUILD_ONLY: [&str; 2] = ["mycelium-patches", "mycelium-upstream"];
 
 /// The stand-in that upstream's examples need, and that is no crate of the registry.
 const ENTRY: &str = "ractor_example_entry_proc";
@@ -61,17 +65,47 @@ pub(crate) fn workspace_tree(repository: &Repository) -> Result<Tree, Failure> {
             all.insert(format!("{name}/{file}"), content);
         }
     }
-    for (file, content) in Tree::read(&repository.root.join("upstream/example-entry"))?.iter() {
-        all.insert(format!("{ENTRY}/{file}"), content);
+    let companions = companions(repository)?;
+    for (name, folder) in &companions {
+        for (file, content) in Tree::read(&repository.root.join(folder))?.iter() {
+            all.insert(format!("{name}/{file}"), content);
+        }
+        let manifest = format!("{name}/Cargo.toml");
+        let text = all.text(&manifest).unwrap_or_default().to_owned();
+        all.insert(manifest, standalone(repository, &text)?.to_string());
     }
-    let entry = format!("{ENTRY}/Cargo.toml");
-    let text = all.text(&entry).unwrap_or_default().to_owned();
-    all.insert(entry, standalone(repository, &text)?.to_string());
     let crates = repository.crates();
-    let members = crates.iter().map(String::as_str).chain([ENTRY]);
+    let members = crates.iter().chain(companions.keys()).map(String::as_str);
     all.insert("Cargo.toml", workspace(members).to_string());
     all.insert("LICENSE", std::fs::read(repository.root.join("LICENSE"))?);
     Ok(all)
+}
+
+/// The crates of ours that the forked crates depend on, also by way of others, and their folders.
+/// What only the build out of patches needs is none of them.
+fn companions(repository: &Repository) -> Result<BTreeMap<String, String>, Failure> {
+    let root = manifest::workspace(&repository.root)?;
+    let crates = repository.crates();
+    let mut folders: Vec<String> = crates.clone();
+    let mut found = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        let text = std::fs::read_to_string(repository.root.join(&folder).join("Cargo.toml"))?;
+        let mut document: DocumentMut = text.parse()?;
+        for (_, table) in manifest::dependency_tables(&mut document) {
+            for (name, _) in table.iter() {
+                let path =
+                    root["workspace"]["dependencies"].get(name).and_then(|it| it.get("path"));
+                let Some(path) = path.and_then(Item::as_str) else { continue };
+                if BUILD_ONLY.contains(&name) || crates.iter().any(|krate| krate == name) {
+                    continue;
+                }
+                if found.insert(name.to_owned(), path.to_owned()).is_none() {
+                    folders.push(path.to_owned());
+                }
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Upstream's package without what only a registry and cargo need.
@@ -135,8 +169,9 @@ pub(crate) fn standalone(repository: &Repository, text: &str) -> Result<Document
         }
     }
     for (_, table) in manifest::dependency_tables(&mut document) {
-        table.remove("mycelium-patches");
-        table.remove("mycelium-upstream");
+        for name in BUILD_ONLY {
+            table.remove(name);
+        }
         let names: Vec<String> = table.iter().map(|(name, _)| name.to_owned()).collect();
         for name in names {
             write_out(&repository.crates(), &root, table, &name);
@@ -174,7 +209,7 @@ fn write_out(crates: &[String], root: &DocumentMut, table: &mut dyn TableLike, n
             entry.insert(key, value.clone());
         }
     }
-    if crates.iter().any(|krate| krate == name) || name == ENTRY {
+    if crates.iter().any(|krate| krate == name) || entry.contains_key("path") {
         entry.insert("path", Value::from(format!("../{name}")));
     }
     table.insert(name, Item::Value(Value::InlineTable(entry)));

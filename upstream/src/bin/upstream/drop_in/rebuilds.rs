@@ -48,7 +48,9 @@ pub(super) fn prove(work: &Work<'_>) -> Result<(), Failure> {
 /// The sources alone, so that whatever is written there is noticed.
 fn sources(work: &Work<'_>) -> Result<PathBuf, Failure> {
     let folder = work.path("read only");
-    for name in ["ractor", "ractor_cluster", "ractor_cluster_derive", "patches", "upstream"] {
+    for name in
+        ["ractor", "ractor_cluster", "ractor_cluster_derive", "mycelium-ext", "patches", "upstream"]
+    {
         let tree = Tree::read(&work.repository.root.join(name))?;
         let target = folder.join(name);
         fs::create_dir_all(&target)?;
@@ -60,6 +62,8 @@ fn sources(work: &Work<'_>) -> Result<PathBuf, Failure> {
         "ractor",
         "ractor_cluster",
         "ractor_cluster_derive",
+        "mycelium-ext/guard",
+        "mycelium-ext/transport",
         "patches",
         "upstream",
         "upstream/example-entry",
