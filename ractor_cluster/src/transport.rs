@@ -1,7 +1,4 @@
-//! The connections that carry frames between nodes: the crate `mycelium_transport`, and streams
-//! that an application brings along.
+//! The connections that carry frames between nodes: the crate `mycelium_transport`.
 
-mod stream;
-
+#[doc(inline)]
 pub use mycelium_transport::*;
-pub use stream::StreamTransport;

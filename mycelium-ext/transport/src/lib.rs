@@ -29,6 +29,7 @@ mod locality;
 pub mod malloc_hint;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm;
+mod stream;
 mod sync;
 mod tcp;
 mod tls;
@@ -59,6 +60,7 @@ pub use kind::{LANES, number_of, preference_of};
 #[cfg(unix)]
 pub use local::{LocalEnd, LocalTransport, Upgrade};
 pub use locality::Locality;
+pub use stream::{BoxRead, BoxWrite, StreamTransport};
 pub use tcp::{TcpConnector, TcpTransport};
 pub use tls::{TlsAddress, TlsTransport};
 #[cfg(unix)]

@@ -58,7 +58,7 @@ pub const DEFAULT_CAPACITY: u64 = 1024 * 1024;
 ///
 /// ```
 /// use std::time::Duration;
-/// use mycelium_ext::shm::ShmOptions;
+/// use mycelium_transport::shm::ShmOptions;
 ///
 /// let options = ShmOptions::default().with_ring(3_000_000).with_spin(Duration::from_micros(20));
 /// assert_eq!(options.ring(), 4 * 1024 * 1024);
@@ -110,7 +110,7 @@ impl ShmOptions {
 }
 
 /// Makes links by shared memory out of the Unix sockets of a node:
-/// [`LinkOptions::with_local_transport`](ractor_cluster::link::LinkOptions::with_local_transport).
+/// `LinkOptions::with_local_transport`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SharedMemory {
     options: ShmOptions,
@@ -145,7 +145,7 @@ impl LocalTransport for SharedMemory {
 ///
 /// ```
 /// use bytes::Bytes;
-/// use mycelium_ext::shm::{ShmOptions, ShmTransport};
+/// use mycelium_transport::shm::{ShmOptions, ShmTransport};
 /// use mycelium_transport::{Transport, TransportMessage};
 /// use tokio::net::UnixStream;
 ///

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use mycelium_transport::frames::FrameWriter;
+use mycelium_transport::{FrameSink, TransportMessage};
 use proptest::prelude::*;
-use ractor_cluster::transport::frames::FrameWriter;
-use ractor_cluster::transport::{FrameSink, TransportMessage};
 use tokio::io::AsyncWrite;
 
 /// What a stream has seen.

@@ -1,19 +1,14 @@
 //! Links by shared memory: what holds for every transport, and what is particular to these.
 #![cfg(target_os = "linux")]
 
-// Of the cluster's tests, and in the style of its edition.
-#[rustfmt::skip]
-#[path = "../../ractor_cluster/tests/transports/conformance.rs"]
+#[path = "../transports/conformance.rs"]
 mod conformance;
-#[rustfmt::skip]
-#[path = "../../ractor_cluster/tests/transports/ends.rs"]
+#[path = "../transports/ends.rs"]
 mod ends;
-#[path = "shm/hostile.rs"]
 mod hostile;
-#[path = "shm/idle.rs"]
 mod idle;
 
-use mycelium_ext::shm::{ShmOptions, ShmTransport};
+use mycelium_transport::shm::{ShmOptions, ShmTransport};
 use tokio::net::UnixStream;
 
 use conformance::suite;

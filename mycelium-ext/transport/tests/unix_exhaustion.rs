@@ -8,8 +8,8 @@ mod log;
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 
-use ractor_cluster::transport::UnixSocketListener;
-use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+use mycelium_transport::UnixSocketListener;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 #[tokio::test]
 async fn a_listener_without_descriptors_says_so_once_and_goes_on() {

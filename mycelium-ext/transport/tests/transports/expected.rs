@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::conformance::greet;
-use crate::ends::{once, watched, Ends};
+use crate::ends::{Ends, once, watched};
 use crate::kinds;
 
 /// Also before the runtime has had a turn to see that it is there.

@@ -1,23 +1,23 @@
 //! Between two nodes of one process.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use mycelium_transport::{ArcTransport, SharedCast, Transport, TransportMessage};
 use ractor::message::ArcMessage;
-use ractor_cluster::transport::{ArcTransport, SharedCast, Transport, TransportMessage};
-use ractor_cluster::RactorMessage;
 
 use crate::ends::{once, watched};
 use crate::kinds::arc;
 
 /// A message that counts its copies.
-#[derive(RactorMessage)]
 struct Tick {
     copies: Arc<AtomicUsize>,
     payload: Vec<u8>,
 }
+
+impl ractor::Message for Tick {}
 
 impl Clone for Tick {
     fn clone(&self) -> Self {

@@ -7,8 +7,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 
-use mycelium_ext::shm::{ShmOptions, ShmTransport};
-use ractor_cluster::transport::{FrameSink, FrameStream, Transport, TransportMessage};
+use mycelium_transport::shm::{ShmOptions, ShmTransport};
+use mycelium_transport::{FrameSink, FrameStream, Transport, TransportMessage};
 use rustix::event::EventfdFlags;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
+use mycelium_transport::FrameStream;
+use mycelium_transport::frames::FrameReader;
 use proptest::prelude::*;
-use ractor_cluster::transport::frames::FrameReader;
-use ractor_cluster::transport::FrameStream;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::ends::bytes_of;

@@ -1,16 +1,16 @@
 //! Unix sockets, and what may be wrong with them.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use ractor_cluster::transport::unix::{
-    runtime_folder, FolderProblem, UnixConnectError, UnixListenError, PATH_LIMIT,
+use mycelium_transport::unix::{
+    FolderProblem, PATH_LIMIT, UnixConnectError, UnixListenError, runtime_folder,
 };
-use ractor_cluster::transport::{Transport, UnixSocketListener, UnixSocketTransport};
+use mycelium_transport::{Transport, UnixSocketListener, UnixSocketTransport};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::TempDir;
 

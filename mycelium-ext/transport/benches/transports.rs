@@ -6,12 +6,12 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
-use ractor_cluster::transport::{
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use mycelium_transport::{
     ArcTransport, FrameSink, FrameStream, TcpTransport, Transport, TransportMessage,
 };
 #[cfg(unix)]
-use ractor_cluster::transport::{UnixSocketListener, UnixSocketTransport};
+use mycelium_transport::{UnixSocketListener, UnixSocketTransport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use ractor_cluster::transport::{ArcTransport, StreamTransport, TcpTransport, TlsTransport};
-use ractor_cluster::{BoxRead, BoxWrite, ClusterBidiStream};
+use mycelium_transport::{ArcTransport, StreamTransport, TcpTransport, TlsTransport};
 use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -61,31 +60,16 @@ pub async fn tls() -> Ends {
     Ends::new(a.unwrap(), b.unwrap())
 }
 
-/// A stream that an application brings along.
-pub struct Duplex {
-    pub stream: DuplexStream,
-    pub label: Option<&'static str>,
-}
-
-impl ClusterBidiStream for Duplex {
-    fn split(self: Box<Self>) -> (BoxRead, BoxWrite) {
-        let halves = tokio::io::split(self.stream);
-        (Box::new(halves.0), Box::new(halves.1))
-    }
-
-    fn peer_label(&self) -> Option<String> {
-        self.label.map(|label| format!("{label}'s peer"))
-    }
-
-    fn local_label(&self) -> Option<String> {
-        self.label.map(str::to_owned)
-    }
+/// An end of a stream that an application brings along.
+pub fn streamed(stream: DuplexStream, label: Option<&str>) -> StreamTransport {
+    let (reader, writer) = tokio::io::split(stream);
+    let peer = label.map(|label| format!("{label}'s peer"));
+    StreamTransport::from_halves(Box::new(reader), Box::new(writer), peer, label.map(str::to_owned))
 }
 
 pub async fn stream() -> Ends {
     let (a, b) = tokio::io::duplex(64 * 1024);
-    let end = |stream| StreamTransport::new(Box::new(Duplex { stream, label: Some("duplex") }));
-    Ends::new(end(a), end(b))
+    Ends::new(streamed(a, Some("duplex")), streamed(b, Some("duplex")))
 }
 
 pub async fn arc() -> Ends {
@@ -95,7 +79,7 @@ pub async fn arc() -> Ends {
 
 #[cfg(unix)]
 pub async fn unix() -> Ends {
-    use ractor_cluster::transport::{UnixSocketListener, UnixSocketTransport};
+    use mycelium_transport::{UnixSocketListener, UnixSocketTransport};
     let folder = tempfile::tempdir().unwrap();
     let listener = UnixSocketListener::in_folder(folder.path().join("sockets")).unwrap();
     let (a, b) = tokio::join!(UnixSocketTransport::connect(listener.path()), listener.accept());

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use ractor_cluster::transport::UnixSocketTransport;
+use mycelium_transport::UnixSocketTransport;
 use rustix::fs::OFlags;
 
 use super::*;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use mycelium_ext::shm::ShmOptions;
-use ractor_cluster::transport::TransportMessage;
+use mycelium_transport::TransportMessage;
+use mycelium_transport::shm::ShmOptions;
 
 use crate::ends::{Halves, watched};
 

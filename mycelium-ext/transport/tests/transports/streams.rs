@@ -2,10 +2,10 @@
 
 use std::io;
 
-use ractor_cluster::transport::{StreamTransport, TcpTransport, TlsTransport, Transport};
+use mycelium_transport::{TcpTransport, TlsTransport, Transport};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::kinds::{stream, tls_configuration, Duplex};
+use crate::kinds::{stream, streamed, tls_configuration};
 
 #[tokio::test]
 async fn tcp_sends_at_once_and_knows_its_addresses() {
@@ -52,6 +52,6 @@ async fn a_stream_keeps_its_labels() {
     assert_eq!(labelled.peer(), "duplex's peer");
 
     let (stream, _other) = tokio::io::duplex(1);
-    let bare = StreamTransport::new(Box::new(Duplex { stream, label: None }));
+    let bare = streamed(stream, None);
     assert_eq!((bare.local(), bare.peer()), ("external".to_owned(), "external".to_owned()));
 }

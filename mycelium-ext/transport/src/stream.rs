@@ -2,11 +2,17 @@
 
 use std::fmt;
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use super::frames::{FrameReader, FrameWriter};
 use super::{FrameSink, FrameStream, Transport, TransportKind};
-use crate::{BoxRead, BoxWrite, ClusterBidiStream};
 
-/// Any [`ClusterBidiStream`].
+/// The reading half of a stream.
+pub type BoxRead = Box<dyn AsyncRead + Unpin + Send + 'static>;
+/// The writing half of a stream.
+pub type BoxWrite = Box<dyn AsyncWrite + Unpin + Send + 'static>;
+
+/// A stream of bytes that the application brings along.
 pub struct StreamTransport {
     reader: BoxRead,
     writer: BoxWrite,
@@ -15,14 +21,6 @@ pub struct StreamTransport {
 }
 
 impl StreamTransport {
-    /// Takes a stream, with the labels that it has.
-    #[must_use]
-    pub fn new(stream: Box<dyn ClusterBidiStream>) -> Self {
-        let (peer, local) = (stream.peer_label(), stream.local_label());
-        let (reader, writer) = stream.split();
-        Self::from_halves(reader, writer, peer, local)
-    }
-
     /// Takes the halves of a stream, with the labels of the peer and of this end.
     #[must_use]
     pub fn from_halves(

@@ -1,14 +1,14 @@
 //! Two connected ends, and what the tests do with them.
 
 use std::any::Any;
-use std::future::{poll_fn, Future};
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ractor_cluster::transport::{FrameSink, FrameStream, Transport, TransportMessage};
+use mycelium_transport::{FrameSink, FrameStream, Transport, TransportMessage};
 
 /// Two ends that are connected with each other.
 pub(crate) struct Ends {

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mycelium_transport::{SharedCast, TransportKind, TransportMessage};
 use ractor::message::ArcMessage;
-use ractor_cluster::transport::{SharedCast, TransportKind, TransportMessage};
 
-use crate::ends::{once, Ends, Halves};
+use crate::ends::{Ends, Halves, once};
 
 const MIB: usize = 1024 * 1024;
 const NO_LIMIT: u64 = u64::MAX;
@@ -250,7 +250,7 @@ macro_rules! suite {
             #[tokio::test]
             async fn it_says_what_it_is() {
                 let ends = super::$name().await;
-                let kind = ractor_cluster::transport::TransportKind::$kind;
+                let kind = mycelium_transport::TransportKind::$kind;
                 crate::conformance::it_says_what_it_is(ends, kind).await;
             }
 
