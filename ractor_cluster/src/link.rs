@@ -1,9 +1,9 @@
 //! The links of a session, between two nodes of the fork: which there are, which one is used, and
 //! what happens when one breaks.
 //!
-//! * `lane`: order, acknowledgement and replay, without I/O;
-//! * `identity`, `secret`: what makes a peer look local, and what makes a link part of a session;
-//! * `transcript`: what makes a first connection a session's;
+//! * the crate `mycelium_link`: order, acknowledgement and replay; messages as bytes; what makes a
+//!   link part of a session, and a first connection a session's;
+//! * `identity`: what makes a peer look local;
 //! * `attach`: the handshake of a further link; `upgrade`: shared memory out of a Unix socket;
 //! * [`options`]: what a node server may be told; `directory`: what sessions and servers of this
 //!   process know of each other;
@@ -14,7 +14,6 @@
 //! * `origin`: what is known of a connection before its session begins; `places`: the places of
 //!   those that are not authenticated; `refusal`: why a peer is refused; `quiet_log`: limits of
 //!   what is logged of that;
-//! * `codec`: messages as bytes;
 //! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them,
 //!   `arrivals` what comes in, `backlog` what of it waits for the session's actor, `calls` what
 //!   waits for answers, `pump` and `intake` the ends of a link, `proxy` what the references to a
@@ -49,7 +48,6 @@ pub(crate) mod arrivals;
 pub(crate) mod attach;
 pub(crate) mod backlog;
 pub(crate) mod calls;
-pub(crate) mod codec;
 pub(crate) mod connect;
 pub(crate) mod contest;
 mod dead_letters;
@@ -59,7 +57,6 @@ pub(crate) mod halves;
 pub(crate) mod identity;
 mod incarnation;
 pub(crate) mod intake;
-pub(crate) mod lane;
 pub mod limits;
 pub mod options;
 pub(crate) mod origin;
@@ -70,21 +67,16 @@ pub(crate) mod proxy;
 pub(crate) mod pump;
 pub(crate) mod quiet_log;
 mod refusal;
-pub(crate) mod secret;
 pub(crate) mod sockets;
 pub(crate) mod stock;
 pub(crate) mod supplied;
 pub(crate) mod table;
 pub(crate) mod traffic;
-pub(crate) mod transcript;
 pub(crate) mod upgrade;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-/// For those who try it with any bytes.
-#[doc(hidden)]
-pub use codec::probe as codec_probe;
 pub use dead_letters::{dead_letters, Cause};
 pub use directory::{incarnation, listening, Listening};
 pub use incarnation::Incarnation;

@@ -1,7 +1,7 @@
 //! Frames of messages, of a lane whose methods are numbered as they come.
 
 use bytes::Bytes;
-use ractor_cluster::link::codec_probe::Probe;
+use mycelium_link::codec::probe::Probe;
 
 use crate::budget::Budget;
 use crate::pieces;

@@ -17,7 +17,7 @@ pub(super) use turn::Turn;
 use bytes::{Buf as _, Bytes};
 
 /// The length before each frame takes as many bytes.
-pub const HEADER: usize = size_of::<u64>();
+pub use mycelium_link::HEADER;
 
 /// Takes frames apart that stand behind each other; the last one ends in `tail`.
 ///

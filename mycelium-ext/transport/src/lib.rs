@@ -25,8 +25,6 @@ pub mod loan;
 #[cfg(unix)]
 mod local;
 mod locality;
-#[doc(hidden)]
-pub mod malloc_hint;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm;
 mod stream;

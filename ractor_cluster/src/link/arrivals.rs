@@ -13,9 +13,7 @@ use ractor::{ActorCell, ActorId, ActorRef};
 
 use super::backlog::{Item, Place};
 use super::calls::Answer;
-use super::codec::{self, CodecError, Head, Kind, Message, Names};
 use super::dead_letters::{self, Cause};
-use super::lane::{Accepted, Due, Inbound, LaneError};
 use super::table::known;
 use super::traffic::{locked, Traffic};
 use super::{Event, LinkEvent};
@@ -26,6 +24,8 @@ use crate::protocol::mycelium::{Envelope, Frame};
 use crate::protocol::NetworkMessage;
 use crate::transport::LANES;
 use crate::NodeSessionMessage;
+use mycelium_link::codec::{self, CodecError, Head, Kind, Message, Names};
+use mycelium_link::lane::{Accepted, Due, Inbound, LaneError};
 
 /// What the receivers of the lanes know.
 #[derive(Debug, Default)]

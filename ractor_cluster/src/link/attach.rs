@@ -8,7 +8,6 @@ use bytes::Bytes;
 
 use super::directory;
 use super::halves::Halves;
-use super::secret::{draw, Nonces, Role, Secret, BYTES};
 use super::upgrade::{End, Upgrade};
 use super::LinkEvent;
 use crate::protocol::mycelium::frame::Body;
@@ -16,6 +15,7 @@ use crate::protocol::mycelium::{
     Attach, AttachAccepted, AttachChallenge, AttachProof, AttachRefused, Preference,
 };
 use crate::transport::{Transport, TransportKind, TransportMessage};
+use mycelium_link::secret::{draw, Nonces, Role, Secret, BYTES};
 
 /// Why a link did not join a session.
 #[derive(Debug)]
@@ -82,10 +82,10 @@ pub(crate) async fn dial(
     };
     let listener = nonce(&challenge.nonce).ok_or(AttachError::Unexpected("a nonce"))?;
     let nonces = Nonces { dialler, listener };
-    if !secret.verify(Role::Listener, kind, &nonces, &challenge.proof) {
+    if !secret.verify(Role::Listener, kind.name(), &nonces, &challenge.proof) {
         return Err(AttachError::Proof);
     }
-    let proof = secret.proof(Role::Dialler, kind, &nonces);
+    let proof = secret.proof(Role::Dialler, kind.name(), &nonces);
     send(&mut link, Body::AttachProof(AttachProof { proof })).await?;
     let Body::AttachAccepted(AttachAccepted {}) = receive(&mut link).await? else {
         return Err(AttachError::Unexpected("its consent"));
@@ -121,13 +121,13 @@ pub(crate) async fn accept(
     let nonces = Nonces { dialler, listener: draw() };
     let challenge = AttachChallenge {
         nonce: nonces.listener.to_vec(),
-        proof: session.secret.proof(Role::Listener, kind, &nonces),
+        proof: session.secret.proof(Role::Listener, kind.name(), &nonces),
     };
     send(&mut link, Body::AttachChallenge(challenge)).await?;
     let Body::AttachProof(proof) = receive(&mut link).await? else {
         return Err(AttachError::Unexpected("its proof"));
     };
-    if !session.secret.verify(Role::Dialler, kind, &nonces, &proof.proof) {
+    if !session.secret.verify(Role::Dialler, kind.name(), &nonces, &proof.proof) {
         return Err(AttachError::Proof);
     }
     // The session reads nothing of the link before it has it, so that what the dialler sends from

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use ractor::port::ReplySink;
 use ractor::{MessagingErr, RpcReplyPort};
 
-use super::codec::What;
 use super::dead_letters::{self, Cause};
 use super::traffic::{locked, Traffic};
+use mycelium_link::codec::What;
 
 /// Calls that are looked at for having been given up, with every new one: more than one, so that they
 /// do not pile up.

@@ -9,11 +9,11 @@ use rand::RngExt as _;
 
 use super::attach::{self, AttachError};
 use super::directory;
-use super::secret::{Role, Secret};
 use super::upgrade::Upgrade;
 use super::{Event, LinkEvent};
 use crate::transport::{ArcTransport, Connector, Transport, TransportKind};
 use crate::NodeSessionMessage;
+use mycelium_link::secret::{Role, Secret};
 
 /// The pauses between two tries to make a broken link again grow from the first to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

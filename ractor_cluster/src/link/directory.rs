@@ -11,11 +11,11 @@ use tokio::sync::Semaphore;
 use super::incarnation::Incarnation;
 use super::options::LinkOptions;
 use super::places::Places;
-use super::secret::{Role, Secret, SessionName};
 use super::sockets::Sockets;
 use super::upgrade::Upgrade;
 use crate::transport::{Locality, TransportKind};
 use crate::{NodeId, NodeServerMessage, NodeSessionMessage};
+use mycelium_link::secret::{Role, Secret, SessionName};
 
 /// A node server of this process.
 #[derive(Debug)]

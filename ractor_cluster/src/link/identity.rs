@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
-use super::secret::Role;
+use mycelium_link::secret::Role;
 
 /// As bytes of a protocol message.
 type Hashed = Vec<u8>;

@@ -15,9 +15,9 @@ use ractor::ActorRef;
 use tokio::sync::{Notify, Semaphore};
 
 use super::quiet_log::RefusalLog;
-use super::secret::SessionName;
 use super::{Event, LinkEvent};
 use crate::node::NodeSessionMessage;
+use mycelium_link::secret::SessionName;
 
 /// Below so many places an address has no share: it may hold all.
 const FEW: usize = 16;

@@ -9,8 +9,8 @@ use ractor::actor::actor_config::TransportPreference;
 use ractor::errors::UndeliveredReason;
 use ractor::remoting::{Outgoing, Outlet, Refused};
 
-use super::codec::What;
 use super::traffic::Traffic;
+use mycelium_link::codec::What;
 
 /// Of the actor `pid`.
 #[derive(Debug)]

@@ -11,15 +11,16 @@ use bytes::{BufMut, Bytes};
 use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorId, ActorRef};
 
-use super::codec::{self, Frame, Numbers, What};
-use super::lane::{Chunk, LaneError, Outbound};
 use super::pump::Pump;
+use mycelium_link::codec::{self, Frame, Numbers, What};
+use mycelium_link::lane::{Chunk, LaneError, Outbound};
+use mycelium_link::malloc_hint;
 
 use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
 use crate::protocol::mycelium::envelope::Body;
 use crate::protocol::mycelium::{Envelope, Fence, Preference};
-use crate::transport::{malloc_hint, Locality, TransportKind, LANES};
+use crate::transport::{Locality, TransportKind, LANES};
 use crate::NodeId;
 
 /// The lane of what may take any link.

@@ -17,9 +17,7 @@ use tokio::sync::Notify;
 use super::arrivals::Arrivals;
 use super::backlog::{Backlog, Place};
 use super::calls::Calls;
-use super::codec::{What, MAX_TARGETS, TARGET};
 use super::dead_letters::{self, Cause};
-use super::lane::{Accepted, Chunk, Due, Inbound, LaneError, ACKNOWLEDGE_BYTES};
 use super::pieces;
 use super::pump::Pump;
 use super::table::{known, Link, Lost, Push, Table, ADAPTIVE};
@@ -33,6 +31,8 @@ use crate::protocol::mycelium::{Acknowledgement, Preference};
 use crate::transport::Locality;
 use crate::transport::{TransportKind, LANES};
 use crate::NodeId;
+use mycelium_link::codec::{What, MAX_TARGETS, TARGET};
+use mycelium_link::lane::{Accepted, Chunk, Due, Inbound, LaneError, ACKNOWLEDGE_BYTES};
 
 /// Takes a lock. Nothing that may panic is done with one held that would leave anything half
 /// changed.

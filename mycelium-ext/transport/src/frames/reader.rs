@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::length::refused;
 use super::{HEADER, Turn, check_length};
 use crate::Activity;
-use crate::malloc_hint;
 use crate::{FrameStream, TransportMessage};
+use mycelium_link::malloc_hint;
 
 /// Frames of more than that are large.
 const LARGE: usize = 0x4000;

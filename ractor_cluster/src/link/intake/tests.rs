@@ -11,7 +11,6 @@ use ractor::concurrency::JoinHandle;
 use ractor::{Actor, ActorId, ActorProcessingErr, Message};
 
 use super::*;
-use crate::link::codec::What;
 use crate::link::pump::Pump;
 use crate::link::table::{Link, ADAPTIVE};
 use crate::link::traffic::Bounds;
@@ -19,6 +18,7 @@ use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Acknowledgement, Frame};
 use crate::transport::{frames, FrameSink, TransportKind};
+use mycelium_link::codec::What;
 
 /// Takes messages, and does nothing.
 struct Idle<M>(PhantomData<fn() -> M>);

@@ -16,7 +16,6 @@ use crate::link::halves::Halves;
 use crate::link::options::LinkOptions;
 use crate::link::origin::{Admission, Origin};
 use crate::link::places::{Places, Source, Visitor};
-use crate::link::secret::Role;
 use crate::link::Refusal;
 use crate::net::NetworkStream;
 use crate::node::{NodeServerMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
@@ -24,6 +23,7 @@ use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::{frame::Body, Frame};
 use crate::protocol::NetworkMessage;
 use crate::transport::{TcpTransport, TlsTransport, Transport, TransportKind, TransportMessage};
+use mycelium_link::secret::Role;
 
 /// The pause after an accept that failed, for instance for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);

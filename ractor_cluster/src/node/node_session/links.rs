@@ -35,7 +35,6 @@ use crate::link::identity;
 use crate::link::options::{Location, PeerPolicy};
 use crate::link::origin::Admission;
 use crate::link::proxy::Proxy;
-use crate::link::secret::{draw, Role, BYTES};
 use crate::link::stock::{StockPeer, StockProxy};
 use crate::link::supplied::Supplied;
 use crate::link::table::Link;
@@ -51,6 +50,7 @@ use crate::transport::Activity;
 #[cfg(unix)]
 use crate::transport::UnixSocketConnector;
 use crate::transport::{Channel, Connector, TransportKind};
+use mycelium_link::secret::{draw, Role, BYTES};
 
 #[path = "links/bounds.rs"]
 mod bounds;

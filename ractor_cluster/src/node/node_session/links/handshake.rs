@@ -11,7 +11,6 @@ use crate::link::directory;
 use crate::link::options::Location;
 use crate::link::proven_names;
 use crate::link::quiet_log::limited_warn;
-use crate::link::secret::{Role, Secret, BYTES};
 use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::SessionMessage;
 use crate::node::{NodeServerMessage, NodeSessionMessage};
@@ -20,6 +19,7 @@ use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Announcement, Hello, Preference, Refused, Settled};
 use crate::transport::Locality;
 use crate::transport::TransportKind;
+use mycelium_link::secret::{Role, Secret, BYTES};
 
 impl NodeSession {
     /// Whether the announcement of actors has to wait, or has been done in another way.

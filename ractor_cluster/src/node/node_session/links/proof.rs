@@ -17,8 +17,6 @@ use super::super::{NodeSession, NodeSessionState};
 use super::{Active, Phase};
 use crate::link::contest::{self, Claim, Outcome};
 use crate::link::proven_names;
-use crate::link::secret::Role;
-use crate::link::transcript::{End, Transcript};
 use crate::link::{Event, Incarnation, LinkEvent, Refusal};
 use crate::node::{NodeSessionMessage, PROTOCOL_VERSION};
 use crate::protocol::auth::authentication_message::Msg;
@@ -29,6 +27,8 @@ use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{self as wire, Hello, Proof};
 use crate::protocol::NetworkMessage;
 use crate::transport::{Channel, TransportKind};
+use mycelium_link::secret::Role;
+use mycelium_link::transcript::{End, Transcript};
 
 /// Why a peer is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,8 +191,7 @@ impl Active {
                 Ok(())
             };
         };
-        let (ours, theirs) =
-            (End::new(&self.hello(), &session.this_node_name), End::new(hello, name));
+        let (ours, theirs) = (end(&self.hello(), &session.this_node_name), end(hello, name));
         let bound = ours.bound && theirs.bound;
         if ours.channel != theirs.channel {
             let (here, there) = (self.first.kind.name(), theirs.channel.clone());
@@ -396,5 +395,19 @@ fn name_in(challenge: &Challenge) -> NameMessage {
         flags: challenge.flags,
         connection_string: challenge.connection_string.clone(),
         connection_id: 0,
+    }
+}
+
+/// What an end said in its `Hello`, and how it named itself.
+fn end(hello: &Hello, name: &NameMessage) -> End {
+    End {
+        version: hello.version,
+        nonce: hello.nonce.clone(),
+        channel: hello.channel.clone(),
+        bound: hello.bound,
+        name: name.name.clone(),
+        connection_string: name.connection_string.clone(),
+        protocol: name.flags.map_or(0, |flags| flags.version),
+        incarnation: hello.incarnation.clone(),
     }
 }

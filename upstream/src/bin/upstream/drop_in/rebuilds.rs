@@ -63,6 +63,7 @@ fn sources(work: &Work<'_>) -> Result<PathBuf, Failure> {
         "ractor_cluster",
         "ractor_cluster_derive",
         "mycelium-ext/guard",
+        "mycelium-ext/link",
         "mycelium-ext/transport",
         "patches",
         "upstream",

@@ -8,17 +8,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::transport::TransportKind;
-
 /// The bytes of a share, of a nonce, of a session's name and of a proof.
-pub(crate) const BYTES: usize = 32;
+pub const BYTES: usize = 32;
 
 /// By which name a session is found; it tells nothing of the key.
-pub(crate) type SessionName = [u8; BYTES];
+pub type SessionName = [u8; BYTES];
 
 /// Which end proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
     /// The one who connected the link.
     Dialler,
     /// The one who was connected to.
@@ -27,7 +25,7 @@ pub(crate) enum Role {
 
 impl Role {
     /// For hashes; all are of one length.
-    pub(crate) const fn name(self) -> &'static [u8] {
+    pub const fn name(self) -> &'static [u8] {
         match self {
             Self::Dialler => b"dialler.",
             Self::Listener => b"listener",
@@ -37,7 +35,7 @@ impl Role {
 
 /// The key of a session's links.
 #[derive(Clone)]
-pub(crate) struct Secret {
+pub struct Secret {
     name: SessionName,
     key: [u8; BYTES],
 }
@@ -51,7 +49,7 @@ impl std::fmt::Debug for Secret {
 impl Secret {
     /// Of the cookie and both shares; `client` is the end that made the first link. `None` when a share is
     /// not one.
-    pub(crate) fn new(cookie: &str, client: &[u8], server: &[u8]) -> Option<Self> {
+    pub fn new(cookie: &str, client: &[u8], server: &[u8]) -> Option<Self> {
         if client.len() != BYTES || server.len() != BYTES {
             return None;
         }
@@ -69,33 +67,27 @@ impl Secret {
     }
 
     /// The session's name.
-    pub(crate) fn name(&self) -> SessionName {
+    pub fn name(&self) -> SessionName {
         self.name
     }
 
     /// What `role` says to prove that it knows the secret.
-    pub(crate) fn proof(&self, role: Role, kind: TransportKind, nonces: &Nonces) -> Vec<u8> {
+    pub fn proof(&self, role: Role, kind: &str, nonces: &Nonces) -> Vec<u8> {
         self.mac(role, kind, nonces).finalize().into_bytes().to_vec()
     }
 
     /// Whether `proof` is what `role` has to say.
-    pub(crate) fn verify(
-        &self,
-        role: Role,
-        kind: TransportKind,
-        nonces: &Nonces,
-        proof: &[u8],
-    ) -> bool {
+    pub fn verify(&self, role: Role, kind: &str, nonces: &Nonces, proof: &[u8]) -> bool {
         self.mac(role, kind, nonces).verify_slice(proof).is_ok()
     }
 
-    fn mac(&self, role: Role, kind: TransportKind, nonces: &Nonces) -> Hmac<Sha256> {
+    fn mac(&self, role: Role, kind: &str, nonces: &Nonces) -> Hmac<Sha256> {
         let mut mac = keyed(&self.key);
         mac.update(role.name());
         mac.update(&nonces.dialler);
         mac.update(&nonces.listener);
         // Last, since its length varies.
-        mac.update(kind.name().as_bytes());
+        mac.update(kind.as_bytes());
         mac
     }
 }
@@ -106,18 +98,20 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
 
 /// What both ends of a new link drew.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Nonces {
-    pub(crate) dialler: [u8; BYTES],
-    pub(crate) listener: [u8; BYTES],
+pub struct Nonces {
+    /// The nonce of the end that connected.
+    pub dialler: [u8; BYTES],
+    /// The nonce of the other end.
+    pub listener: [u8; BYTES],
 }
 
 /// Compares two digests, in a time that does not tell where they differ.
-pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
+pub fn same(ours: &[u8], theirs: &[u8]) -> bool {
     ours.ct_eq(theirs).into()
 }
 
 /// A nonce, or a share.
-pub(crate) fn draw() -> [u8; BYTES] {
+pub fn draw() -> [u8; BYTES] {
     rand::random()
 }
 
@@ -135,9 +129,9 @@ mod tests {
         let here = Secret::new("cookie", &client, &server).unwrap();
         let there = Secret::new("cookie", &client, &server).unwrap();
         let nonces = nonces();
-        let proof = here.proof(Role::Dialler, TransportKind::UnixSocket, &nonces);
+        let proof = here.proof(Role::Dialler, "unix", &nonces);
         assert_eq!(here.name(), there.name());
-        assert!(there.verify(Role::Dialler, TransportKind::UnixSocket, &nonces, &proof));
+        assert!(there.verify(Role::Dialler, "unix", &nonces, &proof));
     }
 
     #[test]
@@ -145,14 +139,14 @@ mod tests {
         let (client, server) = (draw(), draw());
         let secret = Secret::new("cookie", &client, &server).unwrap();
         let link = nonces();
-        let proof = secret.proof(Role::Dialler, TransportKind::UnixSocket, &link);
+        let proof = secret.proof(Role::Dialler, "unix", &link);
         let is_it = |secret: &Secret, role, kind, nonces: &Nonces| {
             secret.verify(role, kind, nonces, &proof)
         };
-        let unix = TransportKind::UnixSocket;
+        let unix = "unix";
         assert!(is_it(&secret, Role::Dialler, unix, &link));
         assert!(!is_it(&secret, Role::Listener, unix, &link));
-        assert!(!is_it(&secret, Role::Dialler, TransportKind::Tcp, &link));
+        assert!(!is_it(&secret, Role::Dialler, "tcp", &link));
         assert!(!is_it(&secret, Role::Dialler, unix, &nonces()));
         let other = Secret::new("another cookie", &client, &server).unwrap();
         assert!(!is_it(&other, Role::Dialler, unix, &link));

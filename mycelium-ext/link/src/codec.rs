@@ -37,9 +37,9 @@ pub mod probe;
 mod read;
 mod write;
 
-pub(crate) use method::{Names, Numbers};
-pub(crate) use read::{head, messages_in, CodecError, Head, Kind, Message};
-pub(crate) use write::{write, Frame, What, TARGET};
+pub use method::{Names, Numbers};
+pub use read::{CodecError, Head, Kind, Message, head, messages_in};
+pub use write::{Frame, TARGET, What, write};
 
 /// What a frame of messages begins with.
 const MARK: u8 = 0;
@@ -62,7 +62,7 @@ const DEFINED: u64 = 1;
 const NUMBERED: u64 = 2;
 
 /// The actors that one frame may go to. A sender splits a longer list into several frames.
-pub(crate) const MAX_TARGETS: usize = 512;
+pub const MAX_TARGETS: usize = 512;
 /// The names that a lane numbers; of more, each message carries its own.
 const MAX_NAMES: usize = 1024;
 /// The longest name that is numbered, in bytes.

@@ -13,14 +13,12 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::codec;
-use crate::transport::frames::HEADER;
-use crate::transport::malloc_hint;
+use crate::{HEADER, codec, malloc_hint};
 
 /// Acknowledge so many frames, when no more come at present.
 const ACKNOWLEDGE_FRAMES: u64 = 256;
 /// Acknowledge so many bytes, when no more come at present. A sender has to keep more than that.
-pub(crate) const ACKNOWLEDGE_BYTES: usize = 128 * 1024;
+pub const ACKNOWLEDGE_BYTES: usize = 128 * 1024;
 /// Acknowledge after so many times as much, also while more comes.
 const LATEST: u64 = 8;
 /// After so many replays in a row without an acknowledgement the session ends.
@@ -30,15 +28,30 @@ const BLOCK: usize = 64 * 1024;
 
 /// The peer broke the rules of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LaneError {
+pub enum LaneError {
     /// A frame is missing in front of this one.
-    Gap { expected: u64, found: u64 },
+    Gap {
+        /// The frame that was due.
+        expected: u64,
+        /// The frame that came.
+        found: u64,
+    },
     /// It acknowledged what was never sent.
-    Unsent { acknowledged: u64, sent: u64 },
+    Unsent {
+        /// The frame that the peer acknowledged.
+        acknowledged: u64,
+        /// The last frame that was sent.
+        sent: u64,
+    },
     /// There is no such lane.
     UnknownLane(u32),
     /// Links broke one after the other over the same frames.
-    Stuck { frame: u64, bytes: usize },
+    Stuck {
+        /// The first frame that is not acknowledged.
+        frame: u64,
+        /// The bytes that are kept.
+        bytes: usize,
+    },
 }
 
 impl std::fmt::Display for LaneError {
@@ -64,12 +77,13 @@ impl std::error::Error for LaneError {}
 
 /// Frames behind each other, each behind its length.
 #[derive(Debug, Clone)]
-pub(crate) struct Chunk {
+pub struct Chunk {
     first: u64,
     count: u64,
-    pub(crate) frames: Bytes,
+    /// The frames, but for the end of the last one where that is large.
+    pub frames: Bytes,
     /// The end of the last frame, where that is large.
-    pub(crate) tail: Bytes,
+    pub tail: Bytes,
 }
 
 impl Chunk {
@@ -111,7 +125,7 @@ impl Chunk {
 
 /// What the sender of a lane knows.
 #[derive(Debug)]
-pub(crate) struct Outbound {
+pub struct Outbound {
     /// What is kept: not acknowledged, or not yet sent.
     chunks: VecDeque<Chunk>,
     /// The chunk that is to be sent next.
@@ -158,23 +172,23 @@ impl Default for Outbound {
 
 impl Outbound {
     /// The number of the next frame to be [pushed](Self::push).
-    pub(crate) fn next_sequence(&self) -> u64 {
+    pub fn next_sequence(&self) -> u64 {
         self.next
     }
 
     /// The bytes of what is not acknowledged, or not yet sent.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// The bytes of what is to be sent.
-    pub(crate) fn unsent(&self) -> usize {
+    pub fn unsent(&self) -> usize {
         self.unsent
     }
 
     /// Takes a frame, which `write` writes, but for its end, which is not copied. It should take no
     /// more than about `room` bytes.
-    pub(crate) fn push(&mut self, room: usize, write: impl FnOnce(&mut BytesMut), tail: Bytes) {
+    pub fn push(&mut self, room: usize, write: impl FnOnce(&mut BytesMut), tail: Bytes) {
         self.make_room(HEADER + room);
         let start = self.open.len();
         self.open.put_u64(0);
@@ -211,7 +225,7 @@ impl Outbound {
     }
 
     /// The next chunk for the link, in order, when there is one and no fence holds it back.
-    pub(crate) fn transmit(&mut self) -> Option<Chunk> {
+    pub fn transmit(&mut self) -> Option<Chunk> {
         if self.cursor == self.chunks.len() {
             self.seal(Bytes::new());
         }
@@ -226,7 +240,7 @@ impl Outbound {
     }
 
     /// The peer has everything up to `acknowledged`. An older number than the last changes nothing.
-    pub(crate) fn acknowledge(&mut self, acknowledged: u64) -> Result<(), LaneError> {
+    pub fn acknowledge(&mut self, acknowledged: u64) -> Result<(), LaneError> {
         if acknowledged > self.ever_sent {
             return Err(LaneError::Unsent { acknowledged, sent: self.ever_sent });
         }
@@ -265,23 +279,23 @@ impl Outbound {
     }
 
     /// The frame just pushed is a fence: what is pushed after it waits for its acknowledgement.
-    pub(crate) fn fence(&mut self) {
+    pub fn fence(&mut self) {
         self.fence = Some(self.next - 1);
         self.seal(Bytes::new());
     }
 
     /// Whether a fence is under way.
-    pub(crate) fn is_fenced(&self) -> bool {
+    pub fn is_fenced(&self) -> bool {
         self.fence.is_some()
     }
 
     /// Whether the peer has all that was pushed.
-    pub(crate) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.bytes == 0
     }
 
     /// The link broke: what the peer did not acknowledge is to be sent again.
-    pub(crate) fn rewind(&mut self) {
+    pub fn rewind(&mut self) {
         // A link that took nothing says nothing of the frames.
         if self.cursor > 0 {
             let before = self.broke_at.replace(self.acknowledged);
@@ -296,13 +310,13 @@ impl Outbound {
 
     /// Why it would not help to send again what the peer did not acknowledge: every link breaks
     /// over it.
-    pub(crate) fn stuck(&self) -> Option<LaneError> {
+    pub fn stuck(&self) -> Option<LaneError> {
         let stuck = LaneError::Stuck { frame: self.acknowledged + 1, bytes: self.bytes };
         (self.fruitless >= FRUITLESS).then_some(stuck)
     }
 
     /// How many messages the peer did not acknowledge, those included that were never sent.
-    pub(crate) fn unacknowledged_messages(&mut self) -> usize {
+    pub fn unacknowledged_messages(&mut self) -> usize {
         self.seal(Bytes::new());
         let frames = self.chunks.iter().flat_map(Chunk::frames);
         let after = frames.filter(|(number, _)| *number > self.acknowledged);
@@ -312,7 +326,8 @@ impl Outbound {
 
 /// What the receiver of a lane does with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Accepted {
+pub enum Accepted {
+    /// It handles it: it is the next one.
     Deliver,
     /// It came before.
     Duplicate,
@@ -320,18 +335,20 @@ pub(crate) enum Accepted {
 
 /// When the peer is to be told what came.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Due {
+pub enum Due {
     /// With a frame that goes its way, if there is one.
     #[default]
     Later,
-    /// When no more comes at present. A sender that waits for it sends nothing, and others need not be woken so often.
+    /// When no more comes at present. A sender that waits for it sends nothing, and other senders
+    /// need not be woken so often.
     WhenIdle,
+    /// At once.
     Now,
 }
 
 /// What the receiver of a lane knows.
 #[derive(Debug, Default)]
-pub(crate) struct Inbound {
+pub struct Inbound {
     /// The last one delivered.
     delivered: u64,
     /// The last one of those that were handled, in order. The peer is told of no other.
@@ -346,7 +363,7 @@ pub(crate) struct Inbound {
 
 impl Inbound {
     /// A frame of so many bytes came.
-    pub(crate) fn accept(&mut self, sequence: u64, bytes: usize) -> Result<Accepted, LaneError> {
+    pub fn accept(&mut self, sequence: u64, bytes: usize) -> Result<Accepted, LaneError> {
         let accepted = self.accept_unhandled(sequence)?;
         if accepted == Accepted::Deliver {
             self.handled(sequence, bytes);
@@ -355,7 +372,7 @@ impl Inbound {
     }
 
     /// The same, of one that is [handled](Self::handled) later.
-    pub(crate) fn accept_unhandled(&mut self, sequence: u64) -> Result<Accepted, LaneError> {
+    pub fn accept_unhandled(&mut self, sequence: u64) -> Result<Accepted, LaneError> {
         if sequence <= self.delivered {
             // It went again because we had not said that it came.
             self.urgent = true;
@@ -370,28 +387,28 @@ impl Inbound {
     }
 
     /// A frame of so many bytes was handled, and all in front of it.
-    pub(crate) fn handled(&mut self, sequence: u64, bytes: usize) {
+    pub fn handled(&mut self, sequence: u64, bytes: usize) {
         self.handled = self.handled.max(sequence);
         self.bytes += bytes;
     }
 
     /// The last one that was handled.
-    pub(crate) fn last_handled(&self) -> u64 {
+    pub fn last_handled(&self) -> u64 {
         self.handled
     }
 
     /// The last one delivered.
-    pub(crate) fn delivered(&self) -> u64 {
+    pub fn delivered(&self) -> u64 {
         self.delivered
     }
 
     /// The peer waits for an acknowledgement.
-    pub(crate) fn ask(&mut self) {
+    pub fn ask(&mut self) {
         self.urgent = true;
     }
 
     /// A frame of ours has told the peer of everything up to `told`.
-    pub(crate) fn told(&mut self, told: u64) {
+    pub fn told(&mut self, told: u64) {
         if told > self.told {
             self.told = told;
             // Of those that came since it was made, a few of the bytes are known only.
@@ -402,7 +419,7 @@ impl Inbound {
     }
 
     /// When the peer is to be told.
-    pub(crate) fn due(&self) -> Due {
+    pub fn due(&self) -> Due {
         let frames = self.handled.saturating_sub(self.told) / ACKNOWLEDGE_FRAMES;
         let bytes = (self.bytes / ACKNOWLEDGE_BYTES) as u64;
         match frames.max(bytes) {
@@ -414,12 +431,12 @@ impl Inbound {
     }
 
     /// Whether the peer is to be told, whether or not a frame goes its way.
-    pub(crate) fn is_due(&self) -> bool {
+    pub fn is_due(&self) -> bool {
         self.due() > Due::Later
     }
 
     /// The last one handled, which the caller tells the peer.
-    pub(crate) fn acknowledgement(&mut self) -> u64 {
+    pub fn acknowledgement(&mut self) -> u64 {
         self.told = self.handled;
         self.bytes = 0;
         self.urgent = false;
@@ -427,7 +444,7 @@ impl Inbound {
     }
 
     /// Whether something came that the peer was not told of.
-    pub(crate) fn has_news(&self) -> bool {
+    pub fn has_news(&self) -> bool {
         self.urgent || self.handled > self.told
     }
 }

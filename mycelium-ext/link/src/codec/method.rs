@@ -7,7 +7,7 @@ use super::{CodecError, MAX_NAME, MAX_NAMES};
 
 /// The numbers that the sender of a lane has given.
 #[derive(Debug, Default)]
-pub(crate) struct Numbers {
+pub struct Numbers {
     numbers: HashMap<Arc<str>, u64>,
     /// The one that was asked for last: a stream of messages has the same.
     last: Option<(Arc<str>, u64)>,
@@ -43,7 +43,7 @@ impl Numbers {
 
 /// The names that the receiver of a lane has learnt.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+pub struct Names {
     names: Vec<Box<str>>,
 }
 

@@ -1,7 +1,7 @@
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::{head, messages_in, write, CodecError, Frame, Kind, Names, Numbers, What, MAX_NAMES};
+use super::{CodecError, Frame, Kind, MAX_NAMES, Names, Numbers, What, head, messages_in, write};
 
 const FRAME: Frame = Frame { lane: 3, sequence: 1 << 33, acknowledged: 5 };
 

@@ -9,9 +9,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::secret::Role;
-use crate::protocol::auth::NameMessage;
-use crate::protocol::mycelium::Hello;
+use crate::secret::Role;
 
 /// What the proof is of; another version of it has another label.
 const LABEL: &[u8] = b"mycelium: first connection of a session, 1";
@@ -21,32 +19,26 @@ const INCARNATIONS: u32 = 2;
 
 /// What one end said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct End {
-    version: u32,
-    nonce: Vec<u8>,
-    pub(crate) channel: String,
-    pub(crate) bound: bool,
-    name: String,
-    connection_string: String,
-    protocol: u32,
-    incarnation: Option<Vec<u8>>,
+pub struct End {
+    /// The version of its protocol.
+    pub version: u32,
+    /// What it drew for this connection.
+    pub nonce: Vec<u8>,
+    /// The kind of channel that it sees.
+    pub channel: String,
+    /// Whether that channel has a binding.
+    pub bound: bool,
+    /// Its name.
+    pub name: String,
+    /// Where it says that it can be connected to.
+    pub connection_string: String,
+    /// The version of stock's protocol.
+    pub protocol: u32,
+    /// Its incarnation, as it goes over the wire.
+    pub incarnation: Option<Vec<u8>>,
 }
 
 impl End {
-    /// Of an end's `Hello` and of how it named itself.
-    pub(crate) fn new(hello: &Hello, name: &NameMessage) -> Self {
-        Self {
-            version: hello.version,
-            nonce: hello.nonce.clone(),
-            channel: hello.channel.clone(),
-            bound: hello.bound,
-            name: name.name.clone(),
-            connection_string: name.connection_string.clone(),
-            protocol: name.flags.map_or(0, |flags| flags.version),
-            incarnation: hello.incarnation.clone(),
-        }
-    }
-
     fn add_to(&self, mac: &mut Hmac<Sha256>) {
         part(mac, &self.version.to_be_bytes());
         part(mac, &self.nonce);
@@ -59,30 +51,32 @@ impl End {
 }
 
 /// See the module's documentation.
-pub(crate) struct Transcript {
-    pub(crate) dialler: End,
-    pub(crate) listener: End,
+pub struct Transcript {
+    /// The end that connected.
+    pub dialler: End,
+    /// The other end.
+    pub listener: End,
     /// Drawn by the dialler, for choosing between two connections.
-    pub(crate) connection_id: u64,
+    pub connection_id: u64,
     /// The channel's, if both ends say that it has one.
-    pub(crate) binding: Option<[u8; 32]>,
+    pub binding: Option<[u8; 32]>,
 }
 
 impl Transcript {
     /// Whether the proof is about the ends' incarnations. Their versions are part of every proof,
     /// so that no attacker in between can make it cover less.
-    pub(crate) fn covers_incarnations(&self) -> bool {
+    pub fn covers_incarnations(&self) -> bool {
         self.dialler.version >= INCARNATIONS && self.listener.version >= INCARNATIONS
     }
 
     /// What `role` says.
-    pub(crate) fn proof(&self, cookie: &str, role: Role) -> Vec<u8> {
+    pub fn proof(&self, cookie: &str, role: Role) -> Vec<u8> {
         self.mac(cookie, role).finalize().into_bytes().to_vec()
     }
 
     /// Whether `proof` is what `role` has to say; takes as long for one that is wrong early as for
     /// one that is wrong late.
-    pub(crate) fn verify(&self, cookie: &str, role: Role, proof: &[u8]) -> bool {
+    pub fn verify(&self, cookie: &str, role: Role, proof: &[u8]) -> bool {
         self.mac(cookie, role).verify_slice(proof).is_ok()
     }
 
@@ -119,23 +113,18 @@ fn part(mac: &mut Hmac<Sha256>, part: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::auth::NodeFlags;
 
     fn end(name: &str) -> End {
-        let hello = Hello {
+        End {
             version: 2,
             nonce: vec![3; 32],
             channel: "tls".to_owned(),
             bound: true,
-            incarnation: Some(vec![5; 16]),
-        };
-        let name = NameMessage {
             name: name.to_owned(),
-            flags: Some(NodeFlags { version: 1 }),
             connection_string: "host:1".to_owned(),
-            connection_id: 0,
-        };
-        End::new(&hello, &name)
+            protocol: 1,
+            incarnation: Some(vec![5; 16]),
+        }
     }
 
     fn transcript() -> Transcript {

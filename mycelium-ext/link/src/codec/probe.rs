@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    head, messages_in, write, CodecError, Frame, Head, Kind, Message, Names, Numbers, What,
+    CodecError, Frame, Head, Kind, Message, Names, Numbers, What, head, messages_in, write,
 };
 
 /// One end of a lane: the methods that it has numbered, and those that it has learnt.

@@ -9,28 +9,71 @@ use super::{
 
 /// The numbers in front of every message.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Frame {
-    pub(crate) lane: u8,
-    pub(crate) sequence: u64,
-    pub(crate) acknowledged: u64,
+pub struct Frame {
+    /// The lane.
+    pub lane: u8,
+    /// The number of the frame in its lane.
+    pub sequence: u64,
+    /// The last frame of the lane that the other end has sent and this one has handled.
+    pub acknowledged: u64,
 }
 
 /// The most bytes that a number takes, that of an actor among them.
-pub(crate) const TARGET: usize = 10;
+pub const TARGET: usize = 10;
 
 /// What a frame says, but for the arguments or the answer, which are written behind it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum What<'a> {
-    Cast { to: u64, method: &'a str, metadata: Option<&'a [u8]> },
-    Call { to: u64, tag: u64, timeout: Option<u64>, method: &'a str, metadata: Option<&'a [u8]> },
-    Many { to: &'a [u64], method: &'a str, metadata: Option<&'a [u8]> },
-    Reply { to: u64, tag: u64 },
-    NoReply { to: u64, tag: u64 },
+pub enum What<'a> {
+    /// A message without an answer.
+    Cast {
+        /// The actor, by its number in its process.
+        to: u64,
+        /// The name of the message's variant.
+        method: &'a str,
+        /// What the application adds.
+        metadata: Option<&'a [u8]>,
+    },
+    /// A message that is answered.
+    Call {
+        /// The actor, by its number in its process.
+        to: u64,
+        /// The number of the call.
+        tag: u64,
+        /// How long the caller waits, in milliseconds.
+        timeout: Option<u64>,
+        /// The name of the message's variant.
+        method: &'a str,
+        /// What the application adds.
+        metadata: Option<&'a [u8]>,
+    },
+    /// A message without an answer, to several actors.
+    Many {
+        /// The actors, by their numbers; none of them twice.
+        to: &'a [u64],
+        /// The name of the message's variant.
+        method: &'a str,
+        /// What the application adds.
+        metadata: Option<&'a [u8]>,
+    },
+    /// The answer to a call.
+    Reply {
+        /// The actor, by its number in its process.
+        to: u64,
+        /// The number of the call.
+        tag: u64,
+    },
+    /// A call is not answered.
+    NoReply {
+        /// The actor, by its number in its process.
+        to: u64,
+        /// The number of the call.
+        tag: u64,
+    },
 }
 
 impl What<'_> {
     /// How many bytes it takes at most, whatever its numbers are.
-    pub(crate) fn room(&self) -> usize {
+    pub fn room(&self) -> usize {
         const NUMBERS: usize = 80;
         let extra = match self {
             Self::Cast { method, metadata, .. } | Self::Call { method, metadata, .. } => {
@@ -46,7 +89,7 @@ impl What<'_> {
 }
 
 /// Writes all but the arguments.
-pub(crate) fn write(frame: Frame, what: What<'_>, numbers: &mut Numbers, out: &mut BytesMut) {
+pub fn write(frame: Frame, what: What<'_>, numbers: &mut Numbers, out: &mut BytesMut) {
     let flag = |metadata: Option<&[u8]>| if metadata.is_some() { HAS_METADATA } else { 0 };
     let kind = match what {
         What::Cast { metadata, .. } => CAST | flag(metadata),

@@ -13,7 +13,7 @@ use super::{
 
 /// Why bytes are no frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CodecError {
+pub enum CodecError {
     /// It ends within something.
     Short,
     /// A number has more than 64 bits.
@@ -51,10 +51,13 @@ impl std::error::Error for CodecError {}
 
 /// What stands in front of every message; what follows has not been looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) lane: u8,
-    pub(crate) sequence: u64,
-    pub(crate) acknowledged: u64,
+pub struct Head {
+    /// The lane.
+    pub lane: u8,
+    /// The number of the frame in its lane.
+    pub sequence: u64,
+    /// The last frame of the lane that the other end has sent and this one has handled.
+    pub acknowledged: u64,
     kind: u8,
     /// Where the rest begins.
     at: usize,
@@ -62,23 +65,66 @@ pub(crate) struct Head {
 
 /// A message, and for whom.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Message<'a> {
-    pub(crate) kind: Kind<'a>,
-    pub(crate) args: Bytes,
+pub struct Message<'a> {
+    /// For which actors it is, and what they do with it.
+    pub kind: Kind<'a>,
+    /// The arguments, or the answer.
+    pub args: Bytes,
 }
 
+/// The kind of a message, and its actors.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Kind<'a> {
-    Cast { to: u64, method: Cow<'a, str>, metadata: Option<Bytes> },
-    Call { to: u64, tag: u64, timeout: Option<u64>, method: Cow<'a, str>, metadata: Option<Bytes> },
-    Many { to: Vec<u64>, method: Cow<'a, str>, metadata: Option<Bytes> },
-    Reply { to: u64, tag: u64 },
-    NoReply { to: u64, tag: u64 },
+pub enum Kind<'a> {
+    /// A message without an answer.
+    Cast {
+        /// The actor, by its number in its process.
+        to: u64,
+        /// The name of the message's variant.
+        method: Cow<'a, str>,
+        /// What the application adds.
+        metadata: Option<Bytes>,
+    },
+    /// A message that is answered.
+    Call {
+        /// The actor, by its number in its process.
+        to: u64,
+        /// The number of the call.
+        tag: u64,
+        /// How long the caller waits, in milliseconds.
+        timeout: Option<u64>,
+        /// The name of the message's variant.
+        method: Cow<'a, str>,
+        /// What the application adds.
+        metadata: Option<Bytes>,
+    },
+    /// A message without an answer, to several actors.
+    Many {
+        /// The actors, by their numbers; none of them twice.
+        to: Vec<u64>,
+        /// The name of the message's variant.
+        method: Cow<'a, str>,
+        /// What the application adds.
+        metadata: Option<Bytes>,
+    },
+    /// The answer to a call.
+    Reply {
+        /// The actor, by its number in its process.
+        to: u64,
+        /// The number of the call.
+        tag: u64,
+    },
+    /// A call is not answered.
+    NoReply {
+        /// The actor, by its number in its process.
+        to: u64,
+        /// The number of the call.
+        tag: u64,
+    },
 }
 
 impl Message<'_> {
     /// How many actors it goes to.
-    pub(crate) fn deliveries(&self) -> usize {
+    pub fn deliveries(&self) -> usize {
         match &self.kind {
             Kind::Many { to, .. } => to.len(),
             Kind::Cast { .. } | Kind::Call { .. } | Kind::Reply { .. } | Kind::NoReply { .. } => 1,
@@ -86,7 +132,7 @@ impl Message<'_> {
     }
 
     /// The message without the names that it was read with.
-    pub(crate) fn into_owned(self) -> Message<'static> {
+    pub fn into_owned(self) -> Message<'static> {
         let kind = match self.kind {
             Kind::Cast { to, method, metadata } => {
                 let method = Cow::Owned(method.into_owned());
@@ -108,7 +154,7 @@ impl Message<'_> {
 }
 
 /// The head of a frame, or `None` when it is a frame of protobuf.
-pub(crate) fn head(frame: &[u8]) -> Result<Option<Head>, CodecError> {
+pub fn head(frame: &[u8]) -> Result<Option<Head>, CodecError> {
     if frame.first() != Some(&MARK) {
         return Ok(None);
     }
@@ -124,7 +170,7 @@ type Method<'a> = (Cow<'a, str>, Option<Bytes>);
 impl Head {
     /// The message behind the head of `frame`, of which the arguments keep what is theirs. `names` learns those that
     /// it brings.
-    pub(crate) fn message<'a>(
+    pub fn message<'a>(
         &self,
         mut frame: Bytes,
         names: &'a mut Names,
@@ -191,7 +237,7 @@ impl Head {
 
 /// How many messages a frame is, as far as its sender is concerned: one for each actor that it goes
 /// to, and none where it is no message.
-pub(crate) fn messages_in(frame: &[u8]) -> usize {
+pub fn messages_in(frame: &[u8]) -> usize {
     let Ok(Some(head)) = head(frame) else { return 0 };
     match head.kind & KIND {
         MANY => {
