@@ -1,5 +1,6 @@
 //! `cargo upstream rebase`: tries the fork on another release, and moves the pins there.
 
+mod judge;
 mod merge;
 mod report;
 
@@ -11,7 +12,6 @@ use serde::Serialize;
 use toml_edit::{DocumentMut, value};
 use upstream::archive;
 use upstream::fork::Fork;
-use upstream::rebase::{Report, Tally, Verdict, judge};
 use upstream::weave::Layout;
 use upstream::{Tree, locate::Places};
 
@@ -19,6 +19,7 @@ use crate::compile::{self, Compiled};
 use crate::progress::spinner;
 use crate::repository::Repository;
 use crate::{Failure, check, export, manifest, suites};
+use judge::{Report, Tally, Verdict, judge};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use upstream::rebase::{Report, Tally, Verdict};
-
+use super::judge::{Report, Tally, Verdict};
 use crate::compile::{Compiled, CompilerError};
 
 /// One edit, shadow or difference of a manifest.
@@ -168,7 +167,7 @@ pub(crate) fn summary(
 
 #[cfg(test)]
 mod tests {
-    use upstream::rebase::{EditReport, ShadowReport};
+    use crate::rebase::judge::{EditReport, ShadowReport};
 
     use super::*;
 

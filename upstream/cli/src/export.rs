@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
-use upstream::{Tree, whole};
+use upstream::Tree;
 
 use crate::progress::spinner;
 use crate::repository::{Repository, fresh};
-use crate::{Failure, manifest};
+use crate::{Failure, manifest, whole};
 
 /// The stand-in that upstream's examples need, and that is no crate of the registry.
 const ENTRY: &str = "ractor_example_entry_proc";
