@@ -328,10 +328,14 @@ fn write_pins(
             document["edit"][number - 1]["file"] = value(file);
         })?;
     }
-    for name in releases.keys() {
+    let crates = repository.crates();
+    for (name, release) in releases {
         let from = &repository.fork.pins.get(name, "the rebase")?.version;
+        let theirs: DocumentMut = release.tree.text("Cargo.toml").unwrap_or_default().parse()?;
         edit(&format!("{name}/Cargo.toml"), &|document| {
-            manifest::move_release(document, from, version);
+            let manifest = theirs.clone();
+            let mut release = manifest::Release { version, crates: &crates, manifest };
+            manifest::move_release(document, from, &mut release);
         })?;
     }
     edit("Cargo.toml", &|document| {
