@@ -197,3 +197,29 @@ fn strings(item: &Item) -> Vec<String> {
     strings.sort();
     strings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_requirement_follows_the_release_that_upstream_asks_for() {
+        let mut ours: DocumentMut = "[package]\nversion = \"0.1.5+ours.1\"\n[dependencies]\n\
+            sibling = \"=0.1.5\"\nmacros = { version = \"0.1.5\", optional = true }\n\
+            apart = \"0.1.5\"\ngone = \"0.1.5\"\nother = \"0.1.4\"\n"
+            .parse()
+            .unwrap();
+        let theirs = "[dependencies]\nsibling = \"0.2\"\nmacros = { version = \"0.2.0\" }\n\
+            apart = \"0.1.5\"\nother = \"0.3\"\n";
+        let crates = ["sibling".to_owned()];
+        let manifest = theirs.parse().unwrap();
+        let mut release = Release { version: "0.2.0", crates: &crates, manifest };
+        move_release(&mut ours, "0.1.5", &mut release);
+        assert_eq!(
+            ours.to_string(),
+            "[package]\nversion = \"0.2.0+ours.1\"\n[dependencies]\nsibling = \"=0.2.0\"\n\
+             macros = { version = \"0.2.0\", optional = true }\napart = \"0.1.5\"\n\
+             gone = \"0.1.5\"\nother = \"0.1.4\"\n"
+        );
+    }
+}

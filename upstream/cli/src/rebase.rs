@@ -12,7 +12,7 @@ use serde::Serialize;
 use toml_edit::{DocumentMut, value};
 use upstream::archive;
 use upstream::fork::Fork;
-use upstream::weave::Layout;
+use upstream::weave::{Layout, ROOT};
 use upstream::{Tree, locate::Places};
 
 use crate::compile::{self, Compiled};
@@ -131,6 +131,7 @@ fn attempt(
 ) -> Result<Outcome, Failure> {
     let say: suites::Say =
         if arguments.json { |line| eprintln!("{line}") } else { |line| println!("{line}") };
+    check_accepted(repository, &arguments.accept)?;
     let version = arguments.version.to_string();
     let releases = fetch(&repository.places, &repository.crates(), &version)?;
     for (name, release) in &releases {
@@ -151,15 +152,16 @@ fn attempt(
         }
     }
     if !arguments.no_compile {
-        match compile(&trial, &exported) {
-            Ok(compiled) => {
-                say(report::compiler(&compiled).trim_end());
-                findings.compiled = Some(compiled);
-            }
+        let compiled = match compile(&trial, &exported) {
+            Ok(compiled) => compiled,
             // Without the edits that conflict the rest need not come together.
-            Err(error) if tally.conflicts > 0 => say(&format!("compiler: not run: {error}")),
+            Err(error) if tally.conflicts > 0 => {
+                Compiled { not_run: Some(error.to_string()), ..Compiled::default() }
+            }
             Err(error) => return Err(error),
-        }
+        };
+        say(report::compiler(&compiled).trim_end());
+        findings.compiled = Some(compiled);
     }
     let compiled = findings.compiled.as_ref();
     say(report::summary(&findings.reports, compiled, tally, &version).trim_end());
@@ -181,6 +183,19 @@ fn attempt(
     write_pins(repository, &releases, &findings.reports, &version, &moved)?;
     say(&format!("the pins are at {version}; what still names the old release: `git grep`"));
     Ok(Outcome::Rebased)
+}
+
+/// Refuses a shadow to accept that there is not.
+fn check_accepted(repository: &Repository, accepted: &[String]) -> Result<(), Failure> {
+    let pins = repository.fork.pins.crates.iter();
+    let shadows: BTreeSet<String> = pins
+        .flat_map(|(name, pin)| pin.shadows.keys().map(move |file| format!("{name}/{file}")))
+        .collect();
+    let Some(unknown) = accepted.iter().find(|name| !shadows.contains(*name)) else {
+        return Ok(());
+    };
+    let known: Vec<String> = shadows.into_iter().collect();
+    Err(format!("--accept {unknown}: no shadow is there; use one of: {}", known.join(", ")).into())
 }
 
 fn fetch(
@@ -250,7 +265,10 @@ fn compile(trial: &Repository, exported: &Path) -> Result<Compiled, Failure> {
     export::refresh(trial, exported)?;
     let mut ours = BTreeSet::new();
     for name in trial.crates() {
-        ours.extend(trial.ours(&name)?.iter().map(|(file, _)| format!("{name}/{file}")));
+        // Upstream's root stands in ours where all is in one piece.
+        let tree = trial.ours(&name)?;
+        let files = tree.iter().map(|(file, _)| file).filter(|file| *file != ROOT);
+        ours.extend(files.map(|file| format!("{name}/{file}")));
     }
     let target = trial.scratch("rebase-target");
     compile::run(exported, &target, &trial.crates(), |file| ours.contains(file))
