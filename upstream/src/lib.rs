@@ -10,8 +10,9 @@
 //!    roots includable;
 //! 5. the tree goes to `OUT_DIR`, where only files that differ are written.
 //!
-//! The same steps serve the `upstream` command (feature `cli`), which shows the difference,
-//! exports it, and says what a new release would break.
+//! The `upstream` command, a crate of its own in `upstream/cli`, takes the same steps: it shows the
+//! difference, exports it, and reports what a new release would break. This library has no
+//! dependency that a build does not need.
 
 pub mod address;
 pub mod archive;
@@ -24,15 +25,11 @@ pub mod locate;
 pub mod patch;
 pub mod pins;
 mod proto;
-#[cfg(feature = "cli")]
-pub mod rebase;
 mod section;
 mod splice;
 pub mod tokens;
 mod tree;
 pub mod weave;
-#[cfg(feature = "cli")]
-pub mod whole;
 
 pub use error::{Error, Result};
 pub use tree::Tree;

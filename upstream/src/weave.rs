@@ -284,15 +284,19 @@ fn open_root(tree: &mut Tree, file: &str, text: &str) -> Result<()> {
 
 /// A crate root in its parts.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub struct Opened {
     /// The text of its inner documentation.
-    pub(crate) documentation: String,
+    pub documentation: String,
     /// All but its inner attributes.
-    pub(crate) items: String,
+    pub items: String,
 }
 
-/// Opens the crate root `text`, and puts `lints` in front of each item.
-pub(crate) fn open(file: &str, text: &str, lints: &str) -> Result<Opened> {
+/// Splits the crate root `text`, which is that of `file`, into its documentation and its items,
+/// and puts the attributes `lints` in front of each item.
+///
+/// # Errors
+/// [`Error::Syntax`] for a root that cannot be parsed.
+pub fn open(file: &str, text: &str, lints: &str) -> Result<Opened> {
     let wrong = |error: syn::Error| Error::Syntax { file: file.to_owned(), why: error.to_string() };
     let parse = |input: ParseStream<'_>| {
         Ok((input.call(Attribute::parse_inner)?, input.parse::<TokenStream>()?))
@@ -316,7 +320,7 @@ pub(crate) fn open(file: &str, text: &str, lints: &str) -> Result<Opened> {
     Ok(Opened { documentation, items: splice::apply(text, splices)? })
 }
 
-pub(crate) fn cut(file: &str, range: Range<usize>, text: &str) -> Splice {
+fn cut(file: &str, range: Range<usize>, text: &str) -> Splice {
     let place = Place {
         patch: "(crate root)".to_owned(),
         edit: 0,

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use upstream::Tree;
-use upstream::rebase::{Report, Verdict};
 
+use super::judge::{Report, Verdict};
 use crate::Failure;
 
 /// The three states of a crate: the pinned release, the other one, and our files.

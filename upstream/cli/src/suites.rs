@@ -109,7 +109,6 @@ const SUITES: [Suite; 21] = [
             "--exclude=ractor",
             "--exclude=ractor_cluster",
             "--exclude=ractor_cluster_derive",
-            "--features=mycelium-upstream/cli",
         ],
     ),
     // Without the cluster feature, which the rest of the workspace switches on. After the set that

@@ -50,29 +50,57 @@ pub(crate) fn dependency_tables(document: &mut DocumentMut) -> Vec<(String, &mut
     tables
 }
 
-/// Moves a manifest from the release `from` to the release `to`: its own version, and the
-/// requirements that name that release, as those of upstream's crates on each other do.
-pub(crate) fn move_release(document: &mut DocumentMut, from: &str, to: &str) {
-    let moved = |text: &str| -> Option<String> {
-        let (exact, version) = text.strip_prefix('=').map_or(("", text), |rest| ("=", rest));
-        (version == from).then(|| format!("{exact}{to}"))
-    };
-    for (_, table) in dependency_tables(document) {
-        for (_, dependency) in table.iter_mut() {
-            if let Some(requirement) = requirement(dependency) {
-                if let Some(moved) = requirement.as_str().and_then(moved) {
-                    *requirement = value(moved);
-                }
+/// Upstream's other release, as far as our manifests follow it.
+#[derive(Debug)]
+pub(crate) struct Release<'a> {
+    pub(crate) version: &'a str,
+    /// The forked crates, which all have that version.
+    pub(crate) crates: &'a [String],
+    /// Upstream's manifest there of the crate whose manifest is moved.
+    pub(crate) manifest: DocumentMut,
+}
+
+/// Moves our manifest `document` from the release `from` to the release `to`: its own version, and
+/// the requirements that name the old release. One on a forked crate names the new release then;
+/// one on a crate that upstream releases along with them asks for what upstream asks for there.
+pub(crate) fn move_release(document: &mut DocumentMut, from: &str, to: &mut Release<'_>) {
+    let theirs = requirements(&mut to.manifest);
+    for (path, table) in dependency_tables(document) {
+        for (name, dependency) in table.iter_mut() {
+            let Some(requirement) = requirement(dependency) else { continue };
+            let text = requirement.as_str().unwrap_or_default();
+            let (exact, version) = text.strip_prefix('=').map_or(("", text), |rest| ("=", rest));
+            if version != from {
+                continue;
+            }
+            let name = name.get().to_owned();
+            if to.crates.contains(&name) {
+                *requirement = value(format!("{exact}{}", to.version));
+            } else if let Some(theirs) = theirs.get(&(path.clone(), name)) {
+                *requirement = value(theirs);
             }
         }
     }
     if let Some(version) = document.get_mut("package").and_then(|p| p.get_mut("version")) {
         if let Some((base, mark)) = version.as_str().and_then(|text| text.split_once('+')) {
             if base == from {
-                *version = value(format!("{to}+{mark}"));
+                *version = value(format!("{}+{mark}", to.version));
             }
         }
     }
+}
+
+/// What `document` requires of each dependency, by the path of its table and its name.
+fn requirements(document: &mut DocumentMut) -> BTreeMap<(String, String), String> {
+    let mut requirements = BTreeMap::new();
+    for (path, table) in dependency_tables(document) {
+        for (name, dependency) in table.iter_mut() {
+            if let Some(version) = requirement(dependency).and_then(|item| item.as_str()) {
+                requirements.insert((path.clone(), name.get().to_owned()), version.to_owned());
+            }
+        }
+    }
+    requirements
 }
 
 /// Takes the `=` from the requirements on `name`.
@@ -168,4 +196,30 @@ fn strings(item: &Item) -> Vec<String> {
         .collect();
     strings.sort();
     strings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_requirement_follows_the_release_that_upstream_asks_for() {
+        let mut ours: DocumentMut = "[package]\nversion = \"0.1.5+ours.1\"\n[dependencies]\n\
+            sibling = \"=0.1.5\"\nmacros = { version = \"0.1.5\", optional = true }\n\
+            apart = \"0.1.5\"\ngone = \"0.1.5\"\nother = \"0.1.4\"\n"
+            .parse()
+            .unwrap();
+        let theirs = "[dependencies]\nsibling = \"0.2\"\nmacros = { version = \"0.2.0\" }\n\
+            apart = \"0.1.5\"\nother = \"0.3\"\n";
+        let crates = ["sibling".to_owned()];
+        let manifest = theirs.parse().unwrap();
+        let mut release = Release { version: "0.2.0", crates: &crates, manifest };
+        move_release(&mut ours, "0.1.5", &mut release);
+        assert_eq!(
+            ours.to_string(),
+            "[package]\nversion = \"0.2.0+ours.1\"\n[dependencies]\nsibling = \"=0.2.0\"\n\
+             macros = { version = \"0.2.0\", optional = true }\napart = \"0.1.5\"\n\
+             gone = \"0.1.5\"\nother = \"0.1.4\"\n"
+        );
+    }
 }

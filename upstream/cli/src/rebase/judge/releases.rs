@@ -3,26 +3,28 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use upstream::edit::{self, Source};
 use upstream::fork::Fork;
 use upstream::items::{self, Item};
-use upstream::locate::Places;
 use upstream::patch::{Edit, Patch};
-use upstream::rebase::{EditReport, Report, Tally, Verdict, judge};
 use upstream::{Tree, tokens};
+
+use super::{EditReport, Report, Tally, Verdict, judge};
+use crate::repository::Repository;
 
 const NEXT: &str = "0.99.0";
 
 /// The fork as it is, and every pinned release.
 fn pinned() -> (Fork, BTreeMap<String, Tree>) {
-    let fork = Fork::load(patches::PINS, patches::FILES).unwrap();
-    let places = Places::of_environment(Path::new(env!("CARGO_TARGET_TMPDIR")));
-    let crates = fork.pins.crates.keys();
-    let stock = crates.map(|name| (name.clone(), fork.stock(name, &places).unwrap())).collect();
-    (fork, stock)
+    let repository = Repository::find().unwrap();
+    let stock = |name: String| {
+        let stock = repository.stock(&name).unwrap();
+        (name, stock)
+    };
+    let stock = repository.crates().into_iter().map(stock).collect();
+    (repository.fork, stock)
 }
 
 /// Judges a release in which `change` was made to every crate.

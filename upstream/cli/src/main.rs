@@ -16,6 +16,7 @@ mod status;
 mod suites;
 mod surface;
 mod toolchain;
+mod whole;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

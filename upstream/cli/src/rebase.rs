@@ -1,5 +1,6 @@
 //! `cargo upstream rebase`: tries the fork on another release, and moves the pins there.
 
+mod judge;
 mod merge;
 mod report;
 
@@ -11,14 +12,14 @@ use serde::Serialize;
 use toml_edit::{DocumentMut, value};
 use upstream::archive;
 use upstream::fork::Fork;
-use upstream::rebase::{Report, Tally, Verdict, judge};
-use upstream::weave::Layout;
+use upstream::weave::{Layout, ROOT};
 use upstream::{Tree, locate::Places};
 
 use crate::compile::{self, Compiled};
 use crate::progress::spinner;
 use crate::repository::Repository;
 use crate::{Failure, check, export, manifest, suites};
+use judge::{Report, Tally, Verdict, judge};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -130,6 +131,7 @@ fn attempt(
 ) -> Result<Outcome, Failure> {
     let say: suites::Say =
         if arguments.json { |line| eprintln!("{line}") } else { |line| println!("{line}") };
+    check_accepted(repository, &arguments.accept)?;
     let version = arguments.version.to_string();
     let releases = fetch(&repository.places, &repository.crates(), &version)?;
     for (name, release) in &releases {
@@ -150,15 +152,16 @@ fn attempt(
         }
     }
     if !arguments.no_compile {
-        match compile(&trial, &exported) {
-            Ok(compiled) => {
-                say(report::compiler(&compiled).trim_end());
-                findings.compiled = Some(compiled);
-            }
+        let compiled = match compile(&trial, &exported) {
+            Ok(compiled) => compiled,
             // Without the edits that conflict the rest need not come together.
-            Err(error) if tally.conflicts > 0 => say(&format!("compiler: not run: {error}")),
+            Err(error) if tally.conflicts > 0 => {
+                Compiled { not_run: Some(error.to_string()), ..Compiled::default() }
+            }
             Err(error) => return Err(error),
-        }
+        };
+        say(report::compiler(&compiled).trim_end());
+        findings.compiled = Some(compiled);
     }
     let compiled = findings.compiled.as_ref();
     say(report::summary(&findings.reports, compiled, tally, &version).trim_end());
@@ -180,6 +183,19 @@ fn attempt(
     write_pins(repository, &releases, &findings.reports, &version, &moved)?;
     say(&format!("the pins are at {version}; what still names the old release: `git grep`"));
     Ok(Outcome::Rebased)
+}
+
+/// Refuses a shadow to accept that there is not.
+fn check_accepted(repository: &Repository, accepted: &[String]) -> Result<(), Failure> {
+    let pins = repository.fork.pins.crates.iter();
+    let shadows: BTreeSet<String> = pins
+        .flat_map(|(name, pin)| pin.shadows.keys().map(move |file| format!("{name}/{file}")))
+        .collect();
+    let Some(unknown) = accepted.iter().find(|name| !shadows.contains(*name)) else {
+        return Ok(());
+    };
+    let known: Vec<String> = shadows.into_iter().collect();
+    Err(format!("--accept {unknown}: no shadow is there; use one of: {}", known.join(", ")).into())
 }
 
 fn fetch(
@@ -249,7 +265,10 @@ fn compile(trial: &Repository, exported: &Path) -> Result<Compiled, Failure> {
     export::refresh(trial, exported)?;
     let mut ours = BTreeSet::new();
     for name in trial.crates() {
-        ours.extend(trial.ours(&name)?.iter().map(|(file, _)| format!("{name}/{file}")));
+        // Upstream's root stands in ours where all is in one piece.
+        let tree = trial.ours(&name)?;
+        let files = tree.iter().map(|(file, _)| file).filter(|file| *file != ROOT);
+        ours.extend(files.map(|file| format!("{name}/{file}")));
     }
     let target = trial.scratch("rebase-target");
     compile::run(exported, &target, &trial.crates(), |file| ours.contains(file))
@@ -327,10 +346,14 @@ fn write_pins(
             document["edit"][number - 1]["file"] = value(file);
         })?;
     }
-    for name in releases.keys() {
+    let crates = repository.crates();
+    for (name, release) in releases {
         let from = &repository.fork.pins.get(name, "the rebase")?.version;
+        let theirs: DocumentMut = release.tree.text("Cargo.toml").unwrap_or_default().parse()?;
         edit(&format!("{name}/Cargo.toml"), &|document| {
-            manifest::move_release(document, from, version);
+            let manifest = theirs.clone();
+            let mut release = manifest::Release { version, crates: &crates, manifest };
+            manifest::move_release(document, from, &mut release);
         })?;
     }
     edit("Cargo.toml", &|document| {

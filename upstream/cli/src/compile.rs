@@ -11,6 +11,8 @@ use crate::Failure;
 /// What came of compiling a workspace.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Compiled {
+    /// Why the compiler was not run, if it was not.
+    pub(crate) not_run: Option<String>,
     /// All errors, by file and line.
     pub(crate) errors: Vec<CompilerError>,
     /// The packages that the compiler did not get to, since one that they need has errors.
@@ -20,9 +22,9 @@ pub(crate) struct Compiled {
 /// An error of the compiler.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct CompilerError {
-    /// Relative to the workspace.
+    /// Relative to the workspace; the package's name for an error that is in no file.
     pub(crate) file: String,
-    pub(crate) line: usize,
+    pub(crate) line: Option<usize>,
     /// As `E0277`, where it has one.
     pub(crate) code: Option<String>,
     pub(crate) message: String,
@@ -33,7 +35,7 @@ pub(crate) struct CompilerError {
 impl Compiled {
     /// Whether every package compiles.
     pub(crate) fn is_sound(&self) -> bool {
-        self.errors.is_empty() && self.not_reached.is_empty()
+        self.not_run.is_none() && self.errors.is_empty() && self.not_reached.is_empty()
     }
 }
 
@@ -107,26 +109,38 @@ fn read(printed: &str, packages: &[String], is_ours: impl Fn(&str) -> bool) -> C
     let mut reached = BTreeSet::new();
     // A line that is no JSON comes from a build script or a macro.
     for line in printed.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+        let target = line.target.map(|target| target.name).unwrap_or_default();
         if matches!(line.reason.as_str(), "compiler-artifact" | "compiler-message") {
-            reached.extend(line.target.map(|target| target.name));
+            reached.insert(target.clone());
         }
-        let Some(message) = line.message.filter(|message| message.level == "error") else {
+        // A crash of the compiler has words of its own behind the level.
+        let Some(message) = line.message.filter(|message| message.level.starts_with("error"))
+        else {
             continue;
         };
-        // The closing line, which counts the others, has no place.
-        let Some(span) = message.spans.into_iter().find(|span| span.is_primary) else {
+        let place = message.spans.into_iter().find(|span| span.is_primary);
+        // The closing line counts the others.
+        if place.is_none() && message.message.starts_with("aborting due to") {
             continue;
+        }
+        let (file, line) = match place {
+            Some(span) => (span.file_name, Some(span.line_start)),
+            None => (target, None),
         };
         errors.insert(CompilerError {
-            ours: is_ours(&span.file_name),
-            file: span.file_name,
-            line: span.line_start,
+            ours: is_ours(&file),
+            file,
+            line,
             code: message.code.map(|code| code.code),
             message: message.message,
         });
     }
     let not_reached = packages.iter().filter(|package| !reached.contains(*package)).cloned();
-    Compiled { errors: errors.into_iter().collect(), not_reached: not_reached.collect() }
+    Compiled {
+        not_run: None,
+        errors: errors.into_iter().collect(),
+        not_reached: not_reached.collect(),
+    }
 }
 
 #[cfg(test)]
@@ -159,13 +173,15 @@ mod tests {
 
         let compiled = run(folder.path(), &target, &packages, ours).unwrap();
 
-        let places: Vec<(&str, usize, Option<&str>, bool)> = compiled
+        let places: Vec<(&str, Option<usize>, Option<&str>, bool)> = compiled
             .errors
             .iter()
             .map(|e| (e.file.as_str(), e.line, e.code.as_deref(), e.ours))
             .collect();
-        let expected =
-            [("a/src/added.rs", 2, Some("E0308"), true), ("a/src/lib.rs", 3, Some("E0308"), false)];
+        let expected = [
+            ("a/src/added.rs", Some(2), Some("E0308"), true),
+            ("a/src/lib.rs", Some(3), Some("E0308"), false),
+        ];
         assert_eq!(places, expected);
         assert_eq!(compiled.not_reached, ["b"]);
         assert!(!compiled.is_sound());
@@ -180,5 +196,27 @@ mod tests {
         tree.write(folder.path()).unwrap();
         let error = run(folder.path(), &target, &packages, ours).unwrap_err().to_string();
         assert!(error.contains("c/Cargo.toml"), "{error}");
+    }
+
+    #[test]
+    fn an_error_in_no_file_is_kept_and_the_closing_line_is_not() {
+        let line = |level: &str, message: &str| {
+            serde_json::json!({
+                "reason": "compiler-message",
+                "target": { "name": "a" },
+                "message": { "level": level, "message": message, "code": null, "spans": [] },
+            })
+            .to_string()
+        };
+        let printed = [
+            line("error", "the type is too deep"),
+            line("error: internal compiler error", "it broke"),
+            line("warning", "unused"),
+            line("error", "aborting due to 2 previous errors"),
+        ];
+        let compiled = read(&printed.join("\n"), &["a".to_owned()], |_| true);
+        let found: Vec<(&str, Option<usize>, &str)> =
+            compiled.errors.iter().map(|e| (e.file.as_str(), e.line, e.message.as_str())).collect();
+        assert_eq!(found, [("a", None, "it broke"), ("a", None, "the type is too deep")]);
     }
 }

@@ -64,13 +64,15 @@ pub(crate) fn manifest_complaints(
     let mut ours = export::standalone(repository, &text)?;
     let theirs: DocumentMut = stock.text("Cargo.toml").unwrap_or_default().parse()?;
     let pin = repository.fork.pins.get(name, "the check")?;
+    let crates = repository.crates();
     // A rebase moves our requirements along with the release, so they are compared there.
-    if let Some(release) = theirs["package"]["version"].as_str() {
-        manifest::move_release(&mut ours, &pin.version, release);
+    if let Some(version) = theirs["package"]["version"].as_str() {
+        let mut release = manifest::Release { version, crates: &crates, manifest: theirs.clone() };
+        manifest::move_release(&mut ours, &pin.version, &mut release);
     }
     // The siblings are asked for exactly, since no other release of them is patched.
-    for krate in repository.crates() {
-        manifest::loosen(&mut ours, &krate);
+    for krate in &crates {
+        manifest::loosen(&mut ours, krate);
     }
     let mut differences = manifest::differences(ours, theirs);
     let mut complaints = Vec::new();

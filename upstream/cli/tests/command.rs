@@ -1,5 +1,6 @@
 //! The `upstream` command, as a person runs it.
 
+#[path = "../../tests/common/mod.rs"]
 mod common;
 
 use std::fs;
@@ -18,7 +19,7 @@ const NEXT: &str = "0.99.0";
 const MERGED: &str = "0.99.1";
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
 }
 
 fn upstream(words: &[&str]) -> Command {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
-use upstream::{Tree, whole};
+use upstream::Tree;
 
 use crate::progress::spinner;
 use crate::repository::{Repository, fresh};
-use crate::{Failure, manifest};
+use crate::{Failure, manifest, whole};
 
 /// What only the build out of patches needs.
 const BUILD_ONLY: [&str; 2] = ["mycelium-patches", "mycelium-upstream"];
@@ -177,15 +177,30 @@ pub(crate) fn standalone(repository: &Repository, text: &str) -> Result<Document
             write_out(&repository.crates(), &root, table, &name);
         }
     }
-    // In a rebase the pins are ahead of the manifest.
-    let package =
-        |key: &str| document.get("package").and_then(|p| p.get(key)).and_then(Item::as_str);
-    let (name, version) = (package("name").unwrap_or_default(), package("version"));
-    let base = version.and_then(|version| version.split('+').next()).map(str::to_owned);
-    if let (Some(base), Some(pin)) = (base, repository.fork.pins.crates.get(name)) {
-        manifest::move_release(&mut document, &base, &pin.version);
-    }
+    follow_pin(repository, &mut document)?;
     Ok(document)
+}
+
+/// Moves a manifest of ours to the release that its crate is pinned to, which in a rebase is
+/// another one.
+fn follow_pin(repository: &Repository, document: &mut DocumentMut) -> Result<(), Failure> {
+    let package = |key: &str| document.get("package").and_then(|p| p.get(key)?.as_str());
+    let name = package("name").unwrap_or_default().to_owned();
+    let base = package("version").and_then(|version| version.split('+').next()).map(str::to_owned);
+    let (Some(base), Some(pin)) = (base, repository.fork.pins.crates.get(&name)) else {
+        return Ok(());
+    };
+    if base == pin.version {
+        return Ok(());
+    }
+    let stock = repository.stock(&name)?;
+    let mut release = manifest::Release {
+        version: &pin.version,
+        crates: &repository.crates(),
+        manifest: stock.text("Cargo.toml").unwrap_or_default().parse()?,
+    };
+    manifest::move_release(document, &base, &mut release);
+    Ok(())
 }
 
 /// Writes out the dependency `name` where it is inherited; siblings become paths.

@@ -80,7 +80,7 @@ fn rows(text: &str, title: &str) -> Vec<(String, Vec<String>)> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = include_str!("../../../../UPSTREAM.md");
+    const TEXT: &str = include_str!("../../../UPSTREAM.md");
 
     fn fork() -> Fork {
         Fork::load(patches::PINS, patches::FILES).unwrap()

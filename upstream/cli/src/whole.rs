@@ -5,18 +5,18 @@
 
 use std::ops::Range;
 
-use crate::edit::Source;
-use crate::fork::Fork;
-use crate::tokens::{self, Token};
-use crate::weave::{self, Layout, ROOT};
-use crate::{Error, Result, Tree, splice};
+use upstream::edit::Source;
+use upstream::fork::Fork;
+use upstream::tokens::{self, Token};
+use upstream::weave::{self, Layout, ROOT};
+use upstream::{Error, Result, Tree};
 
 /// All files of the forked crate `krate`, out of upstream's `stock` files and our `src/` files;
 /// manifests and the build script are upstream's still.
 ///
 /// # Errors
 /// See [`Fork::make`].
-pub fn sources(fork: &Fork, krate: &str, stock: &Tree, ours: &Tree) -> Result<Tree> {
+pub(crate) fn sources(fork: &Fork, krate: &str, stock: &Tree, ours: &Tree) -> Result<Tree> {
     let mut woven = fork.make(krate, stock, ours, Layout::Together)?;
     let patched_root = woven.text(ROOT).unwrap_or_default().to_owned();
     let opened = weave::open(ROOT, &patched_root, "")?;
@@ -45,15 +45,19 @@ pub fn sources(fork: &Fork, krate: &str, stock: &Tree, ours: &Tree) -> Result<Tr
 /// Replaces every inclusion of a file that the build made with that file's content.
 fn resolve(file: &str, text: &str, content: &impl Fn(&str) -> Option<String>) -> Result<String> {
     let source = Source::parse(file, text)?;
-    let mut splices = Vec::new();
+    let mut resolved = String::with_capacity(text.len());
+    let mut done = 0;
     for (range, name) in inclusions(&source) {
         let included = content(&name).ok_or_else(|| Error::Shadow {
             file: file.to_owned(),
             why: format!("it includes {name}, which the build does not make"),
         })?;
-        splices.push(weave::cut(file, range, &included));
+        resolved.push_str(&text[done..range.start]);
+        resolved.push_str(&included);
+        done = range.end;
     }
-    splice::apply(text, splices)
+    resolved.push_str(&text[done..]);
+    Ok(resolved)
 }
 
 /// How our files include what the build made, as tokens before and after the file's name.
@@ -62,7 +66,8 @@ const INCLUSIONS: [(&str, &str); 2] = [
     (r##"# ! [ doc = include_str ! ( concat ! ( env ! ( "OUT_DIR" ) ,"##, ") ) ]"),
 ];
 
-/// Where `source` includes what the build made, and the path of that in the woven tree.
+/// Where `source` includes what the build made, in the order of the text, and the path of that in
+/// the woven tree.
 fn inclusions(source: &Source<'_>) -> Vec<(Range<usize>, String)> {
     let mut found = Vec::new();
     for (before, after) in INCLUSIONS {
@@ -81,5 +86,6 @@ fn inclusions(source: &Source<'_>) -> Vec<(Range<usize>, String)> {
             }
         }
     }
+    found.sort_by_key(|(range, _)| range.start);
     found
 }

@@ -7,6 +7,9 @@
 //! * **moved**: not there any more, but the very same item stands in exactly one other file.
 //! * **conflicts**: everything else. A rebase never skips one, and never guesses.
 
+#[cfg(test)]
+mod releases;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,66 +17,66 @@ use std::rc::Rc;
 use serde::Serialize;
 use similar::TextDiff;
 
-use crate::edit::{Misfit, Source, Target, line_of};
-use crate::fork::{Fork, shadow_fingerprint};
-use crate::items;
-use crate::patch::Edit;
-use crate::pins::Pin;
-use crate::{Error, Result, Tree};
+use upstream::edit::{Misfit, Source, Target, line_of};
+use upstream::fork::{Fork, shadow_fingerprint};
+use upstream::items;
+use upstream::patch::{Edit, Op};
+use upstream::pins::Pin;
+use upstream::{Error, Result, Tree};
 
 /// What a release does to one crate of the fork.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// The crate.
-    pub krate: String,
+    pub(crate) krate: String,
     /// The pinned release.
-    pub from: String,
+    pub(crate) from: String,
     /// The other release.
-    pub to: String,
+    pub(crate) to: String,
     /// Every edit of every patch.
-    pub edits: Vec<EditReport>,
+    pub(crate) edits: Vec<EditReport>,
     /// Every shadowed file.
-    pub shadows: Vec<ShadowReport>,
+    pub(crate) shadows: Vec<ShadowReport>,
     /// How upstream's manifest differs from ours, beyond what is justified.
-    pub manifest: Vec<String>,
+    pub(crate) manifest: Vec<String>,
 }
 
 /// One edit against the other release.
 #[derive(Debug, Serialize)]
-pub struct EditReport {
+pub(crate) struct EditReport {
     /// `crate/NNNN-name.toml`.
-    pub patch: String,
+    pub(crate) patch: String,
     /// Counted from 1.
-    pub edit: usize,
+    pub(crate) edit: usize,
     /// The file that the edit names.
-    pub file: String,
+    pub(crate) file: String,
     /// The item's address.
-    pub item: Option<String>,
+    pub(crate) item: Option<String>,
     /// The outcome.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// How upstream changed the item that the edit stands on, as a unified diff.
-    pub item_change: Option<String>,
+    pub(crate) item_change: Option<String>,
 }
 
 /// One shadowed file against the other release.
 #[derive(Debug, Serialize)]
-pub struct ShadowReport {
+pub(crate) struct ShadowReport {
     /// The file.
-    pub file: String,
+    pub(crate) file: String,
     /// The outcome.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// The fingerprint of upstream's file in the other release.
-    pub fingerprint: Option<String>,
+    pub(crate) fingerprint: Option<String>,
     /// How upstream changed the file, as a unified diff.
-    pub change: Option<String>,
+    pub(crate) change: Option<String>,
 }
 
 /// An outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "lowercase")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// As it stands.
     Applies {
         /// The first line of what it stands on, in the pinned release and in the other.
@@ -95,20 +98,20 @@ pub enum Verdict {
 
 /// How many edits and shadows apply, moved, and conflict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// As they stand, on items that did not change.
-    pub applies: usize,
+    pub(crate) applies: usize,
     /// As they stand, while upstream changed the item around them: for a person to look at.
-    pub changed: usize,
+    pub(crate) changed: usize,
     /// In another file.
-    pub moved: usize,
+    pub(crate) moved: usize,
     /// Not without a person; differences of the manifest count here.
-    pub conflicts: usize,
+    pub(crate) conflicts: usize,
 }
 
 impl Report {
     /// Counts the verdicts.
-    pub fn tally(&self) -> Tally {
+    pub(crate) fn tally(&self) -> Tally {
         let edits = self.edits.iter().map(|edit| (&edit.verdict, edit.item_change.is_some()));
         // A shadow replaces all of its file, and stands on nothing.
         let shadows = self.shadows.iter().map(|shadow| (&shadow.verdict, false));
@@ -130,7 +133,7 @@ impl Report {
 ///
 /// # Errors
 /// An edit that does not even fit the pinned release, or a file of it that cannot be parsed.
-pub fn judge(fork: &Fork, krate: &str, old: &Tree, new: &Tree, to: &str) -> Result<Report> {
+pub(crate) fn judge(fork: &Fork, krate: &str, old: &Tree, new: &Tree, to: &str) -> Result<Report> {
     let pin = fork.pins.get(krate, "the rebase")?;
     let shadows = judge_shadows(pin, old, new)?;
     let (old, new) = (Release::of(old), Release::of(new));
@@ -314,7 +317,7 @@ fn changed_item(
     targets: &[Target],
     new: &Release<'_>,
 ) -> Option<String> {
-    let bare = Edit { anchor: None, pin: None, op: crate::patch::Op::InsertBefore, ..edit.clone() };
+    let bare = Edit { anchor: None, pin: None, op: Op::InsertBefore, ..edit.clone() };
     bare.item.as_ref()?;
     let (source, found) = locate(&bare, new, old.file).ok()?;
     item_change(old, targets, &source, &found)

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use upstream::rebase::{Report, Tally, Verdict};
-
+use super::judge::{Report, Tally, Verdict};
 use crate::compile::{Compiled, CompilerError};
 
 /// One edit, shadow or difference of a manifest.
@@ -116,26 +115,43 @@ fn entry<'a>(
 
 /// What the compiler says, by file: those of ours first.
 pub(crate) fn compiler(compiled: &Compiled) -> String {
+    if let Some(why) = &compiled.not_run {
+        return format!("compiler: not run: {why}\n");
+    }
     if compiled.is_sound() {
         return "compiler: no errors\n".to_owned();
     }
     let mut text = String::from("compiler\n");
+    for (file, errors) in by_file(compiled) {
+        _ = writeln!(text, "  {file}: {}", count(errors.len()));
+        for error in errors {
+            let line = error.line.map_or(String::new(), |line| format!("line {line}: "));
+            let code = error.code.as_ref().map_or(String::new(), |code| format!("{code}: "));
+            _ = writeln!(text, "      {line}{code}{}", error.message);
+        }
+    }
+    for package in &compiled.not_reached {
+        _ = writeln!(text, "  {package} was not compiled: what it needs has errors");
+    }
+    _ = writeln!(text, "  the compiler may find more errors once these are gone");
+    text
+}
+
+/// The errors by file: those of ours first, and each with whose it is.
+fn by_file(compiled: &Compiled) -> Vec<(String, Vec<&CompilerError>)> {
     let mut files: BTreeMap<(bool, &str), Vec<&CompilerError>> = BTreeMap::new();
     for error in &compiled.errors {
         files.entry((!error.ours, &error.file)).or_default().push(error);
     }
-    for ((theirs, file), errors) in files {
+    let named = files.into_iter().map(|((theirs, file), errors)| {
         let whose = if theirs { "upstream's, patched" } else { "ours" };
-        _ = writeln!(text, "  {file} ({whose}): {} errors", errors.len());
-        for error in errors {
-            let code = error.code.as_ref().map_or(String::new(), |code| format!("{code}: "));
-            _ = writeln!(text, "      line {}: {code}{}", error.line, error.message);
-        }
-    }
-    for package in &compiled.not_reached {
-        _ = writeln!(text, "  {package} was not compiled: a crate that it needs has errors");
-    }
-    text
+        (format!("{file} ({whose})"), errors)
+    });
+    named.collect()
+}
+
+fn count(errors: usize) -> String {
+    format!("{errors} error{}", if errors == 1 { "" } else { "s" })
 }
 
 /// What is left to do, and the counts.
@@ -151,12 +167,16 @@ pub(crate) fn summary(
         let why = entry.why.first().copied().unwrap_or_default();
         _ = writeln!(text, "  conflicts  {}: {why}", entry.name);
     }
-    let mut files: BTreeMap<&str, usize> = BTreeMap::new();
-    for error in compiled.iter().flat_map(|compiled| &compiled.errors) {
-        *files.entry(&error.file).or_default() += 1;
-    }
-    for (file, errors) in files {
-        _ = writeln!(text, "  compiler   {file}: {errors} errors");
+    if let Some(compiled) = compiled {
+        if let Some(why) = &compiled.not_run {
+            _ = writeln!(text, "  compiler   not run: {}", why.lines().next().unwrap_or_default());
+        }
+        for (file, errors) in by_file(compiled) {
+            _ = writeln!(text, "  compiler   {file}: {}", count(errors.len()));
+        }
+        for package in &compiled.not_reached {
+            _ = writeln!(text, "  compiler   {package} was not compiled");
+        }
     }
     _ = writeln!(
         text,
@@ -168,7 +188,7 @@ pub(crate) fn summary(
 
 #[cfg(test)]
 mod tests {
-    use upstream::rebase::{EditReport, ShadowReport};
+    use crate::rebase::judge::{EditReport, ShadowReport};
 
     use super::*;
 
@@ -248,12 +268,13 @@ mod tests {
     fn the_summary_names_conflicts_and_files_that_do_not_compile() {
         let error = |file: &str, ours| CompilerError {
             file: file.to_owned(),
-            line: 7,
+            line: Some(7),
             code: Some("E0277".to_owned()),
             message: "not `Sync`".to_owned(),
             ours,
         };
         let compiled = Compiled {
+            not_run: None,
             errors: vec![
                 error("ractor/src/actor.rs", false),
                 error("ractor/src/remoting.rs", true),
@@ -267,16 +288,22 @@ mod tests {
             "conflicts  ractor/0001-it.toml, edit 4: src/a.rs, fn gone: no such item\n",
             "conflicts  ractor/src/message.rs: upstream changed the file\n",
             "conflicts  ractor/Cargo.toml: features.turbo",
-            "compiler   ractor/src/actor.rs: 1 errors\n",
+            "compiler   ractor/src/remoting.rs (ours): 1 error\n",
+            "compiler   ractor/src/actor.rs (upstream's, patched): 1 error\n",
+            "compiler   ractor_cluster was not compiled\n",
             "0.99.0: 1 apply, 2 apply in a changed context, 1 moved, 3 conflict\n",
         ];
         assert_order(&summary(&reports(), Some(&compiled), tally, "0.99.0"), &order);
         let order = [
             "compiler\n",
-            "ractor/src/remoting.rs (ours): 1 errors\n      line 7: E0277: not `Sync`\n",
-            "ractor/src/actor.rs (upstream's, patched): 1 errors\n",
+            "ractor/src/remoting.rs (ours): 1 error\n      line 7: E0277: not `Sync`\n",
+            "ractor/src/actor.rs (upstream's, patched): 1 error\n",
             "ractor_cluster was not compiled",
         ];
         assert_order(&super::compiler(&compiled), &order);
+        let not_run = Compiled { not_run: Some("no lock\nat all".to_owned()), ..compiled };
+        assert_eq!(super::compiler(&not_run), "compiler: not run: no lock\nat all\n");
+        let summary = summary(&reports(), Some(&not_run), tally, "0.99.0");
+        assert!(summary.contains("  compiler   not run: no lock\n"), "{summary}");
     }
 }
