@@ -93,7 +93,7 @@ fn lost_tests(stock: &Tree, forked: &Tree) -> Result<BTreeSet<String>, Failure> 
 }
 
 /// Every function with a `test` attribute, as `file :: item`.
-fn tests(tree: &Tree) -> Result<BTreeSet<String>, Failure> {
+pub(crate) fn tests(tree: &Tree) -> Result<BTreeSet<String>, Failure> {
     let mut found = BTreeSet::new();
     for (file, _) in tree.iter().filter(|(file, _)| file.ends_with(".rs")) {
         // The compile-fail cases are inputs of a test.

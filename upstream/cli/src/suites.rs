@@ -1,6 +1,8 @@
 //! `cargo upstream test`: our tests, and upstream's own on the patched sources, for every
 //! feature set that matters.
 
+mod alone;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::repository::Repository;
 use crate::{Failure, export};
+use alone::{Failures, TIMES};
 
 /// Where lines for a person go: standard output, or standard error where that carries JSON.
 pub(crate) type Say = fn(&str);
@@ -152,6 +155,8 @@ pub(crate) struct Outcome {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     ignored: usize,
+    /// Tests of upstream that failed beside others, and passed by themselves.
+    alone: usize,
     /// Whether cargo was content; a suite that does not compile fails without a failed test.
     pub(crate) succeeded: bool,
     took: Duration,
@@ -244,9 +249,11 @@ impl Suite {
             passed: 0,
             failed: 0,
             ignored: 0,
+            alone: 0,
             succeeded: false,
             took: Duration::ZERO,
         };
+        let mut failures = Failures::default();
         let output = child.stdout.take().ok_or("cargo's output is not piped")?;
         for line in BufReader::new(output).split(b'\n') {
             let line = String::from_utf8_lossy(&line?).into_owned();
@@ -256,11 +263,45 @@ impl Suite {
                 *ahead = build.spawn().ok();
             }
             outcome.count(&line);
+            failures.read(&line);
             say(&line);
         }
         outcome.succeeded = child.wait()?.success();
+        if let Some(names) = failures.of_upstream(repository, outcome.failed)? {
+            if self.pass_alone(repository, folder, names, say)? {
+                outcome.alone = std::mem::take(&mut outcome.failed);
+                outcome.passed += outcome.alone;
+                outcome.succeeded = true;
+            }
+        }
         outcome.took = started.elapsed();
         Ok(outcome)
+    }
+
+    /// Whether each of these unit tests passes by itself, several times in a row.
+    fn pass_alone<'a>(
+        self,
+        repository: &Repository,
+        folder: &Path,
+        names: impl IntoIterator<Item = &'a String>,
+        say: Say,
+    ) -> Result<bool, Failure> {
+        for name in names {
+            say(&format!("\n== {}: {name} by itself, {TIMES} times", self.name));
+            for _ in 0..TIMES {
+                let mut command = self.command(cargo(), repository, folder);
+                if !self.arguments.contains(&"--lib") {
+                    command.arg("--lib");
+                }
+                let output = command.args(["--", "--exact", name]).output()?;
+                let text = String::from_utf8_lossy(&output.stdout);
+                if !output.status.success() || !text.contains("test result: ok. 1 passed") {
+                    say(&text);
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// Builds the suite and runs nothing. Most tests wait most of the time; the build gets what they
@@ -324,13 +365,17 @@ fn print(outcomes: &[Outcome], say: Say) {
     say(&format!("\n{:<38} {:>7} {:>7} {:>8} {:>7}", "set", "passed", "failed", "ignored", "time"));
     for outcome in outcomes {
         say(&format!(
-            "{:<38} {:>7} {:>7} {:>8} {:>5} s{}",
+            "{:<38} {:>7} {:>7} {:>8} {:>5} s{}{}",
             outcome.name,
             outcome.passed,
             outcome.failed,
             outcome.ignored,
             outcome.took.as_secs(),
             if outcome.succeeded { "" } else { "  FAILED" },
+            match outcome.alone {
+                0 => String::new(),
+                count => format!("  {count} of upstream's passed only by itself"),
+            },
         ));
     }
     let passed: usize = outcomes.iter().map(|outcome| outcome.passed).sum();
