@@ -22,7 +22,8 @@ pub(crate) struct Compiled {
 /// An error of the compiler.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct CompilerError {
-    /// Relative to the workspace; the package's name for an error that is in no file.
+    /// Relative to the repository where it is ours, else to the workspace that was compiled; the
+    /// package's name for an error that is in no file.
     pub(crate) file: String,
     pub(crate) line: Option<usize>,
     /// As `E0277`, where it has one.
@@ -73,7 +74,8 @@ struct Span {
 }
 
 /// Type-checks the `packages` of the workspace in `folder`, with `target` as cargo's target
-/// folder. `is_ours` tells the fork's files from upstream's, by their path in the workspace.
+/// folder. `home` gives the path in the repository of a file of ours, by its path in the workspace,
+/// and nothing for a file of upstream's.
 ///
 /// # Errors
 /// Cargo does not start, or fails before it compiles one of the packages.
@@ -81,7 +83,7 @@ pub(crate) fn run(
     folder: &Path,
     target: &Path,
     packages: &[String],
-    is_ours: impl Fn(&str) -> bool,
+    home: impl Fn(&str) -> Option<String>,
 ) -> Result<Compiled, Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -94,17 +96,17 @@ pub(crate) fn run(
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("cargo does not start: {error}"))?;
-    let compiled = read(&String::from_utf8_lossy(&output.stdout), packages, is_ours);
+    let compiled = read(&String::from_utf8_lossy(&output.stdout), packages, home);
     // Without an error in a source file cargo's own words are all that there is.
     if !output.status.success() && compiled.errors.is_empty() {
         let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(format!("the sources cannot be compiled:\n{words}").into());
+        return Err(format!("the sources cannot be compiled: {words}").into());
     }
     Ok(compiled)
 }
 
 /// Reads what cargo prints while it compiles `packages`.
-fn read(printed: &str, packages: &[String], is_ours: impl Fn(&str) -> bool) -> Compiled {
+fn read(printed: &str, packages: &[String], home: impl Fn(&str) -> Option<String>) -> Compiled {
     let mut errors = BTreeSet::new();
     let mut reached = BTreeSet::new();
     // A line that is no JSON comes from a build script or a macro.
@@ -127,9 +129,10 @@ fn read(printed: &str, packages: &[String], is_ours: impl Fn(&str) -> bool) -> C
             Some(span) => (span.file_name, Some(span.line_start)),
             None => (target, None),
         };
+        let home = home(&file);
         errors.insert(CompilerError {
-            ours: is_ours(&file),
-            file,
+            ours: home.is_some(),
+            file: home.unwrap_or(file),
             line,
             code: message.code.map(|code| code.code),
             message: message.message,
@@ -169,7 +172,7 @@ mod tests {
         tree.write(folder.path()).unwrap();
         let packages = ["a", "b", "c"].map(str::to_owned);
         let target = folder.path().join("target");
-        let ours = |file: &str| file == "a/src/added.rs";
+        let ours = |file: &str| (file == "a/src/added.rs").then(|| "home/added.rs".to_owned());
 
         let compiled = run(folder.path(), &target, &packages, ours).unwrap();
 
@@ -179,8 +182,8 @@ mod tests {
             .map(|e| (e.file.as_str(), e.line, e.code.as_deref(), e.ours))
             .collect();
         let expected = [
-            ("a/src/added.rs", Some(2), Some("E0308"), true),
             ("a/src/lib.rs", Some(3), Some("E0308"), false),
+            ("home/added.rs", Some(2), Some("E0308"), true),
         ];
         assert_eq!(places, expected);
         assert_eq!(compiled.not_reached, ["b"]);
@@ -214,7 +217,7 @@ mod tests {
             line("warning", "unused"),
             line("error", "aborting due to 2 previous errors"),
         ];
-        let compiled = read(&printed.join("\n"), &["a".to_owned()], |_| true);
+        let compiled = read(&printed.join("\n"), &["a".to_owned()], |_| None);
         let found: Vec<(&str, Option<usize>, &str)> =
             compiled.errors.iter().map(|e| (e.file.as_str(), e.line, e.message.as_str())).collect();
         assert_eq!(found, [("a", None, "it broke"), ("a", None, "the type is too deep")]);

@@ -83,7 +83,7 @@ pub(crate) fn workspace_tree(repository: &Repository) -> Result<Tree, Failure> {
 
 /// The crates of ours that the forked crates depend on, also by way of others, and their folders.
 /// What only the build out of patches needs is none of them.
-fn companions(repository: &Repository) -> Result<BTreeMap<String, String>, Failure> {
+pub(crate) fn companions(repository: &Repository) -> Result<BTreeMap<String, String>, Failure> {
     let root = manifest::workspace(&repository.root)?;
     let crates = repository.crates();
     let mut folders: Vec<String> = crates.clone();
@@ -174,7 +174,7 @@ pub(crate) fn standalone(repository: &Repository, text: &str) -> Result<Document
         }
         let names: Vec<String> = table.iter().map(|(name, _)| name.to_owned()).collect();
         for name in names {
-            write_out(&repository.crates(), &root, table, &name);
+            write_out(repository, &root, table, &name);
         }
     }
     follow_pin(repository, &mut document)?;
@@ -203,8 +203,9 @@ fn follow_pin(repository: &Repository, document: &mut DocumentMut) -> Result<(),
     Ok(())
 }
 
-/// Writes out the dependency `name` where it is inherited; siblings become paths.
-fn write_out(crates: &[String], root: &DocumentMut, table: &mut dyn TableLike, name: &str) {
+/// Writes out the dependency `name` where it is inherited. Siblings become paths, and a forked one
+/// is asked for in the release that it is pinned to.
+fn write_out(repository: &Repository, root: &DocumentMut, table: &mut dyn TableLike, name: &str) {
     let inherits = table
         .get(name)
         .and_then(|item| item.get("workspace"))
@@ -224,7 +225,12 @@ fn write_out(crates: &[String], root: &DocumentMut, table: &mut dyn TableLike, n
             entry.insert(key, value.clone());
         }
     }
-    if crates.iter().any(|krate| krate == name) || entry.contains_key("path") {
+    let pin = repository.fork.pins.crates.get(name);
+    if let (Some(pin), Some(version)) = (pin, entry.get("version").and_then(Value::as_str)) {
+        let exact = if version.starts_with('=') { "=" } else { "" };
+        entry.insert("version", Value::from(format!("{exact}{}", pin.version)));
+    }
+    if pin.is_some() || entry.contains_key("path") {
         entry.insert("path", Value::from(format!("../{name}")));
     }
     table.insert(name, Item::Value(Value::InlineTable(entry)));

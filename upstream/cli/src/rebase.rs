@@ -263,15 +263,21 @@ fn write_merges(
 fn compile(trial: &Repository, exported: &Path) -> Result<Compiled, Failure> {
     let _progress = spinner("compiling what applies");
     export::refresh(trial, exported)?;
-    let mut ours = BTreeSet::new();
+    // By where it stands in the exported workspace: where it stands in the repository.
+    let mut ours = BTreeMap::new();
     for name in trial.crates() {
         // Upstream's root stands in ours where all is in one piece.
         let tree = trial.ours(&name)?;
         let files = tree.iter().map(|(file, _)| file).filter(|file| *file != ROOT);
-        ours.extend(files.map(|file| format!("{name}/{file}")));
+        ours.extend(files.map(|file| (format!("{name}/{file}"), format!("{name}/{file}"))));
+    }
+    for (name, folder) in export::companions(trial)? {
+        let tree = Tree::read(&trial.root.join(&folder))?;
+        let files = tree.iter().map(|(file, _)| file);
+        ours.extend(files.map(|file| (format!("{name}/{file}"), format!("{folder}/{file}"))));
     }
     let target = trial.scratch("rebase-target");
-    compile::run(exported, &target, &trial.crates(), |file| ours.contains(file))
+    compile::run(exported, &target, &trial.crates(), |file| ours.get(file).cloned())
 }
 
 /// The new file of each edit that moved, by patch and number.

@@ -68,6 +68,16 @@ fn implementation(head: &str, calls: [&str; 3]) -> String {
     )
 }
 
+/// A crate of ours beside the fork, which is built on one of the forked crates.
+fn meter(most: &str) -> String {
+    format!(
+        "//! Meters.\n\n/// Measures.\npub fn measure(value: impl pump::codec::Codec) -> usize {{\n    \
+         value.size({most})\n}}\n"
+    )
+}
+
+const METER: &str = "beside/meter/src/lib.rs";
+
 const CALLS: [&str; 3] = ["pack", "unpack", "&self"];
 const NEW_CALLS: [&str; 3] = ["to_wire", "from_wire", "&self, _most: usize"];
 
@@ -175,15 +185,17 @@ impl Fork {
                     let pinned = shadow_fingerprint(&tree, "src/codec.rs").unwrap();
                     pins += &format!("[crates.pump.shadows]\n\"src/codec.rs\" = \"{pinned}\"\n");
                 }
+                if name == "plant" {
+                    pins += "[crates.plant.manifest]\n\"dependencies.meter\" = \"ours\"\n";
+                }
             }
         }
         fork.write("repository/patches/upstream.toml", pins.as_bytes());
         let seam = "title = \"Relays\"\nwhy = \"A seam\"\n[[edit]]\nfile = \"src/lib.rs\"\n\
                     item = \"mod errors\"\nop = \"insert-after\"\ncode = \"pub mod relay;\"\n";
         fork.write("repository/patches/pump/0001-relay.toml", seam.as_bytes());
-        for (name, needs) in
-            [("pump", format!("cfg-if = \"{OLD}\"\n")), ("plant", "pump.workspace = true\n".into())]
-        {
+        let siblings = "pump.workspace = true\nmeter.workspace = true\n".to_owned();
+        for (name, needs) in [("pump", format!("cfg-if = \"{OLD}\"\n")), ("plant", siblings)] {
             let manifest = format!(
                 "[package]\nname = \"{name}\"\nversion = \"{OLD}+mycelium.1\"\nedition = \"2021\"\n\n\
                  [dependencies]\n{needs}"
@@ -192,6 +204,10 @@ impl Fork {
             let root = "include!(concat!(env!(\"OUT_DIR\"), \"/upstream/src/lib.rs\"));\n";
             fork.write(&format!("repository/{name}/src/lib.rs"), root.as_bytes());
         }
+        let manifest = "[package]\nname = \"meter\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n\
+                        [dependencies]\npump.workspace = true\n";
+        fork.ours("beside/meter/Cargo.toml", manifest);
+        fork.ours(METER, &meter(""));
         fork.ours(SHADOW, &shadow(HOOKS));
         fork.ours("pump/src/codec/flags.rs", &implementation(FLAGS, CALLS));
         fork.ours("pump/src/relay.rs", RELAY);
@@ -200,11 +216,10 @@ impl Fork {
         for file in ["Cargo.lock", "LICENSE", "upstream/Cargo.toml"] {
             fork.write(&format!("repository/{file}"), &fs::read(this.join(file)).unwrap());
         }
-        for (file, content) in Tree::read(&this.join("upstream/example-entry")).unwrap().iter() {
-            fork.write(&format!("repository/upstream/example-entry/{file}"), content);
-        }
         let workspace = fs::read_to_string(this.join("Cargo.toml")).unwrap();
-        let siblings = format!("[workspace.dependencies]\npump = \"={OLD}\"\n");
+        let siblings = format!(
+            "[workspace.dependencies]\npump = \"={OLD}\"\nmeter = {{ path = \"beside/meter\" }}\n"
+        );
         let workspace = workspace.replacen("[workspace.dependencies]\n", &siblings, 1);
         fork.write("repository/Cargo.toml", workspace.as_bytes());
         fork
@@ -311,6 +326,17 @@ fn a_rebase_goes_from_conflicts_over_the_compilers_errors_to_a_fit() {
 
     fork.ours("pump/src/codec/flags.rs", &implementation(FLAGS, NEW_CALLS));
     fork.ours("pump/src/relay.rs", MENDED_RELAY);
+    let output = fork.rebase(&["--accept", SHADOW]);
+    let lines = [
+        "compiler",
+        "  beside/meter/src/lib.rs (ours): …",
+        "  plant was not compiled: what it needs has errors",
+        "summary",
+        "  compiler   beside/meter/src/lib.rs (ours): …",
+    ];
+    assert_says(&output, 1, &lines);
+
+    fork.ours(METER, &meter("1"));
     let output = fork.rebase(&["--accept", SHADOW]);
     let last = "2.0.0: 2 apply, 0 apply in a changed context, 0 moved, 0 conflict";
     assert_says(&output, 0, &["compiler: no errors", "summary", last]);
