@@ -77,6 +77,7 @@ pub(crate) mod upgrade;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+pub use connect::{accept, connect};
 pub use dead_letters::{dead_letters, Cause};
 pub use directory::{incarnation, listening, Listening};
 pub use incarnation::Incarnation;

@@ -142,9 +142,9 @@ macro_rules! words {
     };
 }
 
-words!(TransportPreference, "\"adaptive\", \"arc\", \"shm\", \"unix\", \"tcp\" or \"tls\"",
+words!(TransportPreference, "\"adaptive\", \"arc\", \"shm\", \"unix\", \"tcp\", \"tls\" or \"external\"",
     "adaptive" => Self::Adaptive, "arc" => Self::Arc, "shm" => Self::SharedMemory,
-    "unix" => Self::UnixSocket, "tcp" => Self::Tcp, "tls" => Self::Tls);
+    "unix" => Self::UnixSocket, "tcp" => Self::Tcp, "tls" => Self::Tls, "external" => Self::External);
 words!(Location, "\"local\", \"remote\" or \"auto\"",
     "local" => Self::Local, "remote" => Self::Remote, "auto" => Self::Auto);
 words!(super::shm::ShmLinks, "\"auto\" or \"off\"", "auto" => Self::Auto, "off" => Self::Off);

@@ -69,7 +69,12 @@ const KINDS: [Row; 6] = [
         pin: Some((TransportPreference::Tls, 5)),
         proves: Locality::Remote,
     },
-    Row { kind: TransportKind::External, name: "external", pin: None, proves: Locality::Remote },
+    Row {
+        kind: TransportKind::External,
+        name: "external",
+        pin: Some((TransportPreference::External, 6)),
+        proves: Locality::Remote,
+    },
 ];
 
 // A row stands where its kind's number says, and lanes are numbered without a gap: 0 is the lane of

@@ -108,4 +108,6 @@ pub enum TransportPreference {
     Tcp,
     /// TLS over TCP.
     Tls,
+    /// A transport of the application's own.
+    External,
 }

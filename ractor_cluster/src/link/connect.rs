@@ -1,7 +1,9 @@
-//! The connections that applications have made for them: each step has an end.
+//! The connections that applications have made for them, or bring along: each step has an end.
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::ActorRef;
@@ -11,8 +13,68 @@ use tokio_rustls::TlsConnector;
 
 use super::directory;
 use super::options::LinkOptions;
-use crate::transport::TlsTransport;
+use super::origin::Origin;
+use crate::net::{Listener, NetworkStream};
+use crate::transport::{Connector, TlsTransport, Transport};
 use crate::NodeServerMessage;
+
+/// Connects a node by a transport of the application's own. The session makes the connection again
+/// by `connector` when it breaks, as it does with those of the node's own.
+///
+/// It returns when the connection is made; whether the peer lets this node in is a later event
+/// ([`NodeEventSubscription`](crate::NodeEventSubscription)). Cancel safe: a connection that is not
+/// handed over is closed.
+///
+/// ```
+/// use std::sync::Arc;
+/// use ractor::ActorRef;
+/// use ractor_cluster::transport::TcpConnector;
+/// use ractor_cluster::{link, NodeServerMessage};
+///
+/// async fn dial(server: &ActorRef<NodeServerMessage>) -> std::io::Result<()> {
+///     link::connect(server, Arc::new(TcpConnector(([127, 0, 0, 1], 4697).into()))).await
+/// }
+/// ```
+///
+/// # Errors
+/// Those of the connector; [`TimedOut`](io::ErrorKind::TimedOut) after
+/// `LinkOptions::connect_timeout`; [`NotConnected`](io::ErrorKind::NotConnected) when the node
+/// server has ended.
+pub async fn connect(
+    server: &ActorRef<NodeServerMessage>,
+    connector: Arc<dyn Connector>,
+) -> io::Result<()> {
+    let transport = within(server, "connecting", connector.connect()).await?;
+    let origin = Origin { connector: Some(connector), ..Origin::default() };
+    let stream = Box::new(NetworkStream::Accepted(transport, origin));
+    let opened = NodeServerMessage::ConnectionOpened { stream, is_server: false };
+    server.cast(opened).map_err(|_| ended())
+}
+
+/// Takes a connection that a listener of the application's own accepted. It gets one of the places
+/// of connections that are not authenticated, and becomes a new session or a further link of one,
+/// as its first frame says. `from` is the peer's address; `None` stands for a process of this
+/// machine.
+///
+/// It returns when the first frame has been taken or the connection has been refused, after
+/// `LinkOptions::handshake_timeout` at the latest: give each connection a task. What is refused is
+/// closed, [counted](super::refusals) and logged. Cancel safe: the connection is closed.
+///
+/// # Errors
+/// [`NotConnected`](io::ErrorKind::NotConnected) when the node server has ended.
+pub async fn accept(
+    server: &ActorRef<NodeServerMessage>,
+    transport: Box<dyn Transport>,
+    from: Option<IpAddr>,
+) -> io::Result<()> {
+    let node = directory::server(server.get_id()).ok_or_else(ended)?;
+    Listener::take(server.clone(), &node, transport, from).await;
+    Ok(())
+}
+
+fn ended() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the node server has ended")
+}
 
 /// Connects by TCP within the server's time for that.
 pub(crate) async fn tcp(

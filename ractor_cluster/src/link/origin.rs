@@ -11,11 +11,14 @@ use super::backlog::Backlog;
 use super::places::{Leave, Place, Places, Visitor};
 use super::refusal::Refusal;
 use crate::node::NodeSessionMessage;
+use crate::transport::Connector;
 
 /// Goes with a connection from where it is accepted to its session.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     pub(crate) admission: Option<Admission>,
+    /// Makes it again, where the transport itself does not know how.
+    pub(crate) connector: Option<Arc<dyn Connector>>,
     /// Where what comes by it waits for its session.
     pub(crate) backlog: Option<Arc<Backlog>>,
 }

@@ -17,6 +17,7 @@ use crate::link::directory::{self, Registered, Server};
 use crate::link::options::{Listen, UnixListening};
 use crate::link::sockets::{CloseOnDrop, Sockets};
 use crate::node::NodeServerMessage;
+use crate::transport::Transport;
 
 #[path = "listener/accept.rs"]
 mod accept;
@@ -42,6 +43,17 @@ impl Listener {
         address: Option<IpAddr>,
     ) -> Self {
         Self { port, node_server, encryption, address }
+    }
+
+    /// Takes a connection that a listener of the application's own accepted, as those of the node's
+    /// are taken. The peer is at the address `from`, or is a process of this machine.
+    pub(crate) async fn take(
+        node_server: ActorRef<NodeServerMessage>,
+        server: &Server,
+        transport: Box<dyn Transport>,
+        from: Option<IpAddr>,
+    ) {
+        Door::new(node_server, Some(server)).take(transport, from).await;
     }
 
     /// Binds what the options name beside the port.

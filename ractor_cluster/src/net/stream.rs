@@ -41,7 +41,10 @@ impl NetworkStream {
     pub(crate) fn connector(&self) -> Option<Arc<dyn Connector>> {
         match self {
             Self::Raw { peer_addr, .. } => Some(Arc::new(TcpConnector(*peer_addr))),
-            Self::Transport(transport) | Self::Accepted(transport, _) => transport.connector(),
+            Self::Transport(transport) => transport.connector(),
+            Self::Accepted(transport, origin) => {
+                origin.connector.clone().or_else(|| transport.connector())
+            }
             Self::TlsServer { .. } | Self::TlsClient { .. } | Self::External { .. } => None,
         }
     }

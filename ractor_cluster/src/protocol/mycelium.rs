@@ -95,6 +95,7 @@ mod tests {
             TransportPreference::UnixSocket,
             TransportPreference::Tcp,
             TransportPreference::Tls,
+            TransportPreference::External,
         ] {
             assert_eq!(TransportPreference::from(Preference::from(preference)), preference);
         }

@@ -1,6 +1,7 @@
 //! From a connection to its first frame.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,6 +142,12 @@ impl Door {
             timeout: options.handshake_timeout,
             places: server.map_or_else(own, |server| server.strangers.clone()),
         }
+    }
+
+    /// Takes a connection from `from`, or of a process of this machine, as the listeners do.
+    pub(super) async fn take(&self, transport: Box<dyn Transport>, from: Option<IpAddr>) {
+        let (visitor, _) = self.places.enter(from.map_or(Source::Local, Source::of));
+        self.enter(Incoming::Transport(transport), visitor).await;
     }
 
     /// Takes a connection to its first frame, and to where that belongs. A session keeps its place among those that

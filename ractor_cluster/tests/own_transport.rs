@@ -1,0 +1,166 @@
+//! A transport of the application's own: dialled, listened to, pinned, and made again when it breaks.
+
+mod common;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use common::{node_server, peer, until, watched, Node, Stage};
+use ractor::actor::actor_config::{ActorConfig, TransportPreference};
+use ractor::{pg, Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use ractor_cluster::link::options::{Location, Peer, PeerPolicy};
+use ractor_cluster::link::{self, LinkOptions};
+use ractor_cluster::peers::{self, PeerEvent};
+use ractor_cluster::transport::{
+    Connecting, Connector, FrameSink, FrameStream, TcpTransport, Transport, TransportKind,
+};
+use ractor_cluster::{NodeServerMessage, RactorClusterMessage};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// What an application may have, for instance over QUIC; here it is TCP under another name.
+struct Mine(TcpTransport);
+
+impl Transport for Mine {
+    fn kind(&self) -> TransportKind {
+        TransportKind::External
+    }
+
+    fn peer(&self) -> String {
+        format!("mine://{}", self.0.peer())
+    }
+
+    fn local(&self) -> String {
+        format!("mine://{}", self.0.local())
+    }
+
+    fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
+        Box::new(self.0).split(max_frame)
+    }
+}
+
+#[derive(Debug)]
+struct Dialled {
+    address: SocketAddr,
+    times: AtomicUsize,
+}
+
+#[derive(Debug, Clone)]
+struct MyConnector(Arc<Dialled>);
+
+impl Connector for MyConnector {
+    fn kind(&self) -> TransportKind {
+        TransportKind::External
+    }
+
+    fn connect(&self) -> Connecting {
+        let dialled = self.0.clone();
+        Box::pin(async move {
+            dialled.times.fetch_add(1, Ordering::SeqCst);
+            let made: Box<dyn Transport> =
+                Box::new(Mine(TcpTransport::connect(dialled.address).await?));
+            Ok(made)
+        })
+    }
+}
+
+#[derive(RactorClusterMessage)]
+enum Question {
+    #[rpc]
+    Twice(u32, RpcReplyPort<u32>),
+}
+
+struct Doubler;
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Doubler {
+    type Msg = Question;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Question>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Question>,
+        Question::Twice(number, reply): Question,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        _ = reply.send(2 * number);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn it_is_dialled_listened_to_pinned_and_made_again() {
+    let remote = PeerPolicy::default().with_location(Location::Remote);
+    let options = LinkOptions::default().with_peer(Peer::named("listening"), remote);
+    let mut listening = Node::start("listening", LinkOptions::default()).await;
+    let mut dialling = Node::spawn(node_server("dialling").with_links(options)).await;
+    let pinned = ActorConfig::default().with_transport(TransportPreference::External);
+    let (doubler, task) = Actor::spawn_with_config(None, Doubler, (), pinned).await.unwrap();
+    pg::join("own transport".to_owned(), vec![doubler.get_cell()]);
+    let (address, listener) = listen(listening.server.clone()).await;
+    let dialled = Arc::new(Dialled { address, times: AtomicUsize::new(0) });
+
+    link::connect(&dialling.server, Arc::new(MyConnector(dialled.clone()))).await.unwrap();
+
+    let there = dialling.next(Stage::Ready).await.node_id;
+    listening.next(Stage::Ready).await;
+    let info = peer("listening").expect("it is ready");
+    assert_eq!(info.active(), Some(TransportKind::External));
+    assert!(info.links[0].peer.starts_with("mine://"), "{info:?}");
+    let members = pg::get_members(&"own transport".to_owned());
+    let proxy = members.into_iter().find(|it| it.get_id().node() == there).expect("announced");
+    assert_eq!(proxy.transport_preference(), TransportPreference::External);
+    let proxy = ActorRef::<Question>::from(proxy);
+    assert_eq!(ractor::call_t!(proxy, Question::Twice, 60_000, 21).unwrap(), 42);
+
+    let mut events = peers::events();
+    link::close(there, TransportKind::External).unwrap();
+    watched(async {
+        let resumed =
+            |it: &PeerEvent| matches!(it, PeerEvent::Resumed { node_id } if *node_id == there);
+        while !resumed(&events.recv().await.expect("the peer is still there")) {}
+    })
+    .await;
+
+    assert_eq!(dialled.times.load(Ordering::SeqCst), 2);
+    assert_eq!(ractor::call_t!(proxy, Question::Twice, 60_000, 4).unwrap(), 8);
+    listener.abort();
+    dialling.stop().await;
+    listening.stop().await;
+    until("no peer is left", || peers::list().is_empty()).await;
+    doubler.stop(None);
+    task.await.unwrap();
+}
+
+/// Accepts for ever, as an application does that has a listener of its own.
+async fn listen(server: ActorRef<NodeServerMessage>) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepting = tokio::spawn(async move {
+        while let Ok((stream, peer)) = listener.accept().await {
+            let (server, transport) = (server.clone(), Box::new(Mine(TcpTransport::new(stream))));
+            tokio::spawn(async move { link::accept(&server, transport, Some(peer.ip())).await });
+        }
+    });
+    (address, accepting)
+}
+
+#[tokio::test]
+async fn a_node_that_has_ended_takes_no_connection() {
+    let node = Node::start("ended", LinkOptions::default()).await;
+    let server = node.server.clone();
+    node.stop().await;
+    let (address, listener) = listen(server.clone()).await;
+
+    let dialled = Arc::new(Dialled { address, times: AtomicUsize::new(0) });
+    let error = link::connect(&server, Arc::new(MyConnector(dialled))).await.unwrap_err();
+
+    assert_eq!(error.kind(), std::io::ErrorKind::NotConnected);
+    listener.abort();
+}
