@@ -17,6 +17,10 @@ use super::event::NodeEvent;
 /// Events that a slow listener may be behind before it misses some.
 const EVENTS: usize = 256;
 
+/// Handshake timeouts that a session gets to authentication. The cluster itself ends it after one, and tells the peer
+/// why.
+const GREETING: u32 = 2;
+
 /// Handshake timeouts that a session gets from authentication to the exchange of actors. The cluster itself ends those
 /// of its own kind after two.
 const SETTLING: u32 = 3;
@@ -175,7 +179,7 @@ impl NodeEventSubscription for Watcher {
     }
 
     fn node_session_opened(&self, it: NodeServerSessionInformation) {
-        let watchdog = self.0.watchdog(it.actor.get_cell(), self.0.handshake_timeout);
+        let watchdog = self.0.watchdog(it.actor.get_cell(), GREETING * self.0.handshake_timeout);
         let mut state = self.0.state.lock();
         let progress = if it.is_server { None } else { state.opening.take() };
         state.sessions.insert(it.actor.get_id(), Session { ready: None, progress, watchdog });

@@ -204,7 +204,7 @@ async fn of_two_peers_with_one_name_one_is_let_in() {
         _ = client.try_answer(challenge).await;
     }
     client.closed().await;
-    log.told("it was not authenticated", &client.address).await;
+    log.told("it has the name or the address of this node", &client.address).await;
     scene.node.next(Stage::Disconnected).await;
     scene.end().await;
 }

@@ -295,32 +295,13 @@ impl Links {
     fn end(
         &mut self,
         name: &Option<super::auth_protocol::NameMessage>,
-        authenticated: bool,
         in_order: bool,
     ) {
         let Some(mut active) = self.0.take() else { return };
         active.in_order = in_order;
-        let node_id = active.traffic.node_id();
         let lost = active.traffic.unacknowledged();
-        let (peer, address) = (name_of(name), active.first.peer.as_str());
-        if active.phase == Phase::Greeting && !active.explained {
-            let cause = active.found.unwrap_or(match active.proving.answered {
-                _ if authenticated => Refusal::NameTaken,
-                true => Refusal::WrongCookie,
-                false => Refusal::Unauthenticated,
-            });
-            if let Some(suppressed) = active.server.strangers.log.refused(cause) {
-                tracing::warn!(
-                    node_id,
-                    peer,
-                    address,
-                    cause = cause.name(),
-                    advice = %cause,
-                    suppressed,
-                    "a peer is refused: it was not authenticated"
-                );
-            }
-        } else if active.phase == Phase::Settled && lost > 0 {
+        if active.phase == Phase::Settled && lost > 0 {
+            let (node_id, peer) = (active.traffic.node_id(), name_of(name));
             tracing::warn!(node_id, peer, lost, "a session ended with messages unacknowledged");
         }
     }

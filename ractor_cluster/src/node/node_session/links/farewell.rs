@@ -37,6 +37,7 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let replaced = self.replaced(state, myself);
+        self.explain(state);
         let links = self.say_goodbye(state, replaced);
         let why = state.links.0.as_deref_mut().and_then(|active| active.why.take());
         let why = why.unwrap_or_else(|| "its session ended".to_owned());
@@ -51,8 +52,7 @@ impl NodeSession {
         if timeout(PATIENCE, all_end(&links)).await.is_err() {
             tracing::debug!(peer = name_of(&state.name), "a peer did not close its links in time");
         }
-        let authenticated = state.auth.is_ok();
-        state.links.end(&state.name, authenticated, stopped);
+        state.links.end(&state.name, stopped);
     }
 
     /// Tells the peer, if it knows what that means, and returns the links by which it was told.
@@ -148,7 +148,12 @@ impl NodeSession {
                 .get_or_insert_with(|| "it has another process of this node's name".to_owned());
         }
         peers::tell(PeerEvent::Superseded { peer, by });
-        myself.stop(Some("superseded_by_another_incarnation".to_owned()));
+        // A session that was let in has ended, and was not refused.
+        let was_let_in = state.links.speaking().is_some();
+        myself.stop(Some(match was_let_in {
+            true => "superseded_by_another_incarnation".to_owned(),
+            false => Refusal::OlderIncarnation.end_by_peer(),
+        }));
     }
 
     /// The peer says that the session ends.
