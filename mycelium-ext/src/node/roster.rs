@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorId};
 use ractor_cluster::NodeEventSubscription;
+use ractor_cluster::link::LineLimit;
 use ractor_cluster::node::NodeServerSessionInformation;
 use ractor_cluster::peers::{self, PeerInfo};
 use tokio::sync::{broadcast, watch};
@@ -51,6 +52,8 @@ pub(super) struct Roster {
     changed: watch::Sender<()>,
     events: broadcast::Sender<NodeEvent>,
     handshake_timeout: Duration,
+    /// Of the lines about incoming handshakes that failed.
+    failed: LineLimit,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +87,7 @@ impl Roster {
             changed: watch::Sender::new(()),
             events: broadcast::Sender::new(EVENTS),
             handshake_timeout,
+            failed: LineLimit::new(),
         }
     }
 
@@ -244,12 +248,19 @@ impl NodeEventSubscription for Watcher {
                 self.0.changed.send_replace(());
                 self.0.tell(NodeEvent::Disconnected { peer, reason });
             }
-            None => tracing::info!(
-                peer.address = it.peer_addr,
-                link.incoming = it.is_server,
-                reason,
-                "handshake failed"
-            ),
+            None => {
+                // A stranger that connects can cause this; who dials makes pauses.
+                let line = if it.is_server { self.0.failed.permit() } else { Some(0) };
+                if let Some(suppressed) = line {
+                    tracing::info!(
+                        peer.address = it.peer_addr,
+                        link.incoming = it.is_server,
+                        reason,
+                        suppressed,
+                        "handshake failed"
+                    );
+                }
+            }
         }
     }
 }

@@ -1,23 +1,27 @@
-//! The warnings of this process.
+//! The log of this process.
+#![allow(unreachable_pub, reason = "the test is a crate, whose modules share what they need")]
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
-/// Keeps each warning as its message and its fields.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<String>>>);
+/// Keeps each line as its message and its fields.
+#[derive(Clone)]
+pub struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    level: tracing::Level,
+}
 
 impl Log {
-    /// Listens to the whole process from here on.
-    pub fn begin() -> Self {
-        let log = Self::default();
+    /// Listens to the whole process from here on, up to this level.
+    pub fn begin(level: tracing::Level) -> Self {
+        let log = Self { lines: Arc::default(), level };
         tracing::subscriber::set_global_default(log.clone()).expect("nobody else listens");
         log
     }
 
     /// Takes out all lines so far.
     pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().expect("the log"))
+        std::mem::take(&mut self.lines.lock().expect("the log"))
     }
 }
 
@@ -31,7 +35,7 @@ impl tracing::field::Visit for Fields<'_> {
 
 impl tracing::Subscriber for Log {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() <= tracing::Level::WARN
+        *metadata.level() <= self.level
     }
 
     fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
@@ -45,7 +49,7 @@ impl tracing::Subscriber for Log {
     fn event(&self, event: &tracing::Event<'_>) {
         let mut line = String::new();
         event.record(&mut Fields(&mut line));
-        self.0.lock().expect("the log").push(line);
+        self.lines.lock().expect("the log").push(line);
     }
 
     fn enter(&self, _: &tracing::span::Id) {}

@@ -104,7 +104,7 @@ fn check_told(told: &Told, cause: Refusal, refused_by: RefusedBy) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_sides_name_each_cause() {
-    let log = Log::begin();
+    let log = Log::begin(tracing::Level::WARN);
     for (cause, _) in refusals() {
         let has_scene = SCENES.iter().any(|(of, ..)| *of == cause);
         assert!(has_scene, "{} has no scene here: add one", cause.name());

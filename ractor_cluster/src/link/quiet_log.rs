@@ -12,9 +12,9 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// Lines at once for one place in the code.
 const BURST: u32 = 8;
 
-/// The limit of one kind of line.
+/// The limit of one kind of line: eight at once, and then one every ten seconds.
 #[derive(Debug)]
-pub(crate) struct LineLimit(Mutex<Window>);
+pub struct LineLimit(Mutex<Window>);
 
 #[derive(Debug)]
 struct Window {
@@ -23,13 +23,22 @@ struct Window {
     suppressed: u64,
 }
 
+impl Default for LineLimit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl LineLimit {
-    pub(crate) const fn new() -> Self {
+    /// With nothing logged so far.
+    #[must_use]
+    pub const fn new() -> Self {
         Self(Mutex::new(Window { began: None, left: 0, suppressed: 0 }))
     }
 
     /// Whether a line may be logged now: how many were left out since the last one.
-    pub(crate) fn permit(&self) -> Option<u64> {
+    #[must_use]
+    pub fn permit(&self) -> Option<u64> {
         self.permit_at(Instant::now(), BURST)
     }
 
@@ -56,12 +65,20 @@ impl LineLimit {
 pub(crate) struct RefusalLog {
     burst: u32,
     causes: [LineLimit; refusal::CAUSES],
+    channels: LineLimit,
 }
 
 impl RefusalLog {
     /// With so many lines at once for one cause.
     pub(crate) const fn new(burst: u32) -> Self {
-        Self { burst, causes: [const { LineLimit::new() }; refusal::CAUSES] }
+        let causes = [const { LineLimit::new() }; refusal::CAUSES];
+        Self { burst, causes, channels: LineLimit::new() }
+    }
+
+    /// Whether a line may be logged of a peer that sees another kind of channel: how many were left
+    /// out before it.
+    pub(crate) fn another_channel(&self) -> Option<u64> {
+        self.channels.permit_at(Instant::now(), self.burst)
     }
 
     /// Counts a refusal. Returns whether a line may be logged: how many were left out before it.
@@ -94,14 +111,26 @@ macro_rules! limited_warn {
     }};
 }
 
+/// As `tracing::error!`, with a limit of its own for each place in the code.
+macro_rules! limited_error {
+    ($($line:tt)*) => {{
+        static LIMIT: $crate::link::quiet_log::LineLimit =
+            $crate::link::quiet_log::LineLimit::new();
+        if let Some(suppressed) = LIMIT.permit() {
+            ::tracing::error!(suppressed, $($line)*);
+        }
+    }};
+}
+
 /// Stands in for `tracing` where an unauthenticated peer can cause each line.
 pub(crate) mod limited {
-    pub(crate) use ::tracing::{debug, error};
+    pub(crate) use ::tracing::debug;
+    pub(crate) use limited_error as error;
     pub(crate) use limited_info as info;
     pub(crate) use limited_warn as warn;
 }
 
-pub(crate) use {limited_info, limited_warn};
+pub(crate) use {limited_error, limited_info, limited_warn};
 
 #[cfg(test)]
 mod tests {

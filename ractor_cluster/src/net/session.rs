@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::link::intake::{Intake, Joined, Receiver};
 use crate::link::origin::Admission;
 use crate::link::pump::Pump;
-use crate::link::quiet_log::limited_info;
+use crate::link::quiet_log::{limited_error, limited_info};
 use crate::link::traffic::{Load, Traffic};
 use crate::link::{Event, LinkEvent};
 use crate::protocol::NetworkMessage;
@@ -77,7 +77,7 @@ impl Session {
         match Actor::spawn_linked(None, session, stream, supervisor).await {
             Ok((session, _)) => Ok(session),
             Err(error) => {
-                tracing::error!(%error, "a connection's actor did not start");
+                limited_error!(%error, "a connection's actor did not start");
                 Err(error)
             }
         }
@@ -187,7 +187,7 @@ impl Actor for Session {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => {
                 let is_reader = actor.get_id() == state.reader.get_id();
-                tracing::error!(peer = self.peer, %error, is_reader, "a child of a connection failed");
+                limited_error!(peer = self.peer, %error, is_reader, "a child of a connection failed");
                 myself.stop(Some("child_panic".to_owned()));
             }
             SupervisionEvent::ActorTerminated(_, _, reason) => {

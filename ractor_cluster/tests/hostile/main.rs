@@ -12,7 +12,7 @@ mod calls;
 mod client;
 mod connecting;
 mod excess;
-
+mod floods;
 #[cfg(target_os = "linux")]
 mod full;
 mod greetings;

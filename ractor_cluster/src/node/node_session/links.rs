@@ -80,6 +80,9 @@ use resume::Waiting;
 /// A session has no use for more links than there are kinds of them; a peer shall not make more.
 const MAX_LINKS: usize = 8;
 
+/// So many proxies begin before others get a turn.
+const PROXIES_IN_TURN: usize = 64;
+
 /// How far a session has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -143,6 +146,8 @@ struct Active {
     has_told_peers: bool,
     /// No proxy is left.
     in_order: bool,
+    /// Proxies that began since others had a turn.
+    proxies_in_turn: usize,
 }
 
 /// A session may be killed, with the node server above it; nobody shall then find it any more.
@@ -239,6 +244,7 @@ impl Links {
             why: None,
             has_told_peers: false,
             in_order: false,
+            proxies_in_turn: 0,
         })))
     }
 
@@ -288,6 +294,17 @@ impl Links {
         } else if let Some(active) = &self.0 {
             names::add(active.traffic.node_id(), &proxy);
             proxy.set_outlet(Arc::new(StockProxy::new(active.stock_peer(), pid)));
+        }
+    }
+
+    /// Gives others a turn now and then while many proxies begin: a peer announces as many in one
+    /// frame as it likes.
+    pub(super) async fn take_turns(&mut self) {
+        let Some(active) = &mut self.0 else { return };
+        active.proxies_in_turn += 1;
+        if active.proxies_in_turn >= PROXIES_IN_TURN {
+            active.proxies_in_turn = 0;
+            tokio::task::yield_now().await;
         }
     }
 

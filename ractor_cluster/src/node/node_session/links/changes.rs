@@ -8,6 +8,7 @@ use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};
 use crate::link::activity::watch;
 use crate::link::arrivals::Arrived;
+use crate::link::quiet_log::limited_warn;
 use crate::link::table::Link;
 use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::{NetworkStream, Session, SessionMessage};
@@ -114,7 +115,7 @@ impl NodeSession {
         }
         if active.traffic.infos().len() >= MAX_LINKS {
             let peer = name_of(&state.name);
-            tracing::warn!(node_id = self.node_id, peer, "a link is refused: there are enough");
+            limited_warn!(node_id = self.node_id, peer, "a link is refused: there are enough");
             return;
         }
         let stream = NetworkStream::Transport(transport);

@@ -206,13 +206,16 @@ impl Active {
             if security.strict {
                 return Err(Fault::Channels { here, there });
             }
-            tracing::warn!(
-                node_id = session.node_id,
-                peer = name.name,
-                here,
-                there,
-                "a peer sees another kind of channel: its proof is not bound to it"
-            );
+            if let Some(suppressed) = self.server.strangers.log.another_channel() {
+                tracing::warn!(
+                    node_id = session.node_id,
+                    peer = name.name,
+                    here,
+                    there,
+                    suppressed,
+                    "a peer sees another kind of channel: its proof is not bound to it"
+                );
+            }
         } else if security.strict && self.first.kind == TransportKind::Tls && !bound {
             return Err(Fault::Unbound);
         }
