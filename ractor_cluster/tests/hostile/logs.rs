@@ -91,6 +91,18 @@ impl Log {
         kinds
     }
 
+    /// No warning and no error says `what` of the `peer`.
+    pub fn never_warns_of(&self, what: &str, peer: &str) {
+        let text = self.text();
+        let is_it = |line: &&str| {
+            (line.contains(" WARN ") || line.contains("ERROR "))
+                && line.contains(what)
+                && line.contains(peer)
+        };
+        let line = text.lines().find(is_it);
+        assert!(line.is_none(), "{what:?} in {line:?} of\n{text}");
+    }
+
     pub fn says(&self, what: &str) -> bool {
         self.text().contains(what)
     }

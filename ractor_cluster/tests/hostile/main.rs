@@ -17,6 +17,7 @@ mod floods;
 mod full;
 mod greetings;
 mod incarnations;
+mod leaving;
 mod liars;
 mod logs;
 mod message;

@@ -179,7 +179,16 @@ impl Scene {
         assert_eq!(u64::from_bytes(answer), self.sum().await);
     }
 
-    pub async fn end(mut self) {
+    pub fn actor(&self) -> ActorRef<Count> {
+        self.counter.clone()
+    }
+
+    pub async fn end(self) {
+        self.end_with_log().await;
+    }
+
+    /// As [`end`](Self::end), and returns what was logged.
+    pub async fn end_with_log(mut self) -> Log {
         for kind in KINDS {
             self.serves(kind).await;
         }
@@ -187,7 +196,23 @@ impl Scene {
         self.counter.stop(None);
         watched(self.ended).await.expect("it ends in order");
         self.log.tells_no_secrets();
+        self.log
     }
+}
+
+/// The proxy of a scene's counter at the node that has this peer.
+pub async fn proxy_of(group: &str, peer: u64) -> ActorRef<Count> {
+    watched(async {
+        loop {
+            let members = pg::get_members(&group.to_owned());
+            let proxy = members.into_iter().find(|it| it.get_id().node() == peer);
+            if let Some(proxy) = proxy {
+                return proxy.into();
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
 }
 
 /// The server's and the client's part of a certificate for `name`.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ractor::{call, pg, ActorRef, BytesConvertable};
+use ractor::{call, ActorRef, BytesConvertable};
 use ractor_cluster::link::options::{Location, Peer, PeerPolicy, Security};
 use ractor_cluster::link::{self, LinkOptions, Refusal};
 use ractor_cluster::peers;
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Client;
 use crate::common::{peer, until, watched, Node, Stage};
-use crate::scene::{Count, Scene, KINDS};
+use crate::scene::{proxy_of, Count, Scene, KINDS};
 use crate::wire::Frame;
 
 /// Far below the patience with a connection that says nothing, of ten seconds.
@@ -92,21 +92,6 @@ async fn a_newcomer_gets_in_beside_a_thousand_strangers() {
 #[tokio::test]
 async fn a_newcomer_gets_in_where_the_node_is_strict() {
     newcomers_get_in("thousand-strict", Security::strict()).await;
-}
-
-/// The proxy of the scene's counter at the node that has this peer.
-async fn proxy_of(group: &str, peer: u64) -> ActorRef<Count> {
-    watched(async {
-        loop {
-            let members = pg::get_members(&group.to_owned());
-            let proxy = members.into_iter().find(|it| it.get_id().node() == peer);
-            if let Some(proxy) = proxy {
-                return proxy.into();
-            }
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
 }
 
 /// Adds one and asks for the sum until it is to stop. Returns how many calls were answered, which

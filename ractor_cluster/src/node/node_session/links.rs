@@ -146,6 +146,8 @@ struct Active {
     has_told_peers: bool,
     /// No proxy is left.
     in_order: bool,
+    /// The peer has said that the session ends.
+    peer_left: bool,
     /// Proxies that began since others had a turn.
     proxies_in_turn: usize,
 }
@@ -244,6 +246,7 @@ impl Links {
             why: None,
             has_told_peers: false,
             in_order: false,
+            peer_left: false,
             proxies_in_turn: 0,
         })))
     }

@@ -62,6 +62,16 @@ impl NodeSession {
         superseded_by: Option<Incarnation>,
     ) -> Vec<ActorCell> {
         let Some(active) = state.links.0.as_deref_mut() else { return Vec::new() };
+        if active.peer_left {
+            // What came before its goodbye is handled: the peer need not count it as lost. Each
+            // link ends when that is written.
+            active.traffic.acknowledge(true);
+            let links = active.traffic.links().into_iter().map(|(_, link)| link);
+            return links
+                .filter(|link| link.cast(SessionMessage::Refuse(goodbye(None))).is_ok())
+                .map(|link| link.get_cell())
+                .collect();
+        }
         if active.refusing {
             // Until it is told why.
             let links = active.traffic.links().into_iter();
@@ -171,6 +181,7 @@ impl NodeSession {
         tracing::info!(node_id, peer = name_of(&state.name), "a peer leaves");
         if let Some(active) = state.links.speaking() {
             active.leaving = true;
+            active.peer_left = true;
             active.why.get_or_insert_with(|| "it left".to_owned());
         }
         myself.stop(Some("peer_left".to_owned()));
