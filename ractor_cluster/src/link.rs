@@ -84,9 +84,6 @@ pub use limits::{Limit, Limits};
 pub use options::LinkOptions;
 #[doc(hidden)]
 pub use origin::Origin;
-/// For what is logged of strangers around the cluster.
-#[doc(hidden)]
-pub use quiet_log::LineLimit;
 pub use refusal::{refusals, Refusal, RefusedBy};
 
 use arrivals::{Arrived, Broken};

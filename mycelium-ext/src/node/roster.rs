@@ -4,10 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_transport::log_limit::LineLimit;
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorId};
 use ractor_cluster::NodeEventSubscription;
-use ractor_cluster::link::LineLimit;
 use ractor_cluster::node::NodeServerSessionInformation;
 use ractor_cluster::peers::{self, PeerInfo};
 use tokio::sync::{broadcast, watch};

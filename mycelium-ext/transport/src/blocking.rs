@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::link::quiet_log::limited_warn;
+use crate::log_limit::limited_warn;
 
 /// How many threads there are at most. A peer that blocks one of them leaves the others to the
 /// rest.
