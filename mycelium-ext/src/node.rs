@@ -37,7 +37,7 @@
 //! | `risky configuration` | warn | `warning`: one of [`Config::warnings`] |
 //! | `connected` | info | `peer` (full name), `peer.node_id`, `peer.address`, `peer.locality`, `link.kind`, `link.incoming` |
 //! | `disconnected` | warn | `peer`, `peer.node_id`, `peer.address`, `reason` |
-//! | `handshake failed` | info | `peer.address`, `link.incoming`, `reason` |
+//! | `handshake failed` | info | `peer.address`, `link.incoming`, `reason`, `suppressed`: of incoming ones there are eight at once, and then one every ten seconds |
 //! | `not connected` | warn | `peer` (configured name), `peer.address`, `error`, `retry_in_ms` |
 //! | `the node at this address has another name than the configuration gives it` | warn | `expected`, `peer`, `peer.address` |
 //!

@@ -3,18 +3,19 @@
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use mycelium_ext::address::Address;
 use mycelium_ext::config::{Config, ConnectionMode, Environment};
 use mycelium_ext::node::{
-    Authorities, CertificateNames, ConnectError, Identity, Listen, Node, NodeBuilder, Security,
-    StartError,
+    CertificateNames, ConnectError, Identity, Listen, Node, NodeBuilder, Security, StartError,
 };
 use ractor::actor::actor_config::TransportPreference;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use tempfile::TempDir;
+
+#[path = "common/authority.rs"]
+mod authority;
+
+use authority::Authority;
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -84,7 +85,10 @@ async fn a_strict_node_lets_in_nodes_of_the_fork_alone() {
         assert!(config.to_string().contains("lets in: the fork's nodes only"), "{config}");
         let strict = started(Node::from_config(&config).expect("supported")).await;
         assert!(!answers_stock(socket(&strict.addresses()[0])));
-        let peer = soon(open.connect(strict.addresses()[0].clone())).await.expect("a session");
+        let address = strict.addresses()[0].clone();
+        let peer = soon(open.connect(address)).await.unwrap_or_else(|error| {
+            panic!("open does not get into {:?}: {error}: {error:?}", strict.addresses())
+        });
         assert_eq!(peer.name, "strict@test");
         strict.stop().await;
     }
@@ -129,44 +133,6 @@ async fn what_peers_tell_is_dialled_by_those_who_are_told_to() {
     assert!(!known.contains(&"a@127.0.0.1".to_owned()), "{known:?}");
     for node in [a, b, c, isolated] {
         node.stop().await;
-    }
-}
-
-/// An authority, and what it has signed, in files.
-struct Authority {
-    folder: TempDir,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.self_signed(&key).expect("a certificate");
-        std::fs::write(folder.path().join("authority.pem"), certificate.pem()).expect("a file");
-        Self { folder, issuer: Issuer::new(params, key) }
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.folder.path().join(file)
-    }
-
-    fn authorities(&self) -> Authorities {
-        Authorities::load(&self.path("authority.pem")).expect("authorities")
-    }
-
-    /// Signs a certificate for these names, as `file.pem` and `file.key`.
-    fn sign(&self, file: &str, names: &[&str]) -> Identity {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(names).expect("names");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        let (pem, private) = (self.path(&format!("{file}.pem")), self.path(&format!("{file}.key")));
-        std::fs::write(&pem, certificate.pem()).expect("a file");
-        std::fs::write(&private, key.serialize_pem()).expect("a file");
-        Identity::load(&pem, &private).expect("an identity")
     }
 }
 

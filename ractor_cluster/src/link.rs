@@ -145,6 +145,10 @@ pub(crate) enum Event {
     Probed { silent: Vec<ractor::ActorId>, alive: Option<Incarnation> },
     /// It is not authenticated, and its place goes to a newer connection.
     Displaced,
+    /// What came by the connection is no frame of a peer, for this reason.
+    Unreadable(String),
+    /// The connection ended before the handshake was done, for this reason of upstream's.
+    Ended(&'static str),
     /// Time to see whether the peer lives.
     Tick,
     /// No link came back in time.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::ActorRef;
+use ractor_cluster::link::{Refusal, RefusedBy};
 use ractor_cluster::peers::PeerInfo;
 use ractor_cluster::transport::TlsTransport;
 use ractor_cluster::{NetworkStream, NodeServerMessage};
@@ -66,7 +67,7 @@ impl Dialer {
             .map(|progress| progress.clone());
         match outcome {
             Ok(Progress::Ready(peer)) => Ok(Dialled { peer, progress }),
-            Ok(Progress::Ended { reason }) if reason.as_deref() == Some(HANDSHAKE_TIMEOUT) => {
+            Ok(Progress::Ended { reason }) if took_too_long(reason.as_deref()) => {
                 Err(ConnectError::HandshakeTimeout {
                     address: address(),
                     after: self.handshake_timeout,
@@ -113,6 +114,12 @@ impl Dialer {
         }
         Ok(progress)
     }
+}
+
+/// Whether this node ended a session since its handshake took too long.
+fn took_too_long(reason: Option<&str>) -> bool {
+    let too_slow = Some((Refusal::TooSlow, RefusedBy::ThisNode));
+    reason.is_some_and(|it| it == HANDSHAKE_TIMEOUT || Refusal::of_reason(it) == too_slow)
 }
 
 /// A connection and its two ends, this one first.

@@ -118,8 +118,8 @@ pub enum ConnectError {
         /// How long it had.
         after: Duration,
     },
-    /// The handshake ended without a session: the peer has another cookie or another version of the
-    /// protocol, demands another certificate, or has a session with a node of this name.
+    /// The handshake ended without a session. [`ConnectError::refusal`] says which end refused the
+    /// other and why, where that is known: a peer of the fork says why.
     Refused {
         /// Whom one dialled.
         address: Address,
@@ -174,8 +174,8 @@ impl fmt::Display for ConnectError {
                 }
                 write!(
                     f,
-                    "{address} ended the handshake: it has another cookie or protocol version, \
-                     demands another certificate, or has a session with a node of this name"
+                    "{address} ended the handshake, and did not say why: look at its log, and check \
+                     that the address belongs to a node, its cookie, its release and its certificate"
                 )?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
             }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_transport::log_limit::LineLimit;
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorId};
 use ractor_cluster::NodeEventSubscription;
@@ -16,6 +17,10 @@ use super::event::NodeEvent;
 
 /// Events that a slow listener may be behind before it misses some.
 const EVENTS: usize = 256;
+
+/// Handshake timeouts that a session gets to authentication. The cluster itself ends it after one, and tells the peer
+/// why.
+const GREETING: u32 = 2;
 
 /// Handshake timeouts that a session gets from authentication to the exchange of actors. The cluster itself ends those
 /// of its own kind after two.
@@ -47,6 +52,8 @@ pub(super) struct Roster {
     changed: watch::Sender<()>,
     events: broadcast::Sender<NodeEvent>,
     handshake_timeout: Duration,
+    /// Of the lines about incoming handshakes that failed.
+    failed: LineLimit,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +87,7 @@ impl Roster {
             changed: watch::Sender::new(()),
             events: broadcast::Sender::new(EVENTS),
             handshake_timeout,
+            failed: LineLimit::new(),
         }
     }
 
@@ -175,7 +183,7 @@ impl NodeEventSubscription for Watcher {
     }
 
     fn node_session_opened(&self, it: NodeServerSessionInformation) {
-        let watchdog = self.0.watchdog(it.actor.get_cell(), self.0.handshake_timeout);
+        let watchdog = self.0.watchdog(it.actor.get_cell(), GREETING * self.0.handshake_timeout);
         let mut state = self.0.state.lock();
         let progress = if it.is_server { None } else { state.opening.take() };
         state.sessions.insert(it.actor.get_id(), Session { ready: None, progress, watchdog });
@@ -240,12 +248,19 @@ impl NodeEventSubscription for Watcher {
                 self.0.changed.send_replace(());
                 self.0.tell(NodeEvent::Disconnected { peer, reason });
             }
-            None => tracing::info!(
-                peer.address = it.peer_addr,
-                link.incoming = it.is_server,
-                reason,
-                "handshake failed"
-            ),
+            None => {
+                // A stranger that connects can cause this; who dials makes pauses.
+                let line = if it.is_server { self.0.failed.permit() } else { Some(0) };
+                if let Some(suppressed) = line {
+                    tracing::info!(
+                        peer.address = it.peer_addr,
+                        link.incoming = it.is_server,
+                        reason,
+                        suppressed,
+                        "handshake failed"
+                    );
+                }
+            }
         }
     }
 }

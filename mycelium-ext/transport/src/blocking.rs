@@ -22,6 +22,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::log_limit::limited_warn;
+
 /// How many threads there are at most. A peer that blocks one of them leaves the others to the
 /// rest.
 const THREADS: usize = 16;
@@ -75,7 +77,7 @@ impl Pool {
             return Ok(());
         }
         if !std::mem::replace(&mut state.told, true) {
-            tracing::warn!(
+            limited_warn!(
                 threads = THREADS,
                 waiting = state.jobs.len(),
                 "peers of this machine block all threads that take and close descriptors: \
@@ -102,7 +104,7 @@ impl Pool {
         if let Err(error) = thread.spawn(|| self.work()) {
             self.lock().threads -= 1;
             // The work waits for a thread that exists, or for one that the next job makes.
-            tracing::warn!(%error, "no thread could be made for calls that may block");
+            limited_warn!(%error, "no thread could be made for calls that may block");
         }
     }
 

@@ -25,6 +25,8 @@ pub mod loan;
 #[cfg(unix)]
 mod local;
 mod locality;
+#[doc(hidden)]
+pub mod log_limit;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm;
 mod stream;

@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream, client, server};
@@ -12,6 +14,12 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream, client, server};
 use super::frames::{FrameReader, FrameWriter};
 use super::tcp::Ends;
 use super::{Channel, Connecting, Connector, FrameSink, FrameStream, Transport, TransportKind};
+
+/// How long a peer has to take TLS's alert.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How many reads of a KiB a connection is closed behind.
+const UNREAD: usize = 16;
 
 /// A TLS connection over TCP, of either side.
 ///
@@ -94,15 +102,21 @@ impl TlsTransport {
         Ok(Self { stream: TlsStream::Client(stream), ends, made_by })
     }
 
-    /// Does the server's part of the handshake on an accepted connection. There is no timeout.
+    /// Does the server's part of the handshake on an accepted connection. There is no timeout. A peer
+    /// whose handshake fails has a fifth of a second to take TLS's alert.
     ///
     /// # Errors
     /// Those of the system, and [`InvalidData`](io::ErrorKind::InvalidData) when the handshake
     /// fails.
     pub async fn accept(stream: TcpStream, acceptor: &TlsAcceptor) -> io::Result<Self> {
         let ends = Ends::prepare(&stream);
-        let stream = acceptor.accept(stream).await?;
-        Ok(Self { stream: TlsStream::Server(stream), ends, made_by: None })
+        match acceptor.accept(stream).into_fallible().await {
+            Ok(stream) => Ok(Self { stream: TlsStream::Server(stream), ends, made_by: None }),
+            Err((error, stream)) => {
+                close_behind_alert(stream).await;
+                Err(error)
+            }
+        }
     }
 
     /// Takes a connection of which this is the client.
@@ -130,6 +144,23 @@ impl TlsTransport {
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.ends.local
     }
+}
+
+/// Closes a connection behind TLS's alert. With bytes of the peer unread the system would reset it,
+/// and the alert, which tells the peer the reason, would be lost. The wait has a bound.
+async fn close_behind_alert(mut stream: TcpStream) {
+    let read = async {
+        stream.shutdown().await?;
+        let mut room = [0; 1024];
+        for _ in 0..UNREAD {
+            if stream.read(&mut room).await? == 0 {
+                break;
+            }
+        }
+        io::Result::Ok(())
+    };
+    // It is closed now, whatever became of that.
+    _ = tokio::time::timeout(PATIENCE, read).await;
 }
 
 impl Transport for TlsTransport {

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use super::directory;
 use super::halves::Halves;
 use super::upgrade::{End, Upgrade};
-use super::LinkEvent;
+use super::{LinkEvent, Refusal};
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{
-    Attach, AttachAccepted, AttachChallenge, AttachProof, AttachRefused, Preference,
+    Attach, AttachAccepted, AttachChallenge, AttachProof, AttachRefused, Preference, Refused,
 };
 use crate::transport::{Transport, TransportKind, TransportMessage};
 use mycelium_link::secret::{draw, Nonces, Role, Secret, BYTES};
@@ -29,6 +29,8 @@ pub(crate) enum AttachError {
     Proof,
     /// It says that it has no such session.
     Refused,
+    /// It refuses the link for this.
+    Cause(Refusal),
     /// There is no such session here, or it does not take links of this kind.
     NoSession,
 }
@@ -41,6 +43,9 @@ impl fmt::Display for AttachError {
             Self::Unexpected(due) => write!(f, "the peer did not send {due}"),
             Self::Proof => f.write_str("the peer does not know the session's secret"),
             Self::Refused => f.write_str("the peer has no such session"),
+            Self::Cause(cause) => {
+                write!(f, "the peer refused the link ({}): {cause}", cause.name())
+            }
             Self::NoSession => f.write_str("no session here takes this link"),
         }
     }
@@ -96,18 +101,19 @@ pub(crate) async fn dial(
     }
 }
 
-/// Joins a link that came to a listener, and began with `attach`, to its session. It takes frames of up to
-/// `max_frame` bytes from there on.
+/// Joins a link that came to a listener, and began with `attach`, to its session, which takes it out
+/// of `arrived`. It takes frames of up to `max_frame` bytes from there on.
 pub(crate) async fn accept(
-    mut link: Halves,
+    arrived: &mut Option<Halves>,
     attach: Attach,
     max_frame: u64,
 ) -> Result<(), AttachError> {
+    let link = arrived.as_mut().ok_or(AttachError::Closed)?;
     let becomes_shared = attach.becomes() == Preference::SharedMemory;
     let kind = if becomes_shared { TransportKind::SharedMemory } else { link.kind };
     let Some(session) = directory::session(&attach.session, Role::Listener) else {
         // One that goes on dialling for a session that has ended can end it too.
-        send(&mut link, Body::AttachRefused(AttachRefused {})).await?;
+        send(link, Body::AttachRefused(AttachRefused {})).await?;
         return Err(AttachError::NoSession);
     };
     if !session.takes(kind) {
@@ -123,8 +129,8 @@ pub(crate) async fn accept(
         nonce: nonces.listener.to_vec(),
         proof: session.secret.proof(Role::Listener, kind.name(), &nonces),
     };
-    send(&mut link, Body::AttachChallenge(challenge)).await?;
-    let Body::AttachProof(proof) = receive(&mut link).await? else {
+    send(link, Body::AttachChallenge(challenge)).await?;
+    let Body::AttachProof(proof) = receive(link).await? else {
         return Err(AttachError::Unexpected("its proof"));
     };
     if !session.secret.verify(Role::Dialler, kind.name(), &nonces, &proof.proof) {
@@ -132,7 +138,8 @@ pub(crate) async fn accept(
     }
     // The session reads nothing of the link before it has it, so that what the dialler sends from
     // here on comes after.
-    send(&mut link, Body::AttachAccepted(AttachAccepted {})).await?;
+    send(link, Body::AttachAccepted(AttachAccepted {})).await?;
+    let mut link = arrived.take().ok_or(AttachError::Closed)?;
     let link: Box<dyn Transport> = match upgrade {
         None => {
             link.stream.set_max_frame(max_frame);
@@ -156,9 +163,12 @@ async fn send(link: &mut Halves, body: Body) -> Result<(), AttachError> {
 async fn receive(link: &mut Halves) -> Result<Body, AttachError> {
     match link.stream.frame().await? {
         None => Err(AttachError::Closed),
-        Some(TransportMessage::Bytes(frame)) => {
-            Body::decode(frame).ok_or(AttachError::Unexpected("a frame of the handshake"))
-        }
+        Some(TransportMessage::Bytes(frame)) => match Body::decode(frame) {
+            Some(Body::Refused(Refused { code })) => {
+                Err(AttachError::Cause(Refusal::of_code(code)))
+            }
+            body => body.ok_or(AttachError::Unexpected("a frame of the handshake")),
+        },
         Some(TransportMessage::Arc(_)) => Err(AttachError::Unexpected("a frame of the handshake")),
     }
 }

@@ -76,6 +76,11 @@ impl Server {
         }
     }
 
+    /// Whether the server ends.
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(*locked(&self.sockets), OwnSockets::Closed)
+    }
+
     /// Closes the listening sockets of the server.
     pub(crate) fn close(&self) {
         let present = std::mem::replace(&mut *locked(&self.sockets), OwnSockets::Closed);
@@ -233,9 +238,13 @@ pub(crate) fn suspend(session: ActorId) -> Suspended {
     Suspended(session)
 }
 
-/// Whether a session does not count when one of several with its peer is chosen.
-pub(crate) fn gives_way(session: ActorId) -> bool {
-    is_suspended(session) || super::contest::replaced_by(session).is_some()
+/// Whether a session does not count when one of several with its peer is chosen. One that ends
+/// cannot stay, however long its end takes.
+pub(crate) fn gives_way(session: &ActorRef<NodeSessionMessage>) -> bool {
+    let id = session.get_id();
+    session.get_status() >= ActorStatus::Stopping
+        || is_suspended(id)
+        || super::contest::replaced_by(id).is_some()
 }
 
 /// Whether a session waits for a link.

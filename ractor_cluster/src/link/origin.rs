@@ -8,8 +8,7 @@ use ractor::ActorRef;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::backlog::Backlog;
-use super::places::{Leave, Place, Places, Visitor};
-use super::refusal::Refusal;
+use super::places::{Leave, Place, Visitor};
 use crate::node::NodeSessionMessage;
 use crate::transport::Connector;
 
@@ -31,7 +30,6 @@ pub(crate) struct Admission(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     admitted: AtomicBool,
-    places: Arc<Places>,
     leave: Arc<Leave>,
     place: Mutex<Option<Place>>,
     /// Until the session begins.
@@ -42,7 +40,6 @@ impl Admission {
     pub(crate) fn new(visitor: Visitor, handover: Option<OwnedSemaphorePermit>) -> Self {
         Self(Arc::new(Inner {
             admitted: AtomicBool::new(false),
-            places: visitor.places.clone(),
             leave: visitor.leave.clone(),
             place: Mutex::new(Some(visitor.into_place())),
             handover: Mutex::new(handover),
@@ -65,11 +62,6 @@ impl Admission {
     /// Whether it is.
     pub(crate) fn is_admitted(&self) -> bool {
         self.0.admitted.load(Ordering::Acquire)
-    }
-
-    /// As [`RefusalLog::refused`](super::quiet_log::RefusalLog::refused).
-    pub(crate) fn refused(&self, cause: Refusal) -> Option<u64> {
-        self.0.places.log.refused(cause)
     }
 }
 

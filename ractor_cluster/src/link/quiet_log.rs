@@ -1,67 +1,32 @@
-//! Rate limits for what a peer that is not authenticated can have a node log: a burst of lines at
-//! once, then one line per interval, which says how many were left out.
+//! Rate limits for what a peer that is not authenticated can have a node log: per cause of a
+//! refusal, and per place in the code.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use mycelium_transport::log_limit::LineLimit;
+pub(crate) use mycelium_transport::log_limit::{limited_error, limited_info, limited_warn};
 
 use super::refusal::{self, Refusal};
-
-/// How long a burst lasts, and how far apart the lines behind it are.
-const INTERVAL: Duration = Duration::from_secs(10);
-
-/// Lines at once for one place in the code.
-const BURST: u32 = 8;
-
-/// The limit of one kind of line.
-#[derive(Debug)]
-pub(crate) struct LineLimit(Mutex<Window>);
-
-#[derive(Debug)]
-struct Window {
-    began: Option<Instant>,
-    left: u32,
-    suppressed: u64,
-}
-
-impl LineLimit {
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(Window { began: None, left: 0, suppressed: 0 }))
-    }
-
-    /// Whether a line may be logged now: how many were left out since the last one.
-    pub(crate) fn permit(&self) -> Option<u64> {
-        self.permit_at(Instant::now(), BURST)
-    }
-
-    fn permit_at(&self, now: Instant, burst: u32) -> Option<u64> {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_over =
-            window.began.is_none_or(|began| now.saturating_duration_since(began) >= INTERVAL);
-        if is_over {
-            // While the flood goes on there is one line per interval.
-            window.left = if window.suppressed > 0 { 1 } else { burst.max(1) };
-            window.began = Some(now);
-        }
-        if window.left == 0 {
-            window.suppressed += 1;
-            return None;
-        }
-        window.left -= 1;
-        Some(std::mem::take(&mut window.suppressed))
-    }
-}
 
 /// The limits of the lines about refusals: one limit per cause.
 #[derive(Debug)]
 pub(crate) struct RefusalLog {
     burst: u32,
     causes: [LineLimit; refusal::CAUSES],
+    channels: LineLimit,
 }
 
 impl RefusalLog {
     /// With so many lines at once for one cause.
     pub(crate) const fn new(burst: u32) -> Self {
-        Self { burst, causes: [const { LineLimit::new() }; refusal::CAUSES] }
+        let causes = [const { LineLimit::new() }; refusal::CAUSES];
+        Self { burst, causes, channels: LineLimit::new() }
+    }
+
+    /// Whether a line may be logged of a peer that sees another kind of channel: how many were left
+    /// out before it.
+    pub(crate) fn another_channel(&self) -> Option<u64> {
+        self.channels.permit_at(Instant::now(), self.burst)
     }
 
     /// Counts a refusal. Returns whether a line may be logged: how many were left out before it.
@@ -72,54 +37,8 @@ impl RefusalLog {
     }
 }
 
-/// As `tracing::info!`, with a limit of its own for each place in the code.
-macro_rules! limited_info {
-    ($($line:tt)*) => {{
-        static LIMIT: $crate::link::quiet_log::LineLimit =
-            $crate::link::quiet_log::LineLimit::new();
-        if let Some(suppressed) = LIMIT.permit() {
-            ::tracing::info!(suppressed, $($line)*);
-        }
-    }};
-}
-
-/// As `tracing::warn!`, with a limit of its own for each place in the code.
-macro_rules! limited_warn {
-    ($($line:tt)*) => {{
-        static LIMIT: $crate::link::quiet_log::LineLimit =
-            $crate::link::quiet_log::LineLimit::new();
-        if let Some(suppressed) = LIMIT.permit() {
-            ::tracing::warn!(suppressed, $($line)*);
-        }
-    }};
-}
-
 /// Stands in for `tracing` where an unauthenticated peer can cause each line.
 pub(crate) mod limited {
-    pub(crate) use ::tracing::{debug, error};
-    pub(crate) use limited_info as info;
-    pub(crate) use limited_warn as warn;
-}
-
-pub(crate) use {limited_info, limited_warn};
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_is_a_burst_and_then_a_line_an_interval_with_the_count() {
-        let limit = LineLimit::new();
-        let start = Instant::now();
-        let lines = (0..1000).filter_map(|_| limit.permit_at(start, 3)).count();
-        assert_eq!(lines, 3);
-        assert_eq!(limit.permit_at(start + INTERVAL, 3), Some(997));
-        assert_eq!(limit.permit_at(start + INTERVAL, 3), None);
-        assert_eq!(limit.permit_at(start + 2 * INTERVAL, 3), Some(1));
-        // After a quiet interval there is a burst again.
-        for _ in 0..3 {
-            assert_eq!(limit.permit_at(start + 4 * INTERVAL, 3), Some(0));
-        }
-        assert_eq!(limit.permit_at(start + 4 * INTERVAL, 3), None);
-    }
+    pub(crate) use super::{limited_error as error, limited_info as info, limited_warn as warn};
+    pub(crate) use ::tracing::debug;
 }

@@ -14,14 +14,17 @@ use tokio::task::JoinSet;
 use crate::link::intake::{Intake, Joined, Receiver};
 use crate::link::origin::Admission;
 use crate::link::pump::Pump;
-use crate::link::quiet_log::limited_info;
+use crate::link::quiet_log::{limited_error, limited_info};
 use crate::link::traffic::{Load, Traffic};
-use crate::link::Refusal;
+use crate::link::{Event, LinkEvent};
 use crate::protocol::NetworkMessage;
 use crate::{NodeSessionMessage, RactorMessage};
 
 /// What the reason begins with, when a reader ends for what it read.
 const UNREADABLE: &str = "frame_read_error: ";
+
+/// The same, when it could not read.
+const BROKEN: &str = "connection_error: ";
 
 /// One connection, as an actor.
 pub(crate) struct Session {
@@ -74,7 +77,7 @@ impl Session {
         match Actor::spawn_linked(None, session, stream, supervisor).await {
             Ok((session, _)) => Ok(session),
             Err(error) => {
-                tracing::error!(%error, "a connection's actor did not start");
+                limited_error!(%error, "a connection's actor did not start");
                 Err(error)
             }
         }
@@ -127,8 +130,10 @@ impl Actor for Session {
         let intake = Arc::new(Intake::new(frames, receiver));
         let pump = Arc::new(Pump::new(sink, &intake));
         let mut writer = JoinSet::new();
-        let stranger = self.admission.clone();
-        writer.spawn(write(pump.clone(), myself.clone(), self.peer.clone(), stranger));
+        let (stranger, session) = (self.admission.clone(), self.handler.clone());
+        let (peer, joined) = (self.peer.clone(), self.joined.clone());
+        let sends = write(pump.clone(), myself.clone(), peer, stranger, session, joined);
+        writer.spawn(sends);
         let (reader, _) =
             Actor::spawn_linked(None, SessionReader, intake, myself.get_cell()).await?;
         if let Some(traffic) = self.joined.get() {
@@ -182,23 +187,28 @@ impl Actor for Session {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => {
                 let is_reader = actor.get_id() == state.reader.get_id();
-                tracing::error!(peer = self.peer, %error, is_reader, "a child of a connection failed");
+                limited_error!(peer = self.peer, %error, is_reader, "a child of a connection failed");
                 myself.stop(Some("child_panic".to_owned()));
             }
             SupervisionEvent::ActorTerminated(_, _, reason) => {
-                if let Some(error) = reason.as_deref().and_then(|it| it.strip_prefix(UNREADABLE)) {
-                    let stranger = self.admission.as_ref().filter(|it| !it.is_admitted());
-                    let line = match stranger {
-                        Some(it) => it.refused(Refusal::of_unreadable(error)),
-                        None => Some(0),
-                    };
-                    if let Some(suppressed) = line {
+                let reason = reason.as_deref().unwrap_or_default();
+                let (read, broken) = (reason.strip_prefix(UNREADABLE), reason.strip_prefix(BROKEN));
+                let is_joined = self.joined.get().is_some();
+                if let (Some(error), false) = (read, is_joined) {
+                    // The session refuses a peer that it has not let in, and ends this connection.
+                    if self.handler.cast(unreadable(error)).is_ok() {
+                        return Ok(());
+                    }
+                } else if let Some(error) = read.or(broken) {
+                    // The session logs the end of a connection that is no link yet.
+                    if is_joined {
                         tracing::warn!(
                             peer = self.peer,
                             error,
-                            suppressed,
                             "a connection is closed for what came by it"
                         );
+                    } else {
+                        limited_info!(peer = self.peer, error, "a connection broke");
                     }
                 }
                 myself.stop(Some("child_terminate".to_owned()));
@@ -215,8 +225,15 @@ async fn write(
     session: ActorRef<SessionMessage>,
     peer: String,
     admission: Option<Admission>,
+    handler: ActorRef<NodeSessionMessage>,
+    joined: Joined,
 ) {
     let error = pump.run().await;
+    // TLS may learn from a write that the peer refuses this end.
+    let is_refused = error.kind() == ErrorKind::InvalidData && joined.get().is_none();
+    if is_refused && handler.cast(unreadable(&error.to_string())).is_ok() {
+        return;
+    }
     if pump.is_ending() || admission.is_some_and(|it| !it.is_admitted()) {
         // The session logs why it refuses a peer.
         tracing::debug!(peer, %error, "a connection that is refused is not written to any more");
@@ -224,6 +241,11 @@ async fn write(
         tracing::warn!(peer, %error, "a connection cannot be written to");
     }
     session.stop(Some("channel_closed".to_owned()));
+}
+
+/// That no frame can be had of the peer any more.
+fn unreadable(error: &str) -> NodeSessionMessage {
+    LinkEvent(Event::Unreadable(error.to_owned())).into()
 }
 
 /// Reads frames, one after the other.
@@ -260,10 +282,10 @@ impl Actor for SessionReader {
     ) -> Result<(), ActorProcessingErr> {
         // Until it ends: who ends this actor kills it, and needs no turn of its mailbox.
         let error = std::future::poll_fn(|context| intake.poll(context)).await;
-        let reason = if error.kind() == ErrorKind::UnexpectedEof {
-            "channel_closed".to_owned()
-        } else {
-            format!("{UNREADABLE}{error}")
+        let reason = match error.kind() {
+            ErrorKind::UnexpectedEof => "channel_closed".to_owned(),
+            ErrorKind::InvalidData => format!("{UNREADABLE}{error}"),
+            _ => format!("{BROKEN}{error}"),
         };
         myself.stop(Some(reason));
         Ok(())

@@ -40,7 +40,7 @@ impl Actor for Undecided {
         asked: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Count::Sum(port) => asked.push(port),
+            Count::Sum(port) | Count::Work(port) => asked.push(port),
             Count::Add(_) => {
                 let open = asked.iter().filter(|port| !port.is_closed()).count();
                 self.0.store(open as u64, Ordering::SeqCst);

@@ -1,6 +1,6 @@
 //! Handshakes that are none.
 
-use ractor::BytesConvertable;
+use ractor::{ActorStatus, BytesConvertable};
 use ractor_cluster::peers;
 use ractor_cluster::transport::TransportKind;
 
@@ -204,8 +204,39 @@ async fn of_two_peers_with_one_name_one_is_let_in() {
         _ = client.try_answer(challenge).await;
     }
     client.closed().await;
-    log.told("it was not authenticated", &client.address).await;
+    log.told("it has the name or the address of this node", &client.address).await;
     scene.node.next(Stage::Disconnected).await;
+    scene.end().await;
+}
+
+/// A peer that is back at once under its name does not lose to its session of before, which ends
+/// and takes its time for that.
+#[tokio::test]
+async fn a_session_that_ends_takes_no_name_from_its_successor() {
+    let mut scene = Scene::start("successors").await;
+    for kind in KINDS {
+        let name = format!("{}-successor", kind.name());
+        let mut first = scene.client(kind).await;
+        first.join(&name).await;
+        let ending = scene.node.next(Stage::Ready).await.session;
+        // Its end waits for the first client, which keeps its connection.
+        ending.stop(None);
+        while ending.get_status() < ActorStatus::Stopping {
+            tokio::task::yield_now().await;
+        }
+        let mut second = scene.client(kind).await;
+        second.send(second.hello()).await;
+        let AuthBody::Name(mut named) = Client::name(&name) else { unreachable!() };
+        // Of two sessions that stay this one would be the one to go.
+        named.connection_id = u64::MAX;
+        second.send(AuthBody::Name(named)).await;
+        let challenge = second.try_challenge().await.expect("the name is free");
+        second.answer(challenge).await;
+        assert!(matches!(second.auth().await, AuthBody::Ack(_)), "{kind}: it is let in");
+        second.send(Frame::Announcement(second.announcement())).await;
+        second.expect_announcement().await;
+        first.closed().await;
+    }
     scene.end().await;
 }
 

@@ -1,12 +1,15 @@
 //! What a node writes into the log, of one test.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::common::COOKIE;
+use crate::watchdog::Polls;
 
 /// In what peers send; none of it may get into the log.
 pub const PAYLOAD: &str = "payload-91c5";
@@ -20,6 +23,8 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 /// The log of this thread, on which the whole of a test runs.
 pub struct Log {
     lines: Lines,
+    /// Every scene has a log, and so each is watched.
+    _polls: Polls,
     _guard: tracing::subscriber::DefaultGuard,
 }
 
@@ -31,7 +36,9 @@ impl Log {
             .with_ansi(false)
             .with_writer(lines.clone())
             .finish();
-        Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
+        let (polls, layer) = Polls::new();
+        let guard = tracing::subscriber::set_default(subscriber.with(layer));
+        Self { lines, _polls: polls, _guard: guard }
     }
 
     fn text(&self) -> String {
@@ -63,6 +70,37 @@ impl Log {
         if tokio::time::timeout(PATIENCE, told).await.is_err() {
             panic!("no line says {what:?} of {peer}:\n{}", self.text());
         }
+    }
+
+    /// How many lines there are of each kind, which is a message and the cause in it, from INFO on.
+    pub fn kinds(&self) -> BTreeMap<String, usize> {
+        let mut kinds = BTreeMap::new();
+        for line in self.text().lines() {
+            let is_counted = [" INFO ", " WARN ", "ERROR "].iter().any(|it| line.contains(it));
+            let said = line.split_once("ractor_cluster::").and_then(|(_, it)| it.split_once(": "));
+            let Some((_, said)) = said.filter(|_| is_counted) else { continue };
+            // Up to the first number or field.
+            let end = said.find(|it: char| it.is_ascii_digit() || it == '=').unwrap_or(said.len());
+            let cause = line.split_once("cause=").and_then(|(_, it)| it.split(' ').next());
+            let kind = match cause.filter(|_| said.contains("is refused")) {
+                Some(cause) => format!("refused for {cause}"),
+                None => format!("{} {}", &said[..end], cause.unwrap_or_default()),
+            };
+            *kinds.entry(kind).or_default() += 1;
+        }
+        kinds
+    }
+
+    /// No warning and no error says `what` of the `peer`.
+    pub fn never_warns_of(&self, what: &str, peer: &str) {
+        let text = self.text();
+        let is_it = |line: &&str| {
+            (line.contains(" WARN ") || line.contains("ERROR "))
+                && line.contains(what)
+                && line.contains(peer)
+        };
+        let line = text.lines().find(is_it);
+        assert!(line.is_none(), "{what:?} in {line:?} of\n{text}");
     }
 
     pub fn says(&self, what: &str) -> bool {

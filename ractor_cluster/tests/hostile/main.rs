@@ -12,11 +12,12 @@ mod calls;
 mod client;
 mod connecting;
 mod excess;
-
+mod floods;
 #[cfg(target_os = "linux")]
 mod full;
 mod greetings;
 mod incarnations;
+mod leaving;
 mod liars;
 mod logs;
 mod message;

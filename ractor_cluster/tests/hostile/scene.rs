@@ -19,6 +19,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::client::Client;
 use crate::common::{node_server, watched, Node, COOKIE};
 use crate::logs::Log;
+use crate::watchdog::cpu;
 
 /// The kinds of listeners.
 pub const KINDS: [TransportKind; 3] =
@@ -38,6 +39,9 @@ pub enum Count {
     Blob(Vec<u8>),
     #[rpc]
     Sum(RpcReplyPort<u64>),
+    /// Keeps the thread for a tenth of a second of the processor's time.
+    #[rpc]
+    Work(RpcReplyPort<u64>),
 }
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
@@ -60,6 +64,13 @@ impl Actor for Counter {
             Count::Add(number) => *sum += number,
             Count::Blob(bytes) => drop(bytes),
             Count::Sum(reply) => reply.send(*sum)?,
+            Count::Work(reply) => {
+                let begin = cpu();
+                while cpu() - begin < Duration::from_millis(100) {
+                    std::hint::spin_loop();
+                }
+                reply.send(*sum)?;
+            }
         }
         Ok(())
     }
@@ -105,14 +116,22 @@ impl Scene {
         Self::of(name, server, options).await
     }
 
+    /// A node that logs no more lines of one cause than it does by default.
+    pub async fn terse(name: &str, options: LinkOptions) -> Self {
+        Self::logging(name, node_server(name), options).await
+    }
+
     async fn of(name: &str, server: NodeServer, options: LinkOptions) -> Self {
+        // Tests look for the line of each refusal.
+        let limits = options.limits.with_log_lines(10_000);
+        Self::logging(name, server, options.with_limits(limits)).await
+    }
+
+    async fn logging(name: &str, server: NodeServer, options: LinkOptions) -> Self {
         let log = Log::begin();
         let folder = tempfile::tempdir().expect("there is room");
         let (acceptor, connector) = tls("localhost");
-        // Tests look for the line of each refusal.
-        let limits = options.limits.with_log_lines(10_000);
         let options = options
-            .with_limits(limits)
             .with_unix(UnixListening::At(folder.path().join("socket")))
             .with_listener(Listen::Tls(([127, 0, 0, 1], 0).into(), acceptor));
         let server = server.with_links(options).with_max_inbound_frame_size(MAX_FRAME);
@@ -160,7 +179,16 @@ impl Scene {
         assert_eq!(u64::from_bytes(answer), self.sum().await);
     }
 
-    pub async fn end(mut self) {
+    pub fn actor(&self) -> ActorRef<Count> {
+        self.counter.clone()
+    }
+
+    pub async fn end(self) {
+        self.end_with_log().await;
+    }
+
+    /// As [`end`](Self::end), and returns what was logged.
+    pub async fn end_with_log(mut self) -> Log {
         for kind in KINDS {
             self.serves(kind).await;
         }
@@ -168,7 +196,23 @@ impl Scene {
         self.counter.stop(None);
         watched(self.ended).await.expect("it ends in order");
         self.log.tells_no_secrets();
+        self.log
     }
+}
+
+/// The proxy of a scene's counter at the node that has this peer.
+pub async fn proxy_of(group: &str, peer: u64) -> ActorRef<Count> {
+    watched(async {
+        loop {
+            let members = pg::get_members(&group.to_owned());
+            let proxy = members.into_iter().find(|it| it.get_id().node() == peer);
+            if let Some(proxy) = proxy {
+                return proxy.into();
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
 }
 
 /// The server's and the client's part of a certificate for `name`.

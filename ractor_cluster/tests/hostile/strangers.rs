@@ -1,8 +1,10 @@
 //! Strangers who do not know the cookie and hold silent connections keep no peer out.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ractor::BytesConvertable;
+use ractor::{call, ActorRef, BytesConvertable};
 use ractor_cluster::link::options::{Location, Peer, PeerPolicy, Security};
 use ractor_cluster::link::{self, LinkOptions, Refusal};
 use ractor_cluster::peers;
@@ -12,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Client;
 use crate::common::{peer, until, watched, Node, Stage};
-use crate::scene::{Scene, KINDS};
+use crate::scene::{proxy_of, Count, Scene, KINDS};
 use crate::wire::Frame;
 
 /// Far below the patience with a connection that says nothing, of ten seconds.
@@ -92,6 +94,20 @@ async fn a_newcomer_gets_in_where_the_node_is_strict() {
     newcomers_get_in("thousand-strict", Security::strict()).await;
 }
 
+/// Adds one and asks for the sum until it is to stop. Returns how many calls were answered, which
+/// are all.
+async fn caller(proxy: ActorRef<Count>, stop: Arc<AtomicBool>) -> u64 {
+    let mut answered = 0;
+    while !stop.load(Ordering::SeqCst) {
+        proxy.cast(Count::Add(1)).expect("there is room");
+        let sum = watched(async { call!(proxy, Count::Sum) }).await;
+        let sum = sum.unwrap_or_else(|error| panic!("call {answered} is not answered: {error}"));
+        answered += 1;
+        assert!(sum >= answered, "{sum} of at least {answered} were added");
+    }
+    answered
+}
+
 /// A session whose link breaks in the middle of it comes back, and loses nothing.
 #[tokio::test]
 async fn a_session_comes_back_beside_a_thousand_strangers() {
@@ -112,6 +128,10 @@ async fn a_session_comes_back_beside_a_thousand_strangers() {
     dialler.next(Stage::Ready).await;
     let held = crowd(&address, Says::Nothing).await;
     let node_id = peer("flooded").expect("it is connected").node_id;
+    let proxy = proxy_of("counters of flooded", node_id).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> =
+        (0..8).map(|_| tokio::spawn(caller(proxy.clone(), stop.clone()))).collect();
     let mut events = peers::events();
     first.abort();
     let again = tokio::spawn(async move {
@@ -135,14 +155,74 @@ async fn a_session_comes_back_beside_a_thousand_strangers() {
         }
     })
     .await;
+    stop.store(true, Ordering::SeqCst);
+    let mut calls = 0;
+    for caller in callers {
+        calls += watched(caller).await.expect("each of its calls is answered");
+    }
+    // Each has had one under way when the link broke.
+    assert!(calls >= 8, "{calls} calls");
+    assert_eq!(scene.sum().await, calls);
     drop(held);
     dialler.stop().await;
     again.abort();
     until("it is gone", || peer("flooded-dialler").is_none()).await;
     let mut guest = scene.guest(TransportKind::Tcp).await;
     let answer = guest.call(scene.counter(), "Sum").await;
-    assert_eq!(u64::from_bytes(answer), 0);
+    assert_eq!(u64::from_bytes(answer), calls);
     drop(guest);
+    scene.end().await;
+}
+
+/// How a stranger begins that goes on byte by byte.
+#[derive(Debug, Clone, Copy)]
+enum Drips {
+    /// In its first frame.
+    First,
+    /// In the frame behind its `Hello`.
+    Later,
+}
+
+/// A byte of a frame every so often buys no time.
+#[tokio::test]
+async fn a_stranger_that_drips_bytes_is_given_up_in_time() {
+    const PATIENCE: Duration = Duration::from_millis(500);
+    const PAUSE: Duration = Duration::from_millis(20);
+    /// Of the frame, which takes twenty seconds.
+    const BYTES: u64 = 1000;
+
+    let mut scene = Scene::patient("dripped", PATIENCE).await;
+    for kind in KINDS {
+        for drips in [Drips::First, Drips::Later] {
+            let mut client = scene.client(kind).await;
+            if matches!(drips, Drips::Later) {
+                client.send(client.hello()).await;
+            }
+            client.send_bytes(&BYTES.to_be_bytes()).await.expect("it is read");
+            let mut pause = tokio::time::interval(PAUSE);
+            let mut sent = 0;
+            while client.send_bytes(&[0]).await.is_ok() {
+                sent += 1;
+                assert!(sent < BYTES / 2, "{kind}, {drips:?}: {sent} bytes were taken");
+                pause.tick().await;
+            }
+            if kind != TransportKind::UnixSocket {
+                scene.log.told("its handshake was not done in time", &client.address).await;
+            }
+        }
+    }
+    // And a handshake of TLS that never ends.
+    let mut client = Client::tcp(&scene.address(TransportKind::Tls)).await;
+    // A record of the handshake, of a KiB.
+    client.send_bytes(&[22, 3, 1, 4, 0, 1, 0, 3, 252]).await.expect("it is read");
+    let (mut sent, mut pause) = (0, tokio::time::interval(PAUSE));
+    while client.send_bytes(&[0]).await.is_ok() {
+        sent += 1;
+        assert!(sent < BYTES / 2, "TLS: {sent} bytes were taken");
+        pause.tick().await;
+    }
+    scene.log.told("its handshake was not done in time", &client.address).await;
+    scene.serves(TransportKind::Tcp).await;
     scene.end().await;
 }
 

@@ -14,6 +14,7 @@ use super::super::blocking::Deferred;
 use super::folder::{FolderLock, check_protected, make_private, name, runtime_folder, sweep};
 use super::probe::{Probe, probe};
 use super::{PATH_LIMIT, UnixListenError, UnixSocketTransport, user};
+use crate::log_limit::{limited_error, limited_warn};
 
 /// How long accepting pauses where the process has no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -129,7 +130,7 @@ impl UnixSocketListener {
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) if is_exhaustion(&error) => {
                     if !self.told.swap(true, Ordering::Relaxed) {
-                        tracing::error!(
+                        limited_error!(
                             path = %self.path().display(), %error,
                             "no connection can be accepted for now"
                         );
@@ -149,7 +150,7 @@ impl UnixSocketListener {
         let peer = match stream.peer_cred() {
             Ok(peer) => peer,
             Err(error) => {
-                tracing::warn!(
+                limited_warn!(
                     path = %path.display(), %error,
                     "refused a connection of which the system does not tell whose it is"
                 );
@@ -157,7 +158,7 @@ impl UnixSocketListener {
             }
         };
         if !may_connect(peer.uid(), user()) {
-            tracing::warn!(
+            limited_warn!(
                 path = %path.display(), uid = peer.uid(), pid = peer.pid(),
                 "refused a connection of another user"
             );

@@ -1,8 +1,10 @@
 //! From a connection to its first frame.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use prost::Message as _;
@@ -17,11 +19,12 @@ use crate::link::halves::Halves;
 use crate::link::options::LinkOptions;
 use crate::link::origin::{Admission, Origin};
 use crate::link::places::{Places, Source, Visitor};
+use crate::link::quiet_log::limited_warn;
 use crate::link::Refusal;
 use crate::net::NetworkStream;
 use crate::node::{NodeServerMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
 use crate::protocol::meta::network_message::Message;
-use crate::protocol::mycelium::{frame::Body, Frame};
+use crate::protocol::mycelium::{self as wire, frame::Body, Frame};
 use crate::protocol::NetworkMessage;
 use crate::transport::{TcpTransport, TlsTransport, Transport, TransportKind, TransportMessage};
 use mycelium_link::secret::Role;
@@ -61,7 +64,12 @@ impl Refused {
 impl From<io::Error> for Refused {
     /// What a frame could not be read for.
     fn from(error: io::Error) -> Self {
-        Self::new(Refusal::of_unreadable(&error.to_string()), error)
+        let cause = match error.kind() {
+            io::ErrorKind::InvalidData => Refusal::of_unreadable(&error.to_string()),
+            // It ended within a frame, or broke.
+            _ => Refusal::Unauthenticated,
+        };
+        Self::new(cause, error)
     }
 }
 
@@ -162,7 +170,9 @@ impl Door {
         };
         let leave = visitor.leave.clone();
         let timeout = self.places.patience(visitor.source, self.timeout);
-        let first = tokio::time::timeout(timeout, self.first_frame(incoming, visitor));
+        let mut arrived = None;
+        let first = self.first_frame(incoming, visitor, &mut arrived);
+        let first = tokio::time::timeout(timeout, first);
         let outcome = tokio::select! {
             biased;
             outcome = first => outcome.unwrap_or_else(|_| {
@@ -190,6 +200,9 @@ impl Door {
                         "a connection is refused: {error}"
                     );
                 }
+                if let Some(connection) = arrived {
+                    tell(connection, cause).await;
+                }
             }
         }
     }
@@ -198,6 +211,7 @@ impl Door {
         &self,
         incoming: Incoming,
         mut visitor: Visitor,
+        arrived: &mut Option<Halves>,
     ) -> Result<Entered, Refused> {
         let transport: Box<dyn Transport> = match incoming {
             Incoming::Transport(transport) => transport,
@@ -208,7 +222,7 @@ impl Door {
                 accepted => Box::new(accepted.map_err(|it| Refused::new(Refusal::Tls, it))?),
             },
         };
-        let mut halves = Halves::of(transport, self.first_frame);
+        let halves = arrived.insert(Halves::of(transport, self.first_frame));
         let first = halves.stream.frame().await?;
         let Some(TransportMessage::Bytes(frame)) = first else { return Ok(Entered::Left) };
         let message = NetworkMessage::decode(frame.clone()).map_err(|error| {
@@ -220,7 +234,7 @@ impl Door {
                 Some(session) => visitor.returns(session.secret.name()),
                 None => visitor.speaks(),
             }
-            attach::accept(halves, attach, self.max_frame).await.map_err(|error| match error {
+            attach::accept(arrived, attach, self.max_frame).await.map_err(|error| match error {
                 AttachError::Io(error) => error.into(),
                 AttachError::NoSession | AttachError::Proof => {
                     Refused::new(Refusal::NoSession, error)
@@ -233,6 +247,7 @@ impl Door {
         // What is on the way to the session cannot be displaced, so that there is little of it.
         let handover = self.places.handovers.clone().acquire_owned().await.ok();
         let admission = Admission::new(visitor, handover);
+        let Some(halves) = arrived.take() else { return Ok(Entered::Left) };
         let first = TransportMessage::Bytes(frame);
         let halves = halves.unread(first, admission.clone(), self.max_frame);
         let origin = Origin { admission: Some(admission), ..Origin::default() };
@@ -243,6 +258,22 @@ impl Door {
             Err(_) => Err(Refused::new(Refusal::Unauthenticated, "the node server has ended")),
         }
     }
+}
+
+/// Tells the peer why it is refused, as far as its socket takes that at once: nothing is waited
+/// for. A stock node skips the frame.
+async fn tell(mut connection: Halves, cause: Refusal) {
+    let refused = Body::Refused(wire::Refused { code: cause.code() }).encoded();
+    if connection.sink.queue(TransportMessage::Bytes(refused)).is_err() {
+        // Every transport carries bytes.
+        return;
+    }
+    poll_fn(|context| {
+        // Whether it was taken or not, the connection is closed.
+        _ = connection.sink.poll_flush(context);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// Accepts for ever, and never waits for a place. Dropping the future ends all handshakes that are
@@ -268,7 +299,7 @@ pub(super) async fn accept(acceptor: Acceptor, door: Arc<Door>) {
             Err(error) => {
                 if !failing {
                     let (kind, address) = (acceptor.kind(), acceptor.address());
-                    tracing::warn!(%kind, address, %error, "cannot accept; trying on");
+                    limited_warn!(%kind, address, %error, "cannot accept; trying on");
                 }
                 failing = true;
                 // Often for want of descriptors, which those hold who say nothing.

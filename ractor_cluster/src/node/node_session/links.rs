@@ -80,6 +80,9 @@ use resume::Waiting;
 /// A session has no use for more links than there are kinds of them; a peer shall not make more.
 const MAX_LINKS: usize = 8;
 
+/// So many proxies begin before others get a turn.
+const PROXIES_IN_TURN: usize = 64;
+
 /// How far a session has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -143,6 +146,10 @@ struct Active {
     has_told_peers: bool,
     /// No proxy is left.
     in_order: bool,
+    /// The peer has said that the session ends.
+    peer_left: bool,
+    /// Proxies that began since others had a turn.
+    proxies_in_turn: usize,
 }
 
 /// A session may be killed, with the node server above it; nobody shall then find it any more.
@@ -239,6 +246,8 @@ impl Links {
             why: None,
             has_told_peers: false,
             in_order: false,
+            peer_left: false,
+            proxies_in_turn: 0,
         })))
     }
 
@@ -291,36 +300,28 @@ impl Links {
         }
     }
 
+    /// Gives others a turn now and then while many proxies begin: a peer announces as many in one
+    /// frame as it likes.
+    pub(super) async fn take_turns(&mut self) {
+        let Some(active) = &mut self.0 else { return };
+        active.proxies_in_turn += 1;
+        if active.proxies_in_turn >= PROXIES_IN_TURN {
+            active.proxies_in_turn = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The session ends; whether no proxy is left.
     fn end(
         &mut self,
         name: &Option<super::auth_protocol::NameMessage>,
-        authenticated: bool,
         in_order: bool,
     ) {
         let Some(mut active) = self.0.take() else { return };
         active.in_order = in_order;
-        let node_id = active.traffic.node_id();
         let lost = active.traffic.unacknowledged();
-        let (peer, address) = (name_of(name), active.first.peer.as_str());
-        if active.phase == Phase::Greeting && !active.explained {
-            let cause = active.found.unwrap_or(match active.proving.answered {
-                _ if authenticated => Refusal::NameTaken,
-                true => Refusal::WrongCookie,
-                false => Refusal::Unauthenticated,
-            });
-            if let Some(suppressed) = active.server.strangers.log.refused(cause) {
-                tracing::warn!(
-                    node_id,
-                    peer,
-                    address,
-                    cause = cause.name(),
-                    advice = %cause,
-                    suppressed,
-                    "a peer is refused: it was not authenticated"
-                );
-            }
-        } else if active.phase == Phase::Settled && lost > 0 {
+        if active.phase == Phase::Settled && lost > 0 {
+            let (node_id, peer) = (active.traffic.node_id(), name_of(name));
             tracing::warn!(node_id, peer, lost, "a session ended with messages unacknowledged");
         }
     }

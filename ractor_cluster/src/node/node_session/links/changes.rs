@@ -8,6 +8,7 @@ use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};
 use crate::link::activity::watch;
 use crate::link::arrivals::Arrived;
+use crate::link::quiet_log::limited_warn;
 use crate::link::table::Link;
 use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::{NetworkStream, Session, SessionMessage};
@@ -64,6 +65,8 @@ impl NodeSession {
                     self.refuse(state, Refusal::Displaced, reason, &myself);
                 }
             }
+            Event::Unreadable(error) => self.unreadable(state, &error, &myself),
+            Event::Ended(reason) => self.ended(state, reason, &myself),
             Event::Close(kind) => {
                 if let Some(active) = state.links.speaking() {
                     active.traffic.close(kind);
@@ -112,7 +115,7 @@ impl NodeSession {
         }
         if active.traffic.infos().len() >= MAX_LINKS {
             let peer = name_of(&state.name);
-            tracing::warn!(node_id = self.node_id, peer, "a link is refused: there are enough");
+            limited_warn!(node_id = self.node_id, peer, "a link is refused: there are enough");
             return;
         }
         let stream = NetworkStream::Transport(transport);
@@ -167,6 +170,15 @@ impl NodeSession {
             return Some(event);
         }
         let is_last = active.traffic.infos().len() == 1;
+        if is_last && matches!(active.phase, Phase::Greeting | Phase::Holding) {
+            let reason = match event {
+                SupervisionEvent::ActorFailed(..) => "tcp_session_err",
+                _ => "tcp_session_closed",
+            };
+            // Behind what came by it: a peer says why it refuses this node before it closes.
+            _ = myself.cast(LinkEvent(Event::Ended(reason)).into());
+            return None;
+        }
         if is_last && !active.may_wait(self.is_server) {
             active.why.get_or_insert_with(|| "its last link broke".to_owned());
             // Upstream ends the session.

@@ -37,6 +37,7 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let replaced = self.replaced(state, myself);
+        self.explain(state);
         let links = self.say_goodbye(state, replaced);
         let why = state.links.0.as_deref_mut().and_then(|active| active.why.take());
         let why = why.unwrap_or_else(|| "its session ended".to_owned());
@@ -51,8 +52,7 @@ impl NodeSession {
         if timeout(PATIENCE, all_end(&links)).await.is_err() {
             tracing::debug!(peer = name_of(&state.name), "a peer did not close its links in time");
         }
-        let authenticated = state.auth.is_ok();
-        state.links.end(&state.name, authenticated, stopped);
+        state.links.end(&state.name, stopped);
     }
 
     /// Tells the peer, if it knows what that means, and returns the links by which it was told.
@@ -62,6 +62,16 @@ impl NodeSession {
         superseded_by: Option<Incarnation>,
     ) -> Vec<ActorCell> {
         let Some(active) = state.links.0.as_deref_mut() else { return Vec::new() };
+        if active.peer_left {
+            // What came before its goodbye is handled: the peer need not count it as lost. Each
+            // link ends when that is written.
+            active.traffic.acknowledge(true);
+            let links = active.traffic.links().into_iter().map(|(_, link)| link);
+            return links
+                .filter(|link| link.cast(SessionMessage::Refuse(goodbye(None))).is_ok())
+                .map(|link| link.get_cell())
+                .collect();
+        }
         if active.refusing {
             // Until it is told why.
             let links = active.traffic.links().into_iter();
@@ -148,7 +158,12 @@ impl NodeSession {
                 .get_or_insert_with(|| "it has another process of this node's name".to_owned());
         }
         peers::tell(PeerEvent::Superseded { peer, by });
-        myself.stop(Some("superseded_by_another_incarnation".to_owned()));
+        // A session that was let in has ended, and was not refused.
+        let was_let_in = state.links.speaking().is_some();
+        myself.stop(Some(match was_let_in {
+            true => "superseded_by_another_incarnation".to_owned(),
+            false => Refusal::OlderIncarnation.end_by_peer(),
+        }));
     }
 
     /// The peer says that the session ends.
@@ -166,6 +181,7 @@ impl NodeSession {
         tracing::info!(node_id, peer = name_of(&state.name), "a peer leaves");
         if let Some(active) = state.links.speaking() {
             active.leaving = true;
+            active.peer_left = true;
             active.why.get_or_insert_with(|| "it left".to_owned());
         }
         myself.stop(Some("peer_left".to_owned()));

@@ -10,7 +10,7 @@ use crate::link::dial::Dialler;
 use crate::link::directory;
 use crate::link::options::Location;
 use crate::link::proven_names;
-use crate::link::quiet_log::limited_warn;
+use crate::link::quiet_log::{limited_info, limited_warn};
 use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::SessionMessage;
 use crate::node::{NodeServerMessage, NodeSessionMessage};
@@ -254,16 +254,95 @@ impl NodeSession {
         if let Some(active) = &mut state.links.0 {
             active.explained = true;
             active.end_without_goodbye(reason);
-            // A stock node does not know the frame, and a stranger gets none.
-            // An older incarnation is told more by its goodbye.
-            let is_told = active.peer_nonce.is_some() && active.proving.superseded_by.is_none();
-            if let Some(link) = active.traffic.any().filter(|_| is_told) {
-                let refused = Body::Refused(Refused { code: cause.code() }).encoded();
-                // One that has ended needs none.
-                active.refusing = link.cast(SessionMessage::Refuse(refused)).is_ok();
-            }
+            active.tell_refused(cause);
         }
         myself.stop(Some(cause.end()));
+    }
+
+    /// Says why a handshake failed that ended without a refusal: upstream's part of it failed, or
+    /// the connection ended.
+    pub(super) fn explain(&self, state: &mut NodeSessionState) {
+        let authenticated = state.auth.is_ok();
+        let (peer, address) = (name_of(&state.name).to_owned(), state.links.address().to_owned());
+        let Some(active) = state.links.0.as_deref_mut() else { return };
+        if active.phase != Phase::Greeting || active.explained {
+            return;
+        }
+        active.explained = true;
+        let cause = active.found.or(match active.proving.answered {
+            _ if authenticated => Some(Refusal::NameTaken),
+            true => Some(Refusal::WrongCookie),
+            // The peer has refused this node, or has ended; or this node ends.
+            false if !self.is_server || active.server.is_closing() => None,
+            false => Some(Refusal::Unauthenticated),
+        });
+        let Some(cause) = cause else {
+            if active.server.is_closing() {
+                limited_info!(peer, address, "a handshake ends with this node");
+            } else {
+                limited_warn!(
+                    node_id = self.node_id,
+                    peer,
+                    address,
+                    "a peer ended the handshake, and did not say why: look at its log"
+                );
+            }
+            return;
+        };
+        active.tell_refused(cause);
+        if let Some(suppressed) = active.server.strangers.log.refused(cause) {
+            tracing::warn!(
+                node_id = self.node_id,
+                peer,
+                address,
+                cause = cause.name(),
+                advice = %cause,
+                suppressed,
+                "a peer is refused: it was not authenticated"
+            );
+        }
+    }
+
+    /// What came by a connection that is no link yet is no frame of a peer.
+    pub(super) fn unreadable(
+        &self,
+        state: &mut NodeSessionState,
+        error: &str,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        if state.links.0.as_ref().is_some_and(|active| active.phase == Phase::Greeting) {
+            match Refusal::of_unreadable(error) {
+                // The peer has refused this end's certificate.
+                Refusal::Tls => self.refused_by_peer(state, Refusal::Tls, myself),
+                cause => {
+                    let reason = format!("what it sent cannot be read: {error}");
+                    self.refuse(state, cause, &reason, myself);
+                }
+            }
+            return;
+        }
+        let (peer, address) = (name_of(&state.name), state.links.address());
+        limited_warn!(peer, address, error, "a connection is closed for what came by it");
+        // Its end ends the session.
+        if let Some(connection) = &state.tcp {
+            connection.stop(Some("unreadable".to_owned()));
+        }
+    }
+
+    /// The connection ended before the handshake was done, and all that came by it is handled.
+    pub(super) fn ended(
+        &self,
+        state: &mut NodeSessionState,
+        reason: &'static str,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
+        let Some(active) = state.links.0.as_deref_mut() else { return };
+        if !active.traffic.backlog().is_empty() {
+            _ = myself.cast(LinkEvent(Event::Ended(reason)).into());
+            return;
+        }
+        active.why.get_or_insert_with(|| "its last link broke".to_owned());
+        myself.stop(Some(reason.to_owned()));
     }
 
     /// The peer refuses this node.
@@ -293,6 +372,19 @@ impl NodeSession {
             active.end_without_goodbye(&format!("it refused this node: {cause}"));
         }
         myself.stop(Some(cause.end_by_peer()));
+    }
+}
+
+impl Active {
+    /// Tells the peer why it is refused. A stock node does not know the frame, and a stranger gets
+    /// none. An older incarnation is told more by its goodbye.
+    fn tell_refused(&mut self, cause: Refusal) {
+        let is_told = self.peer_nonce.is_some() && self.proving.superseded_by.is_none();
+        if let Some(link) = self.traffic.any().filter(|_| is_told) {
+            let refused = Body::Refused(Refused { code: cause.code() }).encoded();
+            // One that has ended needs none.
+            self.refusing = link.cast(SessionMessage::Refuse(refused)).is_ok();
+        }
     }
 }
 

@@ -33,6 +33,8 @@ use mycelium_link::transcript::{End, Transcript};
 /// Why a peer is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
+    /// It has the name or the address of this node.
+    Own,
     /// It speaks another version of stock's protocol.
     Version(u32),
     /// It is a stock node, or passes for one.
@@ -57,6 +59,7 @@ impl Fault {
     /// The cause that the peer is told, and that is counted.
     pub(super) const fn cause(&self) -> Refusal {
         match self {
+            Self::Own => Refusal::OwnName,
             Self::Version(_) => Refusal::Version,
             Self::NoFork => Refusal::StockNode,
             Self::Downgrade => Refusal::Downgrade,
@@ -71,6 +74,7 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Own => f.write_str("it has the name or the address of this node"),
             Self::Version(theirs) => write!(
                 f,
                 "it speaks version {theirs} of the protocol, and this node {PROTOCOL_VERSION}"
@@ -174,6 +178,10 @@ impl Active {
         if version != PROTOCOL_VERSION {
             return Err(Fault::Version(version));
         }
+        let own = &session.this_node_name;
+        if name.name == own.name || name.connection_string == own.connection_string {
+            return Err(Fault::Own);
+        }
         if let (Some(names), Some(shown)) =
             (&security.certificate_names, &self.proving.channel.certificate)
         {
@@ -198,13 +206,16 @@ impl Active {
             if security.strict {
                 return Err(Fault::Channels { here, there });
             }
-            tracing::warn!(
-                node_id = session.node_id,
-                peer = name.name,
-                here,
-                there,
-                "a peer sees another kind of channel: its proof is not bound to it"
-            );
+            if let Some(suppressed) = self.server.strangers.log.another_channel() {
+                tracing::warn!(
+                    node_id = session.node_id,
+                    peer = name.name,
+                    here,
+                    there,
+                    suppressed,
+                    "a peer sees another kind of channel: its proof is not bound to it"
+                );
+            }
         } else if security.strict && self.first.kind == TransportKind::Tls && !bound {
             return Err(Fault::Unbound);
         }
