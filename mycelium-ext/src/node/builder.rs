@@ -24,8 +24,8 @@ use crate::address::{Address, Endpoint, InvalidAddress};
 #[cfg(target_os = "linux")]
 use crate::config::ShmLinks;
 use crate::config::{
-    Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret, StreamListen, Warning,
-    machine,
+    Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret, StreamListen, Tuning,
+    Warning, machine,
 };
 #[cfg(target_os = "linux")]
 use crate::shm::{SharedMemory, ShmOptions};
@@ -65,6 +65,7 @@ pub struct NodeBuilder {
     cookie: Option<Secret>,
     mode: ConnectionMode,
     limits: Limits,
+    tuning: Tuning,
     listen: Vec<Listen>,
     unix: UnixListening,
     id: Option<u64>,
@@ -91,6 +92,7 @@ impl NodeBuilder {
             cookie: None,
             mode: ConnectionMode::default(),
             limits: Limits::default(),
+            tuning: Tuning::default(),
             listen: Vec::new(),
             unix: UnixListening::default(),
             id: None,
@@ -114,6 +116,7 @@ impl NodeBuilder {
             .cookie((*config.node.cookie).clone())
             .mode(*config.node.mode)
             .limits(config.node.limits.clone())
+            .tuning(config.node.tuning.clone())
             .unix((*config.listen.unix).clone())
             .transport(*config.node.transport);
         #[cfg(target_os = "linux")]
@@ -161,6 +164,12 @@ impl NodeBuilder {
     /// What it puts up with.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// What makes messages faster at a cost; by default all of it.
+    pub fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
         self
     }
 
@@ -396,7 +405,7 @@ async fn start_server(
         .with_preference(builder.transport)
         .with_unix(builder.unix.clone())
         .with_security(builder.security.clone());
-    let mut links = limits.apply(links);
+    let mut links = builder.tuning.apply(limits.apply(links));
     #[cfg(target_os = "linux")]
     {
         links.local_transport = builder.shm.map(|shm| Arc::new(SharedMemory::new(shm)) as _);

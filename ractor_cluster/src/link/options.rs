@@ -76,6 +76,24 @@ pub struct LinkOptions {
     /// How many calls to one peer may wait for an answer, and how many of its calls. More calls
     /// return their message; more of the peer's fail, those of a stock peer by its own timeout.
     pub max_calls: usize,
+    /// Whether a thread that waits for an answer polls the link before it sleeps; on by default.
+    ///
+    /// On, a call between two nodes is answered without a turn of the task that reads the link: the
+    /// caller, or an actor that has answered a call, yields its core a few times, asks the socket or
+    /// the ring for the answer after each, and keeps its thread for some microseconds. Off, the
+    /// runtime alone wakes readers, no thread yields its core, and calls take longer. The README has
+    /// figures of both. The spinning of shared memory is an option of its own, and off by default.
+    pub busy_poll: bool,
+    /// Whether this process may raise the bounds of glibc's allocator when a link carries large
+    /// messages, or many; on by default. Without effect with another allocator.
+    ///
+    /// On, the process keeps up to 16 MiB of free memory at the top of each arena, and takes blocks
+    /// of up to 8 MiB from its heap. Off, glibc returns memory above 128 KiB to the system at once,
+    /// and the kernel clears the pages of each large message anew. The README has figures of both.
+    ///
+    /// The bounds are those of the process. One node server with `false` turns the hint off for all
+    /// of them, until the process ends; a hint that another node has given before stays.
+    pub malloc_hint: bool,
     /// What is demanded of peers, and what they may make this node do.
     pub security: Security,
     /// What is known of peers.
@@ -101,6 +119,8 @@ impl Default for LinkOptions {
             reconnect_grace: Duration::from_secs(5),
             replay_window: 16 * 1024 * 1024,
             max_calls: 65_536,
+            busy_poll: true,
+            malloc_hint: true,
             security: Security::default(),
             peers: HashMap::new(),
             #[cfg(unix)]
@@ -205,6 +225,20 @@ impl LinkOptions {
     #[must_use]
     pub fn with_max_calls(mut self, calls: usize) -> Self {
         self.max_calls = calls;
+        self
+    }
+
+    /// Turns busy polling on or off.
+    #[must_use]
+    pub fn with_busy_poll(mut self, busy_poll: bool) -> Self {
+        self.busy_poll = busy_poll;
+        self
+    }
+
+    /// Turns the hint to glibc's allocator on or off.
+    #[must_use]
+    pub fn with_malloc_hint(mut self, malloc_hint: bool) -> Self {
+        self.malloc_hint = malloc_hint;
         self
     }
 

@@ -55,7 +55,7 @@ impl Actors {
     pub(super) fn traffic(&self, high: usize) -> Arc<Traffic> {
         let traffic = Traffic::new(
             1,
-            Bounds { high, calls: 1, write_deadline: Duration::from_secs(1) },
+            Bounds { high, calls: 1, write_deadline: Duration::from_secs(1), busy_poll: true },
             Arc::default(),
         );
         let (peer, local) = (String::new(), String::new());
