@@ -153,6 +153,11 @@ macro_rules! settings {
         }
 
         impl $name {
+            /// The options of the cluster that have a key here.
+            #[cfg(test)]
+            pub(super) const OPTIONS: &'static [Option<&'static str>] =
+                &[$($crate::config::declare::settings!(@option $from $source),)+];
+
             /// Reads the section; what it does not say is the default.
             pub(super) fn read(
                 reader: &mut $crate::config::reader::Reader<'_>,
@@ -186,6 +191,8 @@ macro_rules! settings {
             }
         }
     };
+    (@option link $option:expr) => { Some(stringify!($option)) };
+    (@option own $default:expr) => { None };
     (@default link $option:expr) => { $crate::config::declare::Linked::value(&$option) };
     (@default own $default:expr) => { $default };
     (@apply link $option:expr, $value:expr) => {
@@ -195,3 +202,34 @@ macro_rules! settings {
 }
 
 pub(super) use settings;
+
+#[cfg(test)]
+mod tests {
+    use ractor_cluster::link::{Limits as PeerLimits, LinkOptions};
+
+    use crate::config::{Limits, Tuning};
+
+    /// Options that a configuration sets by other sections: `node.id`, `node.transport`, `listen`,
+    /// `node.limits`, `security`, `nodes` and `node.shm`.
+    const ELSEWHERE: [&str; 8] = [
+        "number",
+        "preference",
+        "unix",
+        "listeners",
+        "limits",
+        "security",
+        "peers",
+        "local_transport",
+    ];
+
+    #[test]
+    fn each_option_of_the_cluster_has_a_key() {
+        let declared = [Limits::OPTIONS, Tuning::OPTIONS].concat();
+        let of_links = LinkOptions::NAMES.iter().filter(|name| !ELSEWHERE.contains(name));
+        let of_links = of_links.map(|name| format!("links.{name}"));
+        let of_peers = PeerLimits::NAMES.iter().map(|name| format!("links.limits.{name}"));
+        for option in of_links.chain(of_peers) {
+            assert!(declared.contains(&Some(&option)), "{option} has no key");
+        }
+    }
+}
