@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::any::Any;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
@@ -77,6 +78,10 @@ impl FrameSink for CountedSink {
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.inner.poll_flush(context)
+    }
+
+    fn into_writer(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        self.inner.into_writer()
     }
 }
 
