@@ -39,7 +39,7 @@
 //! | `node.shm.links` | `auto`, `off`: links by shared memory, on Linux | `auto` |
 //! | `node.shm.ring` | the memory of such a link, a direction each: the next power of two | `1 MiB` |
 //! | `node.shm.spin` | how long it looks for the next message before it sleeps: takes a core for as long | not at all |
-//! | `node.tuning.*` | what makes messages faster at a cost: a field of [`Tuning`] each | in the example |
+//! | `node.tuning.*` | what can be turned off: a field of [`Tuning`] each | in the example |
 //! | `node.limits.*` | what a node puts up with: a field of [`Limits`] each | in the example |
 //! | `[[listen]]` `tcp` | `host:port`; `port` alone is one of loopback; port 0 is any free one | any of loopback |
 //! | `[[listen]]` `tls`, `certificate`, `key` | the same for TLS, and its PEM files | none |

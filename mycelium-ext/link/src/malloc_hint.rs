@@ -12,8 +12,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A block of this size makes the bounds 8 MiB, and 16 MiB of free memory at the top: as much as the
-/// default replay window.
+/// A block of this size makes the bounds 8 MiB, and 16 MiB of free memory at the top: as much as
+/// the default replay window.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const BLOCK: usize = 8 * 1024 * 1024;
 

@@ -125,8 +125,8 @@ impl Linked<u64> for u32 {
     }
 }
 
-/// The settings of a section. A line `key: field as kind = link option;` declares a key for an option
-/// of the cluster, whose default it takes; `= own default;` one that the cluster has not.
+/// The settings of a section. A line `key: field as kind = link option;` declares a key for an
+/// option of the cluster, whose default it takes; `= own default;` one that the cluster has not.
 macro_rules! settings {
     (
         $(#[$meta:meta])*

@@ -22,8 +22,8 @@ settings! {
         max_frame: u64 as Size = own ractor_cluster::DEFAULT_MAX_INBOUND_FRAME_SIZE;
         /// What is kept for a peer until it has acknowledged it, in bytes.
         replay_window: u64 as Size = link links.replay_window;
-        /// How long a peer may take from the open connection to authentication, and from there to the
-        /// exchange of actors.
+        /// How long a peer may take from the open connection to authentication, and from there to
+        /// the exchange of actors.
         handshake_timeout: Duration as Duration = link links.handshake_timeout;
         /// How many connections to this node may be open without being authenticated.
         max_handshakes: u64 as u64 = link links.max_handshakes;

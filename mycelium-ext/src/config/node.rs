@@ -32,7 +32,7 @@ pub struct NodeSettings {
     pub shm: ShmSettings,
     /// What it puts up with.
     pub limits: Limits,
-    /// What makes messages faster at a cost.
+    /// What can be turned off.
     pub tuning: Tuning,
 }
 

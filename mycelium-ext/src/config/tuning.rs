@@ -1,9 +1,9 @@
-//! `[node.tuning]`: what costs processor time or memory to make messages faster, and can be turned off.
+//! `[node.tuning]`: means to make messages faster, which have a cost and can be turned off.
 
 use super::declare::settings;
 
 settings! {
-    /// What costs processor time or memory to make messages between nodes faster.
+    /// Means to make messages between nodes faster, which have a cost and can be turned off.
     ///
     /// ```
     /// use mycelium_ext::config::Tuning;

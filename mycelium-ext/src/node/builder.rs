@@ -167,7 +167,7 @@ impl NodeBuilder {
         self
     }
 
-    /// What makes messages faster at a cost; by default all of it.
+    /// Turns means to make messages faster on or off; by default all are on.
     pub fn tuning(mut self, tuning: Tuning) -> Self {
         self.tuning = tuning;
         self

@@ -22,8 +22,8 @@ options! {
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     #[non_exhaustive]
     pub struct Limits {
-        /// Peers that are authenticated at the same time. A node of a full mesh has as many as there
-        /// are other nodes.
+        /// Peers that are authenticated at the same time. A node of a full mesh has as many as
+        /// there are other nodes.
         peers: usize = 4096, with_peers;
         /// Actors that a peer may announce, and of which the transport that they prefer is kept. A
         /// proxy is an idle actor, of 1 to 2 KiB with its place in tables: the default lets a peer

@@ -27,10 +27,11 @@ options! {
     /// use ractor::actor::actor_config::TransportPreference;
     /// use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy, UnixListening};
     ///
+    /// let elsewhere = PeerPolicy::default().with_location(Location::Remote);
     /// let options = LinkOptions::default()
     ///     .with_number(7)
     ///     .with_unix(UnixListening::Off)
-    ///     .with_peer(Peer::named("archive"), PeerPolicy::default().with_location(Location::Remote));
+    ///     .with_peer(Peer::named("archive"), elsewhere);
     /// assert_eq!(options.preference, TransportPreference::Adaptive);
     /// ```
     #[derive(Debug, Clone)]
@@ -71,27 +72,28 @@ options! {
         /// How long a session with a peer of the fork waits for a link to come back after its last
         /// one broke; zero: not at all. The node that connected goes on connecting meanwhile, and
         /// messages to the peer are kept, as far as the [replay window](Self::replay_window) goes.
-        /// It should be longer than a fifth of the [silence timeout](Self::silence_timeout): the two
-        /// ends may notice a silence that far apart.
+        /// It should be longer than a fifth of the [silence timeout](Self::silence_timeout): the
+        /// two ends may notice a silence that far apart.
         reconnect_grace: Duration = Duration::from_secs(5), with_reconnect_grace;
         /// The bytes of messages that wait for a peer, or are kept until it has acknowledged them,
         /// so that they can go again when a link breaks. From there on casts and calls return their
         /// message ([`MessagingErr::SendErr`](ractor::MessagingErr)), and
-        /// [`send`](ractor::ActorRef::send) waits, until half of it is acknowledged. A sender may go
-        /// beyond it by a message. At least 256 KiB. A stock peer acknowledges nothing: bytes to a
-        /// stock peer count until its connection has taken them.
+        /// [`send`](ractor::ActorRef::send) waits, until half of it is acknowledged. A sender may
+        /// go beyond it by a message. At least 256 KiB. A stock peer acknowledges nothing: bytes to
+        /// a stock peer count until its connection has taken them.
         replay_window: usize = 16 * 1024 * 1024, with_replay_window;
         /// How many calls to one peer may wait for an answer, and how many of its calls. More calls
         /// return their message; more of the peer's fail, those of a stock peer by its own timeout.
         max_calls: usize = 65_536, with_max_calls;
         /// Whether a thread that waits for an answer polls the link before it sleeps.
         ///
-        /// On, a call between two nodes is answered without a turn of the task that reads the link:
-        /// the caller, or an actor that has answered a call, yields its core a few times, asks the
-        /// socket or the ring for the answer after each, and keeps its thread for some microseconds.
-        /// Off, the runtime alone wakes readers, no thread yields its core, and calls take longer.
-        /// The README has figures of both. The spinning of shared memory is an option of its own,
-        /// and off by default.
+        /// On, the caller of an actor of another node, or an actor that has answered such a call,
+        /// yields its core a few times, asks the socket or the ring for what comes next after each,
+        /// and keeps its thread for some microseconds. What it finds needs no turn of the task that
+        /// reads the link. Off, the runtime alone wakes readers, and no thread yields its core.
+        /// Which is faster depends on the link, and on who else uses the cores: the README has
+        /// figures of both. The spinning of shared memory is an option of its own, and off by
+        /// default.
         busy_poll: bool = true, with_busy_poll;
         /// Whether this process may raise the bounds of glibc's allocator when a link carries large
         /// messages, or many. Without effect with another allocator.
@@ -157,8 +159,8 @@ impl LinkOptions {
         self
     }
 
-    /// The policy towards the peer of this full name (`name@host`) and number. What is said of its name goes
-    /// before what is said of its number, one thing at a time.
+    /// The policy towards the peer of this full name (`name@host`) and number. What is said of its
+    /// name goes before what is said of its number, one thing at a time.
     pub(crate) fn policy(&self, full_name: &str, number: Option<u64>) -> PeerPolicy {
         let name = full_name.split_once('@').map_or(full_name, |(name, _)| name);
         let find = |peer| self.peers.get(&peer).copied().unwrap_or_default();

@@ -115,9 +115,7 @@ const OFF: &str = "MYCELIUM_DISTANCE_OFF";
 
 /// Turns off what the environment says.
 #[cfg(feature = "fork")]
-fn switched(
-    options: ractor_cluster::link::LinkOptions,
-) -> ractor_cluster::link::LinkOptions {
+fn switched(options: ractor_cluster::link::LinkOptions) -> ractor_cluster::link::LinkOptions {
     let off = std::env::var(OFF).unwrap_or_default();
     off.split(',').fold(options, |options, word| match word {
         "busy_poll" => options.with_busy_poll(false),

@@ -89,8 +89,8 @@ pub fn ends() -> Ends {
     Ends::new(a, Own { sender: to_a, receiver: at_b })
 }
 
-/// A session writes frames with their lengths, of which the last may be in two pieces, and a peer may
-/// send larger ones from its authentication on.
+/// A session writes frames with their lengths, of which the last may be in two pieces, and a peer
+/// may send larger ones from its authentication on.
 #[tokio::test]
 async fn it_takes_what_a_session_asks_for() {
     watched(async {

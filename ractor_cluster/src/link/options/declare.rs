@@ -38,7 +38,9 @@ macro_rules! options {
             pub const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
 
             $($(
-                #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[doc = concat!(
+                    "Sets [`", stringify!($field), "`](Self::", stringify!($field), ").",
+                )]
                 #[must_use]
                 pub const fn $builder(mut self, $field: $type) -> Self {
                     self.$field = $field;

@@ -9,15 +9,16 @@ use tokio_rustls::rustls::server::ParsedCertificate;
 use super::declare::options;
 
 options! {
-    /// What a node demands of its peers, and what it lets them make it do. The defaults are as stock
-    /// has it, but for bounds: stock nodes are let in, and a mode that was chosen is followed.
+    /// What a node demands of its peers, and what it lets them make it do. The defaults are as
+    /// stock has it, but for bounds: stock nodes are let in, and a mode that was chosen is
+    /// followed.
     ///
     /// Two nodes of the fork always prove to each other that they know the cookie, by 256 bits each
     /// that are bound to both names and to the channel. A stock node cannot, and by default it is
-    /// let in by its own handshake, whose challenge has 32 bits and is bound to nothing. **So a peer,
-    /// or somebody in between, can pass for a stock node, and get the weaker handshake. Only
-    /// [`strict`](Self::strict) rules that out.** Neither encrypts anything: on a network that others
-    /// listen to, use TLS.
+    /// let in by its own handshake, whose challenge has 32 bits and is bound to nothing. **So a
+    /// peer, or somebody in between, can pass for a stock node, and get the weaker handshake. Only
+    /// [`strict`](Self::strict) rules that out.** Neither encrypts anything: on a network that
+    /// others listen to, use TLS.
     ///
     /// ```
     /// use ractor_cluster::link::options::{LinkOptions, Security};
@@ -28,17 +29,17 @@ options! {
     #[derive(Debug, Clone)]
     #[non_exhaustive]
     pub struct Security {
-        /// Refuses stock nodes, and whoever passes for one; connections whose two ends see different
-        /// kinds of channels, as with a proxy that ends TLS; and TLS older than 1.3, to which no
-        /// proof can be bound.
+        /// Refuses stock nodes, and whoever passes for one; connections whose two ends see
+        /// different kinds of channels, as with a proxy that ends TLS; and TLS older than 1.3, to
+        /// which no proof can be bound.
         strict: bool = false;
         /// Refuses a stock node, or a peer that passes for one, under a name under which a node of
         /// the fork has proven itself since this process began. Otherwise it is let in, with a
         /// warning and [`PeerEvent::StockAdmitted`](crate::peers::PeerEvent::StockAdmitted). Off by
         /// default, since a node may go back to stock. The newest 4096 names are remembered.
         refuse_downgrade: bool = false, with_refused_downgrades;
-        /// Whether a peer that has shown a certificate has to have its name in it. Whether it has to
-        /// show one is up to the configuration of TLS. `None`: what TLS has verified is enough.
+        /// Whether a peer that has shown a certificate has to have its name in it. Whether it has
+        /// to show one is up to the configuration of TLS. `None`: what TLS has verified is enough.
         certificate_names: Option<CertificateNames> = None;
         /// Whether the addresses that peers tell of their own peers are dialled, as
         /// [`NodeConnectionMode::Transitive`](crate::node::NodeConnectionMode::Transitive) has it;
@@ -65,8 +66,8 @@ impl Security {
     }
 }
 
-/// Which certificates a node of a name may show: those for this name (before the `@`), as a DNS name or
-/// an IP address, and those for the names that are listed for it.
+/// Which certificates a node of a name may show: those for this name (before the `@`), as a DNS
+/// name or an IP address, and those for the names that are listed for it.
 ///
 /// ```
 /// use ractor_cluster::link::options::CertificateNames;
