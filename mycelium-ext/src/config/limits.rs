@@ -85,13 +85,14 @@ mod tests {
     use ractor_cluster::link::LinkOptions;
 
     use crate::config::{Config, Environment};
+    use crate::node::NodeBuilder;
 
-    /// Options of a node that is configured by `text`.
+    /// The options of a node that is configured by `text`.
     fn options(text: &str) -> LinkOptions {
         let text = format!("[node]\nname = \"feed\"\ncookie = \"open sesame\"\n{text}");
         let config = Config::parse(&text, "mycelium.toml", &Environment::empty());
-        let node = config.unwrap_or_else(|error| panic!("{error}")).node;
-        node.tuning.apply(node.limits.apply(LinkOptions::default()))
+        let config = config.unwrap_or_else(|error| panic!("{error}"));
+        NodeBuilder::of(&config).expect("this system can").links()
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl NodeBuilder {
         }
     }
 
-    pub(super) fn of(config: &Config) -> Result<Self, StartError> {
+    pub(crate) fn of(config: &Config) -> Result<Self, StartError> {
         supported(config)?;
         let mut builder = Self::new(config.node.name.as_str().to_owned())
             .host(&**config.node.host)
@@ -241,6 +241,22 @@ impl NodeBuilder {
     pub fn peer(mut self, name: NodeName, address: Address) -> Self {
         self.kept.push(Kept { name, target: Target { address, tls: None } });
         self
+    }
+
+    /// The options of the cluster, without listeners.
+    pub(crate) fn links(&self) -> LinkOptions {
+        let links = LinkOptions::default()
+            .with_preference(self.transport)
+            .with_unix(self.unix.clone())
+            .with_security(self.security.clone());
+        let mut links = self.tuning.apply(self.limits.apply(links));
+        #[cfg(target_os = "linux")]
+        {
+            links.local_transport = self.shm.map(|shm| Arc::new(SharedMemory::new(shm)) as _);
+        }
+        links.number = self.id;
+        links.peers.extend(self.known.iter().cloned());
+        links
     }
 
     /// Starts the node. It listens when this returns, and dials its peers from then on.
@@ -400,19 +416,7 @@ async fn start_server(
     cookie: &Secret,
     (roster, span): (Arc<Roster>, tracing::Span),
 ) -> Result<Running, StartError> {
-    let limits = &builder.limits;
-    let links = LinkOptions::default()
-        .with_preference(builder.transport)
-        .with_unix(builder.unix.clone())
-        .with_security(builder.security.clone());
-    let mut links = builder.tuning.apply(limits.apply(links));
-    #[cfg(target_os = "linux")]
-    {
-        links.local_transport = builder.shm.map(|shm| Arc::new(SharedMemory::new(shm)) as _);
-    }
-    links.number = builder.id;
-    links.peers.extend(builder.known.iter().cloned());
-
+    let mut links = builder.links();
     let mut own = None;
     for listen in listen {
         let address = resolve(listen)
@@ -449,7 +453,7 @@ async fn start_server(
         Some(mode),
     )
     .with_listen_addr(address.ip())
-    .with_max_inbound_frame_size(*limits.max_frame)
+    .with_max_inbound_frame_size(*builder.limits.max_frame)
     .with_links(links);
 
     match Actor::spawn(None, Server { inner, roster, span }, ()).await {
