@@ -164,11 +164,10 @@ async fn expected(near: bool, far: bool) -> [usize; 2] {
 async fn each_node_polls_for_answers_if_its_option_is_on() {
     watched(async {
         let [near, far] = expected(true, false).await;
-        assert!(near >= CALLS as usize, "{near}");
-        assert_eq!(far, 0);
+        // Not with each call: a link's task may be about to write as well.
+        assert!(near > 0 && far == 0, "{near}, {far}");
         let [near, far] = expected(false, true).await;
-        assert_eq!(near, 0);
-        assert!(far >= CALLS as usize, "{far}");
+        assert!(near == 0 && far > 0, "{near}, {far}");
         assert_eq!(expected(false, false).await, [0, 0]);
     })
     .await;
