@@ -25,10 +25,10 @@ pub mod loan;
 #[cfg(unix)]
 mod local;
 mod locality;
-#[cfg(all(feature = "shm", target_os = "linux"))]
-pub mod shm;
 #[cfg(doctest)]
 mod required;
+#[cfg(all(feature = "shm", target_os = "linux"))]
+pub mod shm;
 pub mod simple;
 mod stream;
 mod sync;

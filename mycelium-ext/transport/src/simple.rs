@@ -69,12 +69,12 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
-use std::task::{ready, Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
 use super::frames::{check_length, joined, split};
-use super::{FrameSink, FrameStream, Activity, TransportMessage};
+use super::{Activity, FrameSink, FrameStream, TransportMessage};
 
 /// Writes frames to a peer.
 pub trait SimpleSink: Send + 'static {

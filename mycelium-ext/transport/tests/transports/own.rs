@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{ready, Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use mycelium_transport::simple::{Simple, SimpleSink, SimpleStream};
@@ -12,7 +12,7 @@ use mycelium_transport::{FrameSink, FrameStream, Transport, TransportKind};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendError;
 
-use crate::ends::{once, watched, Ends};
+use crate::ends::{Ends, once, watched};
 
 /// The frames that may be on their way.
 const FRAMES: usize = 2;
