@@ -39,21 +39,8 @@
 //! | `node.shm.links` | `auto`, `off`: links by shared memory, on Linux | `auto` |
 //! | `node.shm.ring` | the memory of such a link, a direction each: the next power of two | `1 MiB` |
 //! | `node.shm.spin` | how long it looks for the next message before it sleeps: takes a core for as long | not at all |
-//! | `node.limits.max_frame` | the largest frame that a peer may send | `16 MiB` |
-//! | `node.limits.replay_window` | what is kept for a peer until it is acknowledged | `16 MiB` |
-//! | `node.limits.handshake_timeout` | from the open connection to authentication, and from there to the exchange of actors | `10s` |
-//! | `node.limits.max_handshakes` | connections of each kind that are not authenticated; beyond it the oldest is closed | `256` |
-//! | `node.limits.first_frame` | the largest frame of such a connection | `64 KiB` |
-//! | `node.limits.max_peers` | peers at a time | `4096` |
-//! | `node.limits.max_actors` | actors that a peer may announce | `262144` |
-//! | `node.limits.max_groups`, `max_memberships` | groups of a peer's actors, and memberships in them | `65536`, `1048576` |
-//! | `node.limits.max_name` | the longest name of an actor or a group | `4 KiB` |
-//! | `node.limits.silence_timeout` | a peer that is silent for so long has its links closed; or `off` | `15s` |
-//! | `node.limits.write_deadline` | a link that takes nothing for so long is closed; or `off` | `30s` |
-//! | `node.limits.reconnect_grace` | how long a session waits for its last link to come back; or `off` | `5s` |
-//! | `node.limits.connect_timeout` | to open a connection | `5s` |
-//! | `node.limits.backoff_min`, `backoff_max` | pauses between attempts to connect | `100ms`, `30s` |
-//! | `node.limits.backoff_reset` | a connection that lasts so long starts the pauses anew | `10s` |
+//! | `node.tuning.*` | what can be turned off: a field of [`Tuning`] each | in the example |
+//! | `node.limits.*` | what a node puts up with: a field of [`Limits`] each | in the example |
 //! | `[[listen]]` `tcp` | `host:port`; `port` alone is one of loopback; port 0 is any free one | any of loopback |
 //! | `[[listen]]` `tls`, `certificate`, `key` | the same for TLS, and its PEM files | none |
 //! | `[[listen]]` `unix` | `auto`, `off` or a path | `auto` |
@@ -67,6 +54,8 @@
 //! | `security.strict` | `true`: lets in nodes of the fork only, which prove more than stock's can, and nobody who passes for a stock node | `false` |
 //! | `security.refuse_downgrade` | `true`: no stock node under a name that a node of the fork had before | `false` |
 //! | `security.dial_supplied_addresses` | `true`: addresses that peers tell are dialled, by TCP | `false` |
+//!
+//! The example below has each key of `node.tuning` and `node.limits`, with its default.
 //!
 //! With `node.tls.certificate` or `node.tls.client_authorities` a peer's certificate has to be for its name, for
 //! its `server_name`, or for one of its `certificate_names`.
@@ -92,10 +81,18 @@
 //! [`Config::warnings`] tells of a cookie in a file that others may read, of a cookie of fewer than
 //! 16 bytes, and of a listener without TLS that other machines may reach. `mycelium check` prints
 //! them, and a node logs them.
+//!
+//! # Example
+//!
+//! ```toml
+#![doc = include_str!("../mycelium.example.toml")]
+//! ```
 
 mod contradictions;
 mod cookie;
+mod declare;
 mod environment;
+mod limits;
 mod listen;
 mod mistake;
 mod node;
@@ -107,6 +104,7 @@ mod setting;
 pub(crate) mod shm;
 mod show;
 mod suggest;
+mod tuning;
 mod values;
 mod warning;
 
@@ -119,16 +117,18 @@ use self::reader::{Reader, Section};
 use crate::file;
 use crate::tls::Authorities;
 pub use environment::Environment;
+pub use limits::Limits;
 pub use listen::{ListenSettings, StreamListen};
 pub use mistake::{ConfigError, Mistake, Place};
+pub use node::NodeSettings;
 pub(crate) use node::machine;
-pub use node::{Limits, NodeSettings};
 pub use peers::{PeerSettings, PeerTls};
 pub use ractor_cluster::link::options::{Location, UnixListening};
 pub use secret::Secret;
 pub use security::SecuritySettings;
 pub use setting::{Origin, Setting};
 pub use shm::{ShmLinks, ShmSettings};
+pub use tuning::Tuning;
 pub use values::{ConnectionMode, InvalidName, NodeName};
 pub use warning::Warning;
 

@@ -11,6 +11,7 @@ use super::peers::{Entry, Numbers};
 use super::reader::Reader;
 use super::setting::Setting;
 use super::shm::{ShmLinks, ShmSettings};
+use super::tuning::Tuning;
 use super::values::{location_word, preference_word};
 use crate::address::Address;
 
@@ -172,4 +173,13 @@ fn line<T>(setting: &Setting<T>) -> String {
         Some(Place::Environment { variable }) => format!(" ({variable})"),
         None => String::new(),
     }
+}
+
+/// Compares the spinning of shared memory with the switch of busy polling.
+pub(super) fn polling(reader: &mut Reader<'_>, key: &str, tuning: &Tuning, shm: &ShmSettings) {
+    let Some(place) = shm.spin.place().filter(|_| !*tuning.busy_poll) else { return };
+    let off = line(&tuning.busy_poll);
+    let expected = format!("no spinning, since node.tuning.busy_poll is false{off}");
+    let found = format!("\"{}\"", humantime::format_duration(*shm.spin));
+    reader.mistake(place.clone(), key, expected, found, None);
 }

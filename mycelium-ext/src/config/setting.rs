@@ -37,6 +37,11 @@ impl<T> Setting<T> {
         Setting { value: f(self.value), origin: self.origin }
     }
 
+    /// Another value of the same origin.
+    pub(super) fn with<U>(&self, value: U) -> Setting<U> {
+        Setting { value, origin: self.origin.clone() }
+    }
+
     /// Where it is written, if it is.
     pub(super) const fn place(&self) -> Option<&Place> {
         match &self.origin {

@@ -1,14 +1,13 @@
 //! The resolved configuration, for people.
 
 use std::fmt;
-use std::time::Duration;
 
 use bytesize::ByteSize;
 
 use super::mistake::Place;
 use super::setting::{Origin, Setting};
 use super::values::{location_word, preference_word, unix_word};
-use super::{Config, Limits, Location, PeerSettings, SecuritySettings, ShmLinks, ShmSettings};
+use super::{Config, Location, PeerSettings, SecuritySettings, ShmLinks, ShmSettings};
 
 impl fmt::Display for Config {
     /// The topology, a line for each fact. What is from a variable says so; secrets are not shown.
@@ -22,7 +21,7 @@ impl fmt::Display for Config {
         line(f, "transport", &node.transport.clone().map(preference_word))?;
         line(f, "mode", &node.mode)?;
         shm(f, &node.shm)?;
-        limits(f, &node.limits)?;
+        write!(f, "{}{}", node.tuning, node.limits)?;
         security(f, &self.security)?;
         writeln!(f, "listens on")?;
         for listen in &self.listen.streams {
@@ -95,34 +94,6 @@ fn shm(f: &mut fmt::Formatter<'_>, shm: &ShmSettings) -> fmt::Result {
         true => writeln!(f),
         false => writeln!(f, ", spins for {}", shm.spin.clone().map(humantime::format_duration)),
     }
-}
-
-fn limits(f: &mut fmt::Formatter<'_>, limits: &Limits) -> fmt::Result {
-    let size = |bytes: &Setting<u64>| bytes.clone().map(|bytes| ByteSize(bytes).display().iec());
-    let time = |span: &Setting<Duration>| span.clone().map(humantime::format_duration);
-    line(f, "largest frame", &size(&limits.max_frame))?;
-    line(f, "replay window", &size(&limits.replay_window))?;
-    line(f, "handshake within", &time(&limits.handshake_timeout))?;
-    let patience = |span: &Setting<Duration>| {
-        span.clone().map(|span| match span.is_zero() {
-            true => "off".to_owned(),
-            false => humantime::format_duration(span).to_string(),
-        })
-    };
-    line(f, "handshakes at once", &limits.max_handshakes)?;
-    line(f, "largest frame before authentication", &size(&limits.first_frame))?;
-    line(f, "peers at once", &limits.max_peers)?;
-    line(f, "actors of a peer", &limits.max_actors)?;
-    line(f, "groups of a peer", &limits.max_groups)?;
-    line(f, "memberships of a peer", &limits.max_memberships)?;
-    line(f, "longest name", &size(&limits.max_name))?;
-    line(f, "silence of a peer", &patience(&limits.silence_timeout))?;
-    line(f, "links that take nothing", &patience(&limits.write_deadline))?;
-    line(f, "waits for a link to come back", &patience(&limits.reconnect_grace))?;
-    line(f, "connection within", &time(&limits.connect_timeout))?;
-    let (min, max) = (time(&limits.backoff_min), time(&limits.backoff_max));
-    let reset = time(&limits.backoff_reset);
-    writeln!(f, "  reconnects after: {min} to {max}, anew after {reset} of connection")
 }
 
 fn peer(f: &mut fmt::Formatter<'_>, peer: &PeerSettings) -> fmt::Result {

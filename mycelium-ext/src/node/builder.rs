@@ -24,8 +24,8 @@ use crate::address::{Address, Endpoint, InvalidAddress};
 #[cfg(target_os = "linux")]
 use crate::config::ShmLinks;
 use crate::config::{
-    Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret, StreamListen, Warning,
-    machine,
+    Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret, StreamListen, Tuning,
+    Warning, machine,
 };
 #[cfg(target_os = "linux")]
 use crate::shm::{SharedMemory, ShmOptions};
@@ -65,6 +65,7 @@ pub struct NodeBuilder {
     cookie: Option<Secret>,
     mode: ConnectionMode,
     limits: Limits,
+    tuning: Tuning,
     listen: Vec<Listen>,
     unix: UnixListening,
     id: Option<u64>,
@@ -91,6 +92,7 @@ impl NodeBuilder {
             cookie: None,
             mode: ConnectionMode::default(),
             limits: Limits::default(),
+            tuning: Tuning::default(),
             listen: Vec::new(),
             unix: UnixListening::default(),
             id: None,
@@ -107,13 +109,14 @@ impl NodeBuilder {
         }
     }
 
-    pub(super) fn of(config: &Config) -> Result<Self, StartError> {
+    pub(crate) fn of(config: &Config) -> Result<Self, StartError> {
         supported(config)?;
         let mut builder = Self::new(config.node.name.as_str().to_owned())
             .host(&**config.node.host)
             .cookie((*config.node.cookie).clone())
             .mode(*config.node.mode)
             .limits(config.node.limits.clone())
+            .tuning(config.node.tuning.clone())
             .unix((*config.listen.unix).clone())
             .transport(*config.node.transport);
         #[cfg(target_os = "linux")]
@@ -161,6 +164,12 @@ impl NodeBuilder {
     /// What it puts up with.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Turns means to make messages faster on or off; by default all are on.
+    pub fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
         self
     }
 
@@ -232,6 +241,22 @@ impl NodeBuilder {
     pub fn peer(mut self, name: NodeName, address: Address) -> Self {
         self.kept.push(Kept { name, target: Target { address, tls: None } });
         self
+    }
+
+    /// The options of the cluster, without listeners.
+    pub(crate) fn links(&self) -> LinkOptions {
+        let links = LinkOptions::default()
+            .with_preference(self.transport)
+            .with_unix(self.unix.clone())
+            .with_security(self.security.clone());
+        let mut links = self.tuning.apply(self.limits.apply(links));
+        #[cfg(target_os = "linux")]
+        {
+            links.local_transport = self.shm.map(|shm| Arc::new(SharedMemory::new(shm)) as _);
+        }
+        links.number = self.id;
+        links.peers.extend(self.known.iter().cloned());
+        links
     }
 
     /// Starts the node. It listens when this returns, and dials its peers from then on.
@@ -391,19 +416,7 @@ async fn start_server(
     cookie: &Secret,
     (roster, span): (Arc<Roster>, tracing::Span),
 ) -> Result<Running, StartError> {
-    let limits = &builder.limits;
-    let links = LinkOptions::default()
-        .with_preference(builder.transport)
-        .with_unix(builder.unix.clone())
-        .with_security(builder.security.clone());
-    let mut links = limits.apply(links);
-    #[cfg(target_os = "linux")]
-    {
-        links.local_transport = builder.shm.map(|shm| Arc::new(SharedMemory::new(shm)) as _);
-    }
-    links.number = builder.id;
-    links.peers.extend(builder.known.iter().cloned());
-
+    let mut links = builder.links();
     let mut own = None;
     for listen in listen {
         let address = resolve(listen)
@@ -440,7 +453,7 @@ async fn start_server(
         Some(mode),
     )
     .with_listen_addr(address.ip())
-    .with_max_inbound_frame_size(*limits.max_frame)
+    .with_max_inbound_frame_size(*builder.limits.max_frame)
     .with_links(links);
 
     match Actor::spawn(None, Server { inner, roster, span }, ()).await {

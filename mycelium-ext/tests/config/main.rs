@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mycelium_ext::config::{
-    Config, ConfigError, ConnectionMode, Environment, Location, Mistake, Origin, Place, ShmLinks,
-    UnixListening,
+    Config, ConfigError, ConnectionMode, Environment, Limits, Location, Mistake, Origin, Place,
+    ShmLinks, Tuning, UnixListening,
 };
 use ractor::actor::actor_config::TransportPreference;
 
@@ -258,4 +258,44 @@ fn shared_memory_is_set_by_its_section() {
 
     let error = shm("transport = \"shm\"\n[node.shm]\nlinks = \"off\"\n").unwrap_err();
     assert!(error.to_string().contains("node.shm.links is \"off\" (line"), "{error}");
+}
+
+/// Each declared key stands in the example, in its section and with its default.
+#[test]
+fn the_example_documents_each_declared_key() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("mycelium.example.toml");
+    let text = std::fs::read_to_string(&file).expect("the example");
+    let environment = Environment::of([("FEED_COOKIE", "sesame")]);
+    let node = Config::load_with(file, &environment).expect("it is right").node;
+    for (section, shown, defaults) in [
+        ("limits", node.limits.to_string(), Limits::default().to_string()),
+        ("tuning", node.tuning.to_string(), Tuning::default().to_string()),
+    ] {
+        assert_eq!(shown, defaults);
+        let begin = text.find(&format!("\n[node.{section}]")).expect("the section") + 1;
+        let section = text[begin..].split("\n[").next().expect("its keys");
+        let keys: Vec<_> = defaults.lines().filter_map(|line| line.split_once(':')).collect();
+        assert!(!keys.is_empty());
+        for (key, _) in keys {
+            let written = format!("\n{} = ", key.trim());
+            assert_eq!(section.matches(&written).count(), 1, "{key} in {section}");
+        }
+    }
+}
+
+#[test]
+fn what_is_on_can_be_turned_off() {
+    let config = parsed(&format!("{NODE}[node.tuning]\nbusy_poll = false\n"));
+    assert!(!*config.node.tuning.busy_poll && *config.node.tuning.malloc_hint);
+    let shown = config.to_string();
+    assert!(shown.contains("  busy_poll: false\n  malloc_hint: true\n"), "{shown}");
+    let environment = Environment::of([("MYCELIUM_NODE_TUNING_MALLOC_HINT", "false")]);
+    let shown = parsed_in(NODE, &environment).to_string();
+    let line = "malloc_hint: false (from MYCELIUM_NODE_TUNING_MALLOC_HINT)\n";
+    assert!(shown.contains(line), "{shown}");
+
+    let spins = "[node.shm]\nspin = \"20us\"\n[node.tuning]\nbusy_poll = false\n";
+    let mistake = mistake(&format!("{NODE}{spins}"));
+    assert_eq!(mistake.key, "node.shm.spin");
+    assert!(mistake.to_string().contains("node.tuning.busy_poll is false (line 8)"), "{mistake}");
 }

@@ -19,6 +19,15 @@ use bytes::{Buf as _, Bytes};
 /// The length before each frame takes as many bytes.
 pub use mycelium_link::HEADER;
 
+/// A frame in one piece; a copy, unless one of the parts is empty.
+pub(crate) fn joined(head: Bytes, tail: Bytes) -> Bytes {
+    match (head.is_empty(), tail.is_empty()) {
+        (_, true) => head,
+        (true, false) => tail,
+        (false, false) => [head, tail].concat().into(),
+    }
+}
+
 /// Takes frames apart that stand behind each other; the last one ends in `tail`.
 ///
 /// # Panics

@@ -27,8 +27,11 @@ mod local;
 mod locality;
 #[doc(hidden)]
 pub mod log_limit;
+#[cfg(doctest)]
+mod required;
 #[cfg(all(feature = "shm", target_os = "linux"))]
 pub mod shm;
+pub mod simple;
 mod stream;
 mod sync;
 mod tcp;
@@ -50,7 +53,6 @@ use ractor::message::ArcMessage;
 // So that it is compiled, and its message printed, before this crate.
 use mycelium_fork_guard as _;
 
-#[doc(hidden)]
 pub use activity::Activity;
 pub use arc::ArcTransport;
 pub use channel::Channel;
@@ -136,7 +138,11 @@ impl fmt::Debug for dyn Transport {
     }
 }
 
-/// Where frames go out.
+/// Writes frames to a peer.
+///
+/// Every method is required, so that a wrapper forwards all of them. A transport of an application
+/// implements [`SimpleSink`](simple::SimpleSink), which is shorter, or writes to a stream of bytes by
+/// a [`FrameWriter`](frames::FrameWriter).
 pub trait FrameSink: Send + 'static {
     /// Queues a frame behind those queued before.
     ///
@@ -144,38 +150,24 @@ pub trait FrameSink: Send + 'static {
     /// Returns the frame when this kind of transport cannot carry it.
     fn queue(&mut self, frame: TransportMessage) -> Result<(), TransportMessage>;
 
-    /// As [`queue`](Self::queue), with a frame in two parts, one behind the other. By default they are
-    /// copied into one.
+    /// As [`queue`](Self::queue), with a frame in two parts, one behind the other.
     ///
     /// # Errors
     /// As `queue`.
-    fn queue_parts(&mut self, head: Bytes, payload: Bytes) -> Result<(), TransportMessage> {
-        self.queue(TransportMessage::Bytes([head, payload].concat().into()))
-    }
+    fn queue_parts(&mut self, head: Bytes, payload: Bytes) -> Result<(), TransportMessage>;
 
     /// Queues frames that stand behind each other, each behind its length as in [`frames`]. The last
-    /// one may end in `tail`. Transports that carry a stream of bytes need not look at the frames; by default
-    /// each is queued.
+    /// one may end in `tail`. Transports that carry a stream of bytes need not look at the frames.
     ///
     /// # Panics
     /// When the bytes are no frames.
-    fn queue_framed(&mut self, frames: Bytes, tail: Bytes) {
-        frames::split(frames, tail, |head, tail| {
-            let taken = match tail.is_empty() {
-                true => self.queue(TransportMessage::Bytes(head)),
-                false => self.queue_parts(head, tail),
-            };
-            // Every transport carries bytes.
-            debug_assert!(taken.is_ok());
-        });
-    }
+    fn queue_framed(&mut self, frames: Bytes, tail: Bytes);
 
-    /// Hints that the peer answers what is queued, probably soon, and that nothing is to be sent until then. Told
-    /// before the flush. True says that a [poll](FrameStream::poll_frame) of the same connection's stream behind the flush is worth it, also
-    /// if its task has not been woken: it looks for the answer for some microseconds. By default nothing comes of it.
-    fn expect_answer(&mut self) -> bool {
-        false
-    }
+    /// Announces that the peer answers what is queued, probably soon, and that nothing is to be sent
+    /// until then. Called before the flush, and only with busy polling (`LinkOptions::busy_poll` of
+    /// `ractor_cluster`). Returns whether a [poll](FrameStream::poll_frame) of the same connection's stream behind the flush is worth it,
+    /// also if its task has not been woken: it looks for the answer for some microseconds.
+    fn expect_answer(&mut self) -> bool;
 
     /// The bytes queued and not yet handed to the peer or the kernel.
     fn queued_bytes(&self) -> usize;
@@ -186,11 +178,8 @@ pub trait FrameSink: Send + 'static {
     /// The connection is of no use after one.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// What it writes to, if it can be taken back, and nothing is queued.
-    #[doc(hidden)]
-    fn into_writer(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
-        None
-    }
+    /// Returns what it writes to, if it can be taken back, and nothing is queued.
+    fn into_writer(self: Box<Self>) -> Option<Box<dyn Any + Send>>;
 }
 
 impl dyn FrameSink {
@@ -206,7 +195,11 @@ impl fmt::Debug for dyn FrameSink {
     }
 }
 
-/// Where frames come in.
+/// Reads frames from a peer.
+///
+/// Every method is required, so that a wrapper forwards all of them. A transport of an application
+/// implements [`SimpleStream`](simple::SimpleStream), which is shorter, or reads a stream of bytes by
+/// a [`FrameReader`](frames::FrameReader).
 pub trait FrameStream: Send + 'static {
     /// The next frame, or `None` at the end of the connection between two frames. Cancel safe: what
     /// was read of a frame stays.
@@ -220,19 +213,17 @@ pub trait FrameStream: Send + 'static {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<TransportMessage>>>;
 
-    /// Takes frames of up to so many bytes from here on: who is authenticated may send larger ones.
-    /// Where frames have no bound, it does nothing.
-    fn set_max_frame(&mut self, _bytes: u64) {}
+    /// Takes frames of up to so many bytes from here on: a peer that is authenticated may send larger
+    /// ones.
+    fn set_max_frame(&mut self, bytes: u64);
 
-    /// Has it note whatever arrives, also when it is not a whole frame yet.
-    #[doc(hidden)]
-    fn tell_arrivals(&mut self, _activity: &Activity) {}
+    /// Notes on `activity` whatever arrives from here on, also when it is not a whole frame yet. A
+    /// stream that does not may have a peer that sends one large frame slowly taken for silent.
+    fn tell_arrivals(&mut self, activity: &Activity);
 
-    /// What it reads from, if it can be taken back, and nothing has been read that was not returned.
-    #[doc(hidden)]
-    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
-        None
-    }
+    /// Returns what it reads from, if it can be taken back, and nothing has been read that was not
+    /// returned.
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>>;
 }
 
 impl dyn FrameStream {

@@ -1,5 +1,6 @@
 //! Connections whose activity is noted.
 
+use std::any::Any;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -81,5 +82,9 @@ impl FrameStream for WatchedStream {
 
     fn tell_arrivals(&mut self, activity: &Activity) {
         self.frames.tell_arrivals(activity);
+    }
+
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        self.frames.into_reader()
     }
 }

@@ -15,6 +15,7 @@ use super::sockets::Sockets;
 use super::upgrade::Upgrade;
 use crate::transport::{Locality, TransportKind};
 use crate::{NodeId, NodeServerMessage, NodeSessionMessage};
+use mycelium_link::malloc_hint;
 use mycelium_link::secret::{Role, Secret, SessionName};
 
 /// A node server of this process.
@@ -139,6 +140,9 @@ static SESSIONS: Mutex<Option<HashMap<Key, Session>>> = Mutex::new(None);
 
 /// A node server begins.
 pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOptions, max_frame: u64) {
+    if !options.malloc_hint {
+        malloc_hint::turn_off();
+    }
     let places = |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
     let entry = Server {
         strangers: Places::new(options.max_handshakes, options.limits.log_lines),

@@ -1,6 +1,7 @@
 //! A transport whose halves were taken apart already: by a listener that looked at the first frame,
 //! or by the handshake of a further link.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll};
@@ -98,5 +99,17 @@ impl FrameStream for Unread {
 
     fn tell_arrivals(&mut self, activity: &Activity) {
         self.rest.tell_arrivals(activity);
+    }
+
+    fn set_max_frame(&mut self, bytes: u64) {
+        self.rest.set_max_frame(bytes);
+    }
+
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        if self.first.is_empty() {
+            self.rest.into_reader()
+        } else {
+            None
+        }
     }
 }

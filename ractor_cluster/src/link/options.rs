@@ -1,5 +1,6 @@
 //! What a [`NodeServer`](crate::NodeServer) may be told of links and peers.
 
+pub(super) mod declare;
 mod security;
 
 use std::collections::HashMap;
@@ -15,97 +16,102 @@ use ractor::actor::actor_config::TransportPreference;
 use super::limits::Limits;
 #[cfg(unix)]
 use crate::transport::LocalTransport;
+use declare::options;
 pub use security::{CertificateNames, Security};
 
-/// How a node listens, and which links it makes to its peers of the fork. Peers of stock
-/// `ractor_cluster` have the one link that they made.
-///
-/// ```
-/// use ractor::actor::actor_config::TransportPreference;
-/// use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy, UnixListening};
-///
-/// let options = LinkOptions::default()
-///     .with_number(7)
-///     .with_unix(UnixListening::Off)
-///     .with_peer(Peer::named("archive"), PeerPolicy::default().with_location(Location::Remote));
-/// assert_eq!(options.preference, TransportPreference::Adaptive);
-/// ```
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct LinkOptions {
-    /// The number that peers know this node by, beside its name.
-    pub number: Option<u64>,
-    /// The transport by which this node sends, where neither the receiving actor nor its node pins
-    /// one. A pinned kind also forbids to look for cheaper ones.
-    pub preference: TransportPreference,
-    /// Whether and where to listen for peers of this machine.
-    pub unix: UnixListening,
-    /// Further listeners, beside the one of the node server's port.
-    pub listeners: Vec<Listen>,
-    /// How long each part of a handshake may take: from a connection to its first frame, from there
-    /// to authentication, and, twice as long, from there to the announcement of actors.
-    pub handshake_timeout: Duration,
-    /// How long it may take to open a connection that [`client_connect`](crate::client_connect) and the
-    /// like dial, and as long again to agree on TLS.
-    pub connect_timeout: Duration,
-    /// Connections to this node that are not authenticated yet: so many from the network that have
-    /// sent nothing, so many from the network whose handshake is under way, and so many by Unix
-    /// sockets. Beyond it the oldest is closed, and never the newcomer. One address (of IPv6, one
-    /// /64 network) has half of the places, unless there are fewer than 16. Further links of
-    /// sessions that exist have other places.
-    pub max_handshakes: usize,
-    /// What each peer may make this node keep.
-    pub limits: Limits,
-    /// How long nothing at all may come from a peer until its links are closed, or up to a fifth more; zero: for ever.
-    /// A peer is asked for a sign of life several times before, so that an idle one is not silent, and whatever it sends is one. It counts only
-    /// while this process runs: one that was suspended does not take its peers for dead.
-    pub silence_timeout: Duration,
-    /// How long a link may take none of what waits to go by it until it is closed; zero: for ever.
-    pub write_deadline: Duration,
-    /// How long a session with a peer of the fork waits for a link to come back after its last one broke; zero: not
-    /// at all. The one who connected goes on connecting meanwhile, and what is sent to the peer is kept, as far
-    /// as the [replay window](Self::replay_window) goes. It should be longer than a fifth of the
-    /// [silence timeout](Self::silence_timeout), by which the two ends may notice apart.
-    pub reconnect_grace: Duration,
-    /// The bytes of messages that wait for a peer, or are kept until it has acknowledged them, so that
-    /// they can go again when a link breaks. From there on casts and calls return their message
-    /// ([`MessagingErr::SendErr`](ractor::MessagingErr)), and [`send`](ractor::ActorRef::send) waits, until half of
-    /// it is acknowledged. A sender may go beyond it by a message. At least 256 KiB. A stock peer acknowledges
-    /// nothing: of what goes to it that counts which its connection has not taken.
-    pub replay_window: usize,
-    /// How many calls to one peer may wait for an answer, and how many of its calls. More calls
-    /// return their message; more of the peer's fail, those of a stock peer by its own timeout.
-    pub max_calls: usize,
-    /// What is demanded of peers, and what they may make this node do.
-    pub security: Security,
-    /// What is known of peers.
-    pub peers: HashMap<Peer, PeerPolicy>,
-    /// What makes links by shared memory with peers of this machine; by default nothing does.
-    #[cfg(unix)]
-    pub local_transport: Option<Arc<dyn LocalTransport>>,
-}
-
-impl Default for LinkOptions {
-    fn default() -> Self {
-        Self {
-            number: None,
-            preference: TransportPreference::Adaptive,
-            unix: UnixListening::default(),
-            listeners: Vec::new(),
-            handshake_timeout: Duration::from_secs(10),
-            connect_timeout: Duration::from_secs(10),
-            max_handshakes: 256,
-            limits: Limits::default(),
-            silence_timeout: Duration::from_secs(15),
-            write_deadline: Duration::from_secs(30),
-            reconnect_grace: Duration::from_secs(5),
-            replay_window: 16 * 1024 * 1024,
-            max_calls: 65_536,
-            security: Security::default(),
-            peers: HashMap::new(),
-            #[cfg(unix)]
-            local_transport: None,
-        }
+options! {
+    /// How a node listens, and which links it makes to its peers of the fork. Peers of stock
+    /// `ractor_cluster` have the one link that they made.
+    ///
+    /// ```
+    /// use ractor::actor::actor_config::TransportPreference;
+    /// use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy, UnixListening};
+    ///
+    /// let elsewhere = PeerPolicy::default().with_location(Location::Remote);
+    /// let options = LinkOptions::default()
+    ///     .with_number(7)
+    ///     .with_unix(UnixListening::Off)
+    ///     .with_peer(Peer::named("archive"), elsewhere);
+    /// assert_eq!(options.preference, TransportPreference::Adaptive);
+    /// ```
+    #[derive(Debug, Clone)]
+    #[non_exhaustive]
+    pub struct LinkOptions {
+        /// The number that peers know this node by, beside its name.
+        number: Option<u64> = None;
+        /// The transport by which this node sends, where neither the receiving actor nor its node
+        /// pins one. A pinned kind also forbids to look for cheaper ones.
+        preference: TransportPreference = TransportPreference::Adaptive, with_preference;
+        /// Whether and where to listen for peers of this machine.
+        unix: UnixListening = UnixListening::Automatic;
+        /// Further listeners, beside the one of the node server's port.
+        listeners: Vec<Listen> = Vec::new();
+        /// How long each part of a handshake may take: from a connection to its first frame, from
+        /// there to authentication, and, twice as long, from there to the announcement of actors.
+        handshake_timeout: Duration = Duration::from_secs(10), with_handshake_timeout;
+        /// How long it may take to open a connection that [`client_connect`](crate::client_connect)
+        /// and the like dial, and as long again to agree on TLS.
+        connect_timeout: Duration = Duration::from_secs(10), with_connect_timeout;
+        /// Connections to this node that are not authenticated yet: so many from the network that
+        /// have sent nothing, so many from the network whose handshake is under way, and so many by
+        /// Unix sockets. Beyond it the oldest is closed, and never the newcomer. One address (of
+        /// IPv6, one /64 network) has half of the places, unless there are fewer than 16. Further
+        /// links of sessions that exist have other places.
+        max_handshakes: usize = 256, with_max_handshakes;
+        /// What each peer may make this node keep.
+        limits: Limits = Limits::default(), with_limits;
+        /// Closes the links of a peer from which nothing at all has come for this long, or up to a
+        /// fifth longer; zero: never. The node asks a peer for a sign of life several times before,
+        /// so that an idle peer is not silent, and everything that a peer sends is one. Only the
+        /// time in which this process runs counts: a process that was suspended does not take its
+        /// peers for dead.
+        silence_timeout: Duration = Duration::from_secs(15), with_silence_timeout;
+        /// Closes a link that has written nothing for this long although something waits; zero:
+        /// never.
+        write_deadline: Duration = Duration::from_secs(30), with_write_deadline;
+        /// How long a session with a peer of the fork waits for a link to come back after its last
+        /// one broke; zero: not at all. The node that connected goes on connecting meanwhile, and
+        /// messages to the peer are kept, as far as the [replay window](Self::replay_window) goes.
+        /// It should be longer than a fifth of the [silence timeout](Self::silence_timeout): the
+        /// two ends may notice a silence that far apart.
+        reconnect_grace: Duration = Duration::from_secs(5), with_reconnect_grace;
+        /// The bytes of messages that wait for a peer, or are kept until it has acknowledged them,
+        /// so that they can go again when a link breaks. From there on casts and calls return their
+        /// message ([`MessagingErr::SendErr`](ractor::MessagingErr)), and
+        /// [`send`](ractor::ActorRef::send) waits, until half of it is acknowledged. A sender may
+        /// go beyond it by a message. At least 256 KiB. A stock peer acknowledges nothing: bytes to
+        /// a stock peer count until its connection has taken them.
+        replay_window: usize = 16 * 1024 * 1024, with_replay_window;
+        /// How many calls to one peer may wait for an answer, and how many of its calls. More calls
+        /// return their message; more of the peer's fail, those of a stock peer by its own timeout.
+        max_calls: usize = 65_536, with_max_calls;
+        /// Whether a thread that waits for an answer polls the link before it sleeps.
+        ///
+        /// On, the caller of an actor of another node, or an actor that has answered such a call,
+        /// yields its core a few times, asks the socket or the ring for what comes next after each,
+        /// and keeps its thread for some microseconds. What it finds needs no turn of the task that
+        /// reads the link. Off, the runtime alone wakes readers, and no thread yields its core.
+        /// Which is faster depends on the link, and on who else uses the cores: the README has
+        /// figures of both. The spinning of shared memory is an option of its own, and off by
+        /// default.
+        busy_poll: bool = true, with_busy_poll;
+        /// Whether this process may raise the bounds of glibc's allocator when a link carries large
+        /// messages, or many. Without effect with another allocator.
+        ///
+        /// On, the process keeps up to 16 MiB of free memory at the top of each arena, and takes
+        /// blocks of up to 8 MiB from its heap. Off, glibc returns memory above 128 KiB to the
+        /// system at once, and the kernel clears the pages of each large message anew. The README
+        /// has figures of both.
+        ///
+        /// The bounds are those of the process. One node server with `false` turns the hint off for
+        /// all of them, until the process ends; a hint that another node has given before stays.
+        malloc_hint: bool = true, with_malloc_hint;
+        /// What is demanded of peers, and what they may make this node do.
+        security: Security = Security::default();
+        /// What is known of peers.
+        peers: HashMap<Peer, PeerPolicy> = HashMap::new();
+        /// What makes links by shared memory with peers of this machine.
+        local_transport if unix: Option<Arc<dyn LocalTransport>> = None;
     }
 }
 
@@ -114,13 +120,6 @@ impl LinkOptions {
     #[must_use]
     pub fn with_number(mut self, number: u64) -> Self {
         self.number = Some(number);
-        self
-    }
-
-    /// With this preference.
-    #[must_use]
-    pub fn with_preference(mut self, preference: TransportPreference) -> Self {
-        self.preference = preference;
         self
     }
 
@@ -145,66 +144,10 @@ impl LinkOptions {
         self
     }
 
-    /// With this time for handshakes.
-    #[must_use]
-    pub fn with_handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.handshake_timeout = timeout;
-        self
-    }
-
-    /// With these limits.
-    #[must_use]
-    pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// With this patience for silent peers.
-    #[must_use]
-    pub fn with_silence_timeout(mut self, timeout: Duration) -> Self {
-        self.silence_timeout = timeout;
-        self
-    }
-
-    /// With this patience for links that take nothing.
-    #[must_use]
-    pub fn with_write_deadline(mut self, deadline: Duration) -> Self {
-        self.write_deadline = deadline;
-        self
-    }
-
-    /// With this time for a peer's last link to come back.
-    #[must_use]
-    pub fn with_reconnect_grace(mut self, grace: Duration) -> Self {
-        self.reconnect_grace = grace;
-        self
-    }
-
-    /// With this time for opening connections.
-    #[must_use]
-    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
-    }
-
     /// With these demands of peers.
     #[must_use]
     pub fn with_security(mut self, security: Security) -> Self {
         self.security = security;
-        self
-    }
-
-    /// With this many bytes of replay window, but at least 256 KiB.
-    #[must_use]
-    pub fn with_replay_window(mut self, bytes: usize) -> Self {
-        self.replay_window = bytes;
-        self
-    }
-
-    /// With so many calls in flight.
-    #[must_use]
-    pub fn with_max_calls(mut self, calls: usize) -> Self {
-        self.max_calls = calls;
         self
     }
 
@@ -216,8 +159,8 @@ impl LinkOptions {
         self
     }
 
-    /// The policy towards the peer of this full name (`name@host`) and number. What is said of its name goes
-    /// before what is said of its number, one thing at a time.
+    /// The policy towards the peer of this full name (`name@host`) and number. What is said of its
+    /// name goes before what is said of its number, one thing at a time.
     pub(crate) fn policy(&self, full_name: &str, number: Option<u64>) -> PeerPolicy {
         let name = full_name.split_once('@').map_or(full_name, |(name, _)| name);
         let find = |peer| self.peers.get(&peer).copied().unwrap_or_default();
@@ -233,19 +176,6 @@ impl LinkOptions {
             pinned => pinned,
         };
         PeerPolicy { location, preference }
-    }
-}
-
-impl fmt::Debug for LinkOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LinkOptions")
-            .field("number", &self.number)
-            .field("preference", &self.preference)
-            .field("unix", &self.unix)
-            .field("listeners", &self.listeners)
-            .field("security", &self.security)
-            .field("peers", &self.peers)
-            .finish_non_exhaustive()
     }
 }
 

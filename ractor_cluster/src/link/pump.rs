@@ -33,6 +33,9 @@ pub(crate) struct Pump {
     last: Mutex<Option<Bytes>>,
     /// Whose lanes it takes from, and which link it is.
     traffic: OnceLock<(Weak<Traffic>, ActorId)>,
+    /// Whether a sender polls the link for the peer's answer: as the node's options say, and
+    /// before there is a session, not at all.
+    busy_poll: AtomicBool,
     /// Whether there is something that has not been looked at.
     more: AtomicBool,
     /// Whether the task sleeps until there is.
@@ -77,6 +80,7 @@ impl Pump {
             loose: Mutex::default(),
             last: Mutex::default(),
             traffic: OnceLock::new(),
+            busy_poll: AtomicBool::new(false),
             more: AtomicBool::new(true),
             idle: AtomicBool::new(false),
             task: Mutex::default(),
@@ -89,6 +93,7 @@ impl Pump {
 
     /// Takes from the lanes of a session from here on.
     pub(crate) fn join(&self, traffic: &Arc<Traffic>, link: ActorId) {
+        self.busy_poll.store(traffic.busy_poll(), Ordering::Relaxed);
         _ = self.traffic.set((Arc::downgrade(traffic), link));
         self.wake();
     }
@@ -172,7 +177,7 @@ impl Pump {
             // Whoever is at it may have looked for the last time.
             Err(TryLockError::WouldBlock) => return task.wake(),
         };
-        if answered && out.sink.expect_answer() {
+        if answered && self.busy_poll.load(Ordering::Relaxed) && out.sink.expect_answer() {
             if let Some(intake) = self.intake.upgrade() {
                 linger::leave(intake);
             }

@@ -50,6 +50,8 @@ pub(crate) struct Bounds {
     pub(crate) calls: usize,
     /// How long a link may take nothing of what waits for it; zero: for ever.
     pub(crate) write_deadline: Duration,
+    /// Whether a sender polls its link for an answer.
+    pub(crate) busy_poll: bool,
 }
 
 impl Bounds {
@@ -175,6 +177,11 @@ impl Traffic {
     /// How long a link may take nothing of what waits for it.
     pub(crate) fn write_deadline(&self) -> Option<Duration> {
         Some(self.bounds.write_deadline).filter(|deadline| !deadline.is_zero())
+    }
+
+    /// Whether a sender polls its link for an answer.
+    pub(crate) fn busy_poll(&self) -> bool {
+        self.bounds.busy_poll
     }
 
     /// All links, the cheapest first.

@@ -106,7 +106,23 @@ fn linked(node: NodeServer, contender: Contender) -> NodeServer {
         Contender::ShmSpinning => shared(SPIN),
         _ => LinkOptions::default(),
     };
-    node.with_links(options)
+    node.with_links(switched(options))
+}
+
+/// The environment variable that names the options that are off in a run, with commas between them.
+#[cfg(feature = "fork")]
+const OFF: &str = "MYCELIUM_DISTANCE_OFF";
+
+/// Turns off what the environment says.
+#[cfg(feature = "fork")]
+fn switched(options: ractor_cluster::link::LinkOptions) -> ractor_cluster::link::LinkOptions {
+    let off = std::env::var(OFF).unwrap_or_default();
+    off.split(',').fold(options, |options, word| match word {
+        "busy_poll" => options.with_busy_poll(false),
+        "malloc_hint" => options.with_malloc_hint(false),
+        "" => options,
+        other => panic!("{OFF} names busy_poll and malloc_hint, and not {other:?}"),
+    })
 }
 
 /// How long who waits spins: far above a round trip, so that it does not sleep in between.

@@ -3,13 +3,16 @@
 //! Frames change hands in batches: the sender's queue is appended to the shared one, and the
 //! receiver takes the whole of that, so that the lock is taken once for many frames.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use crate::frames::{Turn, check_length};
-use crate::{FrameSink, FrameStream, SharedCast, TransportMessage};
+use bytes::Bytes;
+
+use crate::frames::{Turn, check_length, joined, split};
+use crate::{Activity, FrameSink, FrameStream, SharedCast, TransportMessage};
 
 /// The frames handed over and not taken from which on the sender waits.
 const FRAMES: usize = 1024;
@@ -66,6 +69,23 @@ impl FrameSink for LaneSink {
         Ok(())
     }
 
+    fn queue_parts(&mut self, head: Bytes, payload: Bytes) -> Result<(), TransportMessage> {
+        self.queue(TransportMessage::Bytes(joined(head, payload)))
+    }
+
+    fn queue_framed(&mut self, frames: Bytes, tail: Bytes) {
+        split(frames, tail, |head, tail| {
+            let taken = self.queue_parts(head, tail);
+            // It takes all frames.
+            debug_assert!(taken.is_ok());
+        });
+    }
+
+    /// The receiver is a task of this process: it is woken, and nothing is to be polled.
+    fn expect_answer(&mut self) -> bool {
+        false
+    }
+
     fn queued_bytes(&self) -> usize {
         self.bytes
     }
@@ -100,6 +120,10 @@ impl FrameSink for LaneSink {
         drop(former);
         wake(receiver);
         if done { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn into_writer(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        None
     }
 }
 
@@ -163,6 +187,17 @@ impl FrameStream for LaneStream {
             check_length(frame.len() as u64, self.max_frame)?;
         }
         Poll::Ready(Ok(self.taken.pop_front()))
+    }
+
+    fn set_max_frame(&mut self, bytes: u64) {
+        self.max_frame = bytes;
+    }
+
+    /// Frames arrive whole, and those who read them note them.
+    fn tell_arrivals(&mut self, _: &Activity) {}
+
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        None
     }
 }
 

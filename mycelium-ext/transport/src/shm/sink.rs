@@ -1,5 +1,6 @@
 //! Frames into the ring.
 
+use std::any::Any;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -147,6 +148,10 @@ impl FrameSink for Sink {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
         }
+    }
+
+    fn into_writer(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        None
     }
 }
 

@@ -19,6 +19,7 @@ suite!(stream, External, a_shared_message_comes_back, an_end_within_a_frame_is_t
 #[cfg(unix)]
 suite!(unix, UnixSocket, a_shared_message_comes_back, an_end_within_a_frame_is_told);
 suite!(arc, Arc);
+suite!(own, External, a_shared_message_comes_back);
 
 pub async fn tcp() -> Ends {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -70,6 +71,10 @@ pub fn streamed(stream: DuplexStream, label: Option<&str>) -> StreamTransport {
 pub async fn stream() -> Ends {
     let (a, b) = tokio::io::duplex(64 * 1024);
     Ends::new(streamed(a, Some("duplex")), streamed(b, Some("duplex")))
+}
+
+pub async fn own() -> Ends {
+    crate::own::ends()
 }
 
 pub async fn arc() -> Ends {

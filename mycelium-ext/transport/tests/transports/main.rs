@@ -9,6 +9,7 @@ mod expected;
 mod kinds;
 #[cfg(unix)]
 mod log;
+mod own;
 mod reader;
 mod streams;
 #[cfg(unix)]

@@ -10,6 +10,7 @@ use crate::protocol::control::ControlMessage;
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::Envelope;
+use crate::transport::simple::{Simple, SimpleStream};
 
 /// More frames than may wait.
 const FLOOD: u64 = 3000;
@@ -23,13 +24,11 @@ struct Flood {
     read: Arc<AtomicUsize>,
 }
 
-impl FrameStream for Flood {
-    fn poll_frame(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Option<TransportMessage>>> {
+impl SimpleStream for Flood {
+    fn poll_frame(&mut self, _: &mut Context<'_>, _: u64) -> Poll<io::Result<Option<Bytes>>> {
         let read = self.read.fetch_add(1, Ordering::Relaxed) as u64;
-        Poll::Ready(Ok(Some(TransportMessage::Bytes((self.frame)(read + 1)))))
+        Poll::Ready(Ok(Some((self.frame)(read + 1))))
     }
-
-    fn set_max_frame(&mut self, _: u64) {}
 }
 
 fn envelope(sequence: u64) -> Bytes {
@@ -110,7 +109,7 @@ async fn the_reader_of_a_stock_peer_pauses_too() {
     let (session, joined) = (actors.session.clone(), Joined::default());
     let receiver = Receiver::Session { session, joined, backlog: backlog.clone() };
     let flood = Flood { frame: of_stock, read: count.clone() };
-    let intake = Intake::new(Box::new(flood), receiver);
+    let intake = Intake::new(Box::new(Simple::stream(flood, u64::MAX)), receiver);
     let woken = Arc::<Woken>::default();
     read(&intake, &woken);
     assert_eq!(count.load(Ordering::Relaxed), BOUND);

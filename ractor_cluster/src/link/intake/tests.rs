@@ -17,7 +17,8 @@ use crate::link::traffic::Bounds;
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Acknowledgement, Frame};
-use crate::transport::{frames, FrameSink, TransportKind};
+use crate::transport::simple::{Simple, SimpleSink, SimpleStream};
+use crate::transport::{frames, TransportKind};
 use mycelium_link::codec::What;
 
 /// Takes messages, and does nothing.
@@ -55,7 +56,7 @@ impl Actors {
     pub(super) fn traffic(&self, high: usize) -> Arc<Traffic> {
         let traffic = Traffic::new(
             1,
-            Bounds { high, calls: 1, write_deadline: Duration::from_secs(1) },
+            Bounds { high, calls: 1, write_deadline: Duration::from_secs(1), busy_poll: true },
             Arc::default(),
         );
         let (peer, local) = (String::new(), String::new());
@@ -68,7 +69,7 @@ impl Actors {
     pub(super) fn ends(
         &self,
         traffic: &Arc<Traffic>,
-        frames: impl FrameStream + 'static,
+        frames: impl SimpleStream,
         written: &Written,
     ) -> (Arc<Intake>, Arc<Pump>) {
         let joined = Joined::default();
@@ -78,8 +79,9 @@ impl Actors {
             joined,
             backlog: traffic.backlog().clone(),
         };
+        let frames = Simple::stream(frames, u64::MAX);
         let intake = Arc::new(Intake::new(Box::new(frames), receiver));
-        let pump = Arc::new(Pump::new(Box::new(written.clone()), &intake));
+        let pump = Arc::new(Pump::new(Box::new(Simple::sink(written.clone())), &intake));
         traffic.serve(self.link.get_id(), &pump);
         (intake, pump)
     }
@@ -140,15 +142,15 @@ async fn room_is_made_before_a_turn_of_reading_is_over() {
 #[derive(Debug)]
 struct Frames(VecDeque<Bytes>);
 
-impl FrameStream for Frames {
-    fn poll_frame(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Option<TransportMessage>>> {
-        match self.0.pop_front() {
-            Some(frame) => Poll::Ready(Ok(Some(TransportMessage::Bytes(frame)))),
-            None => Poll::Pending,
-        }
+impl SimpleStream for Frames {
+    fn poll_frame(&mut self, _: &mut Context<'_>, _: u64) -> Poll<io::Result<Option<Bytes>>> {
+        self.0.pop_front().map_or(Poll::Pending, |frame| Poll::Ready(Ok(Some(frame))))
     }
+}
 
-    fn set_max_frame(&mut self, _: u64) {}
+/// A peer that sends nothing.
+fn no_frames() -> Box<dyn FrameStream> {
+    Box::new(Simple::stream(Frames(VecDeque::new()), u64::MAX))
 }
 
 /// What was written to the peer.
@@ -171,12 +173,9 @@ impl Written {
     }
 }
 
-impl FrameSink for Written {
-    fn queue(&mut self, frame: TransportMessage) -> Result<(), TransportMessage> {
-        if let TransportMessage::Bytes(frame) = frame {
-            self.0.lock().unwrap().push(frame);
-        }
-        Ok(())
+impl SimpleSink for Written {
+    fn queue(&mut self, frame: Bytes) {
+        self.0.lock().unwrap().push(frame);
     }
 
     fn queued_bytes(&self) -> usize {
@@ -269,8 +268,8 @@ async fn what_the_peer_was_told_by_a_link_that_broke_it_is_told_again() {
         joined: Joined::default(),
         backlog: Arc::default(),
     };
-    let silent = Arc::new(Intake::new(Box::new(Frames(VecDeque::new())), receiver));
-    let way = Arc::new(Pump::new(Box::new(better.clone()), &silent));
+    let silent = Arc::new(Intake::new(no_frames(), receiver));
+    let way = Arc::new(Pump::new(Box::new(Simple::sink(better.clone())), &silent));
     traffic.add(Link { kind, peer, local, actor: link, pump: Some(way.clone()) });
     let mut writing = std::pin::pin!(way.run());
     assert!(writing.as_mut().poll(context).is_pending());
@@ -289,12 +288,9 @@ struct Dripping {
     drop: usize,
 }
 
-impl FrameSink for Dripping {
-    fn queue(&mut self, frame: TransportMessage) -> Result<(), TransportMessage> {
-        if let TransportMessage::Bytes(frame) = frame {
-            self.queued += frame.len();
-        }
-        Ok(())
+impl SimpleSink for Dripping {
+    fn queue(&mut self, frame: Bytes) {
+        self.queued += frame.len();
     }
 
     fn queued_bytes(&self) -> usize {
@@ -323,9 +319,9 @@ async fn what_was_written_counts_no_more_while_more_waits() {
         joined: Joined::default(),
         backlog: Arc::default(),
     };
-    let intake = Arc::new(Intake::new(Box::new(Frames(VecDeque::new())), receiver));
+    let intake = Arc::new(Intake::new(no_frames(), receiver));
     let sink = Dripping { queued: 0, drop: FRAME };
-    let pump = Pump::new(Box::new(sink), &intake);
+    let pump = Pump::new(Box::new(Simple::sink(sink)), &intake);
     let context = &mut Context::from_waker(Waker::noop());
     let mut writing = std::pin::pin!(pump.run());
     let send = || pump.send_loaded(vec![7; FRAME].into(), traffic.load(FRAME));

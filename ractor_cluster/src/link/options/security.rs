@@ -6,53 +6,48 @@ use tokio_rustls::rustls::client::verify_server_name;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::server::ParsedCertificate;
 
-/// What a node demands of its peers, and what it lets them make it do.
-///
-/// Two nodes of the fork always prove to each other that they know the cookie, by 256 bits each that are
-/// bound to both names and to the channel. A stock node cannot, and by default it is let in by its own
-/// handshake, whose challenge has 32 bits and is bound to nothing. **So a peer, or somebody in between,
-/// can pass for a stock node, and get the weaker handshake. Only [`strict`](Self::strict) rules that
-/// out.** Neither encrypts anything: on a network that others listen to, use TLS.
-///
-/// ```
-/// use ractor_cluster::link::options::{LinkOptions, Security};
-///
-/// let options = LinkOptions::default().with_security(Security::strict());
-/// assert!(options.security.strict);
-/// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Security {
-    /// Refuses stock nodes, and whoever passes for one; connections whose two ends see different kinds of
-    /// channels, as with a proxy that ends TLS; and TLS older than 1.3, to which no proof can be bound.
-    pub strict: bool,
-    /// Refuses a stock node, or a peer that passes for one, under a name under which a node of the
-    /// fork has proven itself since this process began. Otherwise it is let in, with a warning and
-    /// [`PeerEvent::StockAdmitted`](crate::peers::PeerEvent::StockAdmitted). Off by default, since
-    /// a node may go back to stock. The newest 4096 names are remembered.
-    pub refuse_downgrade: bool,
-    /// Whether a peer that has shown a certificate has to have its name in it. Whether it has to show one
-    /// is up to the configuration of TLS. `None`: what TLS has verified is enough.
-    pub certificate_names: Option<CertificateNames>,
-    /// Whether the addresses that peers tell of their own peers are dialled, as
-    /// [`NodeConnectionMode::Transitive`](crate::node::NodeConnectionMode::Transitive) has it; in the
-    /// other mode they never are. They are dialled by TCP, and so never for a peer that is reached by
-    /// TLS, nor by a node that listens by TLS alone.
-    pub dial_supplied_addresses: bool,
-    /// How many such addresses the whole node dials at a time.
-    pub max_supplied_dials: usize,
-}
+use super::declare::options;
 
-impl Default for Security {
-    /// As stock, but for bounds: stock nodes are let in, and a mode that was chosen is followed.
-    fn default() -> Self {
-        Self {
-            strict: false,
-            refuse_downgrade: false,
-            certificate_names: None,
-            dial_supplied_addresses: true,
-            max_supplied_dials: 8,
-        }
+options! {
+    /// What a node demands of its peers, and what it lets them make it do. The defaults are as
+    /// stock has it, but for bounds: stock nodes are let in, and a mode that was chosen is
+    /// followed.
+    ///
+    /// Two nodes of the fork always prove to each other that they know the cookie, by 256 bits each
+    /// that are bound to both names and to the channel. A stock node cannot, and by default it is
+    /// let in by its own handshake, whose challenge has 32 bits and is bound to nothing. **So a
+    /// peer, or somebody in between, can pass for a stock node, and get the weaker handshake. Only
+    /// [`strict`](Self::strict) rules that out.** Neither encrypts anything: on a network that
+    /// others listen to, use TLS.
+    ///
+    /// ```
+    /// use ractor_cluster::link::options::{LinkOptions, Security};
+    ///
+    /// let options = LinkOptions::default().with_security(Security::strict());
+    /// assert!(options.security.strict);
+    /// ```
+    #[derive(Debug, Clone)]
+    #[non_exhaustive]
+    pub struct Security {
+        /// Refuses stock nodes, and whoever passes for one; connections whose two ends see
+        /// different kinds of channels, as with a proxy that ends TLS; and TLS older than 1.3, to
+        /// which no proof can be bound.
+        strict: bool = false;
+        /// Refuses a stock node, or a peer that passes for one, under a name under which a node of
+        /// the fork has proven itself since this process began. Otherwise it is let in, with a
+        /// warning and [`PeerEvent::StockAdmitted`](crate::peers::PeerEvent::StockAdmitted). Off by
+        /// default, since a node may go back to stock. The newest 4096 names are remembered.
+        refuse_downgrade: bool = false, with_refused_downgrades;
+        /// Whether a peer that has shown a certificate has to have its name in it. Whether it has
+        /// to show one is up to the configuration of TLS. `None`: what TLS has verified is enough.
+        certificate_names: Option<CertificateNames> = None;
+        /// Whether the addresses that peers tell of their own peers are dialled, as
+        /// [`NodeConnectionMode::Transitive`](crate::node::NodeConnectionMode::Transitive) has it;
+        /// in the other mode they never are. They are dialled by TCP, and so never for a peer that
+        /// is reached by TLS, nor by a node that listens by TLS alone.
+        dial_supplied_addresses: bool = true, with_supplied_addresses;
+        /// How many such addresses the whole node dials at a time.
+        max_supplied_dials: usize = 8;
     }
 }
 
@@ -69,24 +64,10 @@ impl Security {
         self.certificate_names = Some(names);
         self
     }
-
-    /// Whether a stock node is refused under a name that a node of the fork had before.
-    #[must_use]
-    pub fn with_refused_downgrades(mut self, refused: bool) -> Self {
-        self.refuse_downgrade = refused;
-        self
-    }
-
-    /// Whether addresses that peers told are dialled.
-    #[must_use]
-    pub fn with_supplied_addresses(mut self, dialled: bool) -> Self {
-        self.dial_supplied_addresses = dialled;
-        self
-    }
 }
 
-/// Which certificates a node of a name may show: those for this name (before the `@`), as a DNS name or
-/// an IP address, and those for the names that are listed for it.
+/// Which certificates a node of a name may show: those for this name (before the `@`), as a DNS
+/// name or an IP address, and those for the names that are listed for it.
 ///
 /// ```
 /// use ractor_cluster::link::options::CertificateNames;

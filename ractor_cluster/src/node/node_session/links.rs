@@ -205,6 +205,7 @@ impl Links {
             high: options.replay_window,
             calls: options.max_calls,
             write_deadline: options.write_deadline,
+            busy_poll: options.busy_poll,
         };
         let traffic = Traffic::new(session.node_id, bounds, backlog);
         // Of a peer that does not say: a cluster that raises the default does so at each of its
