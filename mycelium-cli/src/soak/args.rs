@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::budgets::Budgets;
+use super::crew::Outsider;
+
 /// Options of `mycelium soak`.
 #[derive(Debug, Args)]
 #[group(skip)]
@@ -17,9 +20,27 @@ pub(crate) struct SoakArgs {
     /// Decides which faults there are, and when, and what is sent. By default one is drawn, and told.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// No process is killed or stopped, and no link is cut, held, parted or closed.
+    #[arg(long)]
+    pub(crate) without_faults: bool,
+    /// No hostile member, which has the cookie, attacks the feeds.
+    #[arg(long)]
+    without_hostile: bool,
+    /// No stranger, who has no cookie, attacks the feeds and the Unix sockets of all processes.
+    #[arg(long)]
+    without_stranger: bool,
+    #[command(flatten)]
+    pub(crate) budgets: Budgets,
 }
 
 impl SoakArgs {
+    /// Who attacks.
+    pub(crate) fn outsiders(&self) -> Vec<Outsider> {
+        let hostile = (!self.without_hostile).then_some(Outsider::Hostile);
+        let stranger = (!self.without_stranger).then_some(Outsider::Stranger);
+        hostile.into_iter().chain(stranger).collect()
+    }
+
     pub(crate) fn duration(&self) -> Duration {
         let minutes = Duration::from_secs(u64::from(self.minutes) * 60);
         self.seconds.map_or(minutes, |seconds| Duration::from_secs(seconds.into()))
