@@ -65,6 +65,13 @@ impl Log {
         }
     }
 
+    /// How many lines of the levels that applications show say `what`.
+    pub fn count(&self, what: &str) -> usize {
+        let is_shown =
+            |line: &&str| [" INFO ", " WARN ", "ERROR "].iter().any(|it| line.contains(it));
+        self.text().lines().filter(is_shown).filter(|line| line.contains(what)).count()
+    }
+
     pub fn says(&self, what: &str) -> bool {
         self.text().contains(what)
     }
