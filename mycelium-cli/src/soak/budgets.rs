@@ -68,6 +68,9 @@ impl Budgets {
     }
 }
 
+/// Tasks that may be under way when all are there.
+const TASKS_SLACK: u64 = 32;
+
 /// What a member that lasts has had to bear.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Cost {
@@ -80,6 +83,10 @@ pub(crate) struct Cost {
     /// The most that was resident at a time, in bytes.
     pub(crate) peak: u64,
     pub(crate) health: Health,
+    /// Tasks before the first fault.
+    tasks_before: u64,
+    /// And after the last one.
+    tasks_after: u64,
     failed: BTreeMap<String, u64>,
     lines: BTreeMap<String, u64>,
 }
@@ -93,6 +100,7 @@ impl Cost {
                 self.health.computing = self.health.computing.max(health.computing);
                 self.health.calls += health.calls;
                 self.health.slowest = self.health.slowest.max(health.slowest);
+                self.health.tasks = health.tasks;
             }
             Record::CallFailed { to, reason } => {
                 *self.failed.entry(format!("to {to}: {reason}")).or_default() += 1;
@@ -100,6 +108,41 @@ impl Cost {
             Record::Lines { count, place } => *self.lines.entry(place).or_default() += count,
             _ => {}
         }
+    }
+
+    /// Notes what it holds before the first fault.
+    pub(crate) fn rests_before(&mut self, sample: Option<Sample>) {
+        (self.before, self.tasks_before) = (sample, self.health.tasks);
+    }
+
+    /// Notes what it holds after the last fault.
+    pub(crate) fn rests_after(&mut self, sample: Option<Sample>) {
+        (self.after, self.tasks_after) = (sample, self.health.tasks);
+    }
+
+    /// Whether it holds, by this sample, no more files and tasks than before the first fault.
+    pub(crate) fn is_at_rest(&self, sample: Option<Sample>) -> bool {
+        let files = sample.zip(self.before);
+        files.is_none_or(|(now, before)| now.holds_no_more_files_than(&before))
+            && self.health.tasks <= self.tasks_before + TASKS_SLACK
+    }
+
+    /// Sentences about what was not given back when all faults had ended.
+    pub(crate) fn kept(&self, name: &str) -> Vec<String> {
+        let mut kept = Vec::new();
+        if let Some((before, after)) = self.before.zip(self.after)
+            && !after.holds_no_more_files_than(&before)
+        {
+            let (before, after) = (before.open_files, after.open_files);
+            kept.push(format!(
+                "{name} has {after} open files after all faults, and {before} before"
+            ));
+        }
+        if self.tasks_after > self.tasks_before + TASKS_SLACK {
+            let (before, after) = (self.tasks_before, self.tasks_after);
+            kept.push(format!("{name} has {after} tasks after all faults, and {before} before"));
+        }
+        kept
     }
 
     fn failed(&self) -> u64 {
@@ -176,7 +219,7 @@ fn mebibytes_up(bytes: u64) -> u64 {
 
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Health { stall, computing, calls, slowest } = self.health;
+        let Health { stall, computing, calls, slowest, .. } = self.health;
         let rise = self.rise().map_or_else(|| "?".to_owned(), |it| mebibytes_up(it).to_string());
         write!(
             f,

@@ -77,8 +77,8 @@ pub(crate) enum Task {
     Send { seed: u64, elsewhere: Vec<String>, calls: Vec<String> },
     /// Reads, and keeps a session with each of these feeds.
     Read { feeds: Vec<(String, SocketAddr)>, elsewhere: bool },
-    /// Is no node, and attacks those that are, as this seed decides.
-    Attack { seed: u64, by: Outsider },
+    /// Is no node, and attacks those that are, as this seed decides, in these ways alone or in all.
+    Attack { seed: u64, by: Outsider, only: Vec<String> },
 }
 
 /// Who attacks.

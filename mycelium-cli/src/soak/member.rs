@@ -64,8 +64,8 @@ fn run_task(start: &Start, orders: UnboundedReceiver<Order>) -> Result<(), Strin
     }
     let runtime = runtime.enable_all().build().map_err(|error| format!("its runtime: {error}"))?;
     runtime.block_on(async {
-        if let Task::Attack { seed, by } = start.task {
-            outsiders::run(by, seed, &start.cookie, orders).await;
+        if let Task::Attack { seed, by, only } = &start.task {
+            outsiders::run((*by, *seed, only), &start.cookie, orders).await;
             return Ok(());
         }
         log::begin();

@@ -44,8 +44,7 @@ const MOST_KEPT: usize = 6;
 
 /// Attacks until its orders end.
 pub(crate) async fn run(
-    by: Outsider,
-    seed: u64,
+    (by, seed, only): (Outsider, u64, &[String]),
     cookie: &str,
     mut orders: UnboundedReceiver<Order>,
 ) {
@@ -54,8 +53,12 @@ pub(crate) async fn run(
     let cookie = cookie.to_owned();
     let attacks = async {
         match by {
-            Outsider::Hostile => attack(hostile::Misdeed::ALL, seed, &cookie, shared).await,
-            Outsider::Stranger => attack(stranger::Misdeed::ALL, !seed, &cookie, shared).await,
+            Outsider::Hostile => {
+                attack(&chosen(hostile::Misdeed::ALL, only), seed, &cookie, shared).await;
+            }
+            Outsider::Stranger => {
+                attack(&chosen(stranger::Misdeed::ALL, only), !seed, &cookie, shared).await;
+            }
         }
     };
     let listen = async {
@@ -69,6 +72,20 @@ pub(crate) async fn run(
     tokio::select! {
         () = attacks => {}
         () = listen => {}
+    }
+}
+
+/// Those of these names, or all when there are no names.
+fn chosen<M: Misdeed>(all: &[M], only: &[String]) -> Vec<M> {
+    let is_chosen = |it: &&M| only.is_empty() || only.iter().any(|name| name == it.name());
+    all.iter().filter(is_chosen).copied().collect()
+}
+
+/// All that outsiders do, by name.
+pub(crate) fn names(of: Outsider) -> Vec<&'static str> {
+    match of {
+        Outsider::Hostile => hostile::Misdeed::ALL.iter().map(|it| it.name()).collect(),
+        Outsider::Stranger => stranger::Misdeed::ALL.iter().map(|it| it.name()).collect(),
     }
 }
 
@@ -96,10 +113,13 @@ async fn attack<M: Misdeed>(
             let in_time = timeout(MOST, misdeed.commit(&mut attack));
             // What was done until then counts, whatever the node made of it.
             let _ = in_time.await;
-            let (count, refused) = (attack.count, attack.refused);
-            Record::Misdeed { count, kind: misdeed.name().to_owned() }.note();
-            if refused > 0 {
-                Record::Misdeed { count: refused, kind: REFUSED.to_owned() }.note();
+            let note = |count, kind: &str| {
+                let (kind, at) = (kind.to_owned(), attack.at.clone());
+                Record::Misdeed { count, kind, at }.note();
+            };
+            note(attack.count, misdeed.name());
+            if attack.refused > 0 {
+                note(attack.refused, REFUSED);
             }
         }
     }

@@ -39,8 +39,8 @@ pub(crate) enum Record {
     CallFailed { to: String, reason: String },
     /// So many lines were logged since this was noted last, at this place of the sources.
     Lines { count: u64, place: String },
-    /// An outsider did something so many times.
-    Misdeed { count: u64, kind: String },
+    /// An outsider did something to a node so many times.
+    Misdeed { count: u64, kind: String, at: String },
 }
 
 /// What a process notices of itself. Times are in microseconds.
@@ -54,6 +54,8 @@ pub(crate) struct Health {
     pub(crate) calls: u64,
     /// The slowest of them.
     pub(crate) slowest: u64,
+    /// Tasks that its runtime has now: one for each actor, proxies included, and each connection.
+    pub(crate) tasks: u64,
 }
 
 /// Why a message was not taken.
@@ -96,12 +98,12 @@ impl fmt::Display for Record {
             Self::Flushed { slot } => write!(f, "flushed {slot}"),
             Self::DeadLetters { count, reason } => write!(f, "dead-letters {count} {reason}"),
             Self::Finished => f.write_str("finished"),
-            Self::Health(Health { stall, computing, calls, slowest }) => {
-                write!(f, "health {stall} {computing} {calls} {slowest}")
+            Self::Health(Health { stall, computing, calls, slowest, tasks }) => {
+                write!(f, "health {stall} {computing} {calls} {slowest} {tasks}")
             }
             Self::CallFailed { to, reason } => write!(f, "call-failed {to} {reason}"),
             Self::Lines { count, place } => write!(f, "lines {count} {place}"),
-            Self::Misdeed { count, kind } => write!(f, "misdeed {count} {kind}"),
+            Self::Misdeed { count, kind, at } => write!(f, "misdeed {count} {kind} {at}"),
         }
     }
 }
@@ -142,15 +144,20 @@ fn read(line: &str) -> Option<Record> {
         "finished" => Record::Finished,
         "health" => {
             let (stall, computing) = (number()?, number()?);
-            let (calls, slowest) = rest.next()?.split_once(' ')?;
-            let (calls, slowest) = (calls.parse().ok()?, slowest.parse().ok()?);
-            Record::Health(Health { stall, computing, calls, slowest })
+            let mut more = rest.next()?.split(' ').map(|part| part.parse().ok());
+            let mut number = || more.next()?;
+            let (calls, slowest, tasks) = (number()?, number()?, number()?);
+            Record::Health(Health { stall, computing, calls, slowest, tasks })
         }
         "call-failed" => {
             Record::CallFailed { to: rest.next()?.to_owned(), reason: rest.next()?.to_owned() }
         }
         "lines" => Record::Lines { count: number()?, place: rest.next()?.to_owned() },
-        "misdeed" => Record::Misdeed { count: number()?, kind: rest.next()?.to_owned() },
+        "misdeed" => Record::Misdeed {
+            count: number()?,
+            kind: rest.next()?.to_owned(),
+            at: rest.next()?.to_owned(),
+        },
         _ => return None,
     })
 }
@@ -191,15 +198,15 @@ mod tests {
             (any::<u64>(), "[A-Za-z]{1,12}")
                 .prop_map(|(count, reason)| Record::DeadLetters { count, reason }),
             Just(Record::Finished),
-            any::<(u64, u64, u64, u64)>().prop_map(|(stall, computing, calls, slowest)| {
-                Record::Health(Health { stall, computing, calls, slowest })
+            any::<[u64; 5]>().prop_map(|[stall, computing, calls, slowest, tasks]| {
+                Record::Health(Health { stall, computing, calls, slowest, tasks })
             }),
             ("[a-z]{1,5}-[0-9]", "[A-Za-z]{1,12}")
                 .prop_map(|(to, reason)| Record::CallFailed { to, reason }),
             (any::<u64>(), "[A-Z]{4,5}:[a-z:]{1,12}:[0-9]{1,4}")
                 .prop_map(|(count, place)| Record::Lines { count, place }),
-            (any::<u64>(), "[a-z-]{1,12}")
-                .prop_map(|(count, kind)| Record::Misdeed { count, kind }),
+            (any::<u64>(), "[a-z-]{1,12}", "[a-z]{1,5}-[0-9]")
+                .prop_map(|(count, kind, at)| Record::Misdeed { count, kind, at }),
         ]
     }
 

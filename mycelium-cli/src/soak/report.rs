@@ -43,25 +43,17 @@ impl Outcome {
         wrong.extend(self.balance.where_missing.iter().map(|it| format!("missing: {it}")));
         for (name, cost) in &self.costs {
             wrong.extend(cost.excesses(name, &self.budgets, self.ran));
-            wrong.extend(self.files_left_open(name, cost));
+            wrong.extend(cost.kept(name));
+            // What strangers have open comes and goes; without them there is nothing of the kind.
+            let trend = cost.trend.filter(|_| self.misdeeds.is_empty());
+            if trend.is_some_and(|trend| !trend.files_are_flat()) {
+                wrong.push(format!("{name} has more and more open files"));
+            }
         }
         wrong.extend(self.idle_outsiders());
         wrong.extend(self.complaints.iter().cloned());
         wrong.extend(self.left.iter().map(|it| format!("left behind: {it}")));
         wrong
-    }
-
-    fn files_left_open(&self, name: &str, cost: &Cost) -> Option<String> {
-        // What strangers have open comes and goes; without them there is nothing of the kind.
-        let trend = cost.trend.filter(|_| self.misdeeds.is_empty());
-        let in_rest = cost.before.zip(cost.after);
-        let flat = trend.is_none_or(|it| it.files_are_flat())
-            && in_rest.is_none_or(|(before, after)| after.holds_no_more_files_than(&before));
-        if flat {
-            return None;
-        }
-        let counts = in_rest.map(|(before, after)| (before.open_files, after.open_files));
-        Some(format!("{name} has more and more open files, before and after all faults {counts:?}"))
     }
 
     /// Those who were to attack, and did not: then the soak shows nothing. One that was interrupted early

@@ -67,7 +67,7 @@ async fn soak(args: &SoakArgs) -> Result<Outcome, String> {
     let begin = Instant::now();
     let end = begin + args.duration();
     for outsider in args.outsiders() {
-        stage.let_in(outsider)?;
+        stage.let_in(outsider, &args.misdeed)?;
     }
     let mut chaos = Chaos::new(seed, crew());
     while !stage.interrupted && Instant::now() < end {

@@ -58,6 +58,8 @@ pub(super) struct Stage {
     costs: BTreeMap<String, Cost>,
     account: Account,
     faults: Faults,
+    /// Until when a feed may have no link to a process.
+    excused: BTreeMap<Pair, Instant>,
     /// What outsiders did, by who and what.
     misdeeds: BTreeMap<(Outsider, String), u64>,
     complaints: Vec<String>,
@@ -127,6 +129,7 @@ impl Stage {
             costs: BTreeMap::new(),
             account: Account::default(),
             faults: Faults::new(),
+            excused: BTreeMap::new(),
             misdeeds: BTreeMap::new(),
             complaints: Vec::new(),
             seats,
@@ -214,9 +217,9 @@ impl Stage {
         let Some((name, member)) = known else { return };
         let name = name.clone();
         match news {
-            News::Noted(Record::Misdeed { count, kind }) => {
+            News::Noted(Record::Misdeed { count, kind, at }) => {
                 if let Some(outsider) = member.outsider {
-                    self.note_misdeed(outsider, count, kind);
+                    self.note_misdeed(outsider, count, kind, &at);
                 }
             }
             News::Noted(
@@ -297,13 +300,17 @@ impl Stage {
                     self.remedies.push((now + pause, remedy));
                 }
             }
-            Fault::Cut(pair) => _ = self.relays.get(&pair).map(Relay::cut),
+            Fault::Cut(pair) => {
+                let _ = self.relays.get(&pair).map(Relay::cut);
+                self.excuse(pair, Duration::ZERO);
+            }
             Fault::Hold(pair, pause) => {
                 let _ = self.relays.get(&pair).map(|relay| relay.hold(true));
                 self.remedies.push((now + pause, Remedy::Release(pair)));
             }
             Fault::Part(pair, pause) => {
                 let _ = self.relays.get(&pair).map(|relay| relay.part(true));
+                self.excuse(pair.clone(), pause);
                 self.remedies.push((now + pause, Remedy::Admit(pair)));
             }
             Fault::CloseLink((feed, peer)) => {

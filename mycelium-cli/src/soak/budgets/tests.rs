@@ -28,14 +28,14 @@ fn what_is_within_its_budget_is_no_excess() {
     let mut cost = Cost { before: Some(sample(100 * MIB)), peak: 612 * MIB, ..Cost::default() };
     cost.trend = Some(Trend([100, 100, 150, 126].map(|it| sample(it * MIB))));
     let (stall, computing) = (2_000_999, 100_999);
-    cost.note(Record::Health(Health { stall, computing, calls: 1, slowest: 9_000_000 }));
+    cost.note(Record::Health(Health { stall, computing, calls: 1, slowest: 9_000_000, tasks: 20 }));
     cost.note(Record::Lines { count: 2_000, place: "INFO:module:1".to_owned() });
     assert_eq!(excesses(&cost), Vec::<String>::new());
 }
 
 #[test]
 fn each_excess_is_told_with_its_measure_its_budget_and_its_option() {
-    let health = |stall, computing| Health { stall, computing, calls: 0, slowest: 0 };
+    let health = |stall, computing| Health { stall, computing, ..Health::default() };
     let call = || Record::CallFailed { to: "far-0".to_owned(), reason: "Timeout".to_owned() };
     let lines = |count| Record::Lines { count, place: "WARN:module:7".to_owned() };
     type Case = (fn(&mut Cost), Vec<Record>, [&'static str; 4]);
@@ -76,4 +76,23 @@ fn each_excess_is_told_with_its_measure_its_budget_and_its_option() {
         assert!(excess.starts_with("near-0 "), "{excess}");
         assert!(words.iter().all(|word| excess.contains(word)), "{words:?}: {excess}");
     }
+}
+
+#[test]
+fn what_is_not_given_back_is_told() {
+    let mut cost = Cost::default();
+    let health = |tasks| Record::Health(Health { tasks, ..Health::default() });
+    let files = |open_files| Some(Sample { open_files, ..sample(MIB) });
+    cost.note(health(20));
+    cost.rests_before(files(10));
+    cost.note(health(52));
+    assert!(cost.is_at_rest(files(18)) && !cost.is_at_rest(files(19)));
+    cost.rests_after(files(18));
+    assert_eq!(cost.kept("far-0"), Vec::<String>::new());
+    cost.note(health(53));
+    assert!(!cost.is_at_rest(files(18)));
+    cost.rests_after(files(19));
+    let kept = cost.kept("far-0").join("; ");
+    assert!(kept.contains("far-0 has 19 open files"), "{kept}");
+    assert!(kept.contains("far-0 has 53 tasks after all faults, and 20 before"), "{kept}");
 }

@@ -28,6 +28,8 @@ pub(super) struct Attack<'a> {
     pub(super) random: StdRng,
     cookie: &'a str,
     target: Option<Target>,
+    /// The name of the target.
+    pub(super) at: String,
     kept: &'a mut JoinSet<()>,
     /// What was done, in the misdeed's own unit.
     pub(super) count: u64,
@@ -43,8 +45,8 @@ impl<'a> Attack<'a> {
         kept: &'a mut JoinSet<()>,
     ) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
-        let target = targets.choose(random.random_range(0..1000));
-        Self { random, cookie, target, kept, count: 0, refused: 0 }
+        let (at, target) = targets.choose(random.random_range(0..1000));
+        Self { random, cookie, target, at, kept, count: 0, refused: 0 }
     }
 
     /// A number of times.

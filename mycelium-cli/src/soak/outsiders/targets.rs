@@ -34,9 +34,10 @@ impl Targets {
         self.0.insert(name, target);
     }
 
-    /// The one that a number chooses, if it listens now.
-    pub(super) fn choose(&self, number: usize) -> Option<Target> {
-        self.0.values().nth(number % self.0.len().max(1)).copied().flatten()
+    /// The one that a number chooses, with its name, if it listens now.
+    pub(super) fn choose(&self, number: usize) -> (String, Option<Target>) {
+        let chosen = self.0.iter().nth(number % self.0.len().max(1));
+        chosen.map_or_else(|| ("nobody".to_owned(), None), |(name, it)| (name.clone(), *it))
     }
 }
 
@@ -56,12 +57,13 @@ mod tests {
     #[test]
     fn who_is_gone_keeps_its_place() {
         let mut targets = Targets::default();
-        assert_eq!(targets.choose(3), None);
+        assert_eq!(targets.choose(3).1, None);
         let target = |pid| Some(Target { address: ([127, 0, 0, 1], 1).into(), pid });
         targets.set("feed-0".to_owned(), target(1));
         targets.set("feed-1".to_owned(), target(2));
-        assert_eq!((targets.choose(2), targets.choose(3)), (target(1), target(2)));
+        assert_eq!((targets.choose(2).1, targets.choose(3).1), (target(1), target(2)));
         targets.set("feed-0".to_owned(), None);
-        assert_eq!((targets.choose(2), targets.choose(3)), (None, target(2)));
+        assert_eq!(targets.choose(2), ("feed-0".to_owned(), None));
+        assert_eq!(targets.choose(3).1, target(2));
     }
 }

@@ -1,9 +1,18 @@
 //! What a stage has to do with outsiders, and what it knows of the cost.
 
+use std::time::{Duration, Instant};
+
+use super::super::chaos::Pair;
 use super::super::crew::{Order, Outsider, Task};
 use super::super::health::Samples;
 use super::super::record::Record;
 use super::Stage;
+
+/// How long a link may take to be made again.
+const COMING_BACK: Duration = Duration::from_secs(2);
+
+/// The reason of a call that came back unsent.
+const NO_LINK: &str = "SendErr";
 
 const OUTSIDERS: [Outsider; 2] = [Outsider::Hostile, Outsider::Stranger];
 
@@ -12,8 +21,8 @@ impl Stage {
     ///
     /// # Errors
     /// A sentence that names what does not work.
-    pub(in super::super) fn let_in(&mut self, by: Outsider) -> Result<(), String> {
-        let task = Task::Attack { seed: self.seed, by };
+    pub(in super::super) fn let_in(&mut self, by: Outsider, only: &[String]) -> Result<(), String> {
+        let task = Task::Attack { seed: self.seed, by, only: only.to_owned() };
         self.start_process(by.name(), false, task, Some(by))?;
         self.misdeeds.entry((by, String::new())).or_default();
         let names: Vec<String> = self.seats.iter().map(|seat| seat.name.clone()).collect();
@@ -48,15 +57,25 @@ impl Stage {
     }
 
     /// Notes what an outsider did.
-    pub(super) fn note_misdeed(&mut self, by: Outsider, count: u64, kind: String) {
-        let at = self.begin.elapsed().as_secs_f64();
-        eprintln!("{at:8.1} s  {}: {count} {kind}", by.name());
+    pub(super) fn note_misdeed(&mut self, by: Outsider, count: u64, kind: String, at: &str) {
+        let seconds = self.begin.elapsed().as_secs_f64();
+        eprintln!("{seconds:8.1} s  {}: {count} {kind} at {at}", by.name());
         *self.misdeeds.entry((by, kind)).or_default() += count;
     }
 
     /// Notes what a member noticed of itself, if it lasts.
     pub(super) fn note_cost(&mut self, name: &str, record: Record) {
         if !self.seats.iter().any(|seat| seat.lasts && seat.name == name) {
+            return;
+        }
+        let no_link = |to: &String, reason: &str| {
+            let pair = (name.to_owned(), to.clone());
+            let until = self.excused.get(&pair).is_some_and(|until| *until > Instant::now());
+            until && reason == NO_LINK
+        };
+        if let Record::CallFailed { to, reason } = &record
+            && no_link(to, reason)
+        {
             return;
         }
         if let Some(alarm) = self.budgets.alarm(&record) {
@@ -66,26 +85,28 @@ impl Stage {
         self.costs.entry(name.to_owned()).or_default().note(record);
     }
 
+    /// Expects no link for so long, and until it is made again: a call by a pinned transport comes back meanwhile.
+    pub(super) fn excuse(&mut self, pair: Pair, pause: Duration) {
+        self.excused.insert(pair, Instant::now() + pause + COMING_BACK);
+    }
+
     /// Notes what all hold before the first fault.
     pub(in super::super) fn note_rest_before(&mut self) {
         for (name, samples) in &self.samples {
-            self.costs.entry(name.clone()).or_default().before = samples.last();
+            self.costs.entry(name.clone()).or_default().rests_before(samples.last());
         }
     }
 
     /// Notes what all hold after the last fault.
     pub(in super::super) fn note_rest_after(&mut self) {
         for (name, samples) in &self.samples {
-            self.costs.entry(name.clone()).or_default().after = samples.last();
+            self.costs.entry(name.clone()).or_default().rests_after(samples.last());
         }
     }
 
-    /// Whether no member that lasts has more open files than before the first fault.
+    /// Whether no member that lasts holds more files and tasks than before the first fault.
     pub(in super::super) fn is_at_rest(&self) -> bool {
-        self.costs.iter().all(|(name, cost)| {
-            let now = self.samples.get(name).and_then(Samples::last);
-            let at_rest = now.zip(cost.before).map(|(now, it)| now.holds_no_more_files_than(&it));
-            at_rest.unwrap_or(true)
-        })
+        let now = |name| self.samples.get(name).and_then(Samples::last);
+        self.costs.iter().all(|(name, cost)| cost.is_at_rest(now(name)))
     }
 }
