@@ -1,12 +1,13 @@
 //! `mycelium soak`: a small cluster under faults, and a balance of every message.
 //!
-//! Feeds and readers run in processes of their own. The coordinator kills them, stops them and cuts what links them,
-//! by a plan that a seed decides, and starts again what it killed. Each process writes what it does with a
-//! message to a pipe before, or as, it does it: what stands in a pipe outlives the one who wrote it, so that the
-//! coordinator's book is whole also where a process was killed between two instructions.
+//! Feeds and readers run in processes of their own. The coordinator kills them, stops them and cuts
+//! what links them, by a plan that a seed decides, and starts again what it killed. Each process
+//! writes what it does with a message to a pipe before, or as, it does it: what stands in a pipe
+//! outlives the one who wrote it, so that the coordinator's book is whole also where a process was
+//! killed between two instructions.
 //!
-//! Two more processes attack the cluster: a hostile member, which knows the cookie, and a stranger, which does not.
-//! Budgets say what that may cost the others.
+//! Two more processes attack the cluster: a hostile member, which knows the cookie, and a stranger,
+//! which does not. Budgets say what that may cost the others.
 
 mod account;
 pub(crate) mod args;

@@ -1,4 +1,5 @@
-//! `mycelium soak` through its executable: a short one adds up, and one that is ended leaves nothing running.
+//! `mycelium soak` through its executable: a short one adds up, and one that is ended leaves
+//! nothing running.
 
 #![cfg(all(unix, feature = "cluster"))]
 
@@ -14,8 +15,8 @@ use tempfile::TempDir;
 
 use lines::Lines;
 
-/// What a build without optimisation, on a machine that does other things as well, may take in a few seconds. The
-/// defaults are for longer runs of optimised ones.
+/// What a build without optimisation, on a machine that does other things as well, may take in a
+/// few seconds. The defaults are for longer runs of optimised ones.
 const PATIENT: [&str; 8] = [
     "--max-computing",
     "3000",
@@ -27,7 +28,8 @@ const PATIENT: [&str; 8] = [
     "10000",
 ];
 
-/// A running soak, with a folder for temporary files of its own. Dropped, it is killed, and its processes end with it.
+/// A running soak, with a folder for temporary files of its own. Dropped, it is killed, and its
+/// processes end with it.
 struct Soak {
     folder: TempDir,
     coordinator: Child,
@@ -55,7 +57,8 @@ impl Soak {
         kill_process(Pid::from_child(&self.coordinator), signal).expect("it runs");
     }
 
-    /// Waits for the end of all its processes, and gives how it ended, what it said, and how many files it left.
+    /// Waits for the end of all its processes, and gives how it ended, what it said, and how many
+    /// files it left.
     fn end(mut self) -> (ExitStatus, String, usize) {
         self.lines.rest();
         let mut words = String::new();

@@ -19,7 +19,8 @@ pub(crate) struct SoakArgs {
     /// The same, in seconds.
     #[arg(long, value_name = "N", conflicts_with = "minutes", value_parser = clap::value_parser!(u32).range(1..=600_000))]
     seconds: Option<u32>,
-    /// Decides which faults there are, and when, and what is sent. By default one is drawn, and told.
+    /// Decides which faults there are, and when, and what is sent. By default one is drawn, and
+    /// told.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// No process is killed or stopped, and no link is cut, held, parted or closed.
@@ -31,7 +32,8 @@ pub(crate) struct SoakArgs {
     /// No stranger, who has no cookie, attacks the feeds and the Unix sockets of all processes.
     #[arg(long)]
     without_stranger: bool,
-    /// Outsiders do nothing else. Names are those that the outcome counts; given several times, all of these.
+    /// Outsiders do nothing else. Names are those that the outcome counts; given several times, all
+    /// of these.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     pub(crate) misdeed: Vec<String>,
     #[command(flatten)]

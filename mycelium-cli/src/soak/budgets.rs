@@ -14,40 +14,48 @@ use super::record::{Health, Record};
 #[group(skip)]
 #[command(next_help_heading = "Budgets of the members that last")]
 pub(crate) struct Budgets {
-    /// How much the resident memory may grow, in MiB, beside a tenth of what it was.
+    /// How much the resident memory may grow, in MiB, beside a tenth of what it was [default: 16,
+    /// or 128 where outsiders attack].
     ///
-    /// Compares the median of the last quarter with the one of the second: the first quarter is a warm-up, and buffers
-    /// and pools reach their size with the worst that happens. What grows on is a leak.
-    #[arg(long, value_name = "MIB", default_value_t = 16)]
-    pub(crate) max_growth: u64,
-    /// How far the resident memory may rise at any moment, in MiB above what it was before the first fault.
+    /// Compares the median of the last quarter with the one of the second: the first quarter is a
+    /// warm-up, and buffers and pools reach their size with the worst that happens. What grows on
+    /// is a leak. Outsiders flood a member less and more by turns, and the heap keeps the size of
+    /// the worst flood so far.
+    #[arg(long, value_name = "MIB")]
+    pub(crate) max_growth: Option<u64>,
+    /// How far the resident memory may rise at any moment, in MiB above what it was before the
+    /// first fault.
     ///
-    /// Each peer may have a node keep a backlog, a replay window and proxies, all of which have bounds. A list or a
-    /// length in a frame that multiplies shows here, although it is gone a moment later.
+    /// Each peer may have a node keep a backlog, a replay window and proxies, all of which have
+    /// bounds. A list or a length in a frame that multiplies shows here, although it is gone a
+    /// moment later.
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     pub(crate) max_peak: u64,
     /// How late the runtime's timer may be, in ms of time in which the process ran.
     ///
-    /// A peer that makes a thread of the runtime block, in a system call or on a lock, shows here. It is
-    /// generous, since a loaded machine delays threads as well.
+    /// A peer that makes a thread of the runtime block, in a system call or on a lock, shows here.
+    /// It is generous, since a loaded machine delays threads as well.
     #[arg(long, value_name = "MS", default_value_t = 2_000)]
     pub(crate) max_stall: u64,
-    /// How long the runtime's thread may compute between two turns of the timer, in ms of processor time.
+    /// How long the runtime's thread may compute between two turns of the timer, in ms of processor
+    /// time.
     ///
-    /// A frame that is much work shows here. A loaded machine does not, so that it can be strict. Several
-    /// tasks may have their turn in between.
+    /// A frame that is much work shows here. A loaded machine does not, so that it can be strict.
+    /// Several tasks may have their turn in between.
     #[arg(long, value_name = "MS", default_value_t = 100)]
     pub(crate) max_computing: u64,
     /// How many calls from one to another may fail, in all.
     ///
-    /// Links between them are cut, held and closed, but the sessions last: calls wait for the link to
-    /// come back. What outsiders do is not the callers' business.
+    /// Links between them are cut, held and closed, but the sessions last: calls wait for the link
+    /// to come back. What outsiders do is not the callers' business.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) max_failed_calls: u64,
-    /// How many lines each may log a minute, of the level INFO and above; a minute that has begun counts whole.
+    /// How many lines each may log a minute, of the level INFO and above; a minute that has begun
+    /// counts whole.
     ///
-    /// Peers come and go, which is told. What strangers and refused peers can have logged is limited by cause; without
-    /// that limit an attacker fills disks, and hides behind its own noise.
+    /// Peers come and go, which is told. What strangers and refused peers can have logged is
+    /// limited by cause; without that limit an attacker fills disks, and hides behind its own
+    /// noise.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub(crate) max_lines: u64,
 }
@@ -158,8 +166,13 @@ impl Cost {
         Some(self.peak.saturating_sub(self.before?.resident))
     }
 
-    /// Sentences about what exceeds its budget.
-    pub(crate) fn excesses(&self, name: &str, budgets: &Budgets, ran: Duration) -> Vec<String> {
+    /// Sentences about what exceeds its budget, of a member that was attacked or not.
+    pub(crate) fn excesses(
+        &self,
+        name: &str,
+        budgets: &Budgets,
+        (attacked, ran): (bool, Duration),
+    ) -> Vec<String> {
         let mut excesses = Vec::new();
         let mut exceeds = |what: &str, measured: u64, allowed: u64, unit: &str, option: &str| {
             if measured > allowed {
@@ -171,7 +184,8 @@ impl Cost {
         if let Some(trend) = self.trend {
             let grown = mebibytes_up(trend.growth());
             let what = "holds more and more, beside a tenth";
-            exceeds(what, grown, budgets.max_growth, "MiB", "--max-growth");
+            let allowed = budgets.max_growth.unwrap_or(if attacked { 128 } else { 16 });
+            exceeds(what, grown, allowed, "MiB", "--max-growth");
         }
         if let Some(rise) = self.rise() {
             exceeds("rose in memory", mebibytes_up(rise), budgets.max_peak, "MiB", "--max-peak");

@@ -73,7 +73,8 @@ pub(crate) struct Start {
 /// What it does.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Task {
-    /// Sends, with sizes and ways that this seed decides, and calls a reader of each of these processes.
+    /// Sends, with sizes and ways that this seed decides, and calls a reader of each of these
+    /// processes.
     Send { seed: u64, elsewhere: Vec<String>, calls: Vec<String> },
     /// Reads, and keeps a session with each of these feeds.
     Read { feeds: Vec<(String, SocketAddr)>, elsewhere: bool },

@@ -1,7 +1,7 @@
 //! Processes that attack the cluster: a hostile member and a stranger.
 //!
-//! Each does what a seed decides, one thing after the other, and some things last in the background. What they
-//! know of the protocol is the client of the tests of hostile peers.
+//! Each does what a seed decides, one thing after the other, and some things last in the
+//! background. What they know of the protocol is the client of the tests of hostile peers.
 
 mod attack;
 #[allow(dead_code, unreachable_pub, reason = "those tests use all of it")]

@@ -42,7 +42,7 @@ impl Outcome {
         wrong.extend(faults.iter().map(|(name, count)| format!("{count} messages {name}")));
         wrong.extend(self.balance.where_missing.iter().map(|it| format!("missing: {it}")));
         for (name, cost) in &self.costs {
-            wrong.extend(cost.excesses(name, &self.budgets, self.ran));
+            wrong.extend(cost.excesses(name, &self.budgets, (!self.misdeeds.is_empty(), self.ran)));
             wrong.extend(cost.kept(name));
             // What strangers have open comes and goes; without them there is nothing of the kind.
             let trend = cost.trend.filter(|_| self.misdeeds.is_empty());
@@ -56,8 +56,8 @@ impl Outcome {
         wrong
     }
 
-    /// Those who were to attack, and did not: then the soak shows nothing. One that was interrupted early
-    /// shows nothing either way.
+    /// Those who were to attack, and did not: then the soak shows nothing. One that was interrupted
+    /// early shows nothing either way.
     fn idle_outsiders(&self) -> Vec<String> {
         let outsiders: BTreeSet<Outsider> = self.misdeeds.keys().map(|(by, _)| *by).collect();
         let did = |outsider: Outsider| -> u64 {

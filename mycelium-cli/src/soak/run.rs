@@ -11,10 +11,12 @@ use super::report::Outcome;
 use super::stage::Stage;
 use crate::demo::signals::{INTERRUPTED, Signals};
 
-/// How long it may take until every feed reaches every reader, at the beginning and after the last fault.
+/// How long it may take until every feed reaches every reader, at the beginning and after the last
+/// fault.
 const SETTLING: Duration = Duration::from_secs(60);
 
-/// How long members that are all connected are left alone, until what they hold is what they hold at rest.
+/// How long members that are all connected are left alone, until what they hold is what they hold
+/// at rest.
 const WARM_UP: Duration = Duration::from_secs(2);
 
 /// How long a member may take to close what outsiders have opened.
@@ -26,8 +28,8 @@ const FINISHING: Duration = Duration::from_secs(90);
 /// How long processes may take to end when they are told to.
 const PARTING: Duration = Duration::from_secs(15);
 
-/// Runs a soak. Exit status 0 when all adds up, 1 when not, 2 when it could not be run, 130 when it was
-/// interrupted.
+/// Runs a soak. Exit status 0 when all adds up, 1 when not, 2 when it could not be run, 130 when it
+/// was interrupted.
 pub(crate) fn run(args: &SoakArgs) -> ExitCode {
     let outcome = match soak(args) {
         Ok(outcome) => outcome,

@@ -1,9 +1,9 @@
 //! What a member notices of itself: stalls of its runtime, and what its calls take.
 //!
-//! A task on the runtime's only worker awaits a short timer over and over, and a thread of its own looks whether it
-//! still does. The thread counts only time in which it ran itself, so that a suspended process has no stall, and
-//! takes off what the worker waited for a core, so that a loaded machine is none either. The task adds what its
-//! worker computed between two turns.
+//! A task on the runtime's only worker awaits a short timer over and over, and a thread of its own
+//! looks whether it still does. The thread counts only time in which it ran itself, so that a
+//! suspended process has no stall, and takes off what the worker waited for a core, so that a
+//! loaded machine is none either. The task adds what its worker computed between two turns.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -110,7 +110,8 @@ fn this_thread() -> Option<u64> {
     path.file_name()?.to_str()?.parse().ok()
 }
 
-/// How long the worker was ready to run, and had no core, in all. Zero where the system does not tell.
+/// How long the worker was ready to run, and had no core, in all. Zero where the system does not
+/// tell.
 fn waited_for_a_core() -> Duration {
     let path = format!("/proc/self/task/{}/schedstat", WORKER.load(Relaxed));
     let waited = fs::read_to_string(path).ok().and_then(|text| {

@@ -20,7 +20,17 @@ fn sample(resident: u64) -> Sample {
 }
 
 fn excesses(cost: &Cost) -> Vec<String> {
-    cost.excesses("near-0", &defaults(), Duration::from_secs(61))
+    cost.excesses("near-0", &defaults(), (false, Duration::from_secs(61)))
+}
+
+#[test]
+fn who_is_attacked_may_grow_more_unless_the_budget_is_given() {
+    let grown = |late| Some(Trend([1, 100, 1, late].map(|it| sample(it * MIB))));
+    let attacked = |cost: &Cost, budgets| cost.excesses("near-0", &budgets, (true, Duration::ZERO));
+    let cost = Cost { trend: grown(238), ..Cost::default() };
+    assert_eq!(attacked(&cost, defaults()), Vec::<String>::new());
+    assert_eq!(attacked(&cost, Budgets { max_growth: Some(127), ..defaults() }).len(), 1);
+    assert_eq!(attacked(&Cost { trend: grown(239), ..cost }, defaults()).len(), 1);
 }
 
 #[test]

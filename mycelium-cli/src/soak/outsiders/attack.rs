@@ -61,7 +61,8 @@ impl<'a> Attack<'a> {
         noise
     }
 
-    /// A client of the target by TCP, or in one of three cases by its Unix socket, that knows the cookie.
+    /// A client of the target by TCP, or in one of three cases by its Unix socket, that knows the
+    /// cookie.
     pub(super) async fn client(&mut self) -> Option<Client> {
         let unix = self.random.random_ratio(1, 3);
         let client = self.connect(unix).await?;

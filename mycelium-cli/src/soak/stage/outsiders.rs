@@ -85,7 +85,8 @@ impl Stage {
         self.costs.entry(name.to_owned()).or_default().note(record);
     }
 
-    /// Expects no link for so long, and until it is made again: a call by a pinned transport comes back meanwhile.
+    /// Expects no link for so long, and until it is made again: a call by a pinned transport comes
+    /// back meanwhile.
     pub(super) fn excuse(&mut self, pair: Pair, pause: Duration) {
         self.excused.insert(pair, Instant::now() + pause + COMING_BACK);
     }

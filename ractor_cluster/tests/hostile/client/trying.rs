@@ -1,5 +1,5 @@
-//! The steps of a client that does not know whether the node still takes them: none of them panics when the
-//! node refuses or closes the connection.
+//! The steps of a client that does not know whether the node still takes them: none of them panics
+//! when the node refuses or closes the connection.
 
 use super::super::wire::{
     Announcement, Attach, AttachProof, AuthBody, Body, ControlBody, Enveloped, Frame, Network,
@@ -62,8 +62,8 @@ impl Client {
         self.try_find(is_ack).await
     }
 
-    /// Asks for a further link to a session, and proves with its key, or with another one, that it may.
-    /// Returns whether the node accepted the link.
+    /// Asks for a further link to a session, and proves with its key, or with another one, that it
+    /// may. Returns whether the node accepted the link.
     pub async fn try_attach(&mut self, session: &Session) -> bool {
         self.attaching(session).await.is_some()
     }
@@ -88,7 +88,8 @@ impl Client {
         Frame::Proof(Proof { proof: vec![7; 32] })
     }
 
-    /// The next frame of those that are looked for, or `None` when the node has closed the connection.
+    /// The next frame of those that are looked for, or `None` when the node has closed the
+    /// connection.
     pub async fn try_find<T>(&mut self, wanted: impl Fn(Network) -> Option<T>) -> Option<T> {
         loop {
             if let Some(found) = wanted(self.receive().await?) {
