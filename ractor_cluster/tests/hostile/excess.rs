@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::common::{peer, until, watched};
 use crate::logs::Mark;
 use crate::scene::{Scene, KINDS};
+use crate::watchdog::watch;
 use crate::wire::{
     Actor, ActorPreference, AuthBody, ControlBody, Enveloped, Frame, PgJoin, Preferences, Ready,
     Spawn, Terminate,
@@ -135,6 +136,27 @@ async fn a_peer_has_no_line_logged_for_each_of_its_frames() {
     // The names of the sessions, and that it is ready twice.
     assert!((2..FRAMES / 10).contains(&lines), "{lines} lines for {} frames", 2 * FRAMES);
     drop(client);
+    scene.end().await;
+}
+
+/// The proxies of a peer end in many turns, and not in one that keeps everybody waiting.
+#[tokio::test]
+async fn a_peer_with_many_actors_stalls_nothing_when_it_leaves() {
+    let scene = Scene::start("exodus").await;
+    let mut client = scene.client(TransportKind::Tcp).await;
+    client.join("crowd").await;
+    for first in (0..30_000).step_by(500) {
+        let spawn = Spawn { actors: actors(first..first + 500) };
+        send(&mut client, ControlBody::Spawn(spawn)).await;
+    }
+    handled(&scene, &mut client).await;
+    let node_id = peer("crowd").expect("it joined").node_id;
+    assert!(peers::where_is(node_id, "actor-29999").is_some());
+    watch(async {
+        drop(client);
+        until("it is gone", || peer("crowd").is_none()).await;
+    })
+    .await;
     scene.end().await;
 }
 
