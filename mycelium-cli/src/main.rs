@@ -66,12 +66,14 @@ enum Command {
     Node(node::NodeArgs),
     /// Runs a small cluster under faults, and accounts for every message.
     ///
-    /// Two feeds send to readers of their own processes, of other processes of this machine, and of processes
-    /// that are treated as remote. Processes are killed and started again, stopped for a while, and cut
-    /// off from each other. At the end what was sent has to be what was delivered, rejected, reported as
-    /// unacknowledged or held by a killed process; memory has to be flat, and nothing may be left.
-    /// Exit status: 0 when all of that holds, 1 when not, 2 when it could not be run, 130 when it was
-    /// interrupted.
+    /// Two feeds send to readers of their own processes, of other processes of this machine, and
+    /// of processes that are treated as remote. Processes are killed and started again, stopped
+    /// for a while, and cut off from each other. A hostile member, which has the cookie, and a
+    /// stranger, who has none, attack meanwhile. At the end what was sent has to be what was
+    /// delivered, rejected, reported as unacknowledged or held by a killed process; budgets have
+    /// to be kept, of memory, stalls, failed calls and lines of the log; and nothing may be left.
+    /// Exit status: 0 when all of that holds, 1 when not, 2 when it could not be run, 130 when it
+    /// was interrupted.
     #[cfg(all(unix, feature = "cluster"))]
     Soak(soak::args::SoakArgs),
     /// A process of a soak; `mycelium soak` starts these.

@@ -1,4 +1,5 @@
-//! `mycelium soak` through its executable: a short one adds up, and one that is ended leaves nothing running.
+//! `mycelium soak` through its executable: a short one adds up, and one that is ended leaves
+//! nothing running.
 
 #![cfg(all(unix, feature = "cluster"))]
 
@@ -14,7 +15,21 @@ use tempfile::TempDir;
 
 use lines::Lines;
 
-/// A running soak, with a folder for temporary files of its own. Dropped, it is killed, and its processes end with it.
+/// What a build without optimisation, on a machine that does other things as well, may take in a
+/// few seconds. The defaults are for longer runs of optimised ones.
+const PATIENT: [&str; 8] = [
+    "--max-computing",
+    "3000",
+    "--max-stall",
+    "10000",
+    "--max-growth",
+    "512",
+    "--max-lines",
+    "10000",
+];
+
+/// A running soak, with a folder for temporary files of its own. Dropped, it is killed, and its
+/// processes end with it.
 struct Soak {
     folder: TempDir,
     coordinator: Child,
@@ -42,7 +57,8 @@ impl Soak {
         kill_process(Pid::from_child(&self.coordinator), signal).expect("it runs");
     }
 
-    /// Waits for the end of all its processes, and gives how it ended, what it said, and how many files it left.
+    /// Waits for the end of all its processes, and gives how it ended, what it said, and how many
+    /// files it left.
     fn end(mut self) -> (ExitStatus, String, usize) {
         self.lines.rest();
         let mut words = String::new();
@@ -71,7 +87,8 @@ fn count(words: &str, name: &str) -> u64 {
 #[test]
 fn every_message_of_a_short_soak_is_accounted_for() {
     // The seed's faults of this time are of all kinds.
-    let (status, words, left) = Soak::start(&["--seconds", "20", "--seed", "2"]).end();
+    let arguments = [["--seconds", "20", "--seed", "2"].as_slice(), &PATIENT].concat();
+    let (status, words, left) = Soak::start(&arguments).end();
     assert!(status.success(), "{words}");
     assert!(words.contains("PASS"), "{words}");
     for kind in ["killed", "stopped", "cut", "held", "parted", "link closed"] {
@@ -97,10 +114,50 @@ fn every_message_of_a_short_soak_is_accounted_for() {
     assert_eq!(left, 0, "files are left");
 }
 
+/// Without faults nothing else is to blame: each call is answered, and each budget kept.
+#[test]
+fn outsiders_cost_the_others_no_more_than_their_budgets() {
+    let arguments =
+        [["--seconds", "10", "--seed", "4", "--without-faults"].as_slice(), &PATIENT].concat();
+    let (status, words, left) = Soak::start(&arguments).end();
+    assert!(status.success(), "{words}");
+    for outsider in ["hostile", "stranger"] {
+        let rows = words.lines().filter_map(|line| line.strip_prefix(outsider));
+        let counts: Vec<u64> =
+            rows.filter_map(|row| row.split_whitespace().next()?.parse().ok()).collect();
+        let done = counts.iter().filter(|count| **count > 0).count();
+        assert!(done >= 4, "the {outsider} did {done} different things:\n{words}");
+    }
+    let answered = words.lines().filter(|line| line.contains(" calls answered "));
+    assert!(answered.clone().any(|line| !line.contains(" 0 calls answered ")), "{words}");
+    assert!(answered.clone().all(|line| line.contains(" 0 failed")), "{words}");
+    assert_eq!(answered.count(), 3, "one of each role lasts: {words}");
+    assert_eq!(left, 0, "files are left");
+}
+
+#[test]
+fn a_budget_that_is_exceeded_fails_the_soak() {
+    let mut arguments = vec!["--seconds", "3", "--seed", "4", "--without-faults"];
+    arguments.extend(["--misdeed", "pg-joins", "--misdeed", "wrong-cookies"]);
+    arguments.extend(PATIENT.iter().take(6));
+    arguments.extend(["--max-lines", "0", "--max-peak", "0"]);
+    let (status, words, left) = Soak::start(&arguments).end();
+    assert_eq!(status.code(), Some(1), "{words}");
+    let complaint = |member: &str, option: &str| {
+        words.lines().any(|line| line.contains(member) && line.contains(&format!("({option})")))
+    };
+    assert!(complaint("feed-0", "--max-lines"), "{words}");
+    if cfg!(target_os = "linux") {
+        assert!(complaint("feed-0", "--max-peak"), "{words}");
+    }
+    assert_eq!(left, 0, "files are left");
+}
+
 #[test]
 fn an_interrupted_soak_tells_what_it_has() {
+    let hour = [["--minutes", "60", "--seed", "3"].as_slice(), &PATIENT].concat();
     for signal in [Signal::INT, Signal::TERM] {
-        let soak = Soak::start(&["--minutes", "60", "--seed", "3"]);
+        let soak = Soak::start(&hour);
         soak.lines.wait_for("seed 3");
         soak.signal(signal);
         let (status, words, left) = soak.end();
@@ -108,7 +165,7 @@ fn an_interrupted_soak_tells_what_it_has() {
         assert_eq!(count(&words, "missing"), 0, "{words}");
         assert_eq!(left, 0, "files are left");
     }
-    let soak = Soak::start(&["--minutes", "60", "--seed", "3"]);
+    let soak = Soak::start(&hour);
     // The first fault.
     soak.lines.wait_for("     ");
     soak.signal(Signal::INT);
@@ -129,7 +186,13 @@ fn its_processes_end_when_the_coordinator_is_killed() {
 
 #[test]
 fn what_cannot_be_asked_for_is_refused() {
-    let wrong: [&[&str]; 3] = [&["--minutes", "0"], &["--seconds", "x"], &["--seed", "-1"]];
+    let wrong: [&[&str]; 5] = [
+        &["--minutes", "0"],
+        &["--seconds", "x"],
+        &["--seed", "-1"],
+        &["--misdeed", "murder"],
+        &["--max-peak", "all"],
+    ];
     for arguments in wrong {
         let (status, words, _) = Soak::start(arguments).end();
         assert_eq!(status.code(), Some(2), "{words}");

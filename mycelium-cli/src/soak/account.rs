@@ -111,8 +111,13 @@ impl Account {
                 *feed.gone.entry(session).or_default() += unacknowledged;
             }
             Record::Flushed { slot } => _ = feed.flushed.insert(slot),
+            // What these say is of no message.
             Record::Ready(_)
             | Record::Finished
+            | Record::Health(_)
+            | Record::CallFailed { .. }
+            | Record::Lines { .. }
+            | Record::Misdeed { .. }
             | Record::Handled { .. }
             | Record::DeadLetters { .. } => {}
         }

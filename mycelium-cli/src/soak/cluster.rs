@@ -34,6 +34,7 @@ pub(crate) async fn start(start: &Start) -> Result<Node, String> {
                 }
             }
         }
+        Task::Attack { .. } => return Err(format!("{name} attacks, and has no node")),
     }
     node.start().await.map_err(|error| format!("the node {name} does not start: {error}"))
 }

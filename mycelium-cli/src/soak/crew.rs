@@ -65,16 +65,40 @@ pub(crate) struct Start {
     /// A number that no other process of the run has.
     pub(crate) incarnation: u64,
     pub(crate) cookie: String,
+    /// It is never killed, and what it notices of itself counts.
+    pub(crate) lasts: bool,
     pub(crate) task: Task,
 }
 
 /// What it does.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Task {
-    /// Sends, with sizes and ways that this seed decides.
-    Send { seed: u64, elsewhere: Vec<String> },
+    /// Sends, with sizes and ways that this seed decides, and calls a reader of each of these
+    /// processes.
+    Send { seed: u64, elsewhere: Vec<String>, calls: Vec<String> },
     /// Reads, and keeps a session with each of these feeds.
     Read { feeds: Vec<(String, SocketAddr)>, elsewhere: bool },
+    /// Is no node, and attacks those that are, as this seed decides, in these ways alone or in all.
+    Attack { seed: u64, by: Outsider, only: Vec<String> },
+}
+
+/// Who attacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Outsider {
+    /// It has the cookie, and becomes a peer.
+    Hostile,
+    /// It has no cookie.
+    Stranger,
+}
+
+impl Outsider {
+    /// The name of its process.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Hostile => "hostile",
+            Self::Stranger => "stranger",
+        }
+    }
 }
 
 /// What a process is told later, a line each.
@@ -84,6 +108,8 @@ pub(crate) enum Order {
     Finish,
     /// Close the links of the cheapest kind between processes to this peer.
     CloseLink { peer: String },
+    /// The node of this name listens there, or, without an address, is gone.
+    Target { name: String, address: Option<SocketAddr>, pid: u32 },
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::caller;
 use super::cluster;
 use super::crew::{GROUP, Order};
 use super::message::{SoakMessage, payload};
@@ -55,7 +56,8 @@ impl Feed {
     }
 
     /// Sends until it is told to finish, and then waits for the end of its orders.
-    pub(crate) async fn run(mut self, orders: &mut UnboundedReceiver<Order>) {
+    pub(crate) async fn run(mut self, calls: &[String], orders: &mut UnboundedReceiver<Order>) {
+        let mut calls = caller::begin(calls);
         let mut pace = interval(PACE);
         // One that was stopped does not make up for it.
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -64,9 +66,12 @@ impl Feed {
             tokio::select! {
                 order = orders.recv() => match order {
                     None => break,
+                    // It is for outsiders.
+                    Some(Order::Target { .. }) => {}
                     Some(Order::CloseLink { peer }) => cluster::close_link(&peer),
                     Some(Order::Finish) => {
                         sending = false;
+                        calls.shutdown().await;
                         self.flush().await;
                         Record::Finished.note();
                     }
@@ -211,7 +216,7 @@ impl Feed {
 }
 
 /// The session that leads to an actor.
-fn session(actor: ActorId) -> u64 {
+pub(super) fn session(actor: ActorId) -> u64 {
     match actor {
         ActorId::Local(_) => 0,
         ActorId::Remote { node_id, .. } | ActorId::LocalMachine { node_id, .. } => node_id,

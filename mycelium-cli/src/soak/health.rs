@@ -9,6 +9,8 @@ use std::time::Duration;
 pub(crate) struct Sample {
     /// In bytes.
     pub(crate) resident: u64,
+    /// The most that was resident at any time of the process, in bytes.
+    pub(crate) peak: u64,
     pub(crate) open_files: u64,
 }
 
@@ -16,19 +18,26 @@ impl Sample {
     /// `None` where the system does not tell, or the process has ended.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kilobytes: u64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        let bytes = |name| {
+            let kilobytes = status.lines().find_map(|line| line.strip_prefix(name))?;
+            let kilobytes: u64 = kilobytes.trim().strip_suffix("kB")?.trim().parse().ok()?;
+            Some(kilobytes * 1024)
+        };
         let open_files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64;
-        Some(Self { resident: kilobytes * 1024, open_files })
+        Some(Self { resident: bytes("VmRSS:")?, peak: bytes("VmHWM:")?, open_files })
+    }
+}
+
+impl Sample {
+    /// Whether it has no more open files than `before`, but for connections under way.
+    pub(crate) fn holds_no_more_files_than(&self, before: &Self) -> bool {
+        self.open_files <= before.open_files + FILES_SLACK
     }
 }
 
 /// What a process that lasts held over the whole run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Samples(Vec<(Duration, Sample)>);
-
-/// What a process may grow by, beside a tenth: buffers and pools reach their size with the worst that happens.
-const SLACK: u64 = 16 << 20;
 
 /// Connections that may be under way when all are there.
 const FILES_SLACK: u64 = 8;
@@ -38,17 +47,32 @@ const FILES_SLACK: u64 = 8;
 pub(crate) struct Trend(pub(crate) [Sample; 4]);
 
 impl Trend {
-    /// Whether memory and open files stayed where they were when all had been started for a while.
-    pub(crate) fn is_flat(&self) -> bool {
+    /// How much memory grew beyond a tenth since all had been started for a while, in bytes.
+    pub(crate) fn growth(&self) -> u64 {
         let [_, early, _, late] = &self.0;
-        late.resident <= early.resident + early.resident / 10 + SLACK
-            && late.open_files <= early.open_files + FILES_SLACK
+        late.resident.saturating_sub(early.resident + early.resident / 10)
+    }
+
+    /// Whether open files stayed where they were when all had been started for a while.
+    pub(crate) fn files_are_flat(&self) -> bool {
+        let [_, early, _, late] = &self.0;
+        late.holds_no_more_files_than(early)
     }
 }
 
 impl Samples {
     pub(crate) fn push(&mut self, at: Duration, sample: Sample) {
         self.0.push((at, sample));
+    }
+
+    /// The last one.
+    pub(crate) fn last(&self) -> Option<Sample> {
+        self.0.last().map(|it| it.1)
+    }
+
+    /// The most that was resident, in bytes.
+    pub(crate) fn peak(&self) -> Option<u64> {
+        self.0.iter().map(|it| it.1.peak).max()
     }
 
     /// `None` when there are too few.
@@ -64,6 +88,7 @@ impl Samples {
             };
             Some(Sample {
                 resident: middle(samples.iter().map(|it| it.resident).collect())?,
+                peak: samples.iter().map(|it| it.peak).max()?,
                 open_files: middle(samples.iter().map(|it| it.open_files).collect())?,
             })
         };
@@ -145,7 +170,8 @@ mod tests {
     fn samples(resident: impl Fn(u64) -> u64) -> Samples {
         let mut samples = Samples::default();
         for second in 0..100 {
-            let sample = Sample { resident: resident(second), open_files: 10 + second / 50 * 9 };
+            let (resident, open_files) = (resident(second), 10 + second / 50 * 9);
+            let sample = Sample { resident, peak: resident, open_files };
             samples.push(Duration::from_secs(second), sample);
         }
         samples
@@ -155,12 +181,14 @@ mod tests {
     fn growth_at_the_beginning_is_none() {
         let mut trend = samples(|second| second.min(20) << 20).trend().expect("there are enough");
         assert_eq!(trend.0.map(|it| it.resident >> 20), [12, 20, 20, 20]);
-        assert!(!trend.is_flat(), "nine more files are open at the end");
+        assert!(!trend.files_are_flat(), "nine more files are open at the end");
         trend.0[3].open_files -= 1;
-        assert!(trend.is_flat());
-        let mut trend = samples(|second| second << 20).trend().expect("there are enough");
-        trend.0[3].open_files = 10;
-        assert!(!trend.is_flat(), "it grows by 50 MiB");
+        assert!(trend.files_are_flat());
+        assert_eq!(trend.growth(), 0);
+        let trend = samples(|second| second << 20).trend().expect("there are enough");
+        let [early, late] = [trend.0[1].resident, trend.0[3].resident];
+        assert_eq!(late - early, 50 << 20, "it grows by 50 MiB");
+        assert_eq!(trend.growth(), (50 << 20) - early / 10);
     }
 
     #[test]

@@ -9,13 +9,17 @@ use std::thread;
 use std::time::Duration;
 
 use mycelium_ext::address::Address;
+use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::cluster;
 use super::crew::{Order, Start, Task};
 use super::feed::Feed;
+use super::log;
+use super::outsiders;
 use super::reader::{self, Room};
 use super::record::Record;
+use super::watch;
 
 /// How long the node may take to close its connections, before the process ends without it.
 const PARTING: Duration = Duration::from_secs(5);
@@ -43,7 +47,7 @@ pub(crate) fn run() -> ExitCode {
         thread::sleep(PARTING);
         exit(1);
     });
-    match serve(&start, orders) {
+    match run_task(&start, orders) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mycelium: {}: {error}", start.name);
@@ -52,12 +56,31 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-#[tokio::main]
+fn run_task(start: &Start, orders: UnboundedReceiver<Order>) -> Result<(), String> {
+    let mut runtime = Builder::new_multi_thread();
+    if start.lasts {
+        // What keeps the only worker is a stall; the others have as many workers as usual.
+        runtime.worker_threads(1);
+    }
+    let runtime = runtime.enable_all().build().map_err(|error| format!("its runtime: {error}"))?;
+    runtime.block_on(async {
+        if let Task::Attack { seed, by, only } = &start.task {
+            outsiders::run((*by, *seed, only), &start.cookie, orders).await;
+            return Ok(());
+        }
+        log::begin();
+        if start.lasts {
+            watch::begin();
+        }
+        serve(start, orders).await
+    })
+}
+
 async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<(), String> {
     let node = cluster::start(start).await?;
     let wrong = |error| format!("a reader does not start: {error}");
     match &start.task {
-        Task::Send { seed, .. } => {
+        Task::Send { seed, calls, .. } => {
             // Beside their feed, which is told of each refusal.
             reader::start(start, |_| Room::Little).await.map_err(wrong)?;
             let address = node.addresses().iter().find_map(|address| match address {
@@ -65,7 +88,10 @@ async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<()
                 _ => None,
             });
             Record::Ready(address).note();
-            Feed::new(start.incarnation, *seed).run(&mut orders).await;
+            Feed::new(start.incarnation, *seed).run(calls, &mut orders).await;
+            node.stop().await;
+            // Its dead letters are of outsiders, and explain no message of the soak.
+            return Ok(());
         }
         Task::Read { .. } => {
             // Of what the others' mailboxes refuse the process tells in the end, and not the feed.
@@ -78,6 +104,7 @@ async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<()
                 }
             }
         }
+        Task::Attack { .. } => return Err("who attacks is no node".to_owned()),
     }
     node.stop().await;
     // No more can come.

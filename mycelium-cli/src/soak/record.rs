@@ -33,6 +33,29 @@ pub(crate) enum Record {
     DeadLetters { count: u64, reason: String },
     /// A feed has sent its last, and all readers were asked to flush.
     Finished,
+    /// What a process noticed of itself since it noted this last.
+    Health(Health),
+    /// A call to a reader of this process failed, for this reason.
+    CallFailed { to: String, reason: String },
+    /// So many lines were logged since this was noted last, at this place of the sources.
+    Lines { count: u64, place: String },
+    /// An outsider did something to a node so many times.
+    Misdeed { count: u64, kind: String, at: String },
+}
+
+/// What a process notices of itself. Times are in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Health {
+    /// The longest that the runtime's timer was late.
+    pub(crate) stall: u64,
+    /// The most processor time that the runtime's thread took between two turns of the timer.
+    pub(crate) computing: u64,
+    /// Calls that were answered.
+    pub(crate) calls: u64,
+    /// The slowest of them.
+    pub(crate) slowest: u64,
+    /// Tasks that its runtime has now: one for each actor, proxies included, and each connection.
+    pub(crate) tasks: u64,
 }
 
 /// Why a message was not taken.
@@ -75,6 +98,12 @@ impl fmt::Display for Record {
             Self::Flushed { slot } => write!(f, "flushed {slot}"),
             Self::DeadLetters { count, reason } => write!(f, "dead-letters {count} {reason}"),
             Self::Finished => f.write_str("finished"),
+            Self::Health(Health { stall, computing, calls, slowest, tasks }) => {
+                write!(f, "health {stall} {computing} {calls} {slowest} {tasks}")
+            }
+            Self::CallFailed { to, reason } => write!(f, "call-failed {to} {reason}"),
+            Self::Lines { count, place } => write!(f, "lines {count} {place}"),
+            Self::Misdeed { count, kind, at } => write!(f, "misdeed {count} {kind} {at}"),
         }
     }
 }
@@ -113,6 +142,22 @@ fn read(line: &str) -> Option<Record> {
         "flushed" => Record::Flushed { slot: number()? },
         "dead-letters" => Record::DeadLetters { count: number()?, reason: rest.next()?.to_owned() },
         "finished" => Record::Finished,
+        "health" => {
+            let (stall, computing) = (number()?, number()?);
+            let mut more = rest.next()?.split(' ').map(|part| part.parse().ok());
+            let mut number = || more.next()?;
+            let (calls, slowest, tasks) = (number()?, number()?, number()?);
+            Record::Health(Health { stall, computing, calls, slowest, tasks })
+        }
+        "call-failed" => {
+            Record::CallFailed { to: rest.next()?.to_owned(), reason: rest.next()?.to_owned() }
+        }
+        "lines" => Record::Lines { count: number()?, place: rest.next()?.to_owned() },
+        "misdeed" => Record::Misdeed {
+            count: number()?,
+            kind: rest.next()?.to_owned(),
+            at: rest.next()?.to_owned(),
+        },
         _ => return None,
     })
 }
@@ -153,6 +198,15 @@ mod tests {
             (any::<u64>(), "[A-Za-z]{1,12}")
                 .prop_map(|(count, reason)| Record::DeadLetters { count, reason }),
             Just(Record::Finished),
+            any::<[u64; 5]>().prop_map(|[stall, computing, calls, slowest, tasks]| {
+                Record::Health(Health { stall, computing, calls, slowest, tasks })
+            }),
+            ("[a-z]{1,5}-[0-9]", "[A-Za-z]{1,12}")
+                .prop_map(|(to, reason)| Record::CallFailed { to, reason }),
+            (any::<u64>(), "[A-Z]{4,5}:[a-z:]{1,12}:[0-9]{1,4}")
+                .prop_map(|(count, place)| Record::Lines { count, place }),
+            (any::<u64>(), "[a-z-]{1,12}", "[a-z]{1,5}-[0-9]")
+                .prop_map(|(count, kind, at)| Record::Misdeed { count, kind, at }),
         ]
     }
 

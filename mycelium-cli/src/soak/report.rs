@@ -1,9 +1,13 @@
 //! What a soak tells at its end.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use super::account::Balance;
+use super::budgets::{Budgets, Cost};
 use super::chaos::Faults;
+use super::crew::Outsider;
 use super::health::Trend;
 
 /// All that came of a soak.
@@ -14,8 +18,13 @@ pub(crate) struct Outcome {
     pub(crate) interrupted: bool,
     pub(crate) faults: Faults,
     pub(crate) balance: Balance,
-    /// Of each process that lasts; `None` where the system does not tell.
-    pub(crate) trends: Vec<(String, Option<Trend>)>,
+    /// How often outsiders did what; every outsider of the run did nothing at least once.
+    pub(crate) misdeeds: BTreeMap<(Outsider, String), u64>,
+    pub(crate) budgets: Budgets,
+    /// How long the processes ran, with starting and counting.
+    pub(crate) ran: Duration,
+    /// Of each process that lasts.
+    pub(crate) costs: BTreeMap<String, Cost>,
     /// What went wrong beside messages.
     pub(crate) complaints: Vec<String>,
     /// What is left behind.
@@ -32,11 +41,30 @@ impl Outcome {
         let faults = self.balance.faults();
         wrong.extend(faults.iter().map(|(name, count)| format!("{count} messages {name}")));
         wrong.extend(self.balance.where_missing.iter().map(|it| format!("missing: {it}")));
-        let grown = self.trends.iter().filter(|(_, trend)| trend.is_some_and(|it| !it.is_flat()));
-        wrong.extend(grown.map(|(name, _)| format!("{name} holds more and more")));
+        for (name, cost) in &self.costs {
+            wrong.extend(cost.excesses(name, &self.budgets, (!self.misdeeds.is_empty(), self.ran)));
+            wrong.extend(cost.kept(name));
+            // What strangers have open comes and goes; without them there is nothing of the kind.
+            let trend = cost.trend.filter(|_| self.misdeeds.is_empty());
+            if trend.is_some_and(|trend| !trend.files_are_flat()) {
+                wrong.push(format!("{name} has more and more open files"));
+            }
+        }
+        wrong.extend(self.idle_outsiders());
         wrong.extend(self.complaints.iter().cloned());
         wrong.extend(self.left.iter().map(|it| format!("left behind: {it}")));
         wrong
+    }
+
+    /// Those who were to attack, and did not: then the soak shows nothing. One that was interrupted
+    /// early shows nothing either way.
+    fn idle_outsiders(&self) -> Vec<String> {
+        let outsiders: BTreeSet<Outsider> = self.misdeeds.keys().map(|(by, _)| *by).collect();
+        let did = |outsider: Outsider| -> u64 {
+            self.misdeeds.iter().filter(|((by, _), _)| *by == outsider).map(|it| it.1).sum()
+        };
+        let idle = outsiders.into_iter().filter(|it| did(*it) == 0 && !self.interrupted);
+        idle.map(|outsider| format!("the {} did nothing", outsider.name())).collect()
     }
 }
 
@@ -66,8 +94,14 @@ impl fmt::Display for Outcome {
         row(f, "killed", balance.killed, "under way from, to or in a process that was killed")?;
         row(f, "missing", balance.missing, "")?;
         writeln!(f)?;
-        for (name, trend) in &self.trends {
-            match trend {
+        for ((by, kind), count) in self.misdeeds.iter().filter(|((_, kind), _)| !kind.is_empty()) {
+            row(f, &format!("{} ", by.name()), *count, kind)?;
+        }
+        if !self.misdeeds.is_empty() {
+            writeln!(f)?;
+        }
+        for (name, cost) in &self.costs {
+            match cost.trend {
                 Some(Trend(quarters)) => {
                     write!(f, "{name:8} held")?;
                     quarters
@@ -79,6 +113,9 @@ impl fmt::Display for Outcome {
                 }
                 None => writeln!(f, "{name:8} held nobody knows what")?,
             }
+        }
+        for (name, cost) in &self.costs {
+            writeln!(f, "{name:8} {cost}")?;
         }
         let wrong = self.wrong();
         let partial = if self.interrupted { "Interrupted, and partial: " } else { "" };
@@ -121,7 +158,10 @@ mod tests {
                 killed: 1,
                 ..Balance::default()
             },
-            trends: vec![("feed-0".to_owned(), None)],
+            misdeeds: BTreeMap::from([((Outsider::Stranger, "drip".to_owned()), 4)]),
+            budgets: super::super::budgets::tests::defaults(),
+            ran: Duration::from_secs(20),
+            costs: BTreeMap::from([("feed-0".to_owned(), Cost::default())]),
             complaints: Vec::new(),
             left: Vec::new(),
         }

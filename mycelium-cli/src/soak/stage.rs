@@ -1,8 +1,11 @@
 //! All that runs in a soak: processes, relays, and the book.
 
+mod outsiders;
+
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::mem;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -12,8 +15,9 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::sleep_until;
 
 use super::account::Account;
+use super::budgets::{Budgets, Cost};
 use super::chaos::{Fault, Faults, Pair};
-use super::crew::{Order, READERS, Role, Seat, Start, Task, crew};
+use super::crew::{Order, Outsider, READERS, Role, Seat, Start, Task, crew};
 use super::health::{Sample, Samples};
 use super::process::{News, Process};
 use super::record::Record;
@@ -33,6 +37,7 @@ const MOST_COMPLAINTS: usize = 20;
 /// A soak that runs.
 pub(super) struct Stage {
     seed: u64,
+    budgets: Budgets,
     cookie: String,
     folder: PathBuf,
     seats: Vec<Seat>,
@@ -49,8 +54,14 @@ pub(super) struct Stage {
     begin: Instant,
     next_look: Instant,
     samples: BTreeMap<String, Samples>,
+    /// Of the members that last.
+    costs: BTreeMap<String, Cost>,
     account: Account,
     faults: Faults,
+    /// Until when a feed may have no link to a process.
+    excused: BTreeMap<Pair, Instant>,
+    /// What outsiders did, by who and what.
+    misdeeds: BTreeMap<(Outsider, String), u64>,
     complaints: Vec<String>,
 }
 
@@ -60,6 +71,10 @@ struct Member {
     process: Process,
     killed: bool,
     finished: bool,
+    /// Where it listens, where it said so.
+    address: Option<SocketAddr>,
+    /// `None`: it is a member of the crew.
+    outsider: Option<Outsider>,
 }
 
 /// What ends a fault.
@@ -74,7 +89,12 @@ impl Stage {
     ///
     /// # Errors
     /// A sentence that names what does not work.
-    pub(super) async fn open(seed: u64, folder: &Path, signals: Signals) -> Result<Self, String> {
+    pub(super) async fn open(
+        seed: u64,
+        budgets: Budgets,
+        folder: &Path,
+        signals: Signals,
+    ) -> Result<Self, String> {
         let (sender, news) = channel(NEWS);
         let seats = crew();
         let names = |feed: bool| {
@@ -91,6 +111,7 @@ impl Stage {
         let now = Instant::now();
         let mut stage = Self {
             seed,
+            budgets,
             cookie: format!("{:032x}", rand::random::<u128>()),
             folder: folder.to_owned(),
             relays,
@@ -105,8 +126,11 @@ impl Stage {
             begin: now,
             next_look: now,
             samples: BTreeMap::new(),
+            costs: BTreeMap::new(),
             account: Account::default(),
             faults: Faults::new(),
+            excused: BTreeMap::new(),
+            misdeeds: BTreeMap::new(),
             complaints: Vec::new(),
             seats,
         };
@@ -117,15 +141,17 @@ impl Stage {
     }
 
     fn start(&mut self, seat: &Seat) -> Result<(), String> {
-        self.incarnations += 1;
         let elsewhere = seat.role == Role::Far;
         let task = match seat.role {
             Role::Feed => {
-                let far = self.seats.iter().filter(|seat| seat.role == Role::Far);
-                Task::Send {
-                    seed: self.seed,
-                    elsewhere: far.map(|seat| seat.name.clone()).collect(),
-                }
+                let names = |which: &dyn Fn(&Seat) -> bool| {
+                    let those = self.seats.iter().filter(|seat| which(seat));
+                    those.map(|seat| seat.name.clone()).collect::<Vec<_>>()
+                };
+                let elsewhere = names(&|other| other.role == Role::Far);
+                // Both ends of a call last: nothing excuses its failure.
+                let calls = names(&|other| seat.lasts && other.lasts && other.role != Role::Feed);
+                Task::Send { seed: self.seed, elsewhere, calls }
             }
             Role::Near | Role::Far => {
                 let ours = self.relays.iter().filter(|((_, reader), _)| *reader == seat.name);
@@ -133,12 +159,24 @@ impl Stage {
                 Task::Read { feeds, elsewhere }
             }
         };
+        self.start_process(&seat.name, seat.lasts, task, None)
+    }
+
+    fn start_process(
+        &mut self,
+        name: &str,
+        lasts: bool,
+        task: Task,
+        outsider: Option<Outsider>,
+    ) -> Result<(), String> {
+        self.incarnations += 1;
         let incarnation = self.incarnations;
-        let (name, cookie) = (seat.name.clone(), self.cookie.clone());
-        let start = Start { name, incarnation, cookie, task };
+        let cookie = self.cookie.clone();
+        let start = Start { name: name.to_owned(), incarnation, cookie, lasts, task };
         let process = Process::start(&start, &self.folder, self.sender.clone())?;
-        let member = Member { incarnation, process, killed: false, finished: false };
-        self.members.insert(seat.name.clone(), member);
+        let (killed, finished, address) = (false, false, None);
+        let member = Member { incarnation, process, killed, finished, address, outsider };
+        self.members.insert(name.to_owned(), member);
         Ok(())
     }
 
@@ -179,8 +217,18 @@ impl Stage {
         let Some((name, member)) = known else { return };
         let name = name.clone();
         match news {
+            News::Noted(Record::Misdeed { count, kind, at }) => {
+                if let Some(outsider) = member.outsider {
+                    self.note_misdeed(outsider, count, kind, &at);
+                }
+            }
+            News::Noted(
+                record @ (Record::Health(_) | Record::CallFailed { .. } | Record::Lines { .. }),
+            ) => self.note_cost(&name, record),
             News::Noted(record) => {
                 if let Record::Ready(Some(address)) = record {
+                    member.address = Some(address);
+                    self.tell_outsiders(&name);
                     self.relays_of(&name).for_each(|relay| relay.lead_to(Some(address)));
                 } else if record == Record::Finished {
                     member.finished = true;
@@ -202,7 +250,15 @@ impl Stage {
     fn ended(&mut self, name: &str, status: Option<ExitStatus>) {
         let Some(member) = self.members.remove(name) else { return };
         self.relays_of(name).for_each(|relay| relay.lead_to(None));
+        self.tell_outsiders(name);
         let how = status.map_or_else(|| "nobody knows how".to_owned(), |it| it.to_string());
+        if let Some(outsider) = member.outsider {
+            // It was told to, and is none of those that hold messages.
+            if !member.finished || !status.is_some_and(|status| status.success()) {
+                self.complain(format!("the {} ended by itself: {how}", outsider.name()));
+            }
+            return;
+        }
         if member.killed {
             self.account.killed(member.incarnation);
         } else if !self.closing || !status.is_some_and(|status| status.success()) {
@@ -244,13 +300,17 @@ impl Stage {
                     self.remedies.push((now + pause, remedy));
                 }
             }
-            Fault::Cut(pair) => _ = self.relays.get(&pair).map(Relay::cut),
+            Fault::Cut(pair) => {
+                let _ = self.relays.get(&pair).map(Relay::cut);
+                self.excuse(pair, Duration::ZERO);
+            }
             Fault::Hold(pair, pause) => {
                 let _ = self.relays.get(&pair).map(|relay| relay.hold(true));
                 self.remedies.push((now + pause, Remedy::Release(pair)));
             }
             Fault::Part(pair, pause) => {
                 let _ = self.relays.get(&pair).map(|relay| relay.part(true));
+                self.excuse(pair.clone(), pause);
                 self.remedies.push((now + pause, Remedy::Admit(pair)));
             }
             Fault::CloseLink((feed, peer)) => {
@@ -355,16 +415,23 @@ impl Stage {
     }
 
     /// What came of it.
-    pub(super) fn close(self, seed: u64, seconds: u64, left: Vec<String>) -> Outcome {
-        let lasting = self.seats.iter().filter(|seat| seat.lasts);
-        let trend = |seat: &Seat| self.samples.get(&seat.name).and_then(Samples::trend);
+    pub(super) fn close(mut self, seconds: u64, left: Vec<String>) -> Outcome {
+        for seat in self.seats.iter().filter(|seat| seat.lasts) {
+            let cost = self.costs.entry(seat.name.clone()).or_default();
+            let samples = self.samples.get(&seat.name);
+            cost.trend = samples.and_then(Samples::trend);
+            cost.peak = samples.and_then(Samples::peak).unwrap_or_default();
+        }
         Outcome {
-            seed,
+            budgets: self.budgets,
+            ran: self.begin.elapsed(),
+            seed: self.seed,
             seconds,
             interrupted: self.interrupted,
-            faults: self.faults.clone(),
+            faults: self.faults,
             balance: self.account.balance(),
-            trends: lasting.map(|seat| (seat.name.clone(), trend(seat))).collect(),
+            costs: self.costs,
+            misdeeds: self.misdeeds,
             complaints: self.complaints,
             left,
         }

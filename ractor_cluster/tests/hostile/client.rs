@@ -3,6 +3,10 @@
 // By a path, since what is fuzzed has this file elsewhere.
 #[path = "client/handshake.rs"]
 mod handshake;
+// Used by the soak; these tests fail where a step fails.
+#[allow(dead_code)]
+#[path = "client/trying.rs"]
+mod trying;
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,13 +16,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use crate::common::watched;
-use crate::message::{self, Sent};
-use crate::wire::{
+use super::common::watched;
+use super::message::{self, Sent};
+use super::wire::{
     Acknowledgement, Announcement, AuthBody, Body, Call, ControlBody, Envelope, Enveloped, Frame,
     Network, NodeBody, Ours, Ready, Settled,
 };
 use handshake::Said;
+#[allow(unused_imports, reason = "as above")]
+pub use trying::Session;
 
 /// A connection of any kind.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -64,7 +70,7 @@ impl Client {
             address,
             peer: String::new(),
             kind,
-            cookie: crate::common::COOKIE.to_owned(),
+            cookie: super::common::COOKIE.to_owned(),
             server: false,
             nonce: rand::random(),
             incarnation: None,
@@ -80,14 +86,22 @@ impl Client {
     }
 
     pub async fn tcp(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.expect("it is listened to");
-        let address = stream.local_addr().expect("it is connected").to_string();
-        Self::new(Box::new(stream), address, "tcp")
+        Self::try_tcp(address).await.expect("it is listened to")
+    }
+
+    pub async fn try_tcp(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        let address = stream.local_addr()?.to_string();
+        Ok(Self::new(Box::new(stream), address, "tcp"))
     }
 
     pub async fn unix(path: &str) -> Self {
-        let stream = UnixStream::connect(path).await.expect("it is listened to");
-        Self::new(Box::new(stream), format!("process {}", std::process::id()), "unix")
+        Self::try_unix(path).await.expect("it is listened to")
+    }
+
+    pub async fn try_unix(path: &str) -> io::Result<Self> {
+        let stream = UnixStream::connect(path).await?;
+        Ok(Self::new(Box::new(stream), format!("process {}", std::process::id()), "unix"))
     }
 
     /// Over a stream that the application has brought along.
@@ -297,10 +311,14 @@ impl Client {
 
     /// Sends a message to many actors.
     pub async fn many(&mut self, to: &[u64], variant: &str, what: &[u8]) {
+        self.try_many(to, variant, what).await.expect("the node takes it");
+    }
+
+    pub async fn try_many(&mut self, to: &[u64], variant: &str, what: &[u8]) -> io::Result<()> {
         self.sequence += 1;
         let frame = message::many(self.sequence, self.seen, to, variant, what);
         let bytes = [(frame.len() as u64).to_be_bytes().as_slice(), &frame].concat();
-        self.send_bytes(&bytes).await.expect("the node takes it");
+        self.send_bytes(&bytes).await
     }
 
     /// The next envelope of this end.

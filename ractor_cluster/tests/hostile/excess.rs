@@ -13,8 +13,10 @@ use crate::client::Client;
 use crate::common::{peer, until, watched};
 use crate::logs::Mark;
 use crate::scene::{Scene, KINDS};
+use crate::watchdog::watch;
 use crate::wire::{
-    Actor, ActorPreference, ControlBody, Enveloped, Frame, PgJoin, Preferences, Spawn, Terminate,
+    Actor, ActorPreference, AuthBody, ControlBody, Enveloped, Frame, PgJoin, Preferences, Ready,
+    Spawn, Terminate,
 };
 
 fn actors(pids: std::ops::Range<u64>) -> Vec<Actor> {
@@ -113,6 +115,48 @@ async fn a_peer_announces_as_much_as_it_may() {
         assert!(peers::where_is(node_id, "actor-200").is_none());
         scene.serves(kind).await;
     }
+    scene.end().await;
+}
+
+/// Frames that a node logs something of: a burst of lines, however many there are.
+#[tokio::test]
+async fn a_peer_has_no_line_logged_for_each_of_its_frames() {
+    const FRAMES: usize = 300;
+    let scene = Scene::start("chatter").await;
+    let mut client = scene.client(TransportKind::Tcp).await;
+    client.join("chatterbox").await;
+    let before = scene.log.count("node_session");
+    for _ in 0..FRAMES {
+        let AuthBody::Name(who) = Client::name("chatterbox") else { panic!("it is a name") };
+        send(&mut client, ControlBody::EnumerateNodeSessions(who)).await;
+        send(&mut client, ControlBody::Ready(Ready {})).await;
+    }
+    handled(&scene, &mut client).await;
+    let lines = scene.log.count("node_session") - before;
+    // The names of the sessions, and that it is ready twice.
+    assert!((2..FRAMES / 10).contains(&lines), "{lines} lines for {} frames", 2 * FRAMES);
+    drop(client);
+    scene.end().await;
+}
+
+/// The proxies of a peer end in many turns, and not in one that keeps everybody waiting.
+#[tokio::test]
+async fn a_peer_with_many_actors_stalls_nothing_when_it_leaves() {
+    let scene = Scene::start("exodus").await;
+    let mut client = scene.client(TransportKind::Tcp).await;
+    client.join("crowd").await;
+    for first in (0..30_000).step_by(500) {
+        let spawn = Spawn { actors: actors(first..first + 500) };
+        send(&mut client, ControlBody::Spawn(spawn)).await;
+    }
+    handled(&scene, &mut client).await;
+    let node_id = peer("crowd").expect("it joined").node_id;
+    assert!(peers::where_is(node_id, "actor-29999").is_some());
+    watch(async {
+        drop(client);
+        until("it is gone", || peer("crowd").is_none()).await;
+    })
+    .await;
     scene.end().await;
 }
 

@@ -103,6 +103,13 @@ impl Log {
         assert!(line.is_none(), "{what:?} in {line:?} of\n{text}");
     }
 
+    /// How many lines of the levels that applications show say `what`.
+    pub fn count(&self, what: &str) -> usize {
+        let is_shown =
+            |line: &&str| [" INFO ", " WARN ", "ERROR "].iter().any(|it| line.contains(it));
+        self.text().lines().filter(is_shown).filter(|line| line.contains(what)).count()
+    }
+
     pub fn says(&self, what: &str) -> bool {
         self.text().contains(what)
     }

@@ -5,11 +5,11 @@ use std::io;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::Client;
-use crate::wire::{
+use super::super::wire::{
     Announcement, Attach, AttachChallenge, AttachProof, AuthBody, Body, Challenge, ChallengeAck,
     ChallengeReply, Flags, Frame, Hello, Name, Network, Proof, ServerStatus,
 };
+use super::Client;
 
 impl Client {
     pub fn hello(&self) -> Frame {
@@ -211,7 +211,7 @@ impl Client {
     }
 
     /// The secret that this end and the node share: the session's name, and its key.
-    fn secret(&self) -> ([u8; 32], [u8; 32]) {
+    pub(super) fn secret(&self) -> ([u8; 32], [u8; 32]) {
         let node = &self.announced.as_ref().expect("the node has announced itself").share;
         let (ours, node) = (self.share.as_slice(), node.as_slice());
         let (client, server) = if self.server { (node, ours) } else { (ours, node) };
@@ -312,7 +312,7 @@ fn digest(cookie: &str, challenge: u32) -> Vec<u8> {
     Sha256::new().chain_update(challenge.to_be_bytes()).chain_update(cookie).finalize().to_vec()
 }
 
-fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in parts {
         mac.update(part);

@@ -5,13 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use ractor::concurrency::timeout;
 use ractor::{ActorCell, ActorRef};
+use tokio::task::yield_now;
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Active, Phase};
 use crate::link::{contest, Incarnation, Refusal};
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
-use crate::peers::{self, PeerEvent, GONE};
+use crate::peers::{self, names, PeerEvent, GONE};
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::Goodbye;
 
@@ -20,6 +21,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long proxies have, which wait for nothing, to stop with the reason and not for it.
 const PROXIES: Duration = Duration::from_secs(5);
+
+/// Proxies that are stopped, or looked at, in one turn of the session.
+const AT_ONCE: usize = 256;
 
 impl Active {
     /// The peer has no claim to be told that the session ends; if it asks, it learns.
@@ -44,10 +48,24 @@ impl NodeSession {
         let reason = format!("{GONE}: {}: {why}", name_of(&state.name));
         let proxies: Vec<ActorCell> =
             state.remote_actors.drain().map(|(_, proxy)| proxy.get_cell()).collect();
-        for proxy in &proxies {
-            proxy.stop(Some(reason.clone()));
+        for some in proxies.chunks(AT_ONCE) {
+            for proxy in some {
+                // This actor handles no more events; those of many proxies are long to drop.
+                proxy.unlink(myself.get_cell());
+                proxy.stop(Some(reason.clone()));
+            }
+            // The peer decides how many there are: other tasks have their turns in between.
+            yield_now().await;
         }
         let stopped = timeout(PROXIES, all_end(&proxies)).await.is_ok();
+        let (mut proxies, node_id) = (proxies, self.known_as(state));
+        while !proxies.is_empty() {
+            // To free what each has takes about as long as to stop it. Its name holds it, too.
+            let some = proxies.split_off(proxies.len().saturating_sub(AT_ONCE));
+            some.iter().for_each(|proxy| names::remove(node_id, proxy));
+            drop(some);
+            yield_now().await;
+        }
         // Who takes what was sent before the goodbye closes the link after it.
         if timeout(PATIENCE, all_end(&links)).await.is_err() {
             tracing::debug!(peer = name_of(&state.name), "a peer did not close its links in time");
@@ -195,8 +213,11 @@ fn goodbye(superseded_by: Option<Incarnation>) -> Bytes {
 }
 
 async fn all_end(actors: &[ActorCell]) {
-    for actor in actors {
-        // Without a timeout it does not fail.
-        _ = actor.wait(None).await;
+    for some in actors.chunks(AT_ONCE) {
+        for actor in some {
+            // Without a timeout it does not fail. One that has ended is not waited for.
+            _ = actor.wait(None).await;
+        }
+        yield_now().await;
     }
 }
