@@ -53,6 +53,11 @@ pub(crate) struct Supplied {
 }
 
 impl Supplied {
+    /// Whether no address more is taken, and the log says so.
+    pub(crate) fn is_over(&self) -> bool {
+        self.told && self.taken.len() == MAX_ADDRESSES
+    }
+
     /// Dials an address in its turn. The peer is reached by `first`.
     pub(crate) fn offer(
         &mut self,

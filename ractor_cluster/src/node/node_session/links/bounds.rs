@@ -48,7 +48,7 @@ impl Announced {
         name.len() <= limits.name_bytes || self.reached(Limit::NameBytes)
     }
 
-    /// Leaves out the actors that are too many, or called too long.
+    /// Leaves out the actors that are too many, called too long, or named before in the same list.
     fn admit_actors(
         &mut self,
         actors: &mut Vec<control::Actor>,
@@ -56,24 +56,34 @@ impl Announced {
         present: usize,
         is_known: impl Fn(u64) -> bool,
     ) {
-        let mut new = HashSet::new();
+        let (mut named, mut new) = (HashSet::with_capacity(actors.len()), 0);
         actors.retain(|actor| {
             if actor.name.as_deref().is_some_and(|name| !self.fits(name, limits)) {
                 return false;
             }
-            if is_known(actor.pid) || new.contains(&actor.pid) {
+            if !named.insert(actor.pid) {
+                return false;
+            }
+            if is_known(actor.pid) {
                 return true;
             }
-            if present + new.len() >= limits.actors {
+            if present + new >= limits.actors {
                 return self.reached(Limit::Actors);
             }
-            new.insert(actor.pid)
+            new += 1;
+            true
         });
     }
 
-    /// Leaves out the members for which there is no room.
+    /// Whether the group is called so that its members may be more than none.
+    fn fits_group(&mut self, scope: &str, group: &str, limits: &Limits) -> bool {
+        self.fits(group, limits) && self.fits(scope, limits)
+    }
+
+    /// Leaves out the members for which there is no room, and those that are members already: a
+    /// join that is repeated changes nothing, and nobody is told of it.
     fn join(&mut self, join: &mut control::PgJoin, limits: &Limits) {
-        let fits = self.fits(&join.group, limits) && self.fits(&join.scope, limits);
+        let fits = self.fits_group(&join.scope, &join.group, limits);
         let group: Group = Arc::new((join.scope.clone(), join.group.clone()));
         let is_new = !self.groups.contains_key(&group);
         let has_room = !is_new || self.groups.len() < limits.groups || self.reached(Limit::Groups);
@@ -83,7 +93,7 @@ impl Announced {
         }
         join.actors.retain(|actor| {
             if self.of_actor.get(&actor.pid).is_some_and(|groups| groups.contains(&group)) {
-                return true;
+                return false;
             }
             if self.memberships >= limits.memberships {
                 return self.reached(Limit::Memberships);
@@ -95,17 +105,24 @@ impl Announced {
         });
     }
 
-    fn leave(&mut self, leave: &control::PgLeave) {
-        let group: Group = Arc::new((leave.scope.clone(), leave.group.clone()));
-        for actor in &leave.actors {
-            let Some(of_actor) = self.of_actor.get_mut(&actor.pid) else { continue };
-            if of_actor.remove(&group) {
-                if of_actor.is_empty() {
-                    self.of_actor.remove(&actor.pid);
-                }
-                self.left(&group);
-            }
+    /// Leaves out those that are no members.
+    fn leave(&mut self, leave: &mut control::PgLeave, limits: &Limits) {
+        if !self.fits_group(&leave.scope, &leave.group, limits) {
+            leave.actors.clear();
+            return;
         }
+        let group: Group = Arc::new((leave.scope.clone(), leave.group.clone()));
+        leave.actors.retain(|actor| {
+            let Some(of_actor) = self.of_actor.get_mut(&actor.pid) else { return false };
+            if !of_actor.remove(&group) {
+                return false;
+            }
+            if of_actor.is_empty() {
+                self.of_actor.remove(&actor.pid);
+            }
+            self.left(&group);
+            true
+        });
     }
 
     fn left(&mut self, group: &Group) {
@@ -205,13 +222,16 @@ impl NodeSession {
                 !spawn.actors.is_empty()
             }
             Some(Control::PgJoin(join)) => {
+                if !announced.fits_group(&join.scope, &join.group, &limits) {
+                    join.actors.clear();
+                }
                 announced.admit_actors(&mut join.actors, &limits, proxies.len(), is_known);
                 announced.join(join, &limits);
                 !join.actors.is_empty()
             }
             Some(Control::PgLeave(leave)) => {
-                announced.leave(leave);
-                true
+                announced.leave(leave, &limits);
+                !leave.actors.is_empty()
             }
             Some(Control::Terminate(ended)) => {
                 for proxy in ended.ids.iter().filter_map(|pid| proxies.get(pid)) {
@@ -221,7 +241,15 @@ impl NodeSession {
                     active.announced.forget(*pid);
                     active.traffic.forget(*pid);
                 }
-                true
+                ended.ids.retain(|pid| proxies.contains_key(pid));
+                !ended.ids.is_empty()
+            }
+            Some(Control::NodeSessions(told)) => {
+                told.sessions.retain(|it| {
+                    announced.fits(&it.name, &limits)
+                        && announced.fits(&it.connection_string, &limits)
+                });
+                !told.sessions.is_empty() && !active.supplied.is_over()
             }
             _ => true,
         };

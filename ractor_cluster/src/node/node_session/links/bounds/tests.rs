@@ -24,9 +24,11 @@ fn join(announced: &mut Announced, group: &str, pids: &[u64]) -> Vec<u64> {
     join.actors.iter().map(|actor| actor.pid).collect()
 }
 
-fn leave(announced: &mut Announced, group: &str, pids: &[u64]) {
+fn leave(announced: &mut Announced, group: &str, pids: &[u64]) -> Vec<u64> {
     let (group, scope) = (group.to_owned(), "scope".to_owned());
-    announced.leave(&PgLeave { group, scope, actors: actors(pids) });
+    let mut leave = PgLeave { group, scope, actors: actors(pids) };
+    announced.leave(&mut leave, &LIMITS);
+    leave.actors.iter().map(|actor| actor.pid).collect()
 }
 
 fn admitted(announced: &mut Announced, known: &[u64], pids: &[u64]) -> Vec<u64> {
@@ -39,9 +41,9 @@ fn admitted(announced: &mut Announced, known: &[u64], pids: &[u64]) -> Vec<u64> 
 #[test]
 fn actors_are_counted_once_and_known_ones_always_admitted() {
     let mut announced = Announced::default();
-    assert_eq!(admitted(&mut announced, &[], &[1, 1, 2, 3, 4]), [1, 1, 2, 3, 4]);
+    assert_eq!(admitted(&mut announced, &[], &[1, 1, 2, 3, 4]), [1, 2, 3, 4]);
     assert!(announced.news.is_empty());
-    assert_eq!(admitted(&mut announced, &[1, 2], &[1, 3, 4, 5, 2, 6]), [1, 3, 4, 2]);
+    assert_eq!(admitted(&mut announced, &[1, 2], &[1, 3, 1, 4, 5, 2, 3, 6]), [1, 3, 4, 2]);
     assert_eq!(announced.news, [Limit::Actors]);
     // It is told once.
     assert!(admitted(&mut announced, &[1, 2, 3, 4], &[5]).is_empty());
@@ -68,10 +70,14 @@ fn groups_and_memberships_have_room_again_when_they_are_left() {
     assert_eq!(join(&mut announced, "b", &[1]), [1]);
     assert!(join(&mut announced, "c", &[1]).is_empty());
     assert_eq!(announced.news, [Limit::Groups]);
-    // A join that is repeated counts once.
-    assert_eq!(join(&mut announced, "a", &[1, 2]), [1, 2]);
+    // A join that is repeated changes nothing.
+    assert!(join(&mut announced, "a", &[1, 2]).is_empty());
     assert_eq!(announced.memberships, 3);
-    leave(&mut announced, "b", &[1, 2]);
+    // Nor does it to leave without being a member.
+    assert_eq!(leave(&mut announced, "b", &[1, 2, 1]), [1]);
+    assert!(leave(&mut announced, "123456789", &[1]).is_empty());
+    assert!(announced.news.contains(&Limit::NameBytes));
+    announced.news.retain(|limit| *limit != Limit::NameBytes);
     assert_eq!(join(&mut announced, "c", &[1, 2, 3, 4]), [1, 2, 3]);
     assert_eq!(announced.news, [Limit::Groups, Limit::Memberships]);
     announced.forget(1);
