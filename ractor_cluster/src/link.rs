@@ -14,8 +14,9 @@
 //! * `origin`: what is known of a connection before its session begins; `places`: the places of
 //!   those that are not authenticated; `refusal`: why a peer is refused; `quiet_log`: limits of
 //!   what is logged of that;
+//! * `decode`: all frames but messages, behind a scan of what their lists cost;
 //! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them,
-//!   `arrivals` what comes in, `backlog` what of it waits for the session's actor, `calls` what
+//!   `arrivals` what comes in, `backlog` what of it waits for the session's actor, `slices` long lists of it, `calls` what
 //!   waits for answers, `pump` and `intake` the ends of a link, `proxy` what the references to a
 //!   peer's actors send by, `announcer` what tells the peer of actors and groups;
 //! * `stock`: messages to and from a stock node;
@@ -51,6 +52,7 @@ pub(crate) mod calls;
 pub(crate) mod connect;
 pub(crate) mod contest;
 mod dead_letters;
+pub(crate) mod decode;
 pub(crate) mod dial;
 pub(crate) mod directory;
 pub(crate) mod halves;
@@ -67,6 +69,7 @@ pub(crate) mod proxy;
 pub(crate) mod pump;
 pub(crate) mod quiet_log;
 mod refusal;
+mod slices;
 pub(crate) mod sockets;
 pub(crate) mod stock;
 pub(crate) mod supplied;
@@ -89,6 +92,7 @@ pub use refusal::{refusals, Refusal, RefusedBy};
 
 use arrivals::{Arrived, Broken};
 use backlog::{Backlog, Ticket};
+use decode::Undecodable;
 use stock::Outbound;
 
 use crate::transport::{SharedCast, Transport, TransportKind};
@@ -165,6 +169,8 @@ pub(crate) enum Event {
     Arrived(Arrived, Ticket),
     /// A link brought what the session cannot go on after.
     Broken(Broken),
+    /// A frame came that the peer is refused for.
+    Undecodable(Undecodable),
     /// A message goes to a stock node.
     Outbound(Outbound),
 }

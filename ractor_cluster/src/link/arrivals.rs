@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use prost::Message as _;
 use ractor::remoting::{deliver_to_all, Incoming};
 use ractor::{ActorCell, ActorId, ActorRef};
 
-use super::backlog::{Item, Place};
+use super::backlog::{Item, Place, Weight};
 use super::calls::Answer;
 use super::dead_letters::{self, Cause};
+use super::decode::{self, Decoded};
 use super::table::known;
 use super::traffic::{locked, Traffic};
 use super::{Event, LinkEvent};
@@ -118,7 +118,8 @@ pub(crate) struct Turn {
     acknowledged: [u64; LANES],
     /// When the peer is to be told what came.
     due: Due,
-    /// The actors that something was delivered to since others had a turn.
+    /// The actors that something was delivered to since others had a turn, and the elements of the
+    /// lists that came.
     deliveries: usize,
 }
 
@@ -129,6 +130,11 @@ impl Turn {
     /// Whether something is left although no more came.
     pub(crate) fn is_owed(&self) -> bool {
         self.due > Due::Later
+    }
+
+    /// A frame came whose lists have so many elements.
+    pub(crate) fn listed(&mut self, elements: usize) {
+        self.deliveries += elements;
     }
 
     /// Whether other tasks are to get a turn before the next frame. Begins the next turn then.
@@ -203,12 +209,14 @@ impl Traffic {
         }
         if has_news && self.is_open() {
             // It tells the process.
-            self.hand_over(Arrived::Nothing, None, 0, session);
+            self.hand_over(Arrived::Nothing, None, Weight::default(), session);
         }
     }
 
+    /// A session that cannot go on is told so once, and nothing more is read of its peer.
     fn or_break(&self, taken: Result<(), Broken>, session: &ActorRef<NodeSessionMessage>) {
         if let Err(error) = taken {
+            self.backlog().refuse();
             // The session may have ended already.
             _ = session.cast(LinkEvent(Event::Broken(error)).into());
         }
@@ -234,10 +242,13 @@ impl Traffic {
             return Ok(());
         }
         let message = head.message(frame, names)?;
-        turn.deliveries += message.deliveries();
+        let deliveries = message.deliveries();
+        turn.deliveries += deliveries;
         if waits {
             let place = Place { lane: number, sequence: head.sequence, is_fence: false };
-            self.hand_over(Arrived::Message(message.into_owned()), Some(place), size, session);
+            let message = Arrived::Message(message.into_owned());
+            let weight = Weight { bytes: size, cost: 0, elements: deliveries };
+            self.hand_over(message, Some(place), weight, session);
         } else {
             self.deliver(message);
         }
@@ -252,12 +263,14 @@ impl Traffic {
         turn: &mut Turn,
     ) -> io::Result<()> {
         let size = frame.len();
-        let message = NetworkMessage::decode(frame).map_err(|error| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("a frame is no message: {error}"))
-        })?;
+        let backlog = self.backlog();
+        let decoded = decode::for_session(frame, backlog.caps(), backlog, session)?;
+        let Some(Decoded { message, elements, cost }) = decoded else { return Ok(()) };
+        let weight = Weight { bytes: size, cost, elements };
+        turn.listed(elements);
         match message.message {
             Some(Network::Mycelium(Frame { body: Some(Body::Envelope(envelope)) })) => {
-                let taken = self.receive_envelope(envelope, size, session, turn);
+                let taken = self.receive_envelope(envelope, weight, session, turn);
                 self.or_break(taken, session);
             }
             Some(Network::Mycelium(Frame { body: Some(Body::Acknowledgement(it)) })) => {
@@ -268,8 +281,8 @@ impl Traffic {
             }
             message => {
                 let frame = Arrived::Frame(NetworkMessage { message });
-                self.hand_over(frame, None, size, session);
-                self.hand_over(Arrived::Nothing, None, 0, session);
+                self.hand_over(frame, None, weight, session);
+                self.hand_over(Arrived::Nothing, None, Weight::default(), session);
             }
         }
         Ok(())
@@ -278,7 +291,7 @@ impl Traffic {
     fn receive_envelope(
         self: &Arc<Self>,
         envelope: Envelope,
-        size: usize,
+        weight: Weight,
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> Result<(), Broken> {
@@ -290,11 +303,12 @@ impl Traffic {
         let place = Place { lane: number, sequence: envelope.sequence, is_fence };
         // An envelope of nothing waits too, where something is in front of it.
         let waits = self.is_diverted() || !(is_fence || envelope.body.is_none());
-        let (accepted, due) = self.accept(number, inbound, (envelope.sequence, size), waits)?;
+        let (accepted, due) =
+            self.accept(number, inbound, (envelope.sequence, weight.bytes), waits)?;
         turn.due = turn.due.max(due);
         if accepted == Accepted::Deliver && waits {
             let arrived = envelope.body.map_or(Arrived::Nothing, Arrived::Control);
-            self.hand_over(arrived, Some(place), size, session);
+            self.hand_over(arrived, Some(place), weight, session);
         } else if is_fence {
             inbound.ask();
             turn.due = Due::Now;
@@ -307,10 +321,10 @@ impl Traffic {
         self: &Arc<Self>,
         arrived: Arrived,
         place: Option<Place>,
-        bytes: usize,
+        weight: Weight,
         session: &ActorRef<NodeSessionMessage>,
     ) {
-        self.backlog().push(Item { arrived, place, bytes }, session);
+        self.backlog().push(Item { arrived, place, weight }, session);
     }
 
     /// Puts a message where it belongs.

@@ -163,12 +163,14 @@ async fn send(link: &mut Halves, body: Body) -> Result<(), AttachError> {
 async fn receive(link: &mut Halves) -> Result<Body, AttachError> {
     match link.stream.frame().await? {
         None => Err(AttachError::Closed),
-        Some(TransportMessage::Bytes(frame)) => match Body::decode(frame) {
-            Some(Body::Refused(Refused { code })) => {
-                Err(AttachError::Cause(Refusal::of_code(code)))
+        Some(TransportMessage::Bytes(frame)) => {
+            match Body::decode(frame).map_err(io::Error::from)? {
+                Some(Body::Refused(Refused { code })) => {
+                    Err(AttachError::Cause(Refusal::of_code(code)))
+                }
+                body => body.ok_or(AttachError::Unexpected("a frame of the handshake")),
             }
-            body => body.ok_or(AttachError::Unexpected("a frame of the handshake")),
-        },
+        }
         Some(TransportMessage::Arc(_)) => Err(AttachError::Unexpected("a frame of the handshake")),
     }
 }

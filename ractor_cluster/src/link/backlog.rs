@@ -6,6 +6,10 @@
 //! the readers of the session's links pause, until half of it is handled: the peer's socket fills,
 //! and the peer waits. That is the only back pressure that a stock node understands. A node of the
 //! fork also keeps in its replay window what has not been handled here.
+//!
+//! What waits counts as what it takes in memory: the bytes of its frame, and what its lists become
+//! when they are decoded. A long list is taken slice by slice, and the frame counts, and is not
+//! acknowledged, until its last slice is handled.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,14 +19,19 @@ use std::task::Waker;
 use ractor::ActorRef;
 
 use super::arrivals::Arrived;
+use super::decode::Caps;
+use super::slices;
 use super::traffic::locked;
 use super::{Event, LinkEvent};
 use crate::NodeSessionMessage;
 
 /// The frames that wait from which on the readers pause.
 const MOST_FRAMES: usize = 1024;
-/// The bytes that wait from which on the readers pause. One frame may exceed it.
+/// The bytes of memory that wait from which on the readers pause. One frame may exceed it.
 const MOST_BYTES: usize = 1024 * 1024;
+/// What the session's actor handles before others get a turn: frames, elements of lists, and actors
+/// that a message is delivered to.
+const TURN: usize = 64;
 
 /// The lane and the sequence number of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,18 +48,45 @@ pub(crate) struct Item {
     pub(crate) arrived: Arrived,
     /// What the peer is to be told when it is handled.
     pub(crate) place: Option<Place>,
+    pub(crate) weight: Weight,
+}
+
+/// What something costs that waits.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Weight {
     /// As it came.
     pub(crate) bytes: usize,
+    /// The bytes that its lists take in memory beside these.
+    pub(crate) cost: usize,
+    /// The elements of its lists, or the actors that it is delivered to.
+    pub(crate) elements: usize,
+}
+
+impl Weight {
+    /// The bytes of memory.
+    fn memory(self) -> usize {
+        self.bytes + self.cost
+    }
+}
+
+/// Something that waits, or what is left of it.
+#[derive(Debug)]
+struct Entry {
+    what: slices::Waiting,
+    place: Option<Place>,
+    weight: Weight,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    items: VecDeque<Item>,
-    /// Of the items, and of those that are being handled.
+    items: VecDeque<Entry>,
+    /// Of memory, of the items and of those that are being handled.
     bytes: usize,
     /// Those who read.
     readers: Vec<Waker>,
     closed: bool,
+    /// The peer is refused: readers pause for good.
+    refused: bool,
 }
 
 /// See the module's documentation.
@@ -60,9 +96,22 @@ pub(crate) struct Backlog {
     /// The items, and those that are being handled.
     count: AtomicUsize,
     full: AtomicBool,
+    caps: Caps,
+    /// What was taken since others had a turn, as [`TURN`] counts.
+    taken: AtomicUsize,
 }
 
 impl Backlog {
+    /// Of a session with a peer whose frames may hold lists of so many elements.
+    pub(crate) fn new(caps: Caps) -> Self {
+        Self { caps, ..Self::default() }
+    }
+
+    /// How much of lists a frame of the peer may hold.
+    pub(super) fn caps(&self) -> Caps {
+        self.caps
+    }
+
     /// Adds something, and wakes the actor where it has no wake-up yet. A session that has ended
     /// drops it.
     pub(crate) fn push(self: &Arc<Self>, item: Item, session: &ActorRef<NodeSessionMessage>) {
@@ -73,8 +122,10 @@ impl Backlog {
             }
             let is_first = waiting.items.is_empty();
             let count = self.count.fetch_add(1, Ordering::AcqRel) + 1;
-            waiting.bytes += item.bytes;
-            waiting.items.push_back(item);
+            let Item { arrived, place, weight } = item;
+            waiting.bytes += weight.memory();
+            let what = slices::Waiting::of(arrived, self.caps.name_bytes);
+            waiting.items.push_back(Entry { what, place, weight });
             if count >= MOST_FRAMES || waiting.bytes >= MOST_BYTES {
                 self.full.store(true, Ordering::Release);
             }
@@ -90,22 +141,46 @@ impl Backlog {
         _ = session.cast(LinkEvent(Event::Waiting(self.clone())).into());
     }
 
-    /// Takes the first item, for the actor, and sends the actor its next wake-up. The item counts
-    /// until the ticket is dropped.
+    /// Takes the first item, or the next slice of it, for the actor, and sends the actor its next
+    /// wake-up. The item counts until the ticket of its last slice is dropped.
     pub(crate) fn take(
         self: &Arc<Self>,
         session: &ActorRef<NodeSessionMessage>,
     ) -> Option<(Arrived, Ticket)> {
-        let (item, has_more) = {
+        let (arrived, elements, last, has_more) = {
             let mut waiting = locked(&self.waiting);
-            let item = waiting.items.pop_front()?;
-            (item, !waiting.items.is_empty())
+            match waiting.items.front_mut()?.what.next_slice() {
+                Some((slice, elements)) => (slice, elements, None, true),
+                None => {
+                    let Entry { what, place, weight } = waiting.items.pop_front()?;
+                    let (arrived, elements) = what.rest(weight.elements);
+                    (arrived, elements, Some((place, weight)), !waiting.items.is_empty())
+                }
+            }
         };
+        self.taken.fetch_add(1 + elements, Ordering::Relaxed);
         if has_more {
             self.wake(session);
         }
-        let Item { arrived, place, bytes } = item;
-        Some((arrived, Ticket { backlog: self.clone(), place, bytes }))
+        let backlog = last.is_some().then(|| self.clone());
+        let (place, weight) = last.unwrap_or_default();
+        Some((arrived, Ticket { backlog, place, weight }))
+    }
+
+    /// Gives others a turn when much was taken since they had one, instead of taking more: the
+    /// actor gets a wake-up of its own for that, behind what is more urgent by then. Returns
+    /// whether it did.
+    pub(crate) async fn gives_turn(
+        self: &Arc<Self>,
+        session: &ActorRef<NodeSessionMessage>,
+    ) -> bool {
+        let gives = self.taken.load(Ordering::Relaxed) > TURN;
+        if gives {
+            self.taken.store(0, Ordering::Relaxed);
+            self.wake(session);
+            tokio::task::yield_now().await;
+        }
+        gives
     }
 
     /// Whether anything waits or is being handled.
@@ -132,12 +207,25 @@ impl Backlog {
         pauses
     }
 
+    /// Drops all that waits, and takes nothing more: the peer is refused. Readers pause until they
+    /// end, so that no more of what it sends is looked at.
+    pub(super) fn refuse(&self) {
+        let items = {
+            let mut waiting = locked(&self.waiting);
+            waiting.closed = true;
+            waiting.refused = true;
+            self.full.store(true, Ordering::Release);
+            std::mem::take(&mut waiting.items)
+        };
+        drop(items);
+    }
+
     /// Drops all that waits, and takes nothing more.
     pub(crate) fn close(&self) {
         let (items, readers) = {
             let mut waiting = locked(&self.waiting);
             waiting.closed = true;
-            self.full.store(false, Ordering::Release);
+            self.full.store(waiting.refused, Ordering::Release);
             (std::mem::take(&mut waiting.items), std::mem::take(&mut waiting.readers))
         };
         drop(items);
@@ -150,7 +238,7 @@ impl Backlog {
             let count = self.count.fetch_sub(1, Ordering::AcqRel) - 1;
             waiting.bytes -= bytes;
             let has_room = count <= MOST_FRAMES / 2 && waiting.bytes <= MOST_BYTES / 2;
-            if !has_room || !self.is_full() {
+            if !has_room || !self.is_full() || waiting.refused {
                 return;
             }
             self.full.store(false, Ordering::Release);
@@ -163,20 +251,23 @@ impl Backlog {
 /// Something is being handled, as long as it is held.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    backlog: Arc<Backlog>,
+    /// Of the last slice alone.
+    backlog: Option<Arc<Backlog>>,
     place: Option<Place>,
-    bytes: usize,
+    weight: Weight,
 }
 
 impl Ticket {
-    /// The frame that the peer is to be told of, and its bytes.
+    /// The frame that the peer is to be told of, and its bytes, when this was the last of it.
     pub(crate) fn place(&self) -> Option<(Place, usize)> {
-        Some((self.place?, self.bytes))
+        Some((self.place?, self.weight.bytes))
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.backlog.done(self.bytes);
+        if let Some(backlog) = &self.backlog {
+            backlog.done(self.weight.memory());
+        }
     }
 }

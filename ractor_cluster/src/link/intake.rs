@@ -7,12 +7,13 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use prost::Message as _;
 use ractor::remoting::linger::Watch;
 use ractor::ActorRef;
 
 use super::arrivals::{Arrived, Turn};
-use super::backlog::{Backlog, Item};
+use super::backlog::{Backlog, Item, Weight};
+use super::decode::{self, Caps, Decoded};
+use super::origin::Admission;
 use super::traffic::Traffic;
 use super::{Event, LinkEvent};
 use crate::net::SessionMessage;
@@ -30,7 +31,13 @@ pub(crate) type Joined = Arc<OnceLock<Arc<Traffic>>>;
 /// Who gets what comes.
 pub(crate) enum Receiver {
     /// The session, or the actors that it is for, once the connection is a link.
-    Session { session: ActorRef<NodeSessionMessage>, joined: Joined, backlog: Arc<Backlog> },
+    Session {
+        session: ActorRef<NodeSessionMessage>,
+        joined: Joined,
+        backlog: Arc<Backlog>,
+        /// Of a connection that a listener took.
+        admission: Option<Admission>,
+    },
     /// The connection's own actor, which upstream's tests stand in for.
     #[cfg_attr(not(test), allow(dead_code))]
     Connection(ActorRef<SessionMessage>),
@@ -140,13 +147,22 @@ impl Intake {
             (TransportMessage::Arc(cast), Receiver::Session { session, .. }) => {
                 _ = session.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
             }
-            (TransportMessage::Bytes(bytes), Receiver::Session { session, joined, backlog }) => {
+            (
+                TransportMessage::Bytes(bytes),
+                Receiver::Session { session, joined, backlog, admission },
+            ) => {
                 if let Some(traffic) = joined.get() {
                     return traffic.receive(bytes, session, turn);
                 }
                 let size = bytes.len();
-                let arrived = Arrived::Frame(decode(bytes)?);
-                backlog.push(Item { arrived, place: None, bytes: size }, session);
+                let is_stranger = admission.as_ref().is_some_and(|it| !it.is_admitted());
+                let caps = if is_stranger { Caps::STRANGER } else { backlog.caps() };
+                let decoded = decode::for_session(bytes, caps, backlog, session)?;
+                let Some(Decoded { message, elements, cost }) = decoded else { return Ok(()) };
+                turn.listed(elements);
+                let (arrived, weight) =
+                    (Arrived::Frame(message), Weight { bytes: size, cost, elements });
+                backlog.push(Item { arrived, place: None, weight }, session);
             }
             (TransportMessage::Bytes(bytes), Receiver::Connection(connection)) => {
                 _ = connection.cast(SessionMessage::ObjectAvailable(decode(bytes)?));
@@ -188,11 +204,12 @@ impl std::fmt::Debug for Intake {
 
 /// A frame as stock has it.
 pub(crate) fn decode(frame: Bytes) -> io::Result<NetworkMessage> {
-    NetworkMessage::decode(frame).map_err(|error| {
-        io::Error::new(io::ErrorKind::InvalidData, format!("a frame is no message: {error}"))
-    })
+    Ok(decode::decode(frame, Caps::default())?.message)
 }
 
+#[cfg(test)]
+#[path = "intake/list_tests.rs"]
+mod list_tests;
 #[cfg(test)]
 #[path = "intake/pause_tests.rs"]
 mod pause_tests;

@@ -28,6 +28,10 @@ options! {
         /// Actors that a peer may announce, and of which the transport that they prefer is kept. A
         /// proxy is an idle actor, of 1 to 2 KiB with its place in tables: the default lets a peer
         /// take about half a gigabyte.
+        ///
+        /// The lists of one frame hold at most so many elements together, or 16,384 where that is
+        /// more: a frame with longer lists is not decoded, and its sender is refused
+        /// ([`Refusal::ListTooLong`](crate::link::Refusal::ListTooLong)).
         actors: usize = 262_144, with_actors;
         /// Process groups of which a peer's actors may be members.
         groups: usize = 65_536, with_groups;

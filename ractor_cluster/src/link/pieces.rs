@@ -1,7 +1,8 @@
-//! What a node announces, in frames that the peer takes.
+//! What a node announces, in frames that the peer takes: neither too large nor of too long a list.
 
 use prost::Message as _;
 
+use super::decode::MOST_SENT;
 use crate::protocol::control::control_message::Msg;
 use crate::protocol::control::{ControlMessage, NodeSessions, PgJoin, PgLeave, Spawn, Terminate};
 use crate::protocol::mycelium::envelope::Body;
@@ -10,17 +11,19 @@ use crate::protocol::mycelium::Preferences;
 /// What a frame takes at most around its body.
 const AROUND: u64 = 80;
 
-/// Hands `body` to `send`: as it is, when a frame of `max_frame` bytes takes it, or else in pieces.
+/// Hands `body` to `send`: as it is, when a frame of `max_frame` bytes takes it and its list is no
+/// longer than a list may be, or else in pieces.
 /// Returns how many pieces fit into no frame, and were left out.
 pub(super) fn of(body: Body, max_frame: u64, mut send: impl FnMut(Body)) -> usize {
     let most = usize::try_from(max_frame.saturating_sub(AROUND)).unwrap_or(usize::MAX);
-    if size(&body) <= most {
+    let fits = |body: &Body| elements(body) <= MOST_SENT && size(body) <= most;
+    if fits(&body) {
         send(body);
         return 0;
     }
     let (mut left_out, mut rest) = (0, vec![body]);
     while let Some(body) = rest.pop() {
-        if size(&body) <= most {
+        if fits(&body) {
             send(body);
         } else if let Some((first, second)) = halves(body, most) {
             // The first half is taken first.
@@ -37,6 +40,24 @@ fn size(body: &Body) -> usize {
         Body::Control(message) => message.encoded_len(),
         Body::Preferences(preferences) => preferences.encoded_len(),
         Body::Fence(fence) => fence.encoded_len(),
+    }
+}
+
+/// The elements of its list.
+fn elements(body: &Body) -> usize {
+    let Body::Control(ControlMessage { msg: Some(msg) }) = body else {
+        return match body {
+            Body::Preferences(preferences) => preferences.actors.len(),
+            _ => 0,
+        };
+    };
+    match msg {
+        Msg::Spawn(it) => it.actors.len(),
+        Msg::Terminate(it) => it.ids.len(),
+        Msg::PgJoin(it) => it.actors.len(),
+        Msg::PgLeave(it) => it.actors.len(),
+        Msg::NodeSessions(it) => it.sessions.len(),
+        _ => 0,
     }
 }
 

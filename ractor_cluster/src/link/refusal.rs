@@ -97,6 +97,10 @@ causes! {
     OlderIncarnation = 19, "older_incarnation",
     "a newer process of this node's name is connected: stop one of the two, or give each a \
      name of its own";
+    /// A frame listed more than the node takes at once.
+    ListTooLong = 20, "list_too_long",
+    "a frame listed more than the receiving node takes at once: raise its limit of actors, or \
+     announce fewer actors";
 }
 
 /// What the reason begins with for which a session of the refusing node ends.

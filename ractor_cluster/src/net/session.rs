@@ -126,7 +126,8 @@ impl Actor for Session {
         let backlog = stream.origin().backlog.unwrap_or_default();
         let (sink, frames) = stream.into_transport().split(self.max_inbound_frame_size);
         let (session, joined) = (self.handler.clone(), self.joined.clone());
-        let receiver = Receiver::Session { session, joined, backlog };
+        let admission = self.admission.clone();
+        let receiver = Receiver::Session { session, joined, backlog, admission };
         let intake = Arc::new(Intake::new(frames, receiver));
         let pump = Arc::new(Pump::new(sink, &intake));
         let mut writer = JoinSet::new();

@@ -7,6 +7,7 @@ use ractor::actor::actor_config::TransportPreference;
 
 use super::meta::network_message::Message;
 use super::NetworkMessage;
+use crate::link::decode::{decode, Caps, Undecodable};
 use crate::transport;
 use frame::Body;
 
@@ -28,12 +29,15 @@ impl Body {
         NetworkMessage::from(self).encode_to_vec().into()
     }
 
-    /// Of a frame of the fork's, if `frame` is one.
-    pub(crate) fn decode(frame: Bytes) -> Option<Self> {
-        match NetworkMessage::decode(frame).ok()?.message? {
-            Message::Mycelium(Frame { body }) => body,
+    /// Of a frame of the fork's without lists, if `frame` is one of the fork's.
+    ///
+    /// # Errors
+    /// The frame is no message, or has lists.
+    pub(crate) fn decode(frame: Bytes) -> Result<Option<Self>, Undecodable> {
+        Ok(match decode(frame, Caps::STRANGER)?.message.message {
+            Some(Message::Mycelium(Frame { body })) => body,
             _ => None,
-        }
+        })
     }
 }
 
@@ -68,10 +72,11 @@ mod tests {
     #[test]
     fn a_frame_survives_the_wire() {
         let hello = Body::Hello(Hello { version: 1, nonce: vec![7; 32], ..Hello::default() });
-        assert_eq!(Body::decode(hello.clone().encoded()), Some(hello));
+        assert_eq!(Body::decode(hello.clone().encoded()), Ok(Some(hello)));
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "the test is of prost's decoder")]
     fn a_stock_node_skips_our_frames() {
         /// As a stock node would have it, which knows no variant of ours.
         #[derive(Clone, PartialEq, prost::Message)]

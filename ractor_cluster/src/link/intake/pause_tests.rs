@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Wake;
 
+use prost::Message as _;
+
 use super::tests::{Actors, Written};
 use super::*;
 use crate::link::table::ADAPTIVE;
@@ -19,9 +21,9 @@ const BOUND: usize = 1024;
 
 /// Frames of control traffic without end, and how many were read.
 #[derive(Debug)]
-struct Flood {
-    frame: fn(u64) -> Bytes,
-    read: Arc<AtomicUsize>,
+pub(super) struct Flood {
+    pub(super) frame: fn(u64) -> Bytes,
+    pub(super) read: Arc<AtomicUsize>,
 }
 
 impl SimpleStream for Flood {
@@ -42,7 +44,7 @@ fn of_stock(_: u64) -> Bytes {
 }
 
 #[derive(Default)]
-struct Woken(AtomicBool);
+pub(super) struct Woken(AtomicBool);
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
@@ -51,7 +53,7 @@ impl Wake for Woken {
 }
 
 /// Reads as often as a task could in which something always comes.
-fn read(intake: &Intake, woken: &Arc<Woken>) {
+pub(super) fn read(intake: &Intake, woken: &Arc<Woken>) {
     let waker = woken.clone().into();
     for _ in 0..FLOOD {
         assert!(intake.poll(&mut Context::from_waker(&waker)).is_pending());
@@ -107,7 +109,7 @@ async fn the_reader_of_a_stock_peer_pauses_too() {
     let actors = Actors::start().await;
     let (count, backlog) = (Arc::<AtomicUsize>::default(), Arc::<Backlog>::default());
     let (session, joined) = (actors.session.clone(), Joined::default());
-    let receiver = Receiver::Session { session, joined, backlog: backlog.clone() };
+    let receiver = Receiver::Session { session, joined, backlog: backlog.clone(), admission: None };
     let flood = Flood { frame: of_stock, read: count.clone() };
     let intake = Intake::new(Box::new(Simple::stream(flood, u64::MAX)), receiver);
     let woken = Arc::<Woken>::default();

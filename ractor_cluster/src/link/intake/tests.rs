@@ -78,6 +78,7 @@ impl Actors {
             session: self.session.clone(),
             joined,
             backlog: traffic.backlog().clone(),
+            admission: None,
         };
         let frames = Simple::stream(frames, u64::MAX);
         let intake = Arc::new(Intake::new(Box::new(frames), receiver));
@@ -140,7 +141,7 @@ async fn room_is_made_before_a_turn_of_reading_is_over() {
 
 /// The peer's frames; it is never at an end.
 #[derive(Debug)]
-struct Frames(VecDeque<Bytes>);
+pub(super) struct Frames(pub(super) VecDeque<Bytes>);
 
 impl SimpleStream for Frames {
     fn poll_frame(&mut self, _: &mut Context<'_>, _: u64) -> Poll<io::Result<Option<Bytes>>> {
@@ -267,6 +268,7 @@ async fn what_the_peer_was_told_by_a_link_that_broke_it_is_told_again() {
         session: actors.session.clone(),
         joined: Joined::default(),
         backlog: Arc::default(),
+        admission: None,
     };
     let silent = Arc::new(Intake::new(no_frames(), receiver));
     let way = Arc::new(Pump::new(Box::new(Simple::sink(better.clone())), &silent));
@@ -318,6 +320,7 @@ async fn what_was_written_counts_no_more_while_more_waits() {
         session: actors.session.clone(),
         joined: Joined::default(),
         backlog: Arc::default(),
+        admission: None,
     };
     let intake = Arc::new(Intake::new(no_frames(), receiver));
     let sink = Dripping { queued: 0, drop: FRAME };

@@ -64,6 +64,33 @@ fn every_list_goes_in_pieces() {
 }
 
 #[test]
+fn no_list_is_longer_than_a_list_may_be_however_large_a_frame() {
+    let count = 3 * MOST_SENT as u64 + 1;
+    let preferences = (0..count)
+        .map(|pid| crate::protocol::mycelium::ActorPreference { pid, preference: 1 })
+        .collect();
+    let sessions = (0..count).map(|_| crate::protocol::auth::NameMessage::default()).collect();
+    let (scope, group) = (String::new(), String::new());
+    let (join, leave) = (
+        PgJoin { scope: scope.clone(), group: group.clone(), actors: actors(count) },
+        PgLeave { scope, group, actors: actors(count) },
+    );
+    for body in [
+        control(Msg::Spawn(Spawn { actors: actors(count) })),
+        control(Msg::Terminate(Terminate { ids: (0..count).collect() })),
+        control(Msg::PgJoin(join)),
+        control(Msg::PgLeave(leave)),
+        control(Msg::NodeSessions(NodeSessions { sessions })),
+        Body::Preferences(Preferences { actors: preferences }),
+    ] {
+        let (pieces, left_out) = pieces(body, u64::MAX);
+        assert_eq!(left_out, 0);
+        assert_eq!(pieces.iter().map(elements).sum::<usize>() as u64, count);
+        assert!(pieces.iter().all(|piece| elements(piece) <= MOST_SENT));
+    }
+}
+
+#[test]
 fn what_fits_stays_as_it_is_up_to_the_last_byte() {
     let body = control(Msg::Spawn(Spawn { actors: actors(10) }));
     let Body::Control(message) = &body else { unreachable!() };

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use prost::Message as _;
 use ractor::ActorRef;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::link::attach::{self, AttachError};
+use crate::link::decode::{decode, Caps, Undecodable};
 use crate::link::directory::{self, Server};
 use crate::link::halves::Halves;
 use crate::link::options::LinkOptions;
@@ -25,7 +25,6 @@ use crate::net::NetworkStream;
 use crate::node::{NodeServerMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
 use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::{self as wire, frame::Body, Frame};
-use crate::protocol::NetworkMessage;
 use crate::transport::{TcpTransport, TlsTransport, Transport, TransportKind, TransportMessage};
 use mycelium_link::secret::Role;
 
@@ -64,11 +63,11 @@ impl Refused {
 impl From<io::Error> for Refused {
     /// What a frame could not be read for.
     fn from(error: io::Error) -> Self {
-        let cause = match error.kind() {
+        let cause = Undecodable::cause_of(&error).unwrap_or_else(|| match error.kind() {
             io::ErrorKind::InvalidData => Refusal::of_unreadable(&error.to_string()),
             // It ended within a frame, or broke.
             _ => Refusal::Unauthenticated,
-        };
+        });
         Self::new(cause, error)
     }
 }
@@ -225,9 +224,9 @@ impl Door {
         let halves = arrived.insert(Halves::of(transport, self.first_frame));
         let first = halves.stream.frame().await?;
         let Some(TransportMessage::Bytes(frame)) = first else { return Ok(Entered::Left) };
-        let message = NetworkMessage::decode(frame.clone()).map_err(|error| {
-            Refused::new(Refusal::Malformed, format!("no frame of a node: {error}"))
-        })?;
+        let message = decode(frame.clone(), Caps::STRANGER)
+            .map_err(|error| Refused::new(error.cause(), format!("no frame of a node: {error}")))?;
+        let message = message.message;
         if let Some(Message::Mycelium(Frame { body: Some(Body::Attach(attach)) })) = message.message
         {
             match directory::session(&attach.session, Role::Listener) {

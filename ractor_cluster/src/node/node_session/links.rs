@@ -22,13 +22,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
-use ractor::{ActorCell, ActorRef};
+use ractor::{ActorCell, ActorId, ActorRef};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{AbortOnDropTask, NodeSession};
 use crate::link::activity::watch;
 use crate::link::announcer::Announcer;
 use crate::link::backlog::Backlog;
+use crate::link::decode::Caps;
 use crate::link::dial::{Dialler, Redial, Route, LONGEST_PAUSE};
 use crate::link::directory::{self, Open, Server};
 use crate::link::identity;
@@ -174,8 +175,10 @@ pub(super) struct Described {
 
 impl Described {
     /// From here on it is listened to.
-    pub(super) fn of(stream: NetworkStream) -> (Self, NetworkStream) {
-        let (activity, backlog) = (Activity::default(), Arc::<Backlog>::default());
+    pub(super) fn of(stream: NetworkStream, node_server: ActorId) -> (Self, NetworkStream) {
+        let server = directory::server(node_server);
+        let caps = server.map_or_else(Caps::default, |it| Caps::of(&it.options.limits));
+        let (activity, backlog) = (Activity::default(), Arc::new(Backlog::new(caps)));
         let described = Self {
             ends: stream.describe(),
             channel: stream.channel(),

@@ -19,13 +19,16 @@ use crate::transport::Transport;
 impl NodeSession {
     /// What a message to this actor is about: that something waits in the backlog becomes that.
     /// `None` when nothing does any more.
-    pub(in crate::node::node_session) fn next_arrived(
+    pub(in crate::node::node_session) async fn next_arrived(
         message: NodeSessionMessage,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> Option<NodeSessionMessage> {
         let NodeSessionMessage::Link(LinkEvent(Event::Waiting(backlog))) = message else {
             return Some(message);
         };
+        if backlog.gives_turn(myself).await {
+            return None;
+        }
         let (arrived, ticket) = backlog.take(myself)?;
         Some(match arrived {
             // What has to wait for it waits for an item that follows it.
@@ -97,6 +100,9 @@ impl NodeSession {
             // Is something else by now.
             Event::Waiting(_) => {}
             Event::Broken(error) => self.break_off(state, &error, &myself),
+            Event::Undecodable(error) => {
+                self.refuse(state, error.cause(), &error.to_string(), &myself);
+            }
             Event::Outbound(message) => state.send_outbound(message),
         }
         Ok(())
