@@ -19,6 +19,7 @@ mod greetings;
 mod incarnations;
 mod leaving;
 mod liars;
+mod lists;
 mod logs;
 mod message;
 mod multiplied;

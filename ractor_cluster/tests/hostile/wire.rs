@@ -152,7 +152,7 @@ pub struct CallReply {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Control {
-    #[prost(oneof = "ControlBody", tags = "3, 1, 2, 5, 7, 8, 9")]
+    #[prost(oneof = "ControlBody", tags = "3, 1, 2, 5, 6, 7, 8, 9")]
     pub body: Option<ControlBody>,
 }
 
@@ -166,6 +166,8 @@ pub enum ControlBody {
     Ping(Ping),
     #[prost(message, tag = "5")]
     PgJoin(PgJoin),
+    #[prost(message, tag = "6")]
+    PgLeave(PgLeave),
     #[prost(message, tag = "7")]
     EnumerateNodeSessions(Name),
     #[prost(message, tag = "8")]
@@ -197,6 +199,16 @@ pub struct NodeSessions {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct PgJoin {
+    #[prost(string, tag = "1")]
+    pub group: String,
+    #[prost(message, repeated, tag = "2")]
+    pub actors: Vec<Actor>,
+    #[prost(string, tag = "3")]
+    pub scope: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct PgLeave {
     #[prost(string, tag = "1")]
     pub group: String,
     #[prost(message, repeated, tag = "2")]
