@@ -14,7 +14,7 @@ use super::Transport;
 pub type Upgrade = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
 
 /// Makes links by shared memory, between processes of a machine whose nodes both have one
-/// ([`LinkOptions::with_local_transport`](crate::link::LinkOptions::with_local_transport)).
+/// (`LinkOptions::with_local_transport`).
 pub trait LocalTransport: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// Which links it makes. Only nodes whose links have the same version make any with each other.
     fn version(&self) -> u32;

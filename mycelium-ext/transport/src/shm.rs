@@ -10,7 +10,7 @@
 //! * **No core burned.** Who has nothing to read sleeps, unless a phase of spinning is asked for
 //!   ([`ShmOptions::with_spin`]), which takes a core for lower latency.
 //!
-//! Nodes make such links by themselves: [`Node`](crate::node::Node) gives its server a [`SharedMemory`].
+//! Nodes make such links by themselves: a `Node` of `mycelium_ext` gives its server a [`SharedMemory`].
 //! [`ShmTransport`] is an end of one, for those who connect processes by hand.
 
 mod backlog;

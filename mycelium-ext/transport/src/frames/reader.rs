@@ -20,7 +20,7 @@ use mycelium_link::malloc_hint;
 const LARGE: usize = 0x4000;
 /// What is read at once where frames are small.
 const BLOCK: usize = 64 * 1024;
-/// What is read at once where a [`BLOCK`] would hold a few frames only, and at most.
+/// What is read at once where a block would hold a few frames only, and at most.
 pub const LARGEST_READ: usize = 256 * 1024;
 /// What is read at once where frames have memory of their own: their beginning is copied.
 const SMALL_BLOCK: usize = 16 * 1024;

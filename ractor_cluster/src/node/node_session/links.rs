@@ -316,11 +316,7 @@ impl Links {
     }
 
     /// The session ends; whether no proxy is left.
-    fn end(
-        &mut self,
-        name: &Option<super::auth_protocol::NameMessage>,
-        in_order: bool,
-    ) {
+    fn end(&mut self, name: &Option<super::auth_protocol::NameMessage>, in_order: bool) {
         let Some(mut active) = self.0.take() else { return };
         active.in_order = in_order;
         let lost = active.traffic.unacknowledged();
