@@ -38,7 +38,7 @@ async fn who_breaks_the_order_of_envelopes_ends_its_session() {
         (envelope(0, 3, 0), "frame 3 came where 2 was due"),
         (envelope(0, u64::MAX, 0), "came where 2 was due"),
         (envelope(4, 2, 0), "frame 2 came where 1 was due"),
-        (envelope(6, 1, 0), "there is no lane 6"),
+        (envelope(7, 1, 0), "there is no lane 7"),
         (envelope(255, 1, 0), "there is no lane 255"),
         (envelope(0, 2, u64::MAX), "was acknowledged, and"),
         (acknowledge(0, 1_000_000), "frame 1000000 was acknowledged, and"),
