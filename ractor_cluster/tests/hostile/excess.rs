@@ -160,6 +160,34 @@ async fn a_peer_with_many_actors_stalls_nothing_when_it_leaves() {
     scene.end().await;
 }
 
+/// One actor may be in as many groups as there may be: they end in many turns too.
+#[tokio::test]
+async fn an_actor_in_many_groups_stalls_nothing_when_it_ends() {
+    let scene = Scene::start("joiners").await;
+    for says_so in [true, false] {
+        let mut client = scene.client(TransportKind::Tcp).await;
+        client.join("joiner").await;
+        for number in 0..12_000 {
+            let (scope, group) = ("joiners".to_owned(), format!("group-{number}"));
+            let join = PgJoin { scope, group, actors: actors(1..2) };
+            send(&mut client, ControlBody::PgJoin(join)).await;
+        }
+        handled(&scene, &mut client).await;
+        assert_eq!(pg::get_scoped_members(&"joiners".into(), &"group-11999".into()).len(), 1);
+        watch(async {
+            if says_so {
+                send(&mut client, ControlBody::Terminate(Terminate { ids: vec![1] })).await;
+                handled(&scene, &mut client).await;
+            }
+            drop(client);
+            until("it is gone", || peer("joiner").is_none()).await;
+        })
+        .await;
+        assert!(!pg::which_scopes().contains(&"joiners".to_owned()));
+    }
+    scene.end().await;
+}
+
 #[tokio::test]
 async fn a_peer_does_not_describe_itself_without_end() {
     let options = LinkOptions::default().with_limits(Limits::default().with_name_bytes(100));

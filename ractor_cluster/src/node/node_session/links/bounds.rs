@@ -1,9 +1,10 @@
 //! What a peer has announced so far, and how much more it may.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use ractor::{ActorCell, ActorRef};
+use ractor::{pg, ActorCell, ActorRef};
+use tokio::task::yield_now;
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Active};
@@ -20,14 +21,20 @@ use crate::NodeId;
 /// Scope and name.
 type Group = Arc<(String, String)>;
 
+/// The memberships that end in one turn of the session.
+const GROUPS_IN_TURN: usize = 256;
+
 /// What was announced, and which limits it came up against.
 #[derive(Debug, Default)]
 pub(super) struct Announced {
-    /// The groups of each actor.
-    of_actor: HashMap<u64, HashSet<Group>>,
+    /// The groups of each actor. Trees, since a peer makes them large: a table of hashes that grows
+    /// hashes all names again, in one go.
+    of_actor: HashMap<u64, BTreeSet<Group>>,
     /// How many members each group has.
-    groups: HashMap<Group, usize>,
+    groups: BTreeMap<Group, usize>,
     memberships: usize,
+    /// Memberships that have ended since others had a turn.
+    left_in_turn: usize,
     /// The actors that prefer a transport.
     pins: HashSet<u64>,
     /// The limits that were told of.
@@ -142,6 +149,25 @@ impl Announced {
             self.left(&group);
         }
     }
+
+    /// Takes an actor that ends, or is about to, out of its groups, and gives others turns while it
+    /// does: the peer decides how many groups there are. Where they are few the end does the rest.
+    pub(super) async fn leave_groups(&mut self, proxy: &ActorCell) {
+        let Some(groups) = self.of_actor.remove(&proxy.get_id().pid()) else { return };
+        let are_many = groups.len() > GROUPS_IN_TURN;
+        for group in groups {
+            self.left(&group);
+            if are_many {
+                let (scope, name) = (*group).clone();
+                pg::leave_scoped(scope, name, vec![proxy.clone()]);
+            }
+            self.left_in_turn += 1;
+            if self.left_in_turn >= GROUPS_IN_TURN {
+                self.left_in_turn = 0;
+                yield_now().await;
+            }
+        }
+    }
 }
 
 impl Active {
@@ -203,7 +229,7 @@ impl NodeSession {
     }
 
     /// What is left of a message by the limits; `None` when nothing is.
-    pub(in crate::node::node_session) fn within_limits(
+    pub(in crate::node::node_session) async fn within_limits(
         &self,
         state: &mut NodeSessionState,
         mut message: ControlMessage,
@@ -235,6 +261,7 @@ impl NodeSession {
             }
             Some(Control::Terminate(ended)) => {
                 for proxy in ended.ids.iter().filter_map(|pid| proxies.get(pid)) {
+                    active.announced.leave_groups(&proxy.get_cell()).await;
                     active.forget_proxy(&proxy.get_cell());
                 }
                 for pid in &ended.ids {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ractor::concurrency::timeout;
-use ractor::{ActorCell, ActorRef};
+use ractor::{pg, ActorCell, ActorRef};
 use tokio::task::yield_now;
 
 use super::super::{NodeSession, NodeSessionState};
@@ -40,6 +40,8 @@ impl NodeSession {
         state: &mut NodeSessionState,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
+        // This actor handles no more events: what happens to the peer's groups need not wait here.
+        pg::demonitor_scope(pg::ALL_SCOPES_NOTIFICATION.to_owned(), myself.get_id());
         let replaced = self.replaced(state, myself);
         self.explain(state);
         let links = self.say_goodbye(state, replaced);
@@ -48,6 +50,12 @@ impl NodeSession {
         let reason = format!("{GONE}: {}: {why}", name_of(&state.name));
         let proxies: Vec<ActorCell> =
             state.remote_actors.drain().map(|(_, proxy)| proxy.get_cell()).collect();
+        if let Some(active) = state.links.0.as_deref_mut() {
+            let mut announced = std::mem::take(&mut active.announced);
+            for proxy in &proxies {
+                announced.leave_groups(proxy).await;
+            }
+        }
         for some in proxies.chunks(AT_ONCE) {
             for proxy in some {
                 // This actor handles no more events; those of many proxies are long to drop.
