@@ -1,5 +1,5 @@
-//! One payload to many readers, in every way there is. Each publisher keeps its payload until it has
-//! sent it to all, as one does that stores what it publishes.
+//! One payload to many readers, in every way there is. Each publisher keeps its payload until it
+//! has sent it to all, as one does that stores what it publishes.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! `mycelium demo`: one tick, three distances, shown on recorded trades.
 //!
-//! A feed sends each tick as one `Arc` to readers in its process, in a second process of the machine
-//! and in a third one that is treated as remote. All run the same code. `mycelium node` does the same with
-//! these modules, between machines.
+//! A feed sends each tick as one `Arc` to readers in its process, in a second process of the
+//! machine and in a third one that is treated as remote. All run the same code. `mycelium node`
+//! does the same with these modules, between machines.
 
 pub(crate) mod args;
 pub(crate) mod book;

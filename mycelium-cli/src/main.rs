@@ -36,7 +36,7 @@ enum Command {
         #[arg(default_value = "mycelium.toml")]
         file: PathBuf,
     },
-    /// Says whether a project really takes ractor from the fork.
+    /// Checks that a project uses the fork.
     ///
     /// Reads the project's Cargo.lock, which is what cargo builds, and the patches in the
     /// Cargo.toml beside it. Exit status: 0 when all is from the fork, 1 when something is
@@ -48,20 +48,20 @@ enum Command {
     },
     /// Sends recorded trades to readers at three distances, and shows what each costs.
     ///
-    /// Eight readers run in this process, eight in a second one of this machine, and eight in a third
-    /// one that is treated as remote. Nothing needs to be set up, and nothing is left behind but the
-    /// report. Exit status: 0 when every reader got every tick once and in order, 1 when not,
-    /// 2 when it could not be run, 130 when it was interrupted.
+    /// Eight readers run in this process, eight in a second one of this machine, and eight in a
+    /// third one that is treated as remote. Nothing needs to be set up, and nothing is left behind
+    /// but the report. Exit status: 0 when every reader got every tick once and in order, 1 when
+    /// not, 2 when it could not be run, 130 when it was interrupted.
     #[cfg(all(unix, feature = "cluster"))]
     Demo(demo::args::DemoArgs),
     /// Runs one node, so that what `mycelium demo` does can be done by hand on several machines.
     ///
-    /// With --feed it replays recorded trades to the readers of all nodes that are connected, and prints
-    /// link, latencies and throughput for each; with --readers it runs readers until the feed has ended;
-    /// with neither it is a member of the cluster until Ctrl-C. Where it listens, and what happens to its
-    /// peers, is told on standard error. Exit status: 0 when all went well, 1 when a reader did not
-    /// get every tick once and in order, or the feed was gone too early, 2 when the node does not
-    /// start, 130 when the feed was interrupted.
+    /// With --feed it replays recorded trades to the readers of all nodes that are connected, and
+    /// prints link, latencies and throughput for each; with --readers it runs readers until the
+    /// feed has ended; with neither it is a member of the cluster until Ctrl-C. Where it listens,
+    /// and what happens to its peers, is told on standard error. Exit status: 0 when all went well,
+    /// 1 when a reader did not get every tick once and in order, or the feed was gone too early, 2
+    /// when the node does not start, 130 when the feed was interrupted.
     #[cfg(all(unix, feature = "cluster"))]
     Node(node::NodeArgs),
     /// Runs a small cluster under faults, and accounts for every message.

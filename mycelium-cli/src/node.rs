@@ -1,6 +1,7 @@
 //! `mycelium node`: one node from its configuration, with a feed, with readers, or with neither.
 //!
-//! What runs on it are the actors of `mycelium demo`, so that the same can be done on several machines.
+//! What runs on it are the actors of `mycelium demo`, so that the same can be done on several
+//! machines.
 
 mod events;
 mod feed;
@@ -49,9 +50,9 @@ pub(crate) struct NodeArgs {
     pub(crate) replay: ReplayArgs,
 }
 
-/// Runs a node. Exit status 0 when all went well, also when Ctrl-C ended a node without feed; 1 when a
-/// reader did not get all, or the feed was gone too early; 2 when the node does not start; 130 when the
-/// feed was interrupted.
+/// Runs a node. Exit status 0 when all went well, also when Ctrl-C ended a node without feed; 1
+/// when a reader did not get all, or the feed was gone too early; 2 when the node does not start;
+/// 130 when the feed was interrupted.
 pub(crate) fn run(args: &NodeArgs) -> ExitCode {
     let config = match Config::load(&args.config) {
         Ok(config) => config,

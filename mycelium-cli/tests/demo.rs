@@ -105,7 +105,8 @@ fn has_ended(process: Pid) -> bool {
     stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|it| it.starts_with(" Z")))
 }
 
-/// What the verdict says of each reader that was lost: number, sent, acknowledged, unknown, not sent.
+/// What the verdict says of each reader that was lost: number, sent, acknowledged, unknown, not
+/// sent.
 fn lost_readers(words: &str) -> Vec<[u64; 5]> {
     let lines = words.lines().filter(|line| line.contains("acknowledged"));
     lines

@@ -1,4 +1,5 @@
-//! `mycelium node` through its executable: nodes of one machine, of which one is configured as remote.
+//! `mycelium node` through its executable: nodes of one machine, of which one is configured as
+//! remote.
 
 #![cfg(all(unix, feature = "cluster"))]
 
@@ -83,8 +84,8 @@ fn dialling(address: &str, more: &str) -> String {
 
 const REMOTE: &str = "location = \"remote\"\n";
 
-/// A feed with two readers, and a node with three that is found to be near, and one with three that is
-/// configured as remote.
+/// A feed with two readers, and a node with three that is found to be near, and one with three that
+/// is configured as remote.
 struct Three {
     feed: Node,
     near: Node,

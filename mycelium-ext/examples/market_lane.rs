@@ -1,7 +1,7 @@
 //! Market data on the fast lane, its risk limits on the control plane.
 //!
-//! A feed publishes prices, each as one `Arc`, to the lanes of several traders. Each trader builds up a
-//! position with every tick, and reports it once per batch. A risk officer, an ordinary actor,
+//! A feed publishes prices, each as one `Arc`, to the lanes of several traders. Each trader builds
+//! up a position with every tick, and reports it once per batch. A risk officer, an ordinary actor,
 //! supervises them: who comes too near to the limit is told to trade no more. That order overtakes
 //! whatever waits in the lane.
 //!

@@ -1,7 +1,8 @@
-//! Two nodes in two processes of a machine, which find each other by TCP and go on by shared memory; and what a call takes.
+//! Two nodes in two processes of a machine, which find each other by TCP and go on by shared
+//! memory; and what a call takes.
 //!
-//! Run it with `cargo run --release -p mycelium-ext --features cluster --example shared_memory`, or with `-- 50us` behind it to spin
-//! for as long before either process sleeps.
+//! Run it with `cargo run --release -p mycelium-ext --features cluster --example shared_memory`, or
+//! with `-- 50us` behind it to spin for as long before either process sleeps.
 
 use std::error::Error;
 use std::process::{Child, Command};

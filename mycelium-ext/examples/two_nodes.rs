@@ -1,4 +1,5 @@
-//! Two nodes in two processes, each from its configuration: the feed casts, and readers of both get it.
+//! Two nodes in two processes, each from its configuration: the feed casts, and readers of both get
+//! it.
 //!
 //! Run it with `cargo run -p mycelium-ext --features cluster --example two_nodes`.
 

@@ -57,18 +57,20 @@
 //!
 //! The example below has each key of `node.tuning` and `node.limits`, with its default.
 //!
-//! With `node.tls.certificate` or `node.tls.client_authorities` a peer's certificate has to be for its name, for
-//! its `server_name`, or for one of its `certificate_names`.
+//! With `node.tls.certificate` or `node.tls.client_authorities` a peer's certificate has to be for
+//! its name, for its `server_name`, or for one of its `certificate_names`.
 //!
 //! Sizes are written `"64 MiB"`, durations `"1m 30s"`. Files are looked for from the folder of the
-//! configuration. Entries of a table that cannot both be meant, and keys that do not exist, are mistakes.
+//! configuration. Entries of a table that cannot both be meant, and keys that do not exist, are
+//! mistakes.
 //!
 //! # Layers
 //!
-//! Each key that is not in a list has a variable, which goes before the file: `MYCELIUM_` and the key in upper case, with
-//! `_` for what is neither letter nor digit. So `MYCELIUM_NODE_NAME`, `MYCELIUM_NODE_LIMITS_MAX_FRAME`, and for
-//! `[nodes.archive]`, if the file has it, `MYCELIUM_NODES_ARCHIVE_ADDRESS`. `MYCELIUM_LISTEN` takes the place of all
-//! `[[listen]]`: addresses (`tcp://…`, `unix://…`) with commas between them. Its paths are looked for from the
+//! Each key that is not in a list has a variable, which goes before the file: `MYCELIUM_` and the
+//! key in upper case, with `_` for what is neither letter nor digit. So `MYCELIUM_NODE_NAME`,
+//! `MYCELIUM_NODE_LIMITS_MAX_FRAME`, and for `[nodes.archive]`, if the file has it,
+//! `MYCELIUM_NODES_ARCHIVE_ADDRESS`. `MYCELIUM_LISTEN` takes the place of all `[[listen]]`:
+//! addresses (`tcp://…`, `unix://…`) with commas between them. Its paths are looked for from the
 //! working directory. Variables that start like these and stand for no key are mistakes.
 //!
 //! # Secrets
@@ -132,8 +134,8 @@ pub use tuning::Tuning;
 pub use values::{ConnectionMode, InvalidName, NodeName};
 pub use warning::Warning;
 
-/// The configuration of a node, complete and free of contradictions. It prints as the topology that it
-/// describes, without secrets.
+/// The configuration of a node, complete and free of contradictions. It prints as the topology that
+/// it describes, without secrets.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
@@ -184,7 +186,8 @@ impl Config {
         Ok(Self { mode, ..Self::parse(&text, file, environment)? })
     }
 
-    /// Reads `text`. `file` is what errors call it, and its folder is where other files are looked for.
+    /// Reads `text`. `file` is what errors call it, and its folder is where other files are looked
+    /// for.
     ///
     /// # Errors
     /// [`ConfigError::Mistakes`]: all that is wrong with it.
@@ -230,8 +233,8 @@ impl Config {
         }
     }
 
-    /// How far away a node is that announces this name (before the `@`) and this number: what is said of the
-    /// name, or else of the number.
+    /// How far away a node is that announces this name (before the `@`) and this number: what is
+    /// said of the name, or else of the number.
     #[must_use]
     pub fn location(&self, name: Option<&str>, number: Option<u64>) -> Location {
         let named = self.peers.iter().find(|peer| Some(peer.name.as_str()) == name);

@@ -1,28 +1,29 @@
 //! The fast lane: actors of a data plane.
 //!
-//! A [`FastActor`] takes its messages from a queue of its own, typed and bounded, a batch at a time.
-//! What a message costs there is a push and a pop; the rest is paid once per batch. It is no second actor
-//! system: it runs as a `ractor` actor, and is spawned, linked, supervised, named, grouped,
-//! monitored, stopped, drained and killed as one.
+//! A [`FastActor`] takes its messages from a queue of its own, typed and bounded, a batch at a
+//! time. What a message costs there is a push and a pop; the rest is paid once per batch. It is no
+//! second actor system: it runs as a `ractor` actor, and is spawned, linked, supervised, named,
+//! grouped, monitored, stopped, drained and killed as one.
 //!
-//! * **Order.** Messages of one sender arrive in the order in which they were sent. Signals, stops and
-//!   supervision events come before messages, between two batches; a kill interrupts a handler.
-//! * **Bounds.** At most [`LaneConfig::capacity`] messages wait. One that finds no room goes back to its
-//!   sender, or is dropped and counted, as [`LaneConfig::overflow`] says;
+//! * **Order.** Messages of one sender arrive in the order in which they were sent. Signals, stops
+//!   and supervision events come before messages, between two batches; a kill interrupts a handler.
+//! * **Bounds.** At most [`LaneConfig::capacity`] messages wait. One that finds no room goes back
+//!   to its sender, or is dropped and counted, as [`LaneConfig::overflow`] says;
 //!   [`send`](FastActorRef::send) waits for room.
-//! * **`Arc`.** [`cast_arc`](FastActorRef::cast_arc) sends a message that others hold too. The receiver
-//!   reads either the same way ([`Delivery`]).
-//! * **Fairness.** After each batch of at most [`BATCH`] messages the others on the thread get a turn.
+//! * **`Arc`.** [`cast_arc`](FastActorRef::cast_arc) sends a message that others hold too. The
+//!   receiver reads either the same way ([`Delivery`]).
+//! * **Fairness.** After each batch of at most [`BATCH`] messages the others on the thread get a
+//!   turn.
 //!
-//! Beside its lane a fast actor may be told what is to overtake it ([`FastActorRef::control`]): limits,
-//! subscriptions, questions.
+//! Beside its lane a fast actor may be told what is to overtake it ([`FastActorRef::control`]):
+//! limits, subscriptions, questions.
 //!
-//! Bridges lead both ways: any `ractor` API that takes an [`ActorRef`](ractor::ActorRef) can feed a fast actor
-//! ([`FastActorRef::as_actor_ref`]), an [`ActorCell`](ractor::ActorCell) leads to its lane
-//! (`FastActorRef::try_from`), and [`Forward`] puts a lane before any actor.
+//! Bridges lead both ways: any `ractor` API that takes an [`ActorRef`](ractor::ActorRef) can feed a
+//! fast actor ([`FastActorRef::as_actor_ref`]), an [`ActorCell`](ractor::ActorCell) leads to its
+//! lane (`FastActorRef::try_from`), and [`Forward`] puts a lane before any actor.
 //!
-//! The fast lane is local to a process and does not need the `cluster` feature. Messages on it carry no
-//! tracing span; those that go through the actor's mailbox do.
+//! The fast lane is local to a process and does not need the `cluster` feature. Messages on it
+//! carry no tracing span; those that go through the actor's mailbox do.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -13,19 +13,21 @@
 //! # }
 //! ```
 //!
-//! It runs `ractor_cluster`'s [`NodeServer`](ractor_cluster::NodeServer), whose [reference](Node::server) may be used as
-//! with stock `ractor`. Around it:
+//! It runs `ractor_cluster`'s [`NodeServer`](ractor_cluster::NodeServer), whose
+//! [reference](Node::server) may be used as with stock `ractor`. Around it:
 //!
-//! * **Peers.** Each `[nodes.X]` with an address is dialled whenever there is no session with it, whoever opened that.
-//!   Between two attempts there is a pause, which doubles up to a bound and is drawn at random from the upper half of
-//!   its step; a session that lasts starts it anew.
-//! * **Links.** A peer of this machine is reached by shared memory or a Unix socket, and one of this process by `Arc`, as soon as it has
-//!   proven to be there; [`PeerInfo`] and [`ractor_cluster::peers`] tell.
+//! * **Peers.** Each `[nodes.X]` with an address is dialled whenever there is no session with it,
+//!   whoever opened that. Between two attempts there is a pause, which doubles up to a bound and is
+//!   drawn at random from the upper half of its step; a session that lasts starts it anew.
+//! * **Links.** A peer of this machine is reached by shared memory or a Unix socket, and one of
+//!   this process by `Arc`, as soon as it has proven to be there; [`PeerInfo`] and
+//!   [`ractor_cluster::peers`] tell.
 //! * **Bounds.** A connection has to open, and a handshake to finish, in time, on both sides.
-//! * **Demands.** By default it listens on loopback, lets in stock nodes, and dials no address that a peer
-//!   told. [`NodeBuilder::security`], or `[security]` in the configuration, makes it strict;
+//! * **Demands.** By default it listens on loopback, lets in stock nodes, and dials no address that
+//!   a peer told. [`NodeBuilder::security`], or `[security]` in the configuration, makes it strict;
 //!   [`NodeBuilder::mutual_tls`] has both sides show certificates, and holds peers to their names.
-//! * **The end.** [`Node::stop`] returns when the listeners are closed. A node that is dropped stops too.
+//! * **The end.** [`Node::stop`] returns when the listeners are closed. A node that is dropped
+//!   stops too.
 //!
 //! # Tracing
 //!
@@ -109,14 +111,15 @@ impl Node {
         &self.running.server
     }
 
-    /// Where it listens, with the real ports: TCP and TLS in the order of its configuration, and then the
-    /// Unix socket.
+    /// Where it listens, with the real ports: TCP and TLS in the order of its configuration, and
+    /// then the Unix socket.
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
 
-    /// Dials `address` once, and waits until the session is ready. It is not dialled again when it ends.
+    /// Dials `address` once, and waits until the session is ready. It is not dialled again when it
+    /// ends.
     ///
     /// # Cancel safety
     /// A session whose handshake has begun goes on when this future is dropped.
@@ -128,8 +131,8 @@ impl Node {
         Ok(self.dialer.connect(&Target { address, tls }).await?.peer)
     }
 
-    /// The peers with which this node has a session, by their ids: where they are, and by which links. Those of
-    /// all nodes of this process are in [`ractor_cluster::peers::list`].
+    /// The peers with which this node has a session, by their ids: where they are, and by which
+    /// links. Those of all nodes of this process are in [`ractor_cluster::peers::list`].
     #[must_use]
     pub fn peers(&self) -> Vec<PeerInfo> {
         self.roster.peers()
@@ -140,7 +143,8 @@ impl Node {
         self.roster.wait_for(|roster| roster.find(name)).await
     }
 
-    /// What happens to its peers from now on. One who is slow misses the oldest events, and is told how many.
+    /// What happens to its peers from now on. One who is slow misses the oldest events, and is told
+    /// how many.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
         self.roster.events()

@@ -1,9 +1,10 @@
 //! Certificates and keys, from PEM files to what rustls works with.
 //!
-//! With TLS as it is on the web the one who connects knows whom it has reached, and not the other way round.
-//! **Mutual** TLS is both: a listener's identity [demands](Identity::demanding) a certificate, and
-//! who connects [presents](Authorities::presenting) one. A [`Node`](crate::node::Node) then also holds each
-//! peer to its name, which has to be in its certificate, or to the names that are listed for it.
+//! With TLS as it is on the web the one who connects knows whom it has reached, and not the other
+//! way round. **Mutual** TLS is both: a listener's identity [demands](Identity::demanding) a
+//! certificate, and who connects [presents](Authorities::presenting) one. A
+//! [`Node`](crate::node::Node) then also holds each peer to its name, which has to be in its
+//! certificate, or to the names that are listed for it.
 //!
 //! ```no_run
 //! use mycelium_ext::node::{Authorities, Identity, Listen, Node};
@@ -22,8 +23,8 @@
 //! # }
 //! ```
 //!
-//! [`acceptor`](Identity::acceptor) and [`connector`](Authorities::connector) are for those who use the cluster
-//! without a `Node`, as with stock.
+//! [`acceptor`](Identity::acceptor) and [`connector`](Authorities::connector) are for those who use
+//! the cluster without a `Node`, as with stock.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -187,8 +188,8 @@ impl fmt::Display for TlsError {
 
 impl std::error::Error for TlsError {}
 
-/// The cryptography that the application has chosen for its process, or that the cluster brings: to leave it to
-/// rustls would panic in a build that has two.
+/// The cryptography that the application has chosen for its process, or that the cluster brings: to
+/// leave it to rustls would panic in a build that has two.
 fn provider() -> Arc<CryptoProvider> {
     let chosen = CryptoProvider::get_default().cloned();
     chosen.unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()))

@@ -45,7 +45,7 @@ impl std::error::Error for BoxedDowncastErr {}
 #[cfg(feature = "cluster")]
 #[derive(Debug)]
 pub enum SerializedMessage {
-    /// A message that nobody waits for.
+    /// A message without an answer.
     Cast {
         /// Which variant of an enum it is, by name.
         variant: String,
@@ -289,12 +289,12 @@ pub trait Message: Any + Send + Sized + 'static {
     }
 
     /// Whether [`box_message`](Self::box_message) and [`from_boxed`](Self::from_boxed) are known to
-    /// be the provided ones, so that nobody has to ask them. The derives say so, and a type that is written
-    /// by hand may: its messages then need no box, and go to other nodes by
+    /// be the provided ones, so that they need not be asked. The derives say so, and a type that is
+    /// written by hand may: its messages then need no box, and go to other nodes by
     #[cfg_attr(feature = "cluster", doc = "[`into_outgoing`](Self::into_outgoing).")]
     #[cfg_attr(not(feature = "cluster"), doc = "`into_outgoing`.")]
     fn keeps_default_boxing() -> bool {
-        // Without the feature nobody can write others.
+        // Without the feature there are no others.
         cfg!(not(feature = "cluster"))
     }
 
@@ -328,8 +328,9 @@ pub trait Message: Any + Send + Sized + 'static {
         Err(BoxedDowncastErr)
     }
 
-    /// The serialised form, with fewer copies than [`serialize`](Self::serialize) needs. The bytes have to
-    /// be the same. Asked of types that [keep to the default](Self::keeps_default_boxing) only.
+    /// The serialised form, with fewer copies than [`serialize`](Self::serialize) needs. The bytes
+    /// have to be the same. Asked of types that [keep to the default](Self::keeps_default_boxing)
+    /// only.
     ///
     /// # Errors
     /// As `serialize`.
@@ -349,7 +350,8 @@ pub trait Message: Any + Send + Sized + 'static {
         Self::deserialize(incoming.into_serialized())
     }
 
-    /// As [`from_incoming`](Self::from_incoming), for several actors; `None` when each has to decode its own.
+    /// As [`from_incoming`](Self::from_incoming), for several actors; `None` when each has to
+    /// decode its own.
     #[cfg(feature = "cluster")]
     #[doc(hidden)]
     fn shared_from_incoming(_: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
@@ -407,7 +409,7 @@ impl<T: Any + Send + crate::BytesConvertable> Message for T {
     }
 }
 
-/// The current span; `None` when nobody records it, which spares the receiver its handling.
+/// The current span; `None` when no subscriber records it, which spares the receiver its handling.
 #[cfg(feature = "message_span_propogation")]
 #[inline]
 pub(crate) fn current_span() -> Option<tracing::Span> {

@@ -1,16 +1,17 @@
 //! Messages on their way between nodes, without a mailbox in between (feature `cluster`).
 //!
 //! A proxy stands for an actor of another node. Where the cluster gave it an [`Outlet`]
-//! ([`ActorCell::set_outlet`](crate::ActorCell::set_outlet)), a message to it is encoded where it is
-//! sent, and handed over; where there is no room for it, it goes back to its sender as it was. On the
-//! other side [`ActorCell::deliver`](crate::ActorCell::deliver) decodes what came, and puts it into the
-//! actor's mailbox as a message of its own type.
+//! ([`ActorCell::set_outlet`](crate::ActorCell::set_outlet)), a message to it is encoded where it
+//! is sent, and handed over; where there is no room for it, it goes back to its sender as it was.
+//! On the other side [`ActorCell::deliver`](crate::ActorCell::deliver) decodes what came, and puts
+//! it into the actor's mailbox as a message of its own type.
 //!
-//! Bytes are those of stock `ractor`, so that stock nodes read and write them too: a variant's name,
-//! and its fields in order, each behind its length in eight bytes, big endian.
+//! Bytes are those of stock `ractor`, so that stock nodes read and write them too: a variant's
+//! name, and its fields in order, each behind its length in eight bytes, big endian.
 //!
 //! Applications meet [`Encoder`] and [`Part`] when a type of theirs converts to bytes in a way that
-//! spares a copy ([`BytesConvertable`](crate::BytesConvertable)); the rest is for the cluster and for the derives.
+//! spares a copy ([`BytesConvertable`](crate::BytesConvertable)); the rest is for the cluster and
+//! for the derives.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -39,8 +40,8 @@ pub use outlet::{Outlet, Refused};
 pub use part::{Fields, Part};
 pub use payload::Payload;
 
-/// From so many bytes on, what is encoded is moved and not copied, and a part of what came is shared
-/// with the rest and not copied. Below, a copy costs less than the count of references.
+/// From so many bytes on, what is encoded is moved and not copied, and a part of what came is
+/// shared with the rest and not copied. Below, a copy costs less than the count of references.
 pub const LARGE: usize = 1024;
 
 /// A message on its way to another node: encoded, but for the frame around it.
@@ -68,7 +69,7 @@ pub struct Incoming<'a> {
 }
 
 impl Outgoing {
-    /// A message that nobody waits for.
+    /// A message without an answer.
     pub fn cast(variant: impl Into<Cow<'static, str>>, args: Payload) -> Self {
         Self { variant: variant.into(), args, metadata: None, reply: None }
     }
@@ -82,8 +83,8 @@ impl Outgoing {
         Self { variant: variant.into(), args, metadata: None, reply: Some(reply) }
     }
 
-    /// The form in which mailboxes of proxies and stock's trait methods have it. Copies the fields, unless
-    /// they are in one piece already.
+    /// The form in which mailboxes of proxies and stock's trait methods have it. Copies the fields,
+    /// unless they are in one piece already.
     pub fn into_serialized(self) -> SerializedMessage {
         let variant = self.variant.into_owned();
         let (args, metadata) = (self.args.into_vec(), self.metadata);

@@ -1,8 +1,9 @@
 //! Values as bytes, for messages between nodes.
 //!
-//! Numbers of 8 to 128 bits, `bool`, `char`, `String` and vectors of these have an implementation, as has
-//! `bytes::Bytes`, which is not copied. `isize` and `usize` have none, since they are not of one size on
-//! all machines. With the feature `blanket_serde` every type that serde can write and read has one instead.
+//! Numbers of 8 to 128 bits, `bool`, `char`, `String` and vectors of these have an implementation,
+//! as has `bytes::Bytes`, which is not copied. `isize` and `usize` have none, since they are not of
+//! one size on all machines. With the feature `blanket_serde` every type that serde can write and
+//! read has one instead.
 
 use bytes::Bytes;
 
@@ -22,7 +23,8 @@ mod vectors;
 
 /// A type that a message's fields and answers to calls may be of when they go to other nodes.
 ///
-/// Two functions are all it takes. The others spare copies, and have to agree with these in every byte.
+/// Two functions are all it takes. The others spare copies, and have to agree with these in every
+/// byte.
 ///
 /// ```
 /// use ractor::remoting::{Encoder, Part};
@@ -72,10 +74,12 @@ pub trait BytesConvertable {
     /// The value out of its bytes.
     ///
     /// # Panics
-    /// It may, with bytes that are not of the type. The message is then dropped, and nobody is harmed.
+    /// It may, with bytes that are not of the type. The message is then dropped and counted, and
+    /// the actor goes on.
     fn from_bytes(bytes: Vec<u8>) -> Self;
 
-    /// How long the value is as bytes, where that is cheap to tell: a hint, by which memory is taken once.
+    /// The length of the value as bytes, where that is cheap to compute: a hint that lets the
+    /// encoder reserve memory once.
     fn bytes_len(&self) -> Option<usize> {
         None
     }
@@ -102,8 +106,8 @@ pub trait BytesConvertable {
         Self::from_bytes(part.to_vec())
     }
 
-    /// The value out of its bytes, which nothing follows. They may be the only ones of their memory, which a value that
-    /// is bytes can then take.
+    /// The value out of its bytes, which nothing follows. They may be the only ones of their
+    /// memory, which a value that is bytes can then take.
     ///
     /// # Panics
     /// As [`from_bytes`](Self::from_bytes).

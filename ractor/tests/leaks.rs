@@ -71,7 +71,8 @@ fn actors_that_come_and_go_leave_nothing() {
     };
     // What grows once and stays: the runtime's queues, the registries.
     lives(20);
-    // What is lost is lost each time; what the thread of the test harness does meanwhile, which counts too, it does once.
+    // What is lost is lost each time; what the thread of the test harness does meanwhile, which
+    // counts too, it does once.
     let changes = [(); 3].map(|()| {
         let region = Region::new(ALLOCATOR);
         lives(100);

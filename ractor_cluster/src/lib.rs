@@ -2,9 +2,9 @@
 //! upstream's published package at build time, with what `patches/ractor_cluster` and the files
 //! beside this one change. It speaks the stock protocol.
 //!
-//! Between nodes of the fork a session takes the cheapest link there is: [`peers`] says where a peer
-//! is and by what it is reached, [`link`] what a node may be told of it, [`transport`] what links
-//! are made of.
+//! Between nodes of the fork a session takes the cheapest link there is: [`peers`] says where a
+//! peer is and by what it is reached, [`link`] what a node may be told of it, [`transport`] what
+//! links are made of.
 //!
 //! What follows is upstream's own documentation.
 //!

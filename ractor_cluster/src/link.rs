@@ -16,11 +16,12 @@
 //!   what is logged of that;
 //! * `decode`: all frames but messages, behind a scan of what their lists cost;
 //! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them,
-//!   `arrivals` what comes in, `backlog` what of it waits for the session's actor, `slices` long lists of it, `calls` what
-//!   waits for answers, `pump` and `intake` the ends of a link, `proxy` what the references to a
-//!   peer's actors send by, `announcer` what tells the peer of actors and groups;
+//!   `arrivals` what comes in, `backlog` what of it waits for the session's actor, `slices` long
+//!   lists of it, `calls` what waits for answers, `pump` and `intake` the ends of a link, `proxy`
+//!   what the references to a peer's actors send by, `announcer` what tells the peer of actors and
+//!   groups;
 //! * `stock`: messages to and from a stock node;
-//! * `dead_letters`: what reached nobody.
+//! * `dead_letters`: messages that reached no actor, counted by cause;
 //! * `incarnation`, `contest`: which start of a node a peer is, and which one has the node's name.
 //!
 //! # Several processes of one name
@@ -98,9 +99,9 @@ use stock::Outbound;
 use crate::transport::{SharedCast, Transport, TransportKind};
 use crate::{NodeId, NodeSessionMessage};
 
-/// Closes the links of a kind to a peer, for instance before its address goes away. The session goes on by
-/// another link, if it has one, and ends otherwise. The node that made the link goes on trying to make
-/// it again.
+/// Closes the links of a kind to a peer, for instance before its address goes away. The session
+/// goes on by another link, if it has one, and ends otherwise. The node that made the link goes on
+/// trying to make it again.
 ///
 /// # Errors
 /// Returns `node_id` when no session with a peer of the fork has it.
@@ -120,7 +121,8 @@ impl LinkEvent {
         NodeSessionMessage::Link(Self(Event::Up { link: Mutex::new(link), again: false }))
     }
 
-    /// A link was authenticated that takes the place of those of its kind, which the one who connects has lost.
+    /// A link was authenticated that takes the place of those of its kind, which the one who
+    /// connects has lost.
     pub(crate) fn up_again(link: Box<dyn Transport>) -> NodeSessionMessage {
         NodeSessionMessage::Link(Self(Event::Up { link: Mutex::new(link), again: true }))
     }

@@ -108,8 +108,8 @@ pub enum PeerEvent {
         /// By which it goes.
         to: TransportKind,
     },
-    /// The last link broke. What is sent to the peer is kept for a while, in which a link may come back
-    /// ([`LinkOptions::reconnect_grace`](crate::link::LinkOptions::reconnect_grace)).
+    /// The last link broke. What is sent to the peer is kept for a while, in which a link may come
+    /// back ([`LinkOptions::reconnect_grace`](crate::link::LinkOptions::reconnect_grace)).
     Suspended {
         /// The peer.
         node_id: NodeId,
@@ -156,19 +156,20 @@ pub enum PeerEvent {
         /// Which one.
         limit: Limit,
     },
-    /// The session ended. The proxies of the peer's actors have stopped, with a reason that begins with
-    /// [`GONE`] and names the peer; calls to them have failed.
+    /// The session ended. The proxies of the peer's actors have stopped, with a reason that begins
+    /// with [`GONE`] and names the peer; calls to them have failed.
     Gone {
         /// The peer.
         node_id: NodeId,
         /// Messages sent to it that it did not acknowledge: it may or may not have them. Of a stock
-        /// peer nobody can tell, and this is `None`.
+        /// peer it is not known, and this is `None`.
         unacknowledged: Option<usize>,
     },
 }
 
-/// How the reason begins with which the proxy of an actor stops whose node is gone: what supervisors and
-/// monitors of the proxy are told. `peer gone: feed@localhost: its last link broke`.
+/// How the reason begins with which the proxy of an actor stops whose node is gone: what
+/// supervisors and monitors of the proxy are told. `peer gone: feed@localhost: its last link
+/// broke`.
 pub const GONE: &str = "peer gone";
 
 static NEXT_NODE_ID: AtomicU64 = AtomicU64::new(1);
@@ -204,8 +205,8 @@ pub fn locality_of(actor: &ActorCell) -> Option<Locality> {
     }
 }
 
-/// What changes from here on. A receiver that is more than 1024 events behind misses the oldest, and
-/// is told how many.
+/// What changes from here on. A receiver that is more than 1024 events behind misses the oldest,
+/// and is told how many.
 #[must_use]
 pub fn events() -> broadcast::Receiver<PeerEvent> {
     CHANGES.subscribe()
@@ -265,6 +266,6 @@ pub(crate) fn forget(node_id: NodeId, ended: Ended, unacknowledged: Option<usize
 }
 
 pub(crate) fn tell(event: PeerEvent) {
-    // Nobody has to listen.
+    // There may be no listener.
     _ = CHANGES.send(event);
 }

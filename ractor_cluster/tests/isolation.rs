@@ -49,8 +49,8 @@ impl NodeEventSubscription for Rude {
 
 const ALL: [Stage; 4] = [Stage::Opened, Stage::Authenticated, Stage::Ready, Stage::Disconnected];
 
-/// Sessions begin and end while subscribers block and panic; these are told all of it, in order, when
-/// they can be.
+/// Sessions begin and end while subscribers block and panic; these are told all of it, in order,
+/// when they can be.
 #[tokio::test]
 async fn subscribers_cannot_hurt_a_node_server() {
     let mut server = Node::start("patient-server", LinkOptions::default()).await;

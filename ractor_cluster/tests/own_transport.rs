@@ -1,4 +1,5 @@
-//! A transport of the application's own: dialled, listened to, pinned, and made again when it breaks.
+//! A transport of the application's own: dialled, listened to, pinned, and made again when it
+//! breaks.
 
 mod common;
 

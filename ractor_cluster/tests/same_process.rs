@@ -307,9 +307,9 @@ async fn without_the_shorter_link_they_still_deliver_once() {
     readers.stop().await;
 }
 
-/// A node that may not look for cheaper links does not tell who it is. To the other it is a peer like
-/// any other, and both announce their actors over TCP, as two nodes of the stock release do. Every
-/// actor is then there three times: itself, and as a proxy of either session.
+/// A node that may not look for cheaper links does not tell who it is. To the other it is a peer
+/// like any other, and both announce their actors over TCP, as two nodes of the stock release do.
+/// Every actor is then there three times: itself, and as a proxy of either session.
 #[tokio::test]
 async fn when_one_may_not_be_local_they_are_strangers() {
     let _alone = ALONE.lock().await;

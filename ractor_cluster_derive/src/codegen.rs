@@ -1,7 +1,8 @@
 //! What `RactorClusterMessage` generates.
 //!
-//! Encoding and decoding, field by field, is what takes no copy; stock's `serialize` and `deserialize` go
-//! by these. Names in what is generated begin with two underscores, beside the fields'.
+//! Encoding and decoding, field by field, is what takes no copy; stock's `serialize` and
+//! `deserialize` go by these. Names in what is generated begin with two underscores, beside the
+//! fields'.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;

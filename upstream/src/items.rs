@@ -65,8 +65,8 @@ pub fn resolve<'a>(items: &'a [Item], address: &Address) -> Vec<&'a Item> {
     level.into_iter().filter(|item| matches(item, last)).collect()
 }
 
-/// A namesake below another item is as far as one below the right item whose name differs by so many
-/// letters.
+/// A namesake below another item is as far as one below the right item whose name differs by so
+/// many letters.
 const ELSEWHERE: usize = 2;
 
 /// The full addresses of the items whose own name is the last one of `address` or nearest to

@@ -5,7 +5,8 @@ use clap::Parser;
 use mycelium_benches::distance::{Failure, Options, run};
 
 /// Builds an application against stock and against the fork, has both send messages from one
-/// process to another in turns, and writes `report/DISTANCE.md` into the folder in which cargo builds.
+/// process to another in turns, and writes `report/DISTANCE.md` into the folder in which cargo
+/// builds.
 #[derive(Parser)]
 struct Arguments {
     #[command(flatten)]

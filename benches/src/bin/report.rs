@@ -20,7 +20,8 @@ struct Arguments {
     #[arg(long, hide = true, num_args = 3, value_names = ["CASE", "CONTENDER", "ROUNDS"])]
     deliver: Option<Vec<String>>,
 
-    /// Prints the resident bytes that each of a case's actors or messages needs, as one contender has it.
+    /// Prints the resident bytes that each of a case's actors or messages needs, as one contender
+    /// has it.
     #[arg(long, num_args = 2, value_names = ["CASE", "CONTENDER"])]
     resident: Option<Vec<String>>,
 }

@@ -86,7 +86,8 @@ pub(super) enum Work {
 pub(super) struct Case {
     pub(super) work: Work,
     pub(super) payload: usize,
-    /// Whether its processes have exchanged large messages before, whose memory the allocator has kept.
+    /// Whether its processes have exchanged large messages before, whose memory the allocator has
+    /// kept.
     pub(super) is_grown: bool,
 }
 
@@ -137,14 +138,14 @@ impl Case {
         }
     }
 
-    /// How long a contender takes for it in a round, of which this is the usual time. What does nothing is
-    /// watched for longer: asking what it cost costs something, too.
+    /// How long a contender takes for it in a round, of which this is the usual time. What does
+    /// nothing is watched for longer: asking what it cost costs something, too.
     pub(super) fn milliseconds(self, usual: u64) -> u64 {
         if self.work == Work::Idle { usual * 10 } else { usual }
     }
 
-    /// Whether both are measured in the same processes: those of one size, so that none profits from what a larger one has
-    /// left with the allocator, unless just that is measured.
+    /// Whether both are measured in the same processes: those of one size, so that none profits
+    /// from what a larger one has left with the allocator, unless just that is measured.
     pub(super) fn shares_processes(self, other: Self) -> bool {
         (self.payload, self.is_grown) == (other.payload, other.is_grown)
     }

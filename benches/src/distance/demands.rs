@@ -199,8 +199,8 @@ impl Demand {
         }
     }
 
-    /// What it has, what it is compared with and their ratio; and whether that is enough. `None` when one of
-    /// them was not measured.
+    /// What it has, what it is compared with and their ratio; and whether that is enough. `None`
+    /// when one of them was not measured.
     fn judge(&self, at: &Results, all: &[Results]) -> Option<([String; 3], bool)> {
         let own = at.values(&self.contender, self.figure)?;
         let (against, ratio, is_met) = match self.bound {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-/// Stands between a near process and a far one. It takes no more connections when it is dropped, and those that
-/// there are end with the processes.
+/// Stands between a near process and a far one. It takes no more connections when it is dropped,
+/// and those that there are end with the processes.
 #[derive(Debug)]
 pub(super) struct Relay {
     pub(super) address: SocketAddr,

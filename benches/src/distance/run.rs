@@ -58,8 +58,8 @@ impl Results {
         Some(Middle::of(values))
     }
 
-    /// What `one` needs here, divided by what the other needs there: of two turns of each round, so that what slowed
-    /// both down does not count. `None` when one of them did not take part.
+    /// What `one` needs here, divided by what the other needs there: of two turns of each round, so
+    /// that what slowed both down does not count. `None` when one of them did not take part.
     pub(super) fn ratio(
         &self,
         figure: Figure,

@@ -1,4 +1,5 @@
-//! How many bytes go over the wire for a message. Counted by a relay, in a pass of its own, since it takes time.
+//! How many bytes go over the wire for a message. Counted by a relay, in a pass of its own, since
+//! it takes time.
 
 use std::time::Duration;
 

@@ -11,7 +11,8 @@ use crate::Case;
 const CONTENDERS: [&str; 8] =
     ["stock", "fork", "fast lane", "kameo", "xtra", "tokio", "flume", "crossfire"];
 
-/// The bytes that each needs, by running `program` with `argument CASE CONTENDER`, which prints them: each in a process of its own, since what one left free the next would take.
+/// The bytes that each needs, by running `program` with `argument CASE CONTENDER`, which prints
+/// them: each in a process of its own, since what one left free the next would take.
 ///
 /// # Errors
 /// The program does not run.

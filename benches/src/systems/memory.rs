@@ -7,8 +7,8 @@ use crate::Case;
 use crate::contender::Scheduler;
 use crate::resident;
 
-/// The bytes of resident memory of this process that the case needs for each of its actors or messages;
-/// `None` if the contender takes no part.
+/// The bytes of resident memory of this process that the case needs for each of its actors or
+/// messages; `None` if the contender takes no part.
 pub fn resident_bytes(case: Case, contender: &str) -> Option<f64> {
     let of = match case {
         Case::Idle(_) => idle_of(contender)?,

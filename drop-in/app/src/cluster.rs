@@ -87,8 +87,8 @@ impl NodeEventSubscription for Readiness {
     }
 }
 
-/// Two nodes in this process. Whether the group has the doubler only, or proxies of it as well: each
-/// member answers.
+/// Two nodes in this process. Whether the group has the doubler only, or proxies of it as well:
+/// each member answers.
 pub async fn run() {
     let (doubler, ended) = doubler().await;
     let (first, port) = start("first").await;

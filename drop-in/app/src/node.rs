@@ -1,5 +1,5 @@
-//! A node that does what the lines of its standard input say, and answers each by a line: two of these
-//! processes are nodes of one cluster.
+//! A node that does what the lines of its standard input say, and answers each by a line: two of
+//! these processes are nodes of one cluster.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -228,7 +228,8 @@ impl Node {
             ["call-timed", group] => {
                 Ok(call_t!(member(group)?, Note::HowMany, 20_000)?.to_string())
             }
-            // Its end is told by the caller's clock or by that of the other end, whichever is first.
+            // Its end is told by the caller's clock or by that of the other end, whichever is
+            // first.
             ["call-late", group] => Ok(match call_t!(member(group)?, Note::Never, 50, 7) {
                 Err(RactorErr::Timeout | RactorErr::Messaging(MessagingErr::ChannelClosed)) => {
                     "unanswered".to_owned()

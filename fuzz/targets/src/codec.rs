@@ -9,8 +9,9 @@ use crate::pieces;
 /// The frames are copied, written again and read again, and each method is kept by three lanes.
 const BUDGET: Budget = Budget { fixed: 64 * 1024, each: 256 };
 
-/// Whatever comes is a message, a frame of another kind, or an error, and no error ends more than its frame here: a lane that has
-/// seen anything reads on. What was a message is one as well when the fork writes it, with numbers of its own.
+/// Whatever comes is a message, a frame of another kind, or an error, and no error ends more than
+/// its frame here: a lane that has seen anything reads on. What was a message is one as well when
+/// the fork writes it, with numbers of its own.
 pub(crate) fn run(bytes: &[u8]) {
     BUDGET.hold(bytes.len(), || read_all(bytes));
 }

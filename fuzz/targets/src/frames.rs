@@ -50,8 +50,8 @@ enum End {
     TooLarge,
 }
 
-/// The first 4 bytes decide in which pieces the others arrive. The frames have to be those that a reader finds
-/// which has all of it at once.
+/// The first 4 bytes decide in which pieces the others arrive. The frames have to be those that a
+/// reader finds which has all of it at once.
 pub(crate) fn run(bytes: &[u8]) {
     let Some((sizes, stream)) = bytes.split_at_checked(4) else { return };
     let (frames, end) = expected(stream);

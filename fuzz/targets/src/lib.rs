@@ -1,11 +1,14 @@
-//! What strangers may hand to a node, each as a function of bytes that panics when something is wrong.
+//! What strangers may hand to a node, each as a function of bytes that panics when something is
+//! wrong.
 //!
-//! A new target is a module here, a line in [`TARGETS`], a file of three lines in `fuzz_targets/` with a `[[bin]]` in
-//! `fuzz/Cargo.toml`, and a few seeds; a test notices when one of them is missing.
+//! A new target is a module here, a line in [`TARGETS`], a file of three lines in `fuzz_targets/`
+//! with a `[[bin]]` in `fuzz/Cargo.toml`, and a few seeds; a test notices when one of them is
+//! missing.
 
 mod address;
 mod budget;
-// The client of the tests of hostile peers, which behaves as far as it is asked to, and the protocol as it knows it.
+// The client of the tests of hostile peers, which behaves as far as it is asked to, and the
+// protocol as it knows it.
 #[allow(dead_code, unreachable_pub, reason = "those tests use all of it")]
 #[rustfmt::skip] // It has the layout of its own crate's edition.
 #[path = "../../../ractor_cluster/tests/hostile/client.rs"]

@@ -1,8 +1,9 @@
-//! A ring of shared memory, whose ends do as they should while somebody writes into what they share.
+//! A ring of shared memory, whose ends do as they should while somebody writes into what they
+//! share.
 //!
-//! The first byte of the input chooses the ring's size. Behind it come [`Step`]s. All that an end sees of the other is in the
-//! memory, so whatever one end could do to the other is written past both. An end that notices it goes no further, as its link
-//! would end.
+//! The first byte of the input chooses the ring's size. Behind it come [`Step`]s. All that an end
+//! sees of the other is in the memory, so whatever one end could do to the other is written past
+//! both. An end that notices it goes no further, as its link would end.
 
 use std::io;
 
@@ -95,9 +96,9 @@ pub fn input(twice: bool, steps: &[Step]) -> Vec<u8> {
     input
 }
 
-/// Bytes come out in the order in which they went in as long as nobody cheats, and are those that are in the ring all the
-/// same when somebody does. No more is read or written than there can be, and a position that cannot be is noticed by the end
-/// that looks at it.
+/// Bytes come out in the order in which they went in as long as nobody cheats, and are those that
+/// are in the ring all the same when somebody does. No more is read or written than there can be,
+/// and a position that cannot be is noticed by the end that looks at it.
 pub(crate) fn run(mut bytes: &[u8]) {
     let Some((size, rest)) = bytes.split_first() else { return };
     bytes = rest;

@@ -1,7 +1,8 @@
-//! A session with a peer that says what it likes, from its first byte, or once it has behaved for a while.
+//! A session with a peer that says what it likes, from its first byte, or once it has behaved for a
+//! while.
 //!
-//! The first byte of the input is the [`Depth`]. Behind it come frames, each after its length in two bytes, big endian, or, at
-//! [`Depth::Bytes`], whatever goes over the wire. Then the peer goes.
+//! The first byte of the input is the [`Depth`]. Behind it come frames, each after its length in
+//! two bytes, big endian, or, at [`Depth::Bytes`], whatever goes over the wire. Then the peer goes.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,7 +69,8 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let (server, counter) = runtime.block_on(async {
-        // The first of all actors, so that its number is the same in each process, and in the seeds.
+        // The first of all actors, so that its number is the same in each process, and in the
+        // seeds.
         let (counter, _) = Actor::spawn(None, Counter, ()).await.expect("an actor starts");
         let server = NodeServer::new(
             0,
@@ -164,8 +166,8 @@ enum Count {
     Sum(RpcReplyPort<u64>),
 }
 
-// By hand and not derived: bytes that are no message are an error here, and would be a panic there, which is
-// caught, and ends a fuzzer all the same.
+// By hand and not derived: bytes that are no message are an error here, and would be a panic there,
+// which is caught, and ends a fuzzer all the same.
 impl Message for Count {
     fn serializable() -> bool {
         true

@@ -1,7 +1,7 @@
 //! A process with the readers of one distance: the hidden `mycelium demo-readers`.
 //!
-//! The coordinator tells it on standard input what to do, in one line of JSON. The end of that input
-//! is the end of this process, however the coordinator ended.
+//! The coordinator tells it on standard input what to do, in one line of JSON. The end of that
+//! input is the end of this process, however the coordinator ended.
 
 use std::io::{self, BufRead, Read};
 use std::net::SocketAddr;

@@ -151,8 +151,8 @@ impl Link {
         }
     }
 
-    /// Waits for the peer at a place of this machine to be reached by a link that does not leave it,
-    /// but not for long: ticks may as well be sent by another link, and the better one be taken
+    /// Waits for the peer at a place of this machine to be reached by a link that does not leave
+    /// it, but not for long: ticks may as well be sent by another link, and the better one be taken
     /// meanwhile.
     pub(crate) async fn settle(place: &Place) {
         let mut events = peers::events();
@@ -168,7 +168,8 @@ impl Link {
 
 async fn accept(listener: TcpListener, server: ActorRef<NodeServerMessage>) {
     loop {
-        // A connection that broke before it was accepted is not ours to report: its other side does.
+        // A connection that broke before it was accepted is not ours to report: its other side
+        // does.
         let Ok((stream, peer_addr)) = listener.accept().await else { continue };
         let (Ok(local_addr), Ok(())) = (stream.local_addr(), stream.set_nodelay(true)) else {
             continue;

@@ -236,8 +236,8 @@ impl Feed<'_> {
         self.plan.number_of(&member.get_name()?)
     }
 
-    /// Lets those leave the group who are lost, or came when all were counted, so that nothing piles
-    /// up on the way to them.
+    /// Lets those leave the group who are lost, or came when all were counted, so that nothing
+    /// piles up on the way to them.
     fn part_with_others(&self, kind: Kind, live: &[usize]) {
         let group = self.plan.group(kind);
         let is_live =

@@ -1,5 +1,5 @@
-//! A latency histogram as inline SVG. It needs no colours: bars are dark, percentiles are lines with
-//! their names.
+//! A latency histogram as inline SVG. It needs no colours: bars are dark, percentiles are lines
+//! with their names.
 
 use std::fmt::Write as _;
 

@@ -83,8 +83,8 @@ impl Ledger {
         self.pages.lock().round_trips.clone()
     }
 
-    /// Asks `look` now, and whenever somebody joins or leaves a group, until it has an answer. Cancel
-    /// safe.
+    /// Asks `look` now, and whenever somebody joins or leaves a group, until it has an answer.
+    /// Cancel safe.
     pub(crate) async fn look_until<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
         loop {
             let changed = self.changed.notified();

@@ -74,8 +74,8 @@ pub(crate) struct Seen {
     /// Ticks handled, by all of them.
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
-    /// From the first tick's sending to the last one's handling, or, at a place with another clock, to
-    /// the last acknowledgement.
+    /// From the first tick's sending to the last one's handling, or, at a place with another clock,
+    /// to the last acknowledgement.
     pub(crate) seconds: f64,
     /// From sending to handling; none at a place with another clock.
     pub(crate) latencies: Latencies,

@@ -32,8 +32,8 @@ const STARTING: Duration = Duration::from_secs(20);
 /// How long the node may take to close its connections.
 const PARTING: Duration = Duration::from_secs(5);
 
-/// Runs the demo. Exit status 0 when all is as it should be, 1 when a reader did not get all, 2 when
-/// it could not be run, 130 when it was interrupted.
+/// Runs the demo. Exit status 0 when all is as it should be, 1 when a reader did not get all, 2
+/// when it could not be run, 130 when it was interrupted.
 pub(crate) fn run(args: &DemoArgs) -> ExitCode {
     let outcome = check_report(args)
         .and_then(|()| data::load(args.replay.data.as_deref()))

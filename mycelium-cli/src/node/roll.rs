@@ -14,8 +14,8 @@ struct Place {
     indices: BTreeSet<usize>,
 }
 
-/// The readers of all nodes that are connected, the nearest first. Those of which not all indices from
-/// 0 are there yet, or that are not in both of their groups, do not count.
+/// The readers of all nodes that are connected, the nearest first. Those of which not all indices
+/// from 0 are there yet, or that are not in both of their groups, do not count.
 pub(super) fn call(own: &str) -> Vec<Seats> {
     let mut places: BTreeMap<(Locality, String), Place> = BTreeMap::new();
     for member in pg::get_members(&GROUP.to_owned()) {

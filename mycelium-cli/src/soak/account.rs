@@ -159,8 +159,8 @@ impl Account {
         balance
     }
 
-    /// Adds what became of a feed's messages, and gives how many of them were handled. Takes from the dead letters those that
-    /// explain some.
+    /// Adds what became of a feed's messages, and gives how many of them were handled. Takes from
+    /// the dead letters those that explain some.
     fn balance_feed(
         &self,
         incarnation: u64,

@@ -1,4 +1,5 @@
-//! The nodes of a soak, and how they find each other. All that knows of nodes and links stands here.
+//! The nodes of a soak, and how they find each other. All that knows of nodes and links stands
+//! here.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A feed: sends to all readers that there are, and notes what it is about to do, and what came of it.
+//! A feed: sends to all readers that there are, and notes what it is about to do, and what came of
+//! it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -89,7 +90,8 @@ impl Feed {
         self.note_ends();
     }
 
-    /// Finds out who is there. Two sessions may lead to a reader while one of them ends: then the newer counts.
+    /// Finds out who is there. Two sessions may lead to a reader while one of them ends: then the
+    /// newer counts.
     fn look_for_readers(&mut self) {
         let mut found: BTreeMap<String, ActorCell> = BTreeMap::new();
         for cell in pg::get_members(&GROUP.to_owned()) {
@@ -196,7 +198,8 @@ impl Feed {
                     loop {
                         match target.call(SoakMessage::Flush, None).await {
                             Ok(CallResult::Success(_)) => return true,
-                            // Its mailbox is full, here or there, or its session ends, and it with that.
+                            // Its mailbox is full, here or there, or its session ends, and it with
+                            // that.
                             Err(MessagingErr::SendErr(_)) | Ok(CallResult::SenderError)
                                 if target.get_status() == ActorStatus::Running =>
                             {

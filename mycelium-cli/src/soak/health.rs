@@ -108,9 +108,10 @@ impl Surroundings {
         Self { shared_memory: names(Path::new("/dev/shm")) }
     }
 
-    /// What is there now and was not: files and sockets in the runtime folder of the processes, segments of shared memory that
-    /// are Mycelium's (links by shared memory have none with a name), processes that have that folder, and children of this
-    /// process, those that have ended and were not waited for included.
+    /// What is there now and was not: files and sockets in the runtime folder of the processes,
+    /// segments of shared memory that are Mycelium's (links by shared memory have none with a
+    /// name), processes that have that folder, and children of this process, those that have ended
+    /// and were not waited for included.
     pub(crate) fn left(&self, folder: &Path) -> Vec<String> {
         let segments = names(Path::new("/dev/shm")).into_iter().filter(|name| {
             // Those of another node of this machine have another name than ours; new ones in the

@@ -1,7 +1,7 @@
 //! A process of a soak: the hidden `mycelium soak-member`.
 //!
-//! The coordinator tells it on standard input what to be, in one line of JSON, and later what to do. The end of that
-//! input is the end of this process, however the coordinator ended.
+//! The coordinator tells it on standard input what to be, in one line of JSON, and later what to
+//! do. The end of that input is the end of this process, however the coordinator ended.
 
 use std::io::{self, BufRead};
 use std::process::{ExitCode, exit};

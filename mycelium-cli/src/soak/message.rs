@@ -14,7 +14,8 @@ pub(crate) enum SoakMessage {
     Flush(RpcReplyPort<u64>),
 }
 
-/// What the message of this number holds: bytes that tell when one of them was lost, changed or mixed up.
+/// What the message of this number holds: bytes that tell when one of them was lost, changed or
+/// mixed up.
 pub(crate) fn payload(feed: u64, number: u64, bytes: usize) -> Vec<u8> {
     // A multiplication spreads the seed over all bits; what is behind it need not be random.
     let mut state = (feed << 32 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

@@ -13,7 +13,8 @@ pub(crate) enum Record {
     /// A feed found a reader: from here on it sends to it by this slot.
     Found {
         slot: u64,
-        /// The peer's number in the feed's process, which each session has its own of; 0 is the process itself.
+        /// The peer's number in the feed's process, which each session has its own of; 0 is the
+        /// process itself.
         session: u64,
         reader: String,
     },
@@ -25,7 +26,8 @@ pub(crate) enum Record {
     Sent { number: u64, refused: Vec<(u64, Refusal)> },
     /// A session of a feed ended, with so many messages unacknowledged.
     Gone { session: u64, unacknowledged: u64 },
-    /// A reader, by its index in its process, handled a message, whose content was what it should be or not.
+    /// A reader, by its index in its process, handled a message, whose content was what it should
+    /// be or not.
     Handled { reader: u64, feed: u64, number: u64, whole: bool },
     /// A reader answered that it has handled all that this feed sent by a slot.
     Flushed { slot: u64 },
@@ -68,7 +70,8 @@ pub(crate) enum Refusal {
 }
 
 impl Record {
-    /// Writes it to standard output, at once and whole: a line is less than a pipe takes in one piece.
+    /// Writes it to standard output, at once and whole: a line is less than a pipe takes in one
+    /// piece.
     pub(crate) fn note(&self) {
         // A coordinator that is gone reads nothing; the end of standard input ends this process.
         let _ = io::stdout().lock().write_all(format!("{self}\n").as_bytes());

@@ -1,5 +1,5 @@
-//! The same by iceoryx2: a sample for each message, written where the other side reads it. Files that all its processes share
-//! stay in `/dev/shm` and below `/tmp/iceoryx2`.
+//! The same by iceoryx2: a sample for each message, written where the other side reads it. Files
+//! that all its processes share stay in `/dev/shm` and below `/tmp/iceoryx2`.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -13,7 +13,8 @@ use iceoryx2::prelude::*;
 
 type Service = ipc::Service;
 
-/// In one run both sides waited for an event for ever. One that does not come shall cost this, and not the run.
+/// In one run both sides waited for an event for ever. One that does not come shall cost this, and
+/// not the run.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// One end: what it sends by, and what it receives by.

@@ -1,4 +1,5 @@
-//! The measurements. A child process is this program again, with its end of the socket as its standard input.
+//! The measurements. A child process is this program again, with its end of the socket as its
+//! standard input.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -40,7 +41,8 @@ enum Way {
 }
 
 impl Way {
-    /// Whether who waits keeps its core. On one core, it keeps the other from what it is looked for.
+    /// Whether who waits keeps its core. On one core, it keeps the other from what it is looked
+    /// for.
     fn looks(self) -> bool {
         match self {
             Self::BareRingLooking | Self::ShmSpinning => true,

@@ -1,7 +1,7 @@
 //! Messages between nodes of the fork, as bytes, without I/O.
 //!
-//! A frame of this kind begins with a zero, which no message of a protobuf does, since no field has that
-//! number. Numbers are LEB128. Behind the zero:
+//! A frame of this kind begins with a zero, which no message of a protobuf does, since no field has
+//! that number. Numbers are LEB128. Behind the zero:
 //!
 //! ```text
 //! kind | flags    one byte
@@ -15,9 +15,9 @@
 //! no reply: to tag
 //! ```
 //!
-//! A method is the name of a message's variant. Names are numbered by the lane as they come, so that each
-//! goes once: 0 is a name that gets no number, 1 is one that gets the next, and from 2 on it is the
-//! number of a name that came before. Arguments and answers take the rest of the frame.
+//! A method is the name of a message's variant. Names are numbered by the lane as they come, so
+//! that each goes once: 0 is a name that gets no number, 1 is one that gets the next, and from 2 on
+//! it is the number of a name that came before. Arguments and answers take the rest of the frame.
 //!
 //! Every length and count has a bound before memory is taken for it:
 //!

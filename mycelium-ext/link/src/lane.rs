@@ -1,13 +1,13 @@
 //! Order, acknowledgement and replay of one direction of a lane, without any I/O.
 //!
-//! A *lane* is a sequence of frames that takes one link at a time. [`Outbound`] numbers them and keeps
-//! those that the peer has not acknowledged, so that they can go again by another link;
-//! [`Inbound`] drops what comes twice. Together: as links come and go, every frame is delivered once
-//! and in order.
+//! A *lane* is a sequence of frames that takes one link at a time. [`Outbound`] numbers them and
+//! keeps those that the peer has not acknowledged, so that they can go again by another link;
+//! [`Inbound`] drops what comes twice. Together: as links come and go, every frame is delivered
+//! once and in order.
 //!
-//! What waits and what is kept are the same bytes: frames are written behind each other, each behind its
-//! length, as they go over a link, and a link is handed them in chunks. The only copy is that into
-//! the chunk, and a large payload is spared even that.
+//! What waits and what is kept are the same bytes: frames are written behind each other, each
+//! behind its length, as they go over a link, and a link is handed them in chunks. The only copy is
+//! that into the chunk, and a large payload is spared even that.
 
 use std::collections::VecDeque;
 
@@ -351,11 +351,11 @@ pub enum Due {
 pub struct Inbound {
     /// The last one delivered.
     delivered: u64,
-    /// The last one of those that were handled, in order. The peer is told of no other.
+    /// The last frame that was handled, in order. Only handled frames are acknowledged.
     handled: u64,
-    /// Since the peer was told last.
+    /// Bytes received since the last acknowledgement.
     bytes: usize,
-    /// The last one that the peer was told of.
+    /// The last frame that was acknowledged.
     told: u64,
     /// The peer waits to be told.
     urgent: bool,

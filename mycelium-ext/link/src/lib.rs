@@ -1,5 +1,6 @@
 //! The protocol of links between nodes of the fork, without I/O and without `ractor`: what frames
-//! say, how a lane keeps their order across links, and what proves that a link belongs to a session.
+//! say, how a lane keeps their order across links, and what proves that a link belongs to a
+//! session.
 //!
 //! `ractor_cluster` uses it. Nothing here waits, reads a clock or opens a connection, so that tests
 //! and a fuzzer drive all of it with bytes alone.

@@ -1,8 +1,9 @@
-//! What both ends of a session know, and nobody else: it makes a further link part of the session.
+//! The secret of a session, which both ends know: it makes a further link part of the session.
 //!
 //! Each end gives half of it over the authenticated first link, and the cookie goes in as well: who
-//! only listened to that link cannot attach another. Proofs are HMAC-SHA-256 over both nonces of the
-//! new link, the role of who proves, and the kind of transport, and are compared in constant time.
+//! only listened to that link cannot attach another. Proofs are HMAC-SHA-256 over both nonces of
+//! the new link, the role of who proves, and the kind of transport, and are compared in constant
+//! time.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -47,8 +48,8 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// Of the cookie and both shares; `client` is the end that made the first link. `None` when a share is
-    /// not one.
+    /// Of the cookie and both shares; `client` is the end that made the first link. `None` when a
+    /// share is not one.
     pub fn new(cookie: &str, client: &[u8], server: &[u8]) -> Option<Self> {
         if client.len() != BYTES || server.len() != BYTES {
             return None;

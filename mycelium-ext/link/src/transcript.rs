@@ -1,10 +1,10 @@
 //! What both ends of a session's first connection have said so far, and the proof over it that they
 //! know the cookie.
 //!
-//! Stock's challenge has 32 bits and is about nothing but itself: who relays it, or keeps an answer,
-//! is let in. This proof is HMAC-SHA-256 over both ends' nonces of 32 bytes, their names, addresses and
-//! versions, the kind of channel that each end sees, and, where the channel has one, its binding. It is
-//! good for one end of one connection.
+//! Stock's challenge has 32 bits and is about nothing but itself: who relays it, or keeps an
+//! answer, is let in. This proof is HMAC-SHA-256 over both ends' nonces of 32 bytes, their names,
+//! addresses and versions, the kind of channel that each end sees, and, where the channel has one,
+//! its binding. It is good for one end of one connection.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -1,6 +1,6 @@
-//! A reader that sleeps, a writer of its own process that expects an answer, and the peer, who answers at once: either the
-//! writer, who looks in place of the reader, or the reader gets the answer, although who looks takes back that the peer is
-//! to wake anybody.
+//! A reader that sleeps, a writer of its own process that expects an answer, and the peer, who
+//! answers at once: either the writer, who looks in place of the reader, or the reader gets the
+//! answer, although who looks takes back that the peer is to wake anybody.
 
 use std::sync::Arc as StdArc;
 use std::task::{Poll, Wake, Waker};

@@ -1,5 +1,5 @@
-//! What has to hold in every interleaving: bytes come out as they went in, and nobody sleeps while there is something to do. Who is
-//! not woken is a deadlock, which loom reports.
+//! What has to hold in every interleaving: bytes come out as they went in, and nobody sleeps while
+//! there is something to do. Who is not woken is a deadlock, which loom reports.
 
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
@@ -31,7 +31,8 @@ impl Bell {
     }
 }
 
-/// The memory of one direction. Bytes are relaxed atomics: it is the positions that have to order them.
+/// The memory of one direction. Bytes are relaxed atomics: it is the positions that have to order
+/// them.
 pub(crate) struct Ring {
     head: AtomicU64,
     tail: AtomicU64,
@@ -69,7 +70,8 @@ impl Ring {
         &self.bytes[(position % CAPACITY) as usize]
     }
 
-    /// Writes 1, 2 and so on, shows them `at_once`, wakes the reader for `rung` of them, and sleeps where there is no room.
+    /// Writes 1, 2 and so on, shows them `at_once`, wakes the reader for `rung` of them, and sleeps
+    /// where there is no room.
     fn write(&self, count: u64, at_once: u64, rung: u64) {
         let mut producer = Producer::new(CAPACITY);
         let mut written = 0;
@@ -115,7 +117,8 @@ impl Ring {
 
 fn model(count: u64, (shown, rung): (u64, u64), read_at_once: u64) {
     let mut builder = loom::model::Builder::new();
-    // Without a bound they take hours. What is known of such protocols' mistakes needs two or three.
+    // Without a bound they take hours. What is known of such protocols' mistakes needs two or
+    // three.
     builder.preemption_bound = builder.preemption_bound.or(Some(3));
     builder.check(move || {
         let ring = Ring::new();

@@ -72,8 +72,8 @@ pub(super) fn within(reader: &mut Reader<'_>, entry: &Entry) {
     }
 }
 
-/// Compares all `[nodes.X]` with each other, with the lists of numbers and with this node, and adds their numbers
-/// to the known ones.
+/// Compares all `[nodes.X]` with each other, with the lists of numbers and with this node, and adds
+/// their numbers to the known ones.
 pub(super) fn between(
     reader: &mut Reader<'_>,
     entries: &[Entry],

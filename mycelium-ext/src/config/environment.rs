@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
-/// The variables that a configuration may be overridden by. Its values are never printed, since some
-/// are secrets.
+/// The variables that a configuration may be overridden by. Its values are never printed, since
+/// some are secrets.
 ///
 /// ```
 /// use mycelium_ext::config::{Config, Environment};

@@ -35,8 +35,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// One thing that is wrong. It prints on one line: place, key, what was expected, what stands there,
-/// and often what to do. Secrets do not occur in it.
+/// One thing that is wrong. It prints on one line: place, key, what was expected, what stands
+/// there, and often what to do. Secrets do not occur in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Mistake {
@@ -77,8 +77,8 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
-    /// All that is wrong with it, in the order of the file, and then that of the variables. Where the file
-    /// is no TOML, only that.
+    /// All that is wrong with it, in the order of the file, and then that of the variables. Where
+    /// the file is no TOML, only that.
     Mistakes(Vec<Mistake>),
 }
 

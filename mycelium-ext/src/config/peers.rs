@@ -32,10 +32,11 @@ pub struct PeerSettings {
     pub address: Option<Setting<Address>>,
     /// What TLS has to know of it, where its address is one of TLS.
     pub tls: Option<PeerTls>,
-    /// For whom its certificate may be, beside its name and the name by which it is dialled. Checked with
-    /// mutual TLS.
+    /// For whom its certificate may be, beside its name and the name by which it is dialled.
+    /// Checked with mutual TLS.
     pub certificate_names: Vec<Setting<ServerName<'static>>>,
-    /// Whether it is this very node, which is not dialled: all nodes of a cluster may have the same list.
+    /// Whether it is this very node, which is not dialled: all nodes of a cluster may have the same
+    /// list.
     pub is_this_node: bool,
 }
 
@@ -50,7 +51,8 @@ pub struct PeerTls {
 }
 
 impl PeerTls {
-    /// For a host whose certificate is for its own name; `None` when it cannot have such a certificate.
+    /// For a host whose certificate is for its own name; `None` when it cannot have such a
+    /// certificate.
     pub(crate) fn of(host: &str, authorities: &Authorities) -> Option<Self> {
         let server_name = ServerName::try_from(host.to_owned()).ok()?;
         Some(Self { server_name, authorities: authorities.clone() })

@@ -1,7 +1,7 @@
 //! Takes a document apart, and keeps every mistake.
 //!
-//! A derived deserializer would stop at the first one. So the tables are walked by hand: a [`Section`] is asked
-//! for each key that it may have, and then says which others it has.
+//! A derived deserializer would stop at the first one. So the tables are walked by hand: a
+//! [`Section`] is asked for each key that it may have, and then says which others it has.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -16,7 +16,7 @@ pub struct Setting<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
-    /// Nobody said anything.
+    /// It was not set.
     Default,
     /// The program set it.
     Program,

@@ -12,8 +12,8 @@ use ractor_cluster::link::options::{Location, UnixListening};
 use super::secret::Secret;
 use crate::address::{self, Address, Endpoint};
 
-/// The name of a node, which stands before the `@` of its full name: not empty, and without `@`, white space and
-/// control characters.
+/// The name of a node, which stands before the `@` of its full name: not empty, and without `@`,
+/// white space and control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeName(String);
 

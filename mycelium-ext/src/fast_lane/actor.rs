@@ -15,8 +15,9 @@ type Spawned<A> = (FastActorRef<<A as FastActor>::Msg, <A as FastActor>::Control
 
 /// An actor that takes its messages in batches, from a lane of its own.
 ///
-/// Beside [`handle`](Self::handle) and [`handle_control`](Self::handle_control), its methods are those of [`ractor::Actor`], run at the same times, and what
-/// they return or panic with has the same consequences.
+/// Beside [`handle`](Self::handle) and [`handle_control`](Self::handle_control), its methods are
+/// those of [`ractor::Actor`], run at the same times, and what they return or panic with has the
+/// same consequences.
 pub trait FastActor: Send + Sync + Sized + 'static {
     /// What it handles. `Sync`, since it may come by `Arc`.
     type Msg: Send + Sync + 'static;
@@ -65,8 +66,8 @@ pub trait FastActor: Send + Sync + Sized + 'static {
 
     /// Handles what comes beside the lane; drops it by default.
     ///
-    /// It waits in the actor's mailbox, and so overtakes what waits in the lane: it is handled after the
-    /// batch that is being handled, or one later.
+    /// It waits in the actor's mailbox, and so overtakes what waits in the lane: it is handled
+    /// after the batch that is being handled, or one later.
     ///
     /// # Errors
     /// An error, or a panic, ends the actor, and its supervisor is told.
@@ -80,7 +81,8 @@ pub trait FastActor: Send + Sync + Sized + 'static {
         async { Ok(()) }
     }
 
-    /// Handles what becomes of a child. By default the actor stops when a child has failed or stopped.
+    /// Handles what becomes of a child. By default the actor stops when a child has failed or
+    /// stopped.
     ///
     /// # Errors
     /// An error, or a panic, ends the actor, and its supervisor is told.

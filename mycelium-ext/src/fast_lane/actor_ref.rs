@@ -14,8 +14,8 @@ use super::runtime::{FastMessage, begin, tell};
 
 /// A reference to a [`FastActor`](super::FastActor) that handles `M`, and `C` beside.
 ///
-/// It dereferences to the actor's [`ActorCell`], by which it is stopped, killed, linked, monitored
-/// and put into groups. Cloning it copies two `Arc`s.
+/// It dereferences to the actor's [`ActorCell`], with which it is stopped, killed, linked,
+/// monitored and put into groups. Cloning it copies two `Arc`s.
 pub struct FastActorRef<M: Send + Sync + 'static, C: Send + 'static = ()> {
     actor: ActorRef<FastMessage<M, C>>,
     queue: Arc<Queue<M>>,
@@ -49,7 +49,8 @@ impl<M: Send + Sync + 'static, C: Send + 'static> FastActorRef<M, C> {
     /// backpressure: a sender goes no faster than the receiver.
     ///
     /// Cancel safe in that the message is then not sent; it is dropped with the future. Those who
-    /// wait get room in no particular order. An actor that waits for room in its own lane waits for ever.
+    /// wait get room in no particular order. An actor that waits for room in its own lane waits for
+    /// ever.
     ///
     /// # Errors
     /// [`UndeliveredReason::Stopped`] returns the message, also when the actor ends meanwhile.

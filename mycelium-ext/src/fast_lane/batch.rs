@@ -56,7 +56,8 @@ impl<M> Deref for Delivery<M> {
     }
 }
 
-/// The oldest messages, in order, at least one. What a handler leaves comes again, before newer ones.
+/// The oldest messages, in order, at least one. What a handler leaves comes again, before newer
+/// ones.
 pub struct Batch<'a, M> {
     taken: &'a mut VecDeque<Delivery<M>>,
     left: usize,

@@ -11,9 +11,10 @@ use super::actor::FastActor;
 use super::actor_ref::FastActorRef;
 use super::batch::{Batch, Delivery};
 
-/// A fast actor that passes on what it gets to the actor it is started with: a bounded lane before an
-/// actor that was written without one. When that actor's mailbox is bounded too it waits for room there.
-/// What came by `Arc` goes on by `Arc`; when that mailbox rejects it for want of room, a copy waits for some.
+/// A fast actor that passes on what it gets to the actor it is started with: a bounded lane before
+/// an actor that was written without one. When that actor's mailbox is bounded too it waits for
+/// room there. What came by `Arc` goes on by `Arc`; when that mailbox rejects it for want of room,
+/// a copy waits for some.
 ///
 /// It fails, and its supervisor is told, when the other has ended.
 ///

@@ -1,8 +1,8 @@
 //! Where the messages of a lane wait.
 //!
-//! All behind one lock, which is held for a push, or for the exchange of two buffers. So admission, the
-//! bound and the end are one decision each, and a receiver touches the queue once per batch. Nothing of
-//! the application runs under the lock.
+//! All behind one lock, which is held for a push, or for the exchange of two buffers. So admission,
+//! the bound and the end are one decision each, and a receiver touches the queue once per batch.
+//! Nothing of the application runs under the lock.
 
 use std::any::type_name;
 use std::collections::VecDeque;
@@ -67,8 +67,8 @@ impl<M> Queue<M> {
         })
     }
 
-    /// Puts a message in, as the policy has it. When no turn is on its way, `begin` sends one, or says
-    /// that the actor takes none any more.
+    /// Puts a message in, as the policy has it. When no turn is on its way, `begin` sends one, or
+    /// says that the actor takes none any more.
     pub(super) fn put(
         self: &Arc<Self>,
         message: Delivery<M>,
@@ -171,7 +171,7 @@ impl<M> Queue<M> {
         }
     }
 
-    /// Told that there may be room, or never again. Whoever listens has to look again after it has
+    /// Notifies that there may be room, or never again. A listener has to look again after it has
     /// begun to listen.
     pub(super) fn room(&self) -> &Notify {
         &self.room
@@ -192,8 +192,8 @@ impl<M> Queue<M> {
 
 /// The right to receive; there is one at most. It travels to the actor as a message.
 ///
-/// Dropped before it [rests](Self::rest), as with the mailbox of an actor that was killed, or by a handler that
-/// panics, it closes the lane: nobody will receive any more.
+/// Dropped before it [rests](Self::rest), as with the mailbox of an actor that was killed, or by a
+/// handler that panics, it closes the lane: no message will be received any more.
 pub(super) struct Turn<M> {
     queue: Option<Arc<Queue<M>>>,
     batch: VecDeque<Delivery<M>>,

@@ -19,9 +19,9 @@ use super::config::LaneConfig;
 use super::directory::Entry;
 use super::queue::{Queue, Turn};
 
-/// What a fast actor handles as a `ractor` actor. Made of a message, or of an `Arc` of one, it is handled in
-/// a batch of one. It waits in the actor's mailbox, beside the lane, and neither knows the lane's bound nor
-/// keeps an order with what goes there.
+/// What a fast actor handles as a `ractor` actor. Made of a message, or of an `Arc` of one, it is
+/// handled in a batch of one. It waits in the actor's mailbox, beside the lane, and neither knows
+/// the lane's bound nor keeps an order with what goes there.
 pub struct FastMessage<M, C = ()>(Work<M, C>);
 
 enum Work<M, C> {

@@ -179,7 +179,8 @@ impl NodeBuilder {
         self
     }
 
-    /// Where it listens for peers of this machine; by default in a private folder, and peers are told where.
+    /// Where it listens for peers of this machine; by default in a private folder, and peers are
+    /// told where.
     pub fn unix(mut self, unix: UnixListening) -> Self {
         self.unix = unix;
         self
@@ -191,14 +192,14 @@ impl NodeBuilder {
         self
     }
 
-    /// The transport by which it sends, where neither the receiving actor nor the peer pins one.
+    /// The transport that it sends over, where neither the receiving actor nor the peer pins one.
     pub fn transport(mut self, transport: TransportPreference) -> Self {
         self.transport = transport;
         self
     }
 
-    /// How it makes links by shared memory with peers of this machine, or `None` for none; by default it
-    /// makes them without spinning.
+    /// How it makes links by shared memory with peers of this machine, or `None` for none; by
+    /// default it makes them without spinning.
     #[cfg(target_os = "linux")]
     pub fn shm(mut self, shm: Option<ShmOptions>) -> Self {
         self.shm = shm;
@@ -218,9 +219,9 @@ impl NodeBuilder {
     }
 
     /// Mutual TLS: this node shows `identity` to those it dials, every listener for TLS demands a
-    /// certificate, `authorities` vouch for both sides' peers, and each peer has to have its name in its
-    /// certificate (see [`security`](Self::security) for others). Call it after `security`, if that is
-    /// called.
+    /// certificate, `authorities` vouch for both sides' peers, and each peer has to have its name
+    /// in its certificate (see [`security`](Self::security) for others). Call it after `security`,
+    /// if that is called.
     pub fn mutual_tls(mut self, identity: Identity, authorities: Authorities) -> Self {
         self.identity = Some(identity);
         self.authorities = Some(authorities.clone());
@@ -229,15 +230,15 @@ impl NodeBuilder {
         self
     }
 
-    /// What is demanded of peers, and what they may make this node do. By default stock nodes are let in, and
-    /// no address is dialled that a peer told.
+    /// What is demanded of peers, and what they may make this node do. By default stock nodes are
+    /// let in, and no address is dialled that a peer told.
     pub fn security(mut self, security: Security) -> Self {
         self.security = security;
         self
     }
 
-    /// Keeps a session with the peer of this name (before the `@`): it is dialled at `address` whenever
-    /// there is none.
+    /// Keeps a session with the peer of this name (before the `@`): it is dialled at `address`
+    /// whenever there is none.
     pub fn peer(mut self, name: NodeName, address: Address) -> Self {
         self.kept.push(Kept { name, target: Target { address, tls: None } });
         self
@@ -261,8 +262,8 @@ impl NodeBuilder {
 
     /// Starts the node. It listens when this returns, and dials its peers from then on.
     ///
-    /// It needs a tokio runtime with time and I/O. When this future is dropped, the node does not start, or
-    /// stops at once.
+    /// It needs a tokio runtime with time and I/O. When this future is dropped, the node does not
+    /// start, or stops at once.
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running then.
@@ -355,8 +356,8 @@ fn shm(config: &Config) -> Option<ShmOptions> {
         .then(|| ShmOptions::default().with_ring(ring).with_spin(*shm.spin))
 }
 
-/// What is known of peers by their numbers, and of those by name of which anything is said: the name goes
-/// before the number.
+/// What is known of peers by their numbers, and of those by name of which anything is said: the
+/// name goes before the number.
 fn known(config: &Config) -> Vec<(Peer, PeerPolicy)> {
     let policy = |location, preference| {
         PeerPolicy::default().with_location(location).with_preference(preference)
@@ -470,7 +471,8 @@ async fn resolve(listen: &StreamListen) -> io::Result<SocketAddr> {
     found.next().ok_or_else(none)
 }
 
-/// What is below a start that failed. An error of the system is that of the server's own listener, at `own`.
+/// What is below a start that failed. An error of the system is that of the server's own listener,
+/// at `own`.
 fn start_error(error: SpawnErr, own: Address) -> StartError {
     let SpawnErr::StartupFailed(inner) = error else { return StartError::Server(error.into()) };
     let inner = match inner.downcast::<SpawnErr>() {

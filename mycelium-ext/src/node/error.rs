@@ -16,7 +16,7 @@ use crate::tls::TlsError;
 pub enum StartError {
     /// Its name cannot be one.
     Name(InvalidName),
-    /// Nobody told it the cookie.
+    /// No cookie is configured.
     NoCookie,
     /// A listener's address cannot be one.
     Address(InvalidAddress),
@@ -32,8 +32,8 @@ pub enum StartError {
         /// What it asks for.
         what: String,
     },
-    /// Its mode is to connect to the peers of its peers, and it is not allowed to dial addresses that peers
-    /// told.
+    /// Its mode is to connect to the peers of its peers, and it is not allowed to dial addresses
+    /// that peers told.
     SuppliedAddresses,
     /// A certificate or a key cannot be used.
     Tls(TlsError),
@@ -106,7 +106,7 @@ pub enum ConnectError {
         /// Why.
         source: io::Error,
     },
-    /// TLS was asked for, and nobody to believe in was named.
+    /// TLS is configured, and no trusted CA.
     NoAuthorities {
         /// Whom one dialled.
         address: Address,
@@ -152,7 +152,10 @@ impl fmt::Display for ConnectError {
             Self::Unreachable { address, source } => write!(f, "cannot reach {address}: {source}"),
             Self::Tls { address, source } => write!(f, "no TLS with {address}: {source}"),
             Self::NoAuthorities { address } => {
-                write!(f, "nobody vouches for {address}: name the authorities of its certificate")
+                write!(
+                    f,
+                    "no trusted CA is configured for {address}: name the authorities of its certificate"
+                )
             }
             Self::HandshakeTimeout { address, after } => {
                 write!(f, "{address} did not finish the handshake within {}", time(after))

@@ -9,8 +9,8 @@ use super::error::ConnectError;
 use crate::address::Address;
 use crate::config::NodeName;
 
-/// What happens to the peers of a node. Of links and localities tells
-/// [`ractor_cluster::peers::events`], for all nodes of the process.
+/// A change of a node's peers. For link and locality changes, of all nodes of the process, see
+/// [`ractor_cluster::peers::events`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum NodeEvent {

@@ -30,14 +30,14 @@ impl Keeping {
         self.0.spawn(keeping);
     }
 
-    /// Dials nobody any more when this returns.
+    /// No peer is dialled any more when this returns.
     pub(super) async fn stop(mut self) {
         self.0.shutdown().await;
     }
 }
 
-/// Dials `name` whenever there is no session with it, until this node stops. A session that the peer
-/// has opened counts as well.
+/// Dials `name` whenever there is no session with it, until this node stops. A session that the
+/// peer has opened counts as well.
 pub(super) async fn keep(dialer: Dialer, name: NodeName, target: Target, patience: Patience) {
     let mut backoff = Backoff::new(patience.min, patience.max);
     loop {

@@ -18,19 +18,19 @@ use super::event::NodeEvent;
 /// Events that a slow listener may be behind before it misses some.
 const EVENTS: usize = 256;
 
-/// Handshake timeouts that a session gets to authentication. The cluster itself ends it after one, and tells the peer
-/// why.
+/// Handshake timeouts that a session gets to authentication. The cluster itself ends it after one,
+/// and tells the peer why.
 const GREETING: u32 = 2;
 
-/// Handshake timeouts that a session gets from authentication to the exchange of actors. The cluster itself ends those
-/// of its own kind after two.
+/// Handshake timeouts that a session gets from authentication to the exchange of actors. The
+/// cluster itself ends those of its own kind after two.
 const SETTLING: u32 = 3;
 
 /// What a session says at its end when its handshake took too long.
 pub(super) const HANDSHAKE_TIMEOUT: &str = "handshake_timeout";
 
-/// What a stream is known by before its session exists: this end and the other. Two streams may share it where
-/// both lead to one and the same peer.
+/// What a stream is known by before its session exists: this end and the other. Two streams may
+/// share it where both lead to one and the same peer.
 pub(super) type StreamKey = (String, String);
 
 /// How far a dialled session has come.
@@ -96,7 +96,7 @@ impl Roster {
     }
 
     pub(super) fn tell(&self, event: NodeEvent) {
-        // Nobody may be listening.
+        // There may be no listener.
         let _ = self.events.send(event);
     }
 
@@ -157,7 +157,7 @@ impl Roster {
         self.state.lock().ending = Some((actor, reason));
     }
 
-    /// The server has stopped: nobody is connected.
+    /// The server has stopped: no peer is connected.
     pub(super) fn clear(&self) {
         *self.state.lock() = State::default();
         self.changed.send_replace(());
@@ -177,7 +177,8 @@ impl Roster {
 pub(super) struct Watcher(pub(super) Arc<Roster>);
 
 impl NodeEventSubscription for Watcher {
-    /// It only notes what happened, and which session that is depends on what the server does at the time.
+    /// It only notes what happened, and which session that is depends on what the server does at
+    /// the time.
     fn never_blocks(&self) -> bool {
         true
     }

@@ -1,7 +1,8 @@
 //! The cluster's server, with an ear to what it is told.
 //!
-//! [`NodeServer`] does not say which session it makes of a stream, nor why one ended; yet both come by its
-//! mailbox. So an actor of ours stands in its place, looks at each message, and lets it do the rest.
+//! [`NodeServer`] does not say which session it makes of a stream, nor why one ended; yet both come
+//! by its mailbox. So an actor of ours stands in its place, looks at each message, and lets it do
+//! the rest.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub(super) struct Server {
 }
 
 impl Drop for Server {
-    /// However it ended: nobody waits for its sessions any more.
+    /// However it ended: no task waits for its sessions any more.
     fn drop(&mut self) {
         self.roster.clear();
     }

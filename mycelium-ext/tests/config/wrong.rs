@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::{FILE, NODE, line, mistake, mistakes, nothing};
 
-/// What is wrong with one thing, what it is called, in which line it stands, and what is said of it.
+/// What is wrong with one thing, what it is called, in which line it stands, and what is said of
+/// it.
 #[test]
 fn a_mistake_has_its_line_its_key_and_what_stands_there() {
     let cases: &[(&str, &str, usize, &[&str])] = &[

@@ -1,7 +1,8 @@
 //! Links by shared memory between processes, and what is left when one is killed: nothing.
 //!
-//! The test binary is the other process as well: started with `hold` or `node` it is one, and is killed when its parent ends.
-//! The tests run one after the other, since they count what this process has open.
+//! The test binary is the other process as well: started with `hold` or `node` it is one, and is
+//! killed when its parent ends. The tests run one after the other, since they count what this
+//! process has open.
 
 #[cfg(target_os = "linux")]
 mod link;

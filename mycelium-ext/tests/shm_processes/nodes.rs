@@ -208,7 +208,8 @@ pub(crate) fn a_node_may_want_nothing_else() -> Result<(), Failed> {
     })
 }
 
-/// Calls one after the other, which whoever calls and answers looks for, and many at a time, which the link's task reads.
+/// Calls one after the other, which whoever calls and answers looks for, and many at a time, which
+/// the link's task reads.
 async fn asks_often(echo: &ActorRef<Ask>, callers: u16, calls: u16) -> Result<(), Failed> {
     let mut asking = tokio::task::JoinSet::new();
     for caller in 0..callers {

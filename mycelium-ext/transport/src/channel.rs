@@ -8,13 +8,13 @@ use tokio_rustls::rustls::{ConnectionCommon, ProtocolVersion, SideData};
 /// As RFC 9266 has it, for TLS 1.3.
 const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
 
-/// What a connection knows of itself that nobody in between can make up.
+/// Facts about a connection that an attacker in between cannot forge.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Channel {
     /// Bytes that both ends of this very connection know, and nobody else: with somebody in between
-    /// there are two connections, and two bindings. `None` where the transport has none: TLS 1.3 has
-    /// one, and what is not encrypted cannot.
+    /// there are two connections, and two bindings. `None` where the transport has none: TLS 1.3
+    /// has one, and what is not encrypted cannot.
     pub binding: Option<[u8; 32]>,
     /// The certificate that the peer has shown and the transport has verified.
     pub certificate: Option<CertificateDer<'static>>,

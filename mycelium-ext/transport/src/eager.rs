@@ -1,7 +1,7 @@
 //! A socket whose reader looks for an answer that is expected before it sleeps.
 //!
-//! A process that sleeps is woken by way of epoll, which costs both processes more than to give up the core once: where both
-//! share it, the answer is there when it comes back.
+//! A process that sleeps is woken by way of epoll, which costs both processes more than to give up
+//! the core once: where both share it, the answer is there when it comes back.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -48,7 +48,7 @@ pub(crate) struct Eager<S> {
     expectation: Arc<Expectation>,
 }
 
-/// The halves of a connection as frames, of which up to `max_frame` bytes are taken.
+/// The halves of a connection as frames of up to `max_frame` bytes.
 pub(super) fn frames<R, W>(
     (reader, writer): (R, W),
     max_frame: u64,

@@ -1,38 +1,40 @@
-//! What passes from the writing half of a link to its reading half: that an answer is expected, so that it is worth looking for
-//! it before sleeping.
+//! Hint from the writing half of a link to its reading half: an answer is expected, so polling for
+//! it pays before the reader sleeps.
 //!
-//! It changes nothing in how the reader is woken otherwise: who is to look for the answer may be kept from it. Only who looks
-//! may tell the peer to wake nobody meanwhile. `mycelium-ext/model` runs this file in every interleaving of such a link.
+//! The hint never suppresses wake-ups: the thread that should poll may be kept from it. Only an
+//! active poller may suppress them. `mycelium-ext/model` runs this file in every interleaving.
 
 use std::time::{Duration, Instant};
 
 use super::sync::{AtomicBool, AtomicU32, Ordering};
 
-/// How often the core is given to others, of which the peer may be one, before an answer is slept for. On a core that both
-/// share, the first brings the answer.
+/// How often a poller yields its core before it sleeps. On a core that both processes share, the
+/// first yield brings the answer.
 const YIELDS: u32 = 4;
-/// Who gets the core back after more than that has shared it with somebody who works.
+/// A poller that gets its core back later than this shares it with another program that works.
 const CONTENDED: Duration = Duration::from_micros(200);
 
-/// After an answer that came too late for whoever looked for it, so many times nobody looks, and twice as often with each further
-/// one, up to [`MOST`].
+/// Polls that are skipped after an answer that came too late for the poller. Each further late
+/// answer doubles it, up to [`MOST`].
 const FIRST: u32 = 1;
-/// Looking cost little more than a system call; 1 of 65 of them is not noticed.
+/// The most polls that are skipped. A poll costs little more than a system call: one in 65 is not
+/// noticed.
 const MOST: u32 = 64;
-/// The same where the core was away for long: somebody else works on it, who is better waited for asleep.
+/// The most polls that are skipped on a core that another program works on: sleeping is better
+/// there.
 const AWAY: u32 = 1024;
 
 /// See the module's documentation. Public for transports of this workspace.
 #[derive(Debug)]
 pub struct Expectation {
     raised: AtomicBool,
-    /// How often nobody is to look.
+    /// Polls that are to be skipped.
     skip: AtomicU32,
-    /// What that is set to next.
+    /// Polls to skip after the next late answer.
     next_skip: AtomicU32,
 }
 
-/// What came of looking.
+/// The outcome of a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The answer.
@@ -44,7 +46,7 @@ pub(crate) enum Outcome {
 }
 
 impl Expectation {
-    /// Of a link of which nothing is known.
+    /// The hint of a new link.
     #[allow(clippy::new_without_default, reason = "the model's atomics have no default")]
     pub fn new() -> Self {
         Self {
@@ -64,8 +66,8 @@ impl Expectation {
         skip == 0
     }
 
-    /// The writer is about to send something that the peer answers. The reader, which is to get a turn,
-    /// [takes](Self::take) it.
+    /// The writer is about to send something that the peer answers. The reader, which is to get a
+    /// turn, [takes](Self::take) it.
     pub fn raise(&self) {
         self.raised.store(true, Ordering::Relaxed);
     }

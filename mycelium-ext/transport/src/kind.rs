@@ -31,8 +31,8 @@ struct Row {
     kind: TransportKind,
     /// The word in configuration and logs.
     name: &'static str,
-    /// The preference that pins an actor or a node to the kind, and its number on the wire, which is
-    /// that of the lane of what is pinned.
+    /// The preference that pins an actor or a node to the kind, and its number on the wire, which
+    /// is that of the lane of what is pinned.
     pin: Option<(TransportPreference, u32)>,
     /// Where an authenticated link of the kind proves the peer to be.
     proves: Locality,

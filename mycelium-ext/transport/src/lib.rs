@@ -141,8 +141,8 @@ impl fmt::Debug for dyn Transport {
 /// Writes frames to a peer.
 ///
 /// Every method is required, so that a wrapper forwards all of them. A transport of an application
-/// implements [`SimpleSink`](simple::SimpleSink), which is shorter, or writes to a stream of bytes by
-/// a [`FrameWriter`](frames::FrameWriter).
+/// implements [`SimpleSink`](simple::SimpleSink), which is shorter, or writes to a stream of bytes
+/// by a [`FrameWriter`](frames::FrameWriter).
 pub trait FrameSink: Send + 'static {
     /// Queues a frame behind those queued before.
     ///
@@ -156,17 +156,19 @@ pub trait FrameSink: Send + 'static {
     /// As `queue`.
     fn queue_parts(&mut self, head: Bytes, payload: Bytes) -> Result<(), TransportMessage>;
 
-    /// Queues frames that stand behind each other, each behind its length as in [`frames`]. The last
-    /// one may end in `tail`. Transports that carry a stream of bytes need not look at the frames.
+    /// Queues frames that stand behind each other, each behind its length as in [`frames`]. The
+    /// last one may end in `tail`. Transports that carry a stream of bytes need not look at the
+    /// frames.
     ///
     /// # Panics
     /// When the bytes are no frames.
     fn queue_framed(&mut self, frames: Bytes, tail: Bytes);
 
-    /// Announces that the peer answers what is queued, probably soon, and that nothing is to be sent
-    /// until then. Called before the flush, and only with busy polling (`LinkOptions::busy_poll` of
-    /// `ractor_cluster`). Returns whether a [poll](FrameStream::poll_frame) of the same connection's stream behind the flush is worth it,
-    /// also if its task has not been woken: it looks for the answer for some microseconds.
+    /// Announces that the peer answers what is queued, probably soon, and that nothing is to be
+    /// sent until then. Called before the flush, and only with busy polling
+    /// (`LinkOptions::busy_poll` of `ractor_cluster`). Returns whether a
+    /// [poll](FrameStream::poll_frame) of the same connection's stream behind the flush is worth
+    /// it, also if its task has not been woken: it looks for the answer for some microseconds.
     fn expect_answer(&mut self) -> bool;
 
     /// The bytes queued and not yet handed to the peer or the kernel.
@@ -198,8 +200,8 @@ impl fmt::Debug for dyn FrameSink {
 /// Reads frames from a peer.
 ///
 /// Every method is required, so that a wrapper forwards all of them. A transport of an application
-/// implements [`SimpleStream`](simple::SimpleStream), which is shorter, or reads a stream of bytes by
-/// a [`FrameReader`](frames::FrameReader).
+/// implements [`SimpleStream`](simple::SimpleStream), which is shorter, or reads a stream of bytes
+/// by a [`FrameReader`](frames::FrameReader).
 pub trait FrameStream: Send + 'static {
     /// The next frame, or `None` at the end of the connection between two frames. Cancel safe: what
     /// was read of a frame stays.
@@ -213,8 +215,8 @@ pub trait FrameStream: Send + 'static {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<TransportMessage>>>;
 
-    /// Takes frames of up to so many bytes from here on: a peer that is authenticated may send larger
-    /// ones.
+    /// Takes frames of up to so many bytes from here on: a peer that is authenticated may send
+    /// larger ones.
     fn set_max_frame(&mut self, bytes: u64);
 
     /// Notes on `activity` whatever arrives from here on, also when it is not a whole frame yet. A

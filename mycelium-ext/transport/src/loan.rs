@@ -1,7 +1,8 @@
-//! Something that a task works with, or whoever does so in its place for a moment.
+//! A task's value that another thread may borrow briefly.
 //!
-//! It is handed over, and not locked: what is done with it may take long, and may run anything. Who finds it gone need not
-//! wait: whoever has it wakes the task when it is back. `mycelium-ext/model` runs this file in every interleaving.
+//! The value is handed over, and not locked: its use may take long, and may run any code. A task
+//! that finds it gone does not wait: the borrower wakes the task when it gives the value back.
+//! `mycelium-ext/model` runs this file in every interleaving.
 
 use std::fmt;
 use std::task::Waker;
@@ -14,15 +15,15 @@ pub struct Loan<T> {
 }
 
 struct State<T> {
-    /// `None` while somebody has it.
+    /// `None` while it is borrowed.
     it: Option<T>,
     task: Option<Waker>,
-    /// Somebody found it gone.
+    /// The task found it gone, and wants to be woken.
     missed: bool,
 }
 
 impl<T> Loan<T> {
-    /// Of something that nobody has.
+    /// A value that is not borrowed.
     pub fn new(it: T) -> Self {
         let state = State { it: Some(it), task: None, missed: false };
         Self { state: Mutex::new(state) }
@@ -38,8 +39,8 @@ impl<T> Loan<T> {
         state.it.take()
     }
 
-    /// For who does the task's work, with what wakes it. `None` when somebody has it, who then wakes the task, or when
-    /// the task has not begun.
+    /// For who does the task's work, with what wakes it. `None` when somebody has it, who then
+    /// wakes the task, or when the task has not begun.
     pub fn borrow(&self) -> Option<(T, Waker)> {
         let mut state = self.lock();
         let task = state.task.clone()?;

@@ -19,8 +19,8 @@ pub trait LocalTransport: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// Which links it makes. Only nodes whose links have the same version make any with each other.
     fn version(&self) -> u32;
 
-    /// Makes a link of `socket`, which is connected to the peer, authenticated, and silent: what goes
-    /// over it from here on is between the two ends, each of which does this.
+    /// Makes a link of `socket`, which is connected to the peer, authenticated, and silent: what
+    /// goes over it from here on is between the two ends, each of which does this.
     ///
     /// The future is dropped when it takes too long. The transport says that it is of
     /// [`TransportKind::SharedMemory`](super::TransportKind::SharedMemory).

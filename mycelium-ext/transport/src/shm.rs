@@ -1,17 +1,19 @@
 //! Links by shared memory, between two processes of a machine.
 //!
-//! A link is two rings of bytes in memory that both processes have mapped, a direction each. A frame is copied into the ring
-//! by its sender and out of it by its receiver, and the kernel has no part in it: it is asked only to wake a peer that sleeps.
+//! A link is two rings of bytes in memory that both processes have mapped, a direction each. A
+//! frame is copied into the ring by its sender and out of it by its receiver, and the kernel has no
+//! part in it: it is asked only to wake a peer that sleeps.
 //!
-//! * **No names.** The memory and the descriptors for waking come to the peer over a Unix socket, which stays open and tells
-//!   when the peer is gone. However a process ends, the kernel gives everything back.
-//! * **No trust.** What the peer writes is copied before it is looked at, and no index or length of its is taken unchecked. A
-//!   peer that breaks the protocol has its link ended.
+//! * **No names.** The memory and the descriptors for waking come to the peer over a Unix socket,
+//!   which stays open and tells when the peer is gone. However a process ends, the kernel gives
+//!   everything back.
+//! * **No trust.** What the peer writes is copied before it is looked at, and no index or length of
+//!   its is taken unchecked. A peer that breaks the protocol has its link ended.
 //! * **No core burned.** Who has nothing to read sleeps, unless a phase of spinning is asked for
 //!   ([`ShmOptions::with_spin`]), which takes a core for lower latency.
 //!
-//! Nodes make such links by themselves: a `Node` of `mycelium_ext` gives its server a [`SharedMemory`].
-//! [`ShmTransport`] is an end of one, for those who connect processes by hand.
+//! Nodes make such links by themselves: a `Node` of `mycelium_ext` gives its server a
+//! [`SharedMemory`]. [`ShmTransport`] is an end of one, for those who connect processes by hand.
 
 mod backlog;
 #[doc(hidden)]
@@ -77,20 +79,22 @@ impl Default for ShmOptions {
 }
 
 impl ShmOptions {
-    /// With rings of `bytes`, a direction each, or the next power of two, within 4 KiB and 1 GiB. Memory is taken as the ring
-    /// is first written. That of the process that connects counts.
+    /// With rings of `bytes`, a direction each, or the next power of two, within 4 KiB and 1 GiB.
+    /// Memory is taken as the ring is first written. That of the process that connects counts.
     #[must_use]
     pub fn with_ring(self, bytes: usize) -> Self {
         Self { ring: ring::capacity(bytes), ..self }
     }
 
-    /// Looks for so long for the next frame before it sleeps. With zero, the default, only who expects an answer looks, and gives up
-    /// its core in between: some microseconds at most, and seldom where it is in vain.
+    /// Looks for so long for the next frame before it sleeps. With zero, the default, only who
+    /// expects an answer looks, and gives up its core in between: some microseconds at most, and
+    /// seldom where it is in vain.
     ///
-    /// A peer that answers meanwhile need not wake this process, which saves some microseconds. The task that waits takes a core for
-    /// as long, but for the turns that it gives to others of its thread; where it has to share that core with its peer, or with
-    /// anybody else, everything gets slower. Each process has its own. Who awaits a call, and an actor that has answered one, look themselves
-    /// first, and keep their thread for up to 20 µs at a time.
+    /// A peer that answers meanwhile need not wake this process, which saves some microseconds. The
+    /// task that waits takes a core for as long, but for the turns that it gives to others of its
+    /// thread; where it has to share that core with its peer, or with anybody else, everything gets
+    /// slower. Each process has its own. Who awaits a call, and an actor that has answered one,
+    /// look themselves first, and keep their thread for up to 20 µs at a time.
     #[must_use]
     pub const fn with_spin(self, spin: Duration) -> Self {
         Self { spin, ..self }
@@ -175,28 +179,31 @@ pub struct ShmTransport {
 }
 
 impl ShmTransport {
-    /// Makes a link, and offers it over `socket` to the peer, who [takes](Self::take) it. Nothing else may be on its way over the
-    /// socket. Whether the peer may be trusted with what this process sends is for the caller to know. There is no timeout.
+    /// Makes a link, and offers it over `socket` to the peer, who [takes](Self::take) it. Nothing
+    /// else may be on its way over the socket. Whether the peer may be trusted with what this
+    /// process sends is for the caller to know. There is no timeout.
     ///
     /// # Cancel safety
     /// The socket is closed when this future is dropped.
     ///
     /// # Errors
-    /// Those of the system, and [`InvalidData`](io::ErrorKind::InvalidData) when the peer does something else.
+    /// Those of the system, and [`InvalidData`](io::ErrorKind::InvalidData) when the peer does
+    /// something else.
     pub async fn offer(socket: UnixStream, options: ShmOptions) -> io::Result<Self> {
         let socket = Deferred::new(socket);
         let shared = share::offer(&socket, options.ring).await?;
         Self::new(socket, shared, Side::Maker, options).await
     }
 
-    /// Takes the link that the peer offers over `socket`. The peer chooses the size of the rings. There is no timeout.
+    /// Takes the link that the peer offers over `socket`. The peer chooses the size of the rings.
+    /// There is no timeout.
     ///
     /// # Cancel safety
     /// The socket is closed when this future is dropped.
     ///
     /// # Errors
-    /// Those of the system, and [`InvalidData`](io::ErrorKind::InvalidData) when the peer does something else, or offers memory that
-    /// could harm this process.
+    /// Those of the system, and [`InvalidData`](io::ErrorKind::InvalidData) when the peer does
+    /// something else, or offers memory that could harm this process.
     pub async fn take(socket: UnixStream, options: ShmOptions) -> io::Result<Self> {
         let socket = Deferred::new(socket);
         let shared = share::take(&socket).await?;

@@ -102,8 +102,8 @@ impl TlsTransport {
         Ok(Self { stream: TlsStream::Client(stream), ends, made_by })
     }
 
-    /// Does the server's part of the handshake on an accepted connection. There is no timeout. A peer
-    /// whose handshake fails has a fifth of a second to take TLS's alert.
+    /// Does the server's part of the handshake on an accepted connection. There is no timeout. A
+    /// peer whose handshake fails has a fifth of a second to take TLS's alert.
     ///
     /// # Errors
     /// Those of the system, and [`InvalidData`](io::ErrorKind::InvalidData) when the handshake
@@ -119,14 +119,14 @@ impl TlsTransport {
         }
     }
 
-    /// Takes a connection of which this is the client.
+    /// Takes a connection whose client this process is.
     #[must_use]
     pub fn client(stream: client::TlsStream<TcpStream>) -> Self {
         let ends = Ends::prepare(stream.get_ref().0);
         Self { stream: TlsStream::Client(stream), ends, made_by: None }
     }
 
-    /// Takes a connection of which this is the server.
+    /// Takes a connection whose server this process is.
     #[must_use]
     pub fn server(stream: server::TlsStream<TcpStream>) -> Self {
         let ends = Ends::prepare(stream.get_ref().0);

@@ -62,7 +62,7 @@ pub struct UnixSocketTransport {
 }
 
 impl UnixSocketTransport {
-    /// Connects to the socket at `path`, and makes sure that nobody else put it there: the file
+    /// Connects to the socket at `path`, and verifies that this user put it there: the file
     /// belongs to this user, and so does the process that listens.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ impl Mailbox {
 
 /// What becomes of a message that finds a bounded mailbox full.
 ///
-/// Whoever waits for room ([`ActorRef::send`](crate::ActorRef::send)) is never concerned.
+/// It does not concern senders that wait for room ([`ActorRef::send`](crate::ActorRef::send)).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -88,8 +88,8 @@ pub enum Overflow {
 
 /// Which transport an actor wants its messages from other nodes to come by.
 ///
-/// Nodes tell each other of it, so that senders of other nodes keep to it: where there is no link of
-/// a pinned kind, their casts fail at once and return the message. It is kept with the actor
+/// Nodes tell each other of it, so that senders of other nodes keep to it: where there is no link
+/// of a pinned kind, their casts fail at once and return the message. It is kept with the actor
 /// ([`ActorCell::transport_preference`](crate::ActorCell::transport_preference)); senders of the
 /// same process are not concerned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

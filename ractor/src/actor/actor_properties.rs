@@ -65,7 +65,7 @@ pub(crate) struct ActorProperties<Q: ?Sized = dyn Mailbox> {
     /// Notified when the actor has stopped.
     stopped: Notify,
     pub(crate) control: Control<StopMessage, SupervisionEvent>,
-    /// Messages that were admitted and that nobody will handle.
+    /// Messages that were admitted and that no handler will get.
     lost: AtomicU64,
     pub(crate) transport: TransportPreference,
     pub(crate) tree: SupervisionTree,
@@ -212,12 +212,12 @@ impl ActorProperties {
         self.stopped.notify_one();
     }
 
-    /// How many messages were admitted that nobody will handle.
+    /// How many messages were admitted that no handler will get.
     pub(crate) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Counts a message that was admitted and that nobody will handle; the first is logged.
+    /// Counts a message that was admitted and that no handler will get; the first is logged.
     pub(crate) fn lose(&self, type_name: &str, why: &str) {
         if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!(

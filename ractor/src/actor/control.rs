@@ -24,7 +24,7 @@ pub(crate) enum Urgent<S, E> {
 
 /// The ports beside the mailbox, for stops `S` and events `E`.
 ///
-/// Whoever puts something in has to wake the receiver afterwards.
+/// A sender that puts something in has to wake the receiver afterwards.
 #[derive(Debug)]
 pub(crate) struct Control<S, E> {
     /// Written under the lock only.
@@ -70,7 +70,7 @@ impl<S, E> Control<S, E> {
     /// Sends the signal.
     ///
     /// # Errors
-    /// It was sent before, or nobody is there any more.
+    /// It was sent before, or the receiver is gone.
     pub(crate) fn signal(&self) -> Result<(), ()> {
         let mut ports = self.ports();
         if ports.closed || std::mem::replace(&mut ports.signalled, true) {
@@ -83,7 +83,7 @@ impl<S, E> Control<S, E> {
     /// Sends a stop.
     ///
     /// # Errors
-    /// One was sent before, or nobody is there any more.
+    /// One was sent before, or the receiver is gone.
     pub(crate) fn stop(&self, stop: S) -> Result<(), ()> {
         let mut ports = self.ports();
         if std::mem::replace(&mut ports.stopped, true) || ports.closed {
@@ -97,7 +97,7 @@ impl<S, E> Control<S, E> {
     /// Sends an event.
     ///
     /// # Errors
-    /// Nobody is there any more; the event comes back.
+    /// The receiver is gone; the event comes back.
     pub(crate) fn event(&self, event: E) -> Result<(), E> {
         let mut ports = self.ports();
         if ports.closed {

@@ -15,8 +15,8 @@ use crate::actor::messages::StopMessage;
 use crate::message::{ArcMessage, BoxedMessage};
 use crate::{ActorCell, Message, Signal, SupervisionEvent};
 
-/// Messages that an actor handles before others on its thread get a turn, when no handler ever waits.
-/// As many as tokio lets a task receive from its own channels.
+/// Messages that an actor handles before others on its thread get a turn, when no handler ever
+/// waits. As many as tokio lets a task receive from its own channels.
 const TURN: u8 = 128;
 
 /// What an actor has to do next, by priority.
@@ -102,7 +102,7 @@ impl Events {
 }
 
 impl<M: Message> Inbox<M> {
-    /// The next message, if nothing comes before it and nobody else waits for a turn.
+    /// The next message, if nothing comes before it and no other task waits for a turn.
     #[inline]
     pub(crate) fn ready(&mut self) -> Option<Kind> {
         if self.turn >= TURN {
@@ -178,7 +178,8 @@ impl<M: Message> Inbox<M> {
         either!(&self.mailbox, taken => taken.actor.control.is_signalled())
     }
 
-    /// Takes the span off the message that is next, and [`Kind::Traced`], which then is what is left.
+    /// Takes the span off the message that is next, and [`Kind::Traced`], which then is what is
+    /// left.
     #[cfg(feature = "message_span_propogation")]
     #[cold]
     pub(crate) fn take_span(&mut self) -> (Kind, Option<Box<tracing::Span>>) {
@@ -232,8 +233,8 @@ pub(crate) struct Running<'a, M: Message, F> {
 impl<M: Message, F: Future> Future for Running<'_, M, F> {
     type Output = Result<F::Output, Signal>;
 
-    // Once for each kind of message in an actor's loop, and a tenth of a message's instructions when it
-    // is called.
+    // Once for each kind of message in an actor's loop, and a tenth of a message's instructions
+    // when it is called.
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;

@@ -34,7 +34,7 @@ pub(crate) fn poll_receive<T, S, E>(
         match queue.receive(batch, receiver) {
             Found::Some => {}
             Found::Drained => return Poll::Ready(Received::Drained),
-            // Before it was registered something urgent may have come, and woken nobody.
+            // Something urgent may have come before it was registered, and woken no task.
             Found::Nothing if control.is_pending() => {}
             Found::Nothing => return Poll::Pending,
         }

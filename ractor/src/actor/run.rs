@@ -8,8 +8,8 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use crate::message::{BoxedDowncastErr, BoxedMessage};
 use crate::{ActorCell, Message};
 
-/// The processing loop of `$runtime`, whose handler is a `$kind`. A macro, since the futures of the one
-/// are `Send` and those of the other are not, and no trait says so for both.
+/// The processing loop of `$runtime`, whose handler is a `$kind`. A macro, since the futures of the
+/// one are `Send` and those of the other are not, and no trait says so for both.
 macro_rules! processing_loop {
     ($runtime:ident, $kind:ident) => {
         impl<TActor: $kind> $runtime<TActor> {
@@ -117,7 +117,8 @@ macro_rules! processing_loop {
                 inbox: &'a mut Inbox<TActor::Msg>,
             ) -> impl Future<Output = Result<End, ActorProcessingErr>> + use<'a, TActor> {
                 async move {
-                    // A macro, since a function would move the handler's future, and with it the message.
+                    // A macro, since a function would move the handler's future, and with it the
+                    // message.
                     macro_rules! run {
                         ($sent:ident, $handling:expr) => {{
                             let handling = pin!($handling);
@@ -282,8 +283,8 @@ pub(crate) fn open_large<M: Message>(
     }
 }
 
-/// What an actor's task runs: its life, in a box, or a deep tree of actors that spawn each other is too deep for the
-/// compiler.
+/// What an actor's task runs: its life, in a box, or a deep tree of actors that spawn each other is
+/// too deep for the compiler.
 pub(crate) fn task<F: Future>(life: F) -> impl Future<Output = F::Output> {
     let life = Box::pin(life);
     #[cfg(feature = "cluster")]

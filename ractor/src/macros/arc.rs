@@ -1,7 +1,7 @@
 //! Macros for sending by `Arc`.
 
-/// Sends a message by `Arc` with [`ActorRef::cast_arc`](crate::ActorRef::cast_arc), and the error that
-/// [`cast!`](crate::cast) has.
+/// Sends a message by `Arc` with [`ActorRef::cast_arc`](crate::ActorRef::cast_arc), and the error
+/// that [`cast!`](crate::cast) has.
 ///
 /// Takes the `Arc`, or the message itself to put into one.
 ///

@@ -1,7 +1,8 @@
 //! Messages and actors of libraries, which cannot know the features that `ractor` will have.
 
-/// Makes a type a message that stays in this process: in a build with the `cluster` feature, and in one
-/// without it, where every type is a message by itself. A library cannot know in which it will be.
+/// Makes a type a message that stays in this process: in a build with the `cluster` feature, and in
+/// one without it, where every type is a message by itself. A library cannot know in which it will
+/// be.
 ///
 /// ```
 /// struct Tick<T>(T);

@@ -49,9 +49,10 @@ pub fn broadcast_arc<T: SharedMessage>(group: &GroupName, message: Arc<T>) -> Br
 /// Sends a message to all members of a group, which share it.
 ///
 /// One allocation reaches every member of this process, as with
-/// [`ActorRef::cast_arc`](crate::ActorRef::cast_arc); for members on other nodes it is serialised once, and each of these
-/// nodes is sent the bytes once where it is of the fork, and else for each member. Members are those of the moment; who joins meanwhile gets nothing. Order is that
-/// of all messages of this sender to each member; which member is first is not defined.
+/// [`ActorRef::cast_arc`](crate::ActorRef::cast_arc); for members on other nodes it is serialised
+/// once, and each of these nodes is sent the bytes once where it is of the fork, and else for each
+/// member. Members are those of the moment; who joins meanwhile gets nothing. Order is that of all
+/// messages of this sender to each member; which member is first is not defined.
 ///
 /// A member that cannot take it is reported, and keeps none of the others from getting it. The
 /// caller who wants to send it again keeps a reference.

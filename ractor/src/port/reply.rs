@@ -24,19 +24,20 @@ pub struct RpcReplyPort<TMsg> {
 enum Port<T> {
     /// To a caller that waits in this process.
     Oneshot(OneshotSender<T>, Option<Duration>),
-    /// To whatever is behind it. Knows its own time, so that messages with a port are no larger for it.
+    /// To whatever is behind it. Knows its own time, so that messages with a port are no larger for
+    /// it.
     #[cfg(feature = "cluster")]
     Sink(Box<dyn ReplySink<T>>),
 }
 
-/// Where a reply port passes its answer on, other than to a caller that waits in this process; it is
-/// dropped when there will be none. For the cluster.
+/// Where a reply port passes its answer on, other than to a caller that waits in this process; it
+/// is dropped when there will be none. For the cluster.
 #[cfg(feature = "cluster")]
 pub trait ReplySink<T>: Send + Sync + UnwindSafe + RefUnwindSafe {
     /// Takes the answer.
     ///
     /// # Errors
-    /// Nobody waits for it any more: [`MessagingErr::SendErr`] gives it back, and
+    /// The caller does not wait any more: [`MessagingErr::SendErr`] gives it back, and
     /// [`MessagingErr::ChannelClosed`] is where it cannot.
     fn send(self: Box<Self>, answer: T) -> Result<(), MessagingErr<T>>;
 
@@ -57,11 +58,11 @@ impl<TMsg> RpcReplyPort<TMsg> {
         }
     }
 
-    /// Sends the answer, of which there is one.
+    /// Sends the answer. A port takes one.
     ///
     /// # Errors
-    /// Nobody waits for it any more: [`MessagingErr::SendErr`] gives it back. An answer for another node that cannot be
-    /// encoded is [`MessagingErr::ChannelClosed`].
+    /// The caller does not wait any more: [`MessagingErr::SendErr`] gives it back. An answer for
+    /// another node that cannot be encoded is [`MessagingErr::ChannelClosed`].
     pub fn send(self, msg: TMsg) -> Result<(), MessagingErr<TMsg>> {
         match self.port {
             Port::Oneshot(sender, _) => sender.send(msg).map_err(MessagingErr::SendErr),
@@ -70,7 +71,7 @@ impl<TMsg> RpcReplyPort<TMsg> {
         }
     }
 
-    /// Whether nobody waits for the answer any more.
+    /// Whether the caller does not wait any more.
     pub fn is_closed(&self) -> bool {
         match &self.port {
             Port::Oneshot(sender, _) => sender.is_closed(),

@@ -10,8 +10,8 @@ use crate::actor::mailbox::{Displaced, Refused};
 use crate::message::{ArcMessage, BoxedDowncastErr, BoxedMessage};
 use crate::{ActorCell, ActorId, Message};
 
-/// Why a message from another node was not delivered. The message is gone; its port, if it had one, is dropped,
-/// so that its sender need not wait.
+/// Why a message from another node was not delivered. The message is gone; its port, if it had one,
+/// is dropped, so that its sender need not wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Undeliverable {
@@ -94,14 +94,15 @@ fn together<M: Message>(incoming: Incoming<'_>) -> Option<Result<ArcMessage, Box
 }
 
 impl ActorCell {
-    /// Decodes a message that came from another node, and puts it into the mailbox of this actor as one
-    /// of its own type. For the cluster.
+    /// Decodes a message that came from another node, and puts it into the mailbox of this actor as
+    /// one of its own type. For the cluster.
     ///
-    /// Decoding runs here, and not in the actor; what panics in there is an error. A mailbox that is
-    /// full does as its [`Overflow`](crate::actor::actor_config::Overflow) says.
+    /// Decoding runs here, and not in the actor; what panics in there is an error. A mailbox that
+    /// is full does as its [`Overflow`](crate::actor::actor_config::Overflow) says.
     ///
     /// # Errors
-    /// [`Undeliverable`] says why it was not delivered. The message is dropped, and with it its port.
+    /// [`Undeliverable`] says why it was not delivered. The message is dropped, and with it its
+    /// port.
     pub fn deliver(&self, incoming: Incoming<'_>) -> Result<(), Undeliverable> {
         let codec = self.codec()?;
         (codec.deliver)(&self.inner, incoming)
@@ -123,8 +124,8 @@ enum Decoded {
 }
 
 /// Decodes a message that came for several actors of this process once for each type that they
-/// handle, and puts it into the mailboxes of all, which share it. Types that are not shared are decoded for each
-/// actor. A call has one receiver: with several all fail. For the cluster.
+/// handle, and puts it into the mailboxes of all, which share it. Types that are not shared are
+/// decoded for each actor. A call has one receiver: with several all fail. For the cluster.
 ///
 /// Returns those that did not get it, each with the reason; the others did.
 pub fn deliver_to_all(

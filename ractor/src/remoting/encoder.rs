@@ -97,8 +97,8 @@ impl Encoder {
         self.head.extend_from_slice(bytes);
     }
 
-    /// Writes `bytes`, which are moved when they are large ([`LARGE`](super::LARGE)) and nothing follows them, and
-    /// copied otherwise.
+    /// Writes `bytes`, which are moved when they are large ([`LARGE`](super::LARGE)) and nothing
+    /// follows them, and copied otherwise.
     pub fn put_bytes(&mut self, bytes: Bytes) {
         self.settle();
         if bytes.len() < LARGE {

@@ -1,11 +1,13 @@
 //! Looking for what a peer sends, instead of going to sleep.
 //!
-//! A task of its own reads a link. Where the peer answers within microseconds, its turns cost more than the way to the
-//! peer: the caller goes to sleep, the reader gets a turn, and then the caller another one. So a link whose peer is
-//! expected to send something at once leaves a [`Watch`] to the task that has just sent, which looks by it
-//! where it would sleep: when it awaits a call, and when an actor has nothing left to handle.
+//! A task of its own reads a link. Where the peer answers within microseconds, its turns cost more
+//! than the way to the peer: the caller goes to sleep, the reader gets a turn, and then the caller
+//! another one. So a link whose peer is expected to send something at once leaves a [`Watch`] to
+//! the task that has just sent, which looks by it where it would sleep: when it awaits a call, and
+//! when an actor has nothing left to handle.
 //!
-//! What does not wait, but works on or blocks its thread, looks late: the link's own task reads all the same.
+//! What does not wait, but works on or blocks its thread, looks late: the link's own task reads all
+//! the same.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -14,17 +16,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// How often a task looks, and finds something, before others on its thread get a turn. An actor handles at least a
-/// message between two looks.
+/// How often a task looks, and finds something, before others on its thread get a turn. An actor
+/// handles at least a message between two looks.
 const LOOKS: u8 = 64;
 
 /// By what a link is looked at.
 pub trait Watch: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
-    /// Passes on what the peer has sent, or sends within microseconds; true when there was anything. Called in a task, and without
-    /// a lock held, where the task would give up its thread otherwise.
+    /// Passes on what the peer has sent, or sends within microseconds; true when there was
+    /// anything. Called in a task, and without a lock held, where the task would give up its thread
+    /// otherwise.
     fn look(&self) -> bool;
 
-    /// Nobody looks after all: the link's own task should.
+    /// No thread polls after all: the link's own task should.
     fn give_up(&self);
 }
 
@@ -43,8 +46,8 @@ thread_local! {
     static PLACE: Cell<Place> = const { Cell::new(Place::None) };
 }
 
-/// Leaves a watch to whoever runs on this thread and is about to wait, in place of one left before. Where nobody is,
-/// [`Watch::give_up`] is called.
+/// Leaves a watch to whoever runs on this thread and is about to wait, in place of one left before.
+/// Where nobody is, [`Watch::give_up`] is called.
 pub fn leave(watch: Arc<dyn Watch>) {
     let (place, useless) = match PLACE.take() {
         Place::None => (Place::None, Some(watch)),

@@ -11,8 +11,8 @@ use crate::errors::UndeliveredReason;
 
 /// Where messages to an actor of another node go: straight into what a session sends.
 ///
-/// Asked by whoever sends, on its thread, so that nothing in here may wait. One sender's messages are to
-/// stay in order.
+/// Asked by whoever sends, on its thread, so that nothing in here may wait. One sender's messages
+/// are to stay in order.
 pub trait Outlet: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// A number that the outlets of one session share, and those of no other.
     fn session(&self) -> u64;
@@ -22,37 +22,39 @@ pub trait Outlet: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// sent.
     fn transport(&self) -> TransportPreference;
 
-    /// Whether a message may be sent now. Asked before each is encoded, and cheap. Also yes once the session
-    /// has ended or the outlet is [closed](Self::close): [`send`](Self::send) then says so.
+    /// Whether a message may be sent now. Asked before each is encoded, and cheap. Also yes once
+    /// the session has ended or the outlet is [closed](Self::close): [`send`](Self::send) then says
+    /// so.
     fn has_room(&self) -> bool;
 
-    /// Resolves when there may be room, or when there never will be: the session has ended, or the outlet
-    /// is [closed](Self::close). Listens from this call on, and not from the first poll, so that who calls it,
-    /// finds no room and awaits it misses none.
+    /// Resolves when there may be room, or when there never will be: the session has ended, or the
+    /// outlet is [closed](Self::close). Listens from this call on, and not from the first poll, so
+    /// that who calls it, finds no room and awaits it misses none.
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Takes a message to the actor. Of one for which [`has_room`](Self::has_room) said yes, it does not
-    /// matter how large it turned out to be.
+    /// Takes a message to the actor. Of one for which [`has_room`](Self::has_room) said yes, it
+    /// does not matter how large it turned out to be.
     ///
     /// # Errors
     /// The message comes back: the session has ended, the proxy is [closed](Self::close), as many
     /// calls wait for their answers as may, or the other node takes no message so large.
     fn send(&self, message: Outgoing) -> Result<(), Refused>;
 
-    /// Whether [`send_to`](Self::send_to) spares anything. Where it does not, each actor is asked for room and sent to by
-    /// itself.
+    /// Whether [`send_to`](Self::send_to) spares anything. Where it does not, each actor is asked
+    /// for room and sent to by itself.
     fn takes_many(&self) -> bool {
         true
     }
 
-    /// Takes a message to several actors of the session, by their pids, the one of this outlet among
-    /// them: as one frame where the peer knows such. Never a call.
+    /// Takes a message to several actors of the session, by their pids, the one of this outlet
+    /// among them: as one frame where the peer knows such. Never a call.
     ///
     /// # Errors
     /// As [`send`](Self::send), for all of them.
     fn send_to(&self, pids: &[u64], message: Outgoing) -> Result<(), Refused>;
 
-    /// The proxy takes no more: its calls in flight fail at once, by their ports being dropped. Called once.
+    /// The proxy takes no more: its calls in flight fail at once, by their ports being dropped.
+    /// Called once.
     fn close(&self);
 }
 

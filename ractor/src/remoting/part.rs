@@ -28,7 +28,8 @@ impl<'a> Part<'a> {
     }
 
     /// The bytes, to be kept: shared with all that came when they are large
-    /// ([`LARGE`](super::LARGE)), and else copied, since a small part would keep the whole in memory.
+    /// ([`LARGE`](super::LARGE)), and else copied, since a small part would keep the whole in
+    /// memory.
     pub fn to_bytes(&self) -> Bytes {
         if self.bytes.len() < LARGE {
             return Bytes::copy_from_slice(self.bytes);

@@ -9,8 +9,8 @@ use super::LARGE;
 
 /// Encoded arguments: `head`, and then `tail`.
 ///
-/// What is large and stands last, say a vector of bytes, is the tail: it is moved from the message to
-/// the socket, and counted where several nodes get it. Small arguments are all head.
+/// What is large and stands last, say a vector of bytes, is the tail: it is moved from the message
+/// to the socket, and counted where several nodes get it. Small arguments are all head.
 #[derive(Default)]
 pub struct Payload {
     /// What comes first.
@@ -49,7 +49,8 @@ impl Payload {
     }
 
     /// Lets this thread encode its next message into the memory of this one. Whoever has copied the
-    /// head into a frame calls this in place of dropping the payload, and so spares an allocation a message.
+    /// head into a frame calls this in place of dropping the payload, and so spares an allocation a
+    /// message.
     pub fn recycle(self) {
         recycle(self.head);
     }

@@ -10,7 +10,8 @@ use crate::remoting::linger;
 
 /// A call that was sent, or was not.
 pub(super) struct Sent<E> {
-    /// In a box, since the error returns the message, for which every call's future had room otherwise.
+    /// In a box, since the error returns the message, for which every call's future had room
+    /// otherwise.
     sent: Result<(), Box<E>>,
     #[cfg(feature = "cluster")]
     left: linger::Left,
@@ -30,7 +31,8 @@ pub(super) fn send<E>(send: impl FnOnce() -> Result<(), E>) -> Sent<E> {
 }
 
 impl<E> Sent<E> {
-    /// The caller is about to wait: where the answer comes from another node, it may be there before.
+    /// The caller is about to wait: where the answer comes from another node, it may be there
+    /// before.
     pub(super) fn look(self) -> Result<(), E> {
         #[cfg(feature = "cluster")]
         self.left.look();
@@ -40,9 +42,9 @@ impl<E> Sent<E> {
 
 /// The reply, if it comes within `limit`.
 ///
-/// Most replies are there when the caller's turn comes again, and a timer costs more than the
-/// whole call: to register it, and to take it out, under the lock of the runtime's timers. So the caller first
-/// gives the others a turn, and registers one only if there is no reply then.
+/// Most replies are there when the caller's turn comes again, and a timer costs more than the whole
+/// call: to register it, and to take it out, under the lock of the runtime's timers. So the caller
+/// first gives the others a turn, and registers one only if there is no reply then.
 pub(super) async fn within<F>(limit: Duration, mut reply: F) -> Result<F::Output, Timeout>
 where
     F: Future + Unpin + Send,

@@ -157,8 +157,9 @@ impl BytesConvertable for String {
     }
 }
 
-/// Not copied when it is large ([`LARGE`](crate::remoting::LARGE)): on its way out it is moved to where the frame is
-/// written, if it is a message's last field, and on its way in it shares the frame's memory.
+/// Not copied when it is large ([`LARGE`](crate::remoting::LARGE)): on its way out it is moved to
+/// where the frame is written, if it is a message's last field, and on its way in it shares the
+/// frame's memory.
 impl BytesConvertable for Bytes {
     fn into_bytes(self) -> Vec<u8> {
         self.into()

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use crate::remoting::{Encoder, Part, LARGE};
 use crate::BytesConvertable;
 
-/// Vectors of numbers. The loops are over chunks of the number's size, which the compiler makes out as
-/// shuffles of whole registers. What is left at the end is no number, and ignored.
+/// Vectors of numbers. The loops are over chunks of the number's size, which the compiler makes out
+/// as shuffles of whole registers. What is left at the end is no number, and ignored.
 macro_rules! numbers {
     ($($of:ty)*) => {$(
         impl BytesConvertable for Vec<$of> {

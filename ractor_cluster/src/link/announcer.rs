@@ -1,5 +1,5 @@
-//! What happens to this node's actors and groups, announced to a peer by whoever makes it happen: so that
-//! what an actor sends after it has joined a group finds it in the group on the other side.
+//! What happens to this node's actors and groups, announced to a peer by whoever makes it happen:
+//! so that what an actor sends after it has joined a group finds it in the group on the other side.
 
 use std::sync::{Arc, Mutex};
 
@@ -25,7 +25,8 @@ pub(crate) struct Announcer {
 struct State {
     /// Whether all that there was before has been announced.
     begun: bool,
-    /// Events that wait in the mailbox of the session's actor. Those that come then wait behind them.
+    /// Events that wait in the mailbox of the session's actor. Those that come then wait behind
+    /// them.
     waiting: usize,
 }
 
@@ -39,8 +40,8 @@ impl Announcer {
         locked(&self.state).begun = true;
     }
 
-    /// The session's actor has taken an event from its mailbox: announces it, or gives back what is none of
-    /// these.
+    /// The session's actor has taken an event from its mailbox: announces it, or gives back what is
+    /// none of these.
     pub(crate) fn late(&self, event: SupervisionEvent) -> Option<SupervisionEvent> {
         if !is_announced(&event) {
             return Some(event);

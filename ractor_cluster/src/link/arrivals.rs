@@ -1,5 +1,5 @@
-//! What comes by the links of a session: put into the mailboxes of this node's actors by whoever reads
-//! the link, in the order of its lane.
+//! What comes by the links of a session: put into the mailboxes of this node's actors by whoever
+//! reads the link, in the order of its lane.
 
 use std::fmt;
 use std::io;
@@ -45,8 +45,8 @@ impl Arrivals {
         &mut self.lanes[lane as usize].inbound
     }
 
-    /// What the peer is to be told, by lane: what is due, or wherever there is news. Frames that went
-    /// its way have told it so much already.
+    /// What the peer is to be told, by lane: what is due, or wherever there is news. Frames that
+    /// went its way have told it so much already.
     pub(super) fn due(
         &mut self,
         told: [u64; LANES],
@@ -230,9 +230,10 @@ impl Traffic {
         turn: &mut Turn,
     ) -> Result<(), Broken> {
         let number = known(u32::from(head.lane))?;
-        // Whoever gets the message may send more.
+        // The receiver may send more.
         self.saw(number, head.acknowledged, turn, session);
-        // Held until the message is in its mailbox, or in the session's: another link may bring the next.
+        // Held until the message is in its mailbox, or in the session's: another link may bring the
+        // next.
         let mut arrivals = locked(&self.arrivals);
         let Lane { inbound, names } = &mut arrivals.lanes[number as usize];
         let (size, waits) = (frame.len(), self.is_diverted());
@@ -372,7 +373,7 @@ impl Traffic {
         }
     }
 
-    /// An actor that the peer may send to, or a message more that reaches nobody.
+    /// An actor that the peer may send to, or one more dead letter.
     fn actor(&self, pid: u64) -> Option<ActorCell> {
         let found = ractor::registry::where_is_pid(ActorId::Local(pid));
         let actor = found.filter(|actor| self.is_open() && actor.supports_remoting());

@@ -59,7 +59,8 @@ impl From<io::Error> for AttachError {
     }
 }
 
-/// Joins a link that was dialled to the session of `secret`, and makes a better one of it where there is an `upgrade`. Cancelling it closes the link.
+/// Joins a link that was dialled to the session of `secret`, and makes a better one of it where
+/// there is an `upgrade`. Cancelling it closes the link.
 pub(crate) async fn dial(
     transport: Box<dyn Transport>,
     secret: &Secret,
@@ -101,8 +102,8 @@ pub(crate) async fn dial(
     }
 }
 
-/// Joins a link that came to a listener, and began with `attach`, to its session, which takes it out
-/// of `arrived`. It takes frames of up to `max_frame` bytes from there on.
+/// Joins a link that came to a listener, and began with `attach`, to its session, which takes it
+/// out of `arrived`. It takes frames of up to `max_frame` bytes from there on.
 pub(crate) async fn accept(
     arrived: &mut Option<Halves>,
     attach: Attach,

@@ -13,8 +13,8 @@ use super::dead_letters::{self, Cause};
 use super::traffic::{locked, Traffic};
 use mycelium_link::codec::What;
 
-/// Calls that are looked at for having been given up, with every new one: more than one, so that they
-/// do not pile up.
+/// Calls that are looked at for having been given up, with every new one: more than one, so that
+/// they do not pile up.
 const LOOKED_AT: usize = 2;
 
 type Port = RpcReplyPort<Vec<u8>>;
@@ -45,7 +45,8 @@ impl Calls {
         Self { limit, next: AtomicU64::new(1), waiting: Mutex::default() }
     }
 
-    /// Takes the port of a call to the actor `to`, and returns its tag, and whether no other call waits.
+    /// Takes the port of a call to the actor `to`, and returns its tag, and whether no other call
+    /// waits.
     ///
     /// # Errors
     /// Returns the port when too many calls wait, or the session has ended.
@@ -176,8 +177,8 @@ impl Time {
     }
 }
 
-/// Where the answer to a call of the peer goes. Dropped without one, it tells the peer that none will
-/// come.
+/// Where the answer to a call of the peer goes. Dropped without one, it tells the peer that none
+/// will come.
 pub(super) struct Answer {
     traffic: Arc<Traffic>,
     to: u64,

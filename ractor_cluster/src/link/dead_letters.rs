@@ -21,7 +21,8 @@ pub enum Cause {
     Full,
     /// The bytes are no message of the actor's type.
     Undecodable,
-    /// The peer waits for more answers than it may ([`LinkOptions::max_calls`](super::LinkOptions)).
+    /// The peer waits for more answers than it may
+    /// ([`LinkOptions::max_calls`](super::LinkOptions)).
     TooManyCalls,
     /// It was for several actors, which cannot share it, and their copies took too much memory.
     TooManyCopies,

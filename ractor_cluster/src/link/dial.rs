@@ -77,8 +77,8 @@ impl Dialler {
         }
     }
 
-    /// Goes on trying to make a link, with pauses of random length that grow up to `longest`, until there is one,
-    /// the peer says that there is no session any more, or the task is dropped.
+    /// Goes on trying to make a link, with pauses of random length that grow up to `longest`, until
+    /// there is one, the peer says that there is no session any more, or the task is dropped.
     pub(crate) fn keep_dialling(self, route: Route, longest: Duration) -> Redial {
         let task = ractor::concurrency::spawn(async move {
             let mut pause = FIRST_PAUSE;

@@ -235,8 +235,8 @@ impl Drop for Open {
 
 static SUSPENDED: Mutex<Option<HashSet<ActorId>>> = Mutex::new(None);
 
-/// A session has no link, and waits for one, until the guard is dropped. Meanwhile it gives way to another
-/// session with its peer.
+/// A session has no link, and waits for one, until the guard is dropped. Meanwhile it gives way to
+/// another session with its peer.
 pub(crate) fn suspend(session: ActorId) -> Suspended {
     locked(&SUSPENDED).get_or_insert_default().insert(session);
     Suspended(session)

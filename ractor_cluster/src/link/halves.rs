@@ -39,8 +39,8 @@ impl Halves {
         crate::transport::unix::reunite(self.sink, self.stream)
     }
 
-    /// Puts a frame back, in front of those still to come, which may be of up to `max_frame` bytes once the
-    /// peer is admitted.
+    /// Puts a frame back, in front of those still to come, which may be of up to `max_frame` bytes
+    /// once the peer is admitted.
     pub(crate) fn unread(
         self,
         frame: TransportMessage,

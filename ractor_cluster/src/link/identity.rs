@@ -1,9 +1,9 @@
 //! What tells one machine, and one process, from another.
 //!
-//! Both go to authenticated peers only, hashed with the nonces of the connection, so that nobody learns
-//! an identity that is of use elsewhere, and with the end that says it, so that nobody can repeat
-//! what it was told. They are hints: a peer that lies about them is looked for where it is not, and
-//! not found.
+//! Both go to authenticated peers only, hashed with the nonces of the connection, so that nobody
+//! learns an identity that is of use elsewhere, and with the end that says it, so that nobody can
+//! repeat what it was told. They are hints: a peer that lies about them is looked for where it is
+//! not, and not found.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,8 @@ use mycelium_link::secret::Role;
 /// As bytes of a protocol message.
 type Hashed = Vec<u8>;
 
-/// This machine and this network namespace as `end` says it, or `None` where the system does not tell.
+/// This machine and this network namespace as `end` says it, or `None` where the system does not
+/// tell.
 ///
 /// Two containers of one machine differ by their network namespace, though they may see the same
 /// files: what is reached by other addresses counts as another machine.

@@ -1,5 +1,5 @@
-//! The reading end of a link: frames are taken from the transport and passed on by the link's own task, or by whoever
-//! expects one and would sleep otherwise.
+//! The reading end of a link: frames are taken from the transport and passed on by the link's own
+//! task, or by whoever expects one and would sleep otherwise.
 
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -86,8 +86,8 @@ impl Intake {
         match read {
             Err(error) => return Poll::Ready(error),
             Ok(Read::More) => context.waker().wake_by_ref(),
-            // Who found nothing is woken by what comes, and not asked again before: a transport may have given
-            // its turn to others.
+            // Who found nothing is woken by what comes, and not asked again before: a transport may
+            // have given its turn to others.
             Ok(Read::Some | Read::Nothing) => {}
         }
         self.reading.give_back(reading);
@@ -142,7 +142,7 @@ impl Intake {
     }
 
     fn pass_on(&self, frame: TransportMessage, turn: &mut Turn) -> io::Result<()> {
-        // Nobody is told of what comes too late: the connection's end is an event.
+        // A frame that comes too late is dropped: the end of the connection is an event.
         match (frame, &self.receiver) {
             (TransportMessage::Arc(cast), Receiver::Session { session, .. }) => {
                 _ = session.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
@@ -178,7 +178,7 @@ impl Watch for Intake {
     fn look(&self) -> bool {
         let Some((mut reading, task)) = self.reading.borrow() else { return false };
         let context = &mut Context::from_waker(&task);
-        // Whoever looks is not to blame for what comes.
+        // The polling thread is not to blame for the frame.
         let read = catch_unwind(AssertUnwindSafe(|| self.read(&mut reading, context)));
         let read = read.unwrap_or_else(|_| Err(io::Error::other("passing on a frame panicked")));
         let found = matches!(read, Ok(Read::Some | Read::More));

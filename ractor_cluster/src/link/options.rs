@@ -39,7 +39,7 @@ options! {
     pub struct LinkOptions {
         /// The number that peers know this node by, beside its name.
         number: Option<u64> = None;
-        /// The transport by which this node sends, where neither the receiving actor nor its node
+        /// The transport that this node sends over, where neither the receiving actor nor its node
         /// pins one. A pinned kind also forbids to look for cheaper ones.
         preference: TransportPreference = TransportPreference::Adaptive, with_preference;
         /// Whether and where to listen for peers of this machine.

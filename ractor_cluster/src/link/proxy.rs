@@ -80,7 +80,7 @@ impl Outlet for Proxy {
             }
         };
         if self.is_over() {
-            // Whoever failed the calls may have come before this one.
+            // The calls may have been failed before this one came.
             if let Some(port) = self.traffic.calls.take(self.pid, tag) {
                 message.reply = Some(port);
                 return self.refuse(message, UndeliveredReason::Stopped);

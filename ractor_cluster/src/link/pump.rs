@@ -1,5 +1,5 @@
-//! The way out of a link: what is to be sent is taken from its session's lanes and written, by a task
-//! of the link, or by whoever sends much without giving that task a turn.
+//! The way out of a link: what is to be sent is taken from its session's lanes and written, by a
+//! task of the link, or by whoever sends much without giving that task a turn.
 
 use std::collections::VecDeque;
 use std::future::{poll_fn, Future};
@@ -57,7 +57,8 @@ type Loose = (Bytes, Option<Load>);
 
 struct Out {
     sink: Box<dyn FrameSink>,
-    /// Of frames that the sink has not handed over, each with how much will have been written when it has.
+    /// Of frames that the sink has not handed over, each with how much will have been written when
+    /// it has.
     loads: VecDeque<(u64, Load)>,
     /// What the sink has handed over, in its own bytes.
     written: u64,
@@ -163,9 +164,10 @@ impl Pump {
         }
     }
 
-    /// Writes what there is, in place of the task, which may not get a turn soon, or would cost one. Leaves it to
-    /// the task when that is at it, or nothing more is taken. `answered` says that the peer is to send something at once, and
-    /// that nothing else is waited for: whoever sends looks for it, or the link's reader where the sender does not wait.
+    /// Writes what there is, in place of the task, which may not get a turn soon, or would cost
+    /// one. Leaves it to the task when that is at it, or nothing more is taken. `answered` says
+    /// that the peer is to send something at once, and that nothing else is waited for: the sender
+    /// polls for it, or the link's reader where the sender does not wait.
     pub(crate) fn help(&self, answered: bool) {
         if self.blocked.load(Ordering::Relaxed) {
             return;
@@ -174,7 +176,7 @@ impl Pump {
         let mut out = match self.out.try_lock() {
             Ok(out) => out,
             Err(TryLockError::Poisoned(out)) => out.into_inner(),
-            // Whoever is at it may have looked for the last time.
+            // The thread that flushes may have looked for the last time.
             Err(TryLockError::WouldBlock) => return task.wake(),
         };
         if answered && self.busy_poll.load(Ordering::Relaxed) && out.sink.expect_answer() {
@@ -207,7 +209,8 @@ impl Pump {
         }
     }
 
-    /// What was written and what waits, in bytes, when the peer or the kernel takes no more, and how long that may go on.
+    /// What was written and what waits, in bytes, when the peer or the kernel takes no more, and
+    /// how long that may go on.
     fn stuck(&self) -> Option<(u64, usize, Duration)> {
         if !self.blocked.load(Ordering::Relaxed) {
             return None;
@@ -255,7 +258,7 @@ impl Pump {
             }
             if !out.dirty {
                 self.idle.store(true, Ordering::SeqCst);
-                // What came before the task was known to be idle has woken nobody.
+                // A frame that came before the task was known to be idle has woken no task.
                 if !self.more.load(Ordering::SeqCst) {
                     return Poll::Pending;
                 }

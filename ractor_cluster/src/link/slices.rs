@@ -80,7 +80,8 @@ impl Waiting {
         Self::List { list, is_frame }
     }
 
-    /// The next slice of a list, and how many elements it has; `None` when what is left is the last.
+    /// The next slice of a list, and how many elements it has; `None` when what is left is the
+    /// last.
     pub(super) fn next_slice(&mut self) -> Option<(Arrived, usize)> {
         match self {
             Self::List { list, is_frame } if list.len() > SLICE => {

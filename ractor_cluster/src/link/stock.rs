@@ -1,8 +1,9 @@
 //! Messages to and from the actors of a stock node.
 //!
-//! They take the way that they take in stock, by the session's actor and that of the connection, and so keep their place among the
-//! control traffic; but what waits on that way has the bounds that it has towards nodes of the fork, and no call takes a
-//! task. Stock acknowledges nothing, so that what was handed to the connection counts as gone.
+//! They take the way that they take in stock, by the session's actor and that of the connection,
+//! and so keep their place among the control traffic; but what waits on that way has the bounds
+//! that it has towards nodes of the fork, and no call takes a task. Stock acknowledges nothing, so
+//! that what was handed to the connection counts as gone.
 
 use std::fmt;
 use std::future::Future;
@@ -144,7 +145,7 @@ impl StockProxy {
             }
         };
         if self.is_over() {
-            // Whoever failed the calls may have come before this one.
+            // The calls may have been failed before this one came.
             if let Some(port) = calls.take(self.pid, tag) {
                 let message = Outgoing { reply: Some(port), ..message };
                 return Err(Refused::new(message, UndeliveredReason::Stopped));
@@ -242,7 +243,8 @@ impl Outlet for StockProxy {
     }
 }
 
-/// Where the answer to a call of a stock node goes. Nobody is told that there will be none: stock has no word for it.
+/// Sends the answer to a call of a stock node. Stock's protocol has no word for a call that is not
+/// answered, so a dropped answer is not reported to it.
 struct StockAnswer {
     peer: StockPeer,
     to: u64,

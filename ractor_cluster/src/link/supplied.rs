@@ -1,7 +1,7 @@
 //! The addresses that a peer tells of its own peers, for a node that connects to those as well.
 //!
-//! A peer may tell whatever it likes, and would have this node dial it all at once. So each address is
-//! dialled once, a few at a time for the whole node, and in the end so many of one peer.
+//! A peer may tell whatever it likes, and would have this node dial it all at once. So each address
+//! is dialled once, a few at a time for the whole node, and in the end so many of one peer.
 
 use std::collections::HashSet;
 use std::sync::Arc;

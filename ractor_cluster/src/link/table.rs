@@ -1,8 +1,8 @@
 //! The links of one session, and what goes out by them.
 //!
-//! Lane 0 takes whatever link is the cheapest at the time: all control traffic, and messages to actors that
-//! leave the choice. A pinned kind of transport has a lane of its own, so that its messages keep
-//! their order among themselves, and wait for nothing that goes by other links.
+//! Lane 0 takes whatever link is the cheapest at the time: all control traffic, and messages to
+//! actors that leave the choice. A pinned kind of transport has a lane of its own, so that its
+//! messages keep their order among themselves, and wait for nothing that goes by other links.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -66,9 +66,11 @@ impl WayBack {
     /// Sends a frame that need not be there at once.
     pub(crate) fn send(&self, frame: Bytes) {
         match self.kind {
-            // To wake the peer is all that it costs there. What this node's actors answer may go with it, if the task has it.
+            // To wake the peer is all that it costs there. What this node's actors answer may go
+            // with it, if the task has it.
             TransportKind::SharedMemory => self.pump.send(frame),
-            // The task's turn would come before those of the actors that something came for, who would move to another thread.
+            // The task's turn would come before those of the actors that something came for, who
+            // would move to another thread.
             _ => self.pump.send_at_once(frame),
         }
     }
@@ -92,8 +94,8 @@ impl Push {
         }
     }
 
-    /// Writes it without a turn of the task: something that the peer answers, or may follow by another call, and that nothing is
-    /// expected to follow from here before.
+    /// Writes it without a turn of the task: something that the peer answers, or may follow by
+    /// another call, and that nothing is expected to follow from here before.
     pub(crate) fn at_once(self) {
         if let Some(pump) = self.pump {
             pump.help(!self.is_behind);
@@ -101,8 +103,8 @@ impl Push {
     }
 }
 
-/// What waits from which on those who send do the work of the task that writes, in bytes: it may be
-/// that they never give it a turn.
+/// Backlog, in bytes, above which senders flush themselves: they may never give the writer's task a
+/// turn.
 const BEHIND: usize = 128 * 1024;
 
 /// Payloads from here on stay where they are.
@@ -121,7 +123,7 @@ pub(crate) struct Table {
     pins: HashMap<u64, u32>,
     /// The proxies of actors whose lane is pinned.
     gated: HashMap<u64, ActorCell>,
-    /// What has happened and nobody was told of.
+    /// Events that are not published yet.
     news: Vec<PeerEvent>,
 }
 
@@ -138,7 +140,7 @@ impl Table {
         }
     }
 
-    /// The link that the session begins with, of which nobody is told before the session is
+    /// Adds the link that the session begins with. It is published when the session is
     /// authenticated.
     pub(crate) fn begin(&mut self, link: Link) -> LinkInfo {
         self.links.push(link);
@@ -212,8 +214,9 @@ impl Table {
         self.numbers_of_lanes().map(|lane| self.improve(lane)).collect()
     }
 
-    /// The actor of a link has ended: what the peer has not acknowledged goes again, by another link. The link is to be
-    /// dropped without the lock on this: it may hold what counts here. `None` when it was no link of this session.
+    /// The actor of a link has ended: what the peer has not acknowledged goes again, by another
+    /// link. The link is to be dropped without the lock on this: it may hold what counts here.
+    /// `None` when it was no link of this session.
     pub(crate) fn remove(&mut self, actor: ActorId) -> Option<(Link, Vec<Push>)> {
         let index = self.links.iter().position(|link| link.actor.get_id() == actor)?;
         let link = self.links.remove(index);
@@ -290,8 +293,8 @@ impl Table {
         Ok(self.push(number))
     }
 
-    /// Where the acknowledgement of each lane goes: by its own link, if that is ready, or else by the first that
-    /// is.
+    /// Where the acknowledgement of each lane goes: by its own link, if that is ready, or else by
+    /// the first that is.
     pub(crate) fn ways_back(&self) -> [Option<WayBack>; LANES] {
         let way = |link: &Link| Some(WayBack { kind: link.kind, pump: link.pump.clone()? });
         std::array::from_fn(|lane| {
@@ -449,7 +452,8 @@ impl Table {
         }
         lane.next = None;
         lane.link = best;
-        // Without a link nothing goes until there is one; then what the peer has not got goes again.
+        // Without a link nothing goes until there is one; then what the peer has not got goes
+        // again.
         lane.out.rewind();
         if let (Some(best), ADAPTIVE) = (best, number) {
             let to = self.link(best).map_or(kind, |link| link.kind);

@@ -1,7 +1,8 @@
-//! The traffic of one session, most of it with a node of the fork; to a stock node it bounds what waits. Whoever
-//! sends to an actor of the peer puts the message into the lane itself, and whoever reads a link puts it into the
-//! mailbox of its actor: no other actor is on the way. The session's own actor has the control traffic, and
-//! everything that comes behind control traffic that it has not handled yet.
+//! Per-session data plane. Senders append to a lane on their own thread. Readers deliver straight
+//! to mailboxes. No actor is on the way.
+//!
+//! The session's actor handles control frames, and every frame that arrives behind a control frame
+//! that it has not handled yet. To a stock node the data plane only bounds what waits.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,7 +66,7 @@ impl Bounds {
         self.high / 4
     }
 
-    /// Answers are taken beyond the mark, since nobody could try them again, up to here.
+    /// Bound of the answers, which are taken beyond the mark: their sender cannot try again.
     fn answers(&self) -> usize {
         self.high.saturating_mul(2)
     }
@@ -202,7 +203,7 @@ impl Traffic {
     /// As [`Table::serve`].
     pub(crate) fn serve(self: &Arc<Self>, actor: ActorId, pump: &Arc<Pump>) {
         locked(&self.table).serve(actor, pump.clone());
-        // What was sent meanwhile has found nobody to hand it to.
+        // Messages that were sent meanwhile have found no writer.
         pump.join(self, actor);
         self.acknowledge(false);
     }
@@ -411,7 +412,7 @@ impl Traffic {
         !is_given_up
     }
 
-    /// Puts something into a lane; who it has to be told to is returned.
+    /// Appends to a lane. Returns the writer to notify.
     fn put(&self, put: impl FnOnce(&mut Table) -> Push) -> Push {
         let mut table = locked(&self.table);
         let push = put(&mut table);
@@ -490,14 +491,15 @@ impl Traffic {
         }
     }
 
-    /// Whether acknowledgements are to be seen to before the turn of reading is over, which may take as long as the peer goes on
-    /// sending: answers to messages that were sent meanwhile, for example.
+    /// Whether acknowledgements are to be seen to before the turn of reading is over, which may
+    /// take as long as the peer goes on sending: answers to messages that were sent meanwhile, for
+    /// example.
     pub(super) fn is_filling(&self) -> bool {
         self.filling.load(Ordering::Relaxed)
     }
 
-    /// The peer has what went by the lane up to this number. Returns whether there is something to be
-    /// told.
+    /// The peer has what went by the lane up to this number. Returns whether there is something to
+    /// be told.
     pub(super) fn acknowledged(&self, lane: u32, last: u64) -> Result<bool, LaneError> {
         let (push, has_news) = {
             let mut table = locked(&self.table);

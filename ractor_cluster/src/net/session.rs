@@ -97,7 +97,7 @@ pub(crate) enum SessionMessage {
     Last(Bytes),
     /// Send this behind all that waits, and end.
     Refuse(Bytes),
-    /// Whoever is at the other end takes something within this time, or is closed.
+    /// Closes the connection if the peer takes nothing within this time.
     Deadline(Duration),
     /// It is a link of this traffic from here on.
     Join(Arc<Traffic>),
@@ -158,7 +158,7 @@ impl Actor for Session {
         message: SessionMessage,
         state: &mut SessionState,
     ) -> Result<(), ActorProcessingErr> {
-        // Nobody on either side is told of what comes too late: the connection's end is an event.
+        // A message that comes too late is dropped: the end of the connection is an event.
         match message {
             SessionMessage::Frame(frame) => state.pump.send(frame),
             SessionMessage::Last(frame) => state.pump.send_last(frame),

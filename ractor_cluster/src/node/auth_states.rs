@@ -1,5 +1,5 @@
-//! States of upstream's handshake, for logs: by their names alone. What is in them are challenges and
-//! digests, on which a cookie can be tried.
+//! States of upstream's handshake, for logs: by their names alone. What is in them are challenges
+//! and digests, on which a cookie can be tried.
 
 use std::fmt;
 

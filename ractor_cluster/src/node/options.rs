@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl NodeServer {
     /// Listens, and links itself to peers of the fork, as `options` say. Without it, as the default
-    /// has it: a peer on this machine is reached by a Unix socket as soon as it is found to be there.
+    /// has it: a peer on this machine is reached by a Unix socket as soon as it is found to be
+    /// there.
     #[must_use]
     pub fn with_links(mut self, options: LinkOptions) -> Self {
         self.links = options;

@@ -1,4 +1,5 @@
-//! What applications have called when something happens to a session: none of it can hurt the node server.
+//! What applications have called when something happens to a session: none of it can hurt the node
+//! server.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -6,7 +7,8 @@ use tokio::sync::mpsc;
 
 use super::{NodeEventSubscription, NodeServerSessionInformation};
 
-/// Events that wait for a subscriber; what comes to one that is further behind is lost, and told in the log.
+/// Events that wait for a subscriber; what comes to one that is further behind is lost, and told in
+/// the log.
 const WAITING: usize = 4096;
 
 /// A method of a subscription.
@@ -18,8 +20,8 @@ struct Apart(mpsc::Sender<(Call, NodeServerSessionInformation)>);
 /// A subscription that never blocks, by its own word.
 struct Inline(Box<dyn NodeEventSubscription>);
 
-/// Keeps the node server from what a subscription may do: a call that panics is told in the log, and one
-/// that blocks keeps only the calls behind it.
+/// Keeps the node server from what a subscription may do: a call that panics is told in the log,
+/// and one that blocks keeps only the calls behind it.
 pub(super) fn isolated(
     subscription: Box<dyn NodeEventSubscription>,
 ) -> Box<dyn NodeEventSubscription> {

@@ -1,10 +1,10 @@
 //! Which peer has which number in this process: one that comes back has the one that it had.
 //!
-//! A number is needed when a connection opens, and who the peer is is known when it is authenticated. So a
-//! connection begins with a number of its own, and its session takes that of the name it proved
-//! (name and cookie, not the process: a peer that was started anew has the number that it had) before anything of the peer's is told to anybody. Two
-//! sessions that live never have the same: while one has a name's number, another of that name
-//! keeps its own.
+//! A number is needed when a connection opens, and who the peer is is known when it is
+//! authenticated. So a connection begins with a number of its own, and its session takes that of
+//! the name it proved (name and cookie, not the process: a peer that was started anew has the
+//! number that it had) before anything of the peer's is told to anybody. Two sessions that live
+//! never have the same: while one has a name's number, another of that name keeps its own.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -63,8 +63,8 @@ pub(crate) fn take(own: &str, peer: &str, session: ActorId, provisional: NodeId)
     node_id
 }
 
-/// A session has ended. In order: none of its proxies is left, and the next one of that name may have its number.
-/// Otherwise the next one gets another.
+/// A session has ended. In order: none of its proxies is left, and the next one of that name may
+/// have its number. Otherwise the next one gets another.
 pub(crate) fn release(session: ActorId, in_order: bool) {
     let mut identities = identities();
     let Some(Identities { known, sessions }) = identities.as_mut() else { return };

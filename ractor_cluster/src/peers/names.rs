@@ -17,8 +17,8 @@ fn names() -> MutexGuard<'static, Option<Names>> {
 }
 
 /// The actor of a peer that has this name there. Its names are its own: they are not in this
-/// process's registry, where others may have them too. `None` when the peer has announced none, its actor has ended, or
-/// the session has.
+/// process's registry, where others may have them too. `None` when the peer has announced none, its
+/// actor has ended, or the session has.
 ///
 /// ```no_run
 /// for peer in ractor_cluster::peers::list() {

@@ -82,8 +82,8 @@ async fn a_tls_listener_speaks_nothing_else() {
     scene.end().await;
 }
 
-/// What a client sends of a session, changed here and there, cut, doubled and shuffled: whatever it is,
-/// the node goes on.
+/// What a client sends of a session, changed here and there, cut, doubled and shuffled: whatever it
+/// is, the node goes on.
 #[test]
 fn mutated_frames_harm_nobody_else() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

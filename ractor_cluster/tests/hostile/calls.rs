@@ -15,7 +15,8 @@ use crate::common::watched;
 use crate::scene::{Count, Scene};
 use crate::wire::{self, Call, ControlBody, Frame, NodeBody, PgJoin};
 
-/// Keeps who asks waiting as long as it lives, or until it is sent a blob. Asked to add something, it tells how many wait.
+/// Keeps who asks waiting as long as it lives, or until it is sent a blob. Asked to add something,
+/// it tells how many wait.
 #[derive(Default)]
 pub struct Undecided(pub Arc<AtomicU64>);
 

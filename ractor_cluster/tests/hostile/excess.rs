@@ -1,5 +1,5 @@
-//! Peers that know the cookie, and ask for more than they may: they get what they may, one line of the log
-//! says so, and the others are served.
+//! Peers that know the cookie, and ask for more than they may: they get what they may, one line of
+//! the log says so, and the others are served.
 
 use std::time::Duration;
 
@@ -274,7 +274,8 @@ async fn who_is_not_authenticated_has_a_place_and_small_frames() {
     scene.end().await;
 }
 
-/// Messages within messages: the decoder goes so deep and no deeper, and nobody's stack is the end of it.
+/// Messages within messages: the decoder goes so deep and no deeper, and nobody's stack is the end
+/// of it.
 #[tokio::test]
 async fn nesting_has_an_end() {
     let mut scene = Scene::start("nested").await;

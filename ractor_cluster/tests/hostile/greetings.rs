@@ -83,20 +83,20 @@ async fn a_hello_comes_once_and_is_one() {
             let log = Mark::of(&scene.log);
             client.send(bad).await;
             client.closed().await;
-            log.told("its Hello is none", &client.address).await;
+            log.told("invalid or repeated Hello", &client.address).await;
         }
         let mut client = scene.client(kind).await;
         client.send(client.hello()).await;
         let log = Mark::of(&scene.log);
         client.send(client.hello()).await;
         client.closed().await;
-        log.told("its Hello is none", &client.address).await;
+        log.told("invalid or repeated Hello", &client.address).await;
         // And not later either.
         let mut client = scene.guest(kind).await;
         let log = Mark::of(&scene.log);
         client.send(client.hello()).await;
         client.closed().await;
-        log.told("its Hello is none", &client.address).await;
+        log.told("invalid or repeated Hello", &client.address).await;
     }
     scene.end().await;
 }

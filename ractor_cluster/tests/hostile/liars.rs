@@ -274,8 +274,8 @@ async fn an_echo_of_ones_own_identity_is_nobodys() {
     scene.end().await;
 }
 
-/// A peer that knows the machine, since it is there, names a socket that leads nowhere, or to somebody
-/// else. The session stays where it is, and nobody else's is joined.
+/// A peer that knows the machine, since it is there, names a socket that leads nowhere, or to
+/// somebody else. The session stays where it is, and nobody else's is joined.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_socket_that_leads_elsewhere_proves_nothing() {

@@ -1,5 +1,5 @@
-//! Messages between nodes of the fork, which have frames of their own, as envelopes: as if they were
-//! what everything else of a session is.
+//! Messages between nodes of the fork, which have frames of their own, as envelopes: as if they
+//! were what everything else of a session is.
 
 use super::wire::{
     Body, Call, CallReply, Cast, Envelope, Enveloped, Frame, Network, Node, NodeBody, Ours,

@@ -63,8 +63,9 @@ async fn dial(dialler: &Node, address: &str, by: Option<&TlsConnector>) {
     }
 }
 
-/// With somebody in between who has a certificate that the dialler believes, there are two connections of
-/// TLS, and what is proven on the one is worth nothing on the other. By default, too.
+/// With somebody in between who has a certificate that the dialler believes, there are two
+/// connections of TLS, and what is proven on the one is worth nothing on the other. By default,
+/// too.
 #[tokio::test]
 async fn who_relays_between_two_connections_of_tls_is_noticed() {
     let scene = Scene::start("relayed").await;
@@ -87,8 +88,8 @@ async fn who_relays_between_two_connections_of_tls_is_noticed() {
     scene.end().await;
 }
 
-/// Where one end sees TLS and the other does not, a proxy of one's own is possible, as with stock. A strict
-/// node knows of none.
+/// Where one end sees TLS and the other does not, a proxy of one's own is possible, as with stock.
+/// A strict node knows of none.
 #[tokio::test]
 async fn who_ends_tls_in_between_is_noticed_where_one_is_strict() {
     for strict in [false, true] {

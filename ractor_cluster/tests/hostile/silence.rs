@@ -19,8 +19,8 @@ fn options() -> LinkOptions {
         .with_reconnect_grace(Duration::ZERO)
 }
 
-/// A stock peer is asked for signs of life as stock peers are, and one of the fork too; who gives none has
-/// its connection closed, though that is open at both ends.
+/// A stock peer is asked for signs of life as stock peers are, and one of the fork too; who gives
+/// none has its connection closed, though that is open at both ends.
 #[tokio::test]
 async fn a_silent_peer_is_given_up() {
     let scene = Scene::with("silence", options()).await;

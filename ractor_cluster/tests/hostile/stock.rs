@@ -71,7 +71,8 @@ pub async fn message(client: &mut Client) -> NodeBody {
     client.find(of_node).await
 }
 
-/// What waits for it has a bound beyond what the kernel takes, and there is room again when it reads.
+/// What waits for it has a bound beyond what the kernel takes, and there is room again when it
+/// reads.
 #[tokio::test]
 async fn what_waits_for_a_stock_node_has_a_bound() {
     const WINDOW: usize = 4 * 1024 * 1024;
@@ -223,8 +224,8 @@ async fn calls_to_a_stock_node_are_answered_or_fail() {
     scene.end().await;
 }
 
-/// A stock node's calls take no task each, and no more than so many at a time; nor do those that a node of the fork makes
-/// as a stock node would.
+/// A stock node's calls take no task each, and no more than so many at a time; nor do those that a
+/// node of the fork makes as a stock node would.
 #[tokio::test]
 async fn a_stock_node_may_wait_for_so_many_answers() {
     for is_stock in [true, false] {

@@ -1,5 +1,5 @@
-//! What a node's own messages look like to the one who gets them: how many frames there are, and what comes
-//! before what.
+//! What a node's own messages look like to the one who gets them: how many frames there are, and
+//! what comes before what.
 
 use std::sync::Arc;
 

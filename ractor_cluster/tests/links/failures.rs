@@ -8,13 +8,15 @@ use rustix::process::Signal;
 use super::pair;
 use super::process::{Node, Options};
 
-/// Short for a test, and long enough for a process that waits for its turn on a machine that is busy.
+/// Short for a test, and long enough for a process that waits for its turn on a machine that is
+/// busy.
 const SILENCE: Duration = Duration::from_secs(3);
 const SHORT: Duration = Duration::from_millis(100);
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(600);
 
-/// Whoever holds a proxy learns that its node is gone, and why; nobody waits for an answer for ever.
+/// Whoever holds a proxy learns that its node is gone, and why; nobody waits for an answer for
+/// ever.
 pub fn a_killed_peer_fails_its_calls() -> Result<(), Failed> {
     let options = Options::default().grace(SHORT);
     let (mut first, mut second) = pair(options, options)?;
@@ -132,7 +134,8 @@ pub fn a_peer_that_comes_back_has_its_number() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A session that waits for its links to come back does not keep out its own peer, which knows nothing of it.
+/// A session that waits for its links to come back does not keep out its own peer, which knows
+/// nothing of it.
 pub fn a_waiting_session_gives_way() -> Result<(), Failed> {
     let options = Options::default().grace(LONG);
     let (mut first, mut second) = pair(options, options)?;

@@ -42,8 +42,8 @@ impl Namespace {
         ip(&[&["netns", "exec", self.name.as_str()], words].concat())
     }
 
-    /// Has the wire delay, lose and reorder what goes out by this end. A kernel without netem loses it only, so that what is sent
-    /// again comes late, and behind what was sent later.
+    /// Has the wire delay, lose and reorder what goes out by this end. A kernel without netem loses
+    /// it only, so that what is sent again comes late, and behind what was sent later.
     fn spoil_wire(&self) -> Result<(), Failed> {
         let qdisc = ["tc", "qdisc", "add", "dev", "wire", "root", "netem"];
         let netem = ["delay", "5ms", "4ms", "loss", "5%", "reorder", "25%"];
@@ -202,7 +202,8 @@ pub fn a_session_outlives_a_cut_wire() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Short for a test, and long enough for a process that waits for its turn on a machine that is busy.
+/// Short for a test, and long enough for a process that waits for its turn on a machine that is
+/// busy.
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// Longer than any test.
@@ -245,8 +246,8 @@ pub fn a_partition_that_heals_in_time_loses_nothing() -> Result<(), Failed> {
     Ok(())
 }
 
-/// It is cut for good: the session ends, says what was not acknowledged, and the next one is a new one under
-/// the same number.
+/// It is cut for good: the session ends, says what was not acknowledged, and the next one is a new
+/// one under the same number.
 pub fn a_partition_that_lasts_ends_the_session() -> Result<(), Failed> {
     let namespaces = Namespaces::make()?;
     let Namespaces([here, there]) = &namespaces;

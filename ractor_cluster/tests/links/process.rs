@@ -1,4 +1,5 @@
-//! A node in a process of its own, which ends with its standard input, and is killed when it does not.
+//! A node in a process of its own, which ends with its standard input, and is killed when it does
+//! not.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

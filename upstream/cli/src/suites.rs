@@ -304,8 +304,8 @@ impl Suite {
         Ok(true)
     }
 
-    /// Builds the suite and runs nothing. Most tests wait most of the time; the build gets what they
-    /// leave of the processors, so that those that measure time are not kept from it.
+    /// Builds the suite and runs nothing. Most tests wait most of the time; the build gets what
+    /// they leave of the processors, so that those that measure time are not kept from it.
     fn ahead(self, repository: &Repository, folder: &Path) -> Command {
         let mut nice = Command::new("nice");
         nice.args(["-n", "19"]).arg(cargo().get_program());

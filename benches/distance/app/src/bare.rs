@@ -1,5 +1,5 @@
-//! The limit: the same messages by a socket, one write each, or by a link of shared memory, and nothing else. Where calls of the
-//! system block, not even a runtime.
+//! The limit: the same messages by a socket, one write each, or by a link of shared memory, and
+//! nothing else. Where calls of the system block, not even a runtime.
 
 mod connection;
 

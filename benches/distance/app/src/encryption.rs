@@ -1,4 +1,5 @@
-//! TLS, by a certificate that the far process makes, and that the near one is told with the address.
+//! TLS, by a certificate that the far process makes, and that the near one is told with the
+//! address.
 
 use std::sync::Arc;
 

@@ -137,8 +137,8 @@ fn lines() -> mpsc::UnboundedReceiver<String> {
     receiver
 }
 
-/// Removes the folder of a socket as soon as its two ends have met, so that nothing is left of it, however
-/// the processes end.
+/// Removes the folder of a socket as soon as its two ends have met, so that nothing is left of it,
+/// however the processes end.
 fn tidy(folder: &Path) -> Result<(), Failure> {
     Ok(std::fs::remove_dir_all(folder)?)
 }

@@ -13,7 +13,8 @@ const WINDOW: usize = 1024;
 /// And at least, in messages to each target.
 const LEAST_WINDOW: usize = 8;
 
-/// `KIND PAYLOAD EXTENT`, such as `cast 64 200`, for 200 ms, or `fan-out:8 64 x1000`, for 1000 messages to each.
+/// `KIND PAYLOAD EXTENT`, such as `cast 64 200`, for 200 ms, or `fan-out:8 64 x1000`, for 1000
+/// messages to each.
 pub struct Work {
     pub kind: Kind,
     /// Bytes of a message's payload.

@@ -1,6 +1,7 @@
 //! Writes the seeds of all targets anew: `cargo run -p mycelium-fuzz-targets --example seeds`.
 //!
-//! For a change of the protocol, and for a new target. What a fuzzer found is added by hand, and stays.
+//! For a change of the protocol, and for a new target. What a fuzzer found is added by hand, and
+//! stays.
 
 mod codec;
 #[cfg(target_os = "linux")]

@@ -47,7 +47,8 @@ async fn what_is_held_comes_later() {
     relay.hold(true);
     near.write_all(&[1]).await.expect("it is open");
     let mut nothing = [0];
-    // The relay has as much time as it needs to get it wrong: other connections go through it meanwhile.
+    // The relay has as much time as it needs to get it wrong: other connections go through it
+    // meanwhile.
     let other = TcpStream::connect(relay.address).await.expect("it listens");
     assert!(listener.accept().await.is_ok());
     assert!(far.try_read(&mut nothing).is_err());

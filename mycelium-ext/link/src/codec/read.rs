@@ -168,8 +168,8 @@ pub fn head(frame: &[u8]) -> Result<Option<Head>, CodecError> {
 type Method<'a> = (Cow<'a, str>, Option<Bytes>);
 
 impl Head {
-    /// The message behind the head of `frame`, of which the arguments keep what is theirs. `names` learns those that
-    /// it brings.
+    /// The message behind the head of `frame`, of which the arguments keep what is theirs. `names`
+    /// learns those that it brings.
     pub fn message<'a>(
         &self,
         mut frame: Bytes,

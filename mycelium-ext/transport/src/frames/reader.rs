@@ -92,8 +92,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    /// Tells it that reading is no system call, so that it may read little by little: large frames are read into
-    /// their own memory from the first byte on.
+    /// Tells it that reading is no system call, so that it may read little by little: large frames
+    /// are read into their own memory from the first byte on.
     #[must_use]
     pub fn from_memory(self) -> Self {
         Self { from_memory: true, ..self }
@@ -220,7 +220,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
         if self.block_memory == size {
             malloc_hint::expect_much();
-            // In the same memory, where nobody holds a frame of it any more.
+            // In the same memory, if no frame in it is held any more.
             self.block.reserve(size - waiting);
         } else {
             let mut block = BytesMut::with_capacity(size);

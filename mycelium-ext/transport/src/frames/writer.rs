@@ -68,7 +68,7 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         self.put(&[], frame);
     }
 
-    /// Queues a frame of two parts, of which the first is copied: it should be small.
+    /// Queues a frame in two parts. The first is copied, and should be small.
     fn put(&mut self, head: &[u8], rest: Bytes) {
         let copied = rest.len() < self.copied;
         let size = head.len() + rest.len();

@@ -54,7 +54,8 @@ impl Bare {
         }
     }
 
-    /// Takes what is there, up to the length of `bytes`, and waits for the first byte: asleep, or by looking.
+    /// Takes what is there, up to the length of `bytes`, and waits for the first byte: asleep, or
+    /// by looking.
     pub fn receive(&mut self, bytes: &mut [MaybeUninit<u8>], looking: bool) -> io::Result<usize> {
         let mut buffer = ReadBuf::uninit(bytes);
         loop {

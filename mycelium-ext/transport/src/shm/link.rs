@@ -9,7 +9,8 @@ use super::memory::Memory;
 use super::positions::Corrupt;
 use super::wires::Wires;
 
-/// One end of a link. It is gone for the peer when both halves have dropped it: nothing of it has a name.
+/// One end of a link. It is gone for the peer when both halves have dropped it: nothing of it has a
+/// name.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) memory: Memory,

@@ -1,8 +1,8 @@
 //! Memory that another process writes too: the one place with `unsafe`.
 //!
-//! No Rust reference to bytes that the other process may write ever exists. Words are atomics, and bytes are copied by
-//! raw pointers, into memory of this process and before anybody looks at them. Positions come from this process alone, and
-//! are checked against the length all the same.
+//! No Rust reference to bytes that the other process may write ever exists. Words are atomics, and
+//! bytes are copied by raw pointers, into memory of this process and before anybody looks at them.
+//! Positions come from this process alone, and are checked against the length all the same.
 #![allow(unsafe_code, reason = "memory shared with another process cannot be had without")]
 
 use std::fmt;
@@ -41,8 +41,9 @@ struct Mapping {
 // SAFETY: the memory belongs to no thread, and taking it away may be done on any.
 unsafe impl Send for Mapping {}
 
-// SAFETY: the memory belongs to no thread: it is reached by atomics, and by copies whose places the protocol of positions gives to
-// one side at a time. A side that breaks the protocol changes bytes, which have no invalid values.
+// SAFETY: the memory belongs to no thread: it is reached by atomics, and by copies whose places the
+// protocol of positions gives to one side at a time. A side that breaks the protocol changes bytes,
+// which have no invalid values.
 unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
@@ -71,8 +72,9 @@ impl Memory {
     #[inline]
     pub(super) fn word(&self, at: usize) -> &AtomicU64 {
         assert!(at % size_of::<AtomicU64>() == 0 && self.holds(at, size_of::<AtomicU64>()));
-        // SAFETY: it is within the memory, which lives as long as `self`; mappings and blocks are aligned to more than a
-        // word, and `at` to a word; and all access to it, on either side, is atomic.
+        // SAFETY: it is within the memory, which lives as long as `self`; mappings and blocks are
+        // aligned to more than a word, and `at` to a word; and all access to it, on either side, is
+        // atomic.
         unsafe { AtomicU64::from_ptr(self.base.as_ptr().add(at).cast()) }
     }
 
@@ -80,8 +82,8 @@ impl Memory {
     #[inline]
     pub(super) fn write(&self, at: usize, bytes: &[u8]) {
         assert!(self.holds(at, bytes.len()));
-        // SAFETY: source and target are as long, and cannot overlap: no slice of this process is in shared memory. The
-        // positions give the target to this side, until they are published.
+        // SAFETY: source and target are as long, and cannot overlap: no slice of this process is in
+        // shared memory. The positions give the target to this side, until they are published.
         unsafe {
             ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.as_ptr().add(at), bytes.len());
         }
@@ -91,8 +93,9 @@ impl Memory {
     #[inline]
     pub(super) fn read(&self, at: usize, count: usize, buffer: &mut ReadBuf<'_>) {
         assert!(self.holds(at, count) && count <= buffer.remaining());
-        // SAFETY: source and target are as long, and cannot overlap, as in `write`. The positions give the source to this side. The bytes are
-        // initialised by the copy, and then counted as such.
+        // SAFETY: source and target are as long, and cannot overlap, as in `write`. The positions
+        // give the source to this side. The bytes are initialised by the copy, and then counted as
+        // such.
         unsafe {
             let target = buffer.unfilled_mut().as_mut_ptr().cast::<u8>();
             ptr::copy_nonoverlapping(self.base.as_ptr().add(at), target, count);

@@ -1,11 +1,13 @@
-//! Who has written and read how far, and who is to be woken: one direction of a link, without its bytes.
+//! Who has written and read how far, and who is to be woken: one direction of a link, without its
+//! bytes.
 //!
-//! Each side keeps its own position for itself, and publishes a copy. Of the other side's it takes nothing on trust: a
-//! position can only move forward, and not beyond what it follows.
+//! Each side keeps its own position for itself, and publishes a copy. Of the other side's it takes
+//! nothing on trust: a position can only move forward, and not beyond what it follows.
 //!
-//! Who finds nothing to do says so (`waits`), looks once more, and sleeps. Who did something publishes it, looks whether the
-//! other waits, and if so takes that back and wakes it. Between the two steps each has a fence, so that at least one sees what
-//! the other did: nobody sleeps over something to do. `mycelium-ext/model` runs this file in every interleaving.
+//! Who finds nothing to do says so (`waits`), looks once more, and sleeps. Who did something
+//! publishes it, looks whether the other waits, and if so takes that back and wakes it. Between the
+//! two steps each has a fence, so that at least one sees what the other did: nobody sleeps over
+//! something to do. `mycelium-ext/model` runs this file in every interleaving.
 
 use super::sync::{AtomicU64, Ordering, fence};
 
@@ -66,7 +68,8 @@ impl Producer {
         self.written.wrapping_sub(self.rung)
     }
 
-    /// The bytes that can be written. It looks at the reader's position only if it knows of less than `enough`.
+    /// The bytes that can be written. It looks at the reader's position only if it knows of less
+    /// than `enough`.
     pub(crate) fn room(&mut self, words: &Words<'_>, enough: u64) -> Result<u64, Corrupt> {
         let known = self.known_room();
         if known >= enough { Ok(known) } else { self.look(words) }
@@ -77,7 +80,8 @@ impl Producer {
         self.written = self.written.wrapping_add(count);
     }
 
-    /// Lets the reader have what was written, if it is awake. [`publish`](Self::publish) has to follow: it may sleep.
+    /// Lets the reader have what was written, if it is awake. [`publish`](Self::publish) has to
+    /// follow: it may sleep.
     pub(crate) fn show(&mut self, words: &Words<'_>) {
         if self.published != self.written {
             self.published = self.written;
@@ -97,7 +101,8 @@ impl Producer {
         take(words.reader_waits)
     }
 
-    /// Returns whether it may sleep: it will be woken when much of the ring is free. There is room otherwise.
+    /// Returns whether it may sleep: it will be woken when much of the ring is free. There is room
+    /// otherwise.
     pub(crate) fn sleep(&mut self, words: &Words<'_>) -> Result<bool, Corrupt> {
         words.writer_waits.store(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -142,13 +147,15 @@ impl Consumer {
         self.read
     }
 
-    /// The bytes that can be read. It looks at the writer's position only if it knows of less than `enough`.
+    /// The bytes that can be read. It looks at the writer's position only if it knows of less than
+    /// `enough`.
     pub(crate) fn available(&mut self, words: &Words<'_>, enough: u64) -> Result<u64, Corrupt> {
         let known = self.tail.wrapping_sub(self.read);
         if known >= enough { Ok(known) } else { self.look(words) }
     }
 
-    /// Gives the room of `count` bytes, which were available, back to the writer. Returns whether it is to be woken.
+    /// Gives the room of `count` bytes, which were available, back to the writer. Returns whether
+    /// it is to be woken.
     #[must_use]
     pub(crate) fn consumed(&mut self, words: &Words<'_>, count: u64) -> bool {
         self.read = self.read.wrapping_add(count);
@@ -160,7 +167,8 @@ impl Consumer {
         used <= self.capacity / 2 && take(words.writer_waits)
     }
 
-    /// Returns whether it may sleep: it will be woken when something is published. Something is there otherwise.
+    /// Returns whether it may sleep: it will be woken when something is published. Something is
+    /// there otherwise.
     pub(crate) fn sleep(&mut self, words: &Words<'_>) -> Result<bool, Corrupt> {
         words.reader_waits.store(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -182,7 +190,8 @@ impl Consumer {
     }
 }
 
-/// Takes back that somebody waits; returns whether anybody did. Who has waited again meanwhile is woken as well.
+/// Takes back that somebody waits; returns whether anybody did. Who has waited again meanwhile is
+/// woken as well.
 fn take(waits: &AtomicU64) -> bool {
     let anybody = waits.load(Ordering::Relaxed) != 0;
     if anybody {

@@ -1,4 +1,5 @@
-//! One direction of a link by itself, with both of its ends and what they share, for those who try it with peers that cheat.
+//! One direction of a link by itself, with both of its ends and what they share, for those who try
+//! it with peers that cheat.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -63,7 +64,8 @@ impl Probe {
         self.here.write(self.inlet.offset(offset), bytes);
     }
 
-    /// The bytes that the writer may put; it looks at the reader's position if it knows of less than `enough`.
+    /// The bytes that the writer may put; it looks at the reader's position if it knows of less
+    /// than `enough`.
     ///
     /// # Errors
     /// The reader cheats.

@@ -1,7 +1,7 @@
 //! Two rings of bytes in one stretch of memory, a direction each.
 //!
-//! The memory begins with a page of positions, each on lines of the processor's cache of its own, since the other side
-//! waits for the line that one writes. The bytes of both rings follow.
+//! The memory begins with a page of positions, each on lines of the processor's cache of its own,
+//! since the other side waits for the line that one writes. The bytes of both rings follow.
 
 use tokio::io::ReadBuf;
 
@@ -17,7 +17,7 @@ const WORDS: usize = 4 * LINE;
 
 /// The smallest ring, in bytes.
 pub(super) const SMALLEST: usize = *super::CAPACITY.start() as usize;
-/// The largest one. Nobody needs it, and a peer shall not ask for more.
+/// The largest capacity, in bytes. A peer that asks for more is refused.
 pub(super) const LARGEST: usize = *super::CAPACITY.end() as usize;
 
 /// Which end of the link this is.
@@ -34,7 +34,7 @@ pub(super) const fn size(capacity: usize) -> usize {
     PAGE + 2 * capacity
 }
 
-/// What a ring has that shall have so many bytes.
+/// Rounds a size up to a supported capacity, in bytes.
 pub(super) fn capacity(bytes: usize) -> usize {
     bytes.clamp(SMALLEST, LARGEST).next_power_of_two()
 }
@@ -164,8 +164,8 @@ impl Outlet {
         Self { place, consumer: Consumer::new(capacity as u64) }
     }
 
-    /// The writer need not wake the reader, which is about to look by itself, and asks for it again before it
-    /// [sleeps](Self::sleep).
+    /// The writer need not wake the reader, which is about to look by itself, and asks for it again
+    /// before it [sleeps](Self::sleep).
     pub(super) fn stay_awake(&self, memory: &Memory) {
         self.place.words(memory).stay_awake();
     }

@@ -15,11 +15,13 @@ use super::wires::Woken;
 
 /// The length before each frame takes as many bytes.
 const HEADER: usize = size_of::<u64>();
-/// A reader that is awake gets bytes when so many are there, also before a flush: it can then read while more are queued.
+/// A reader that is awake gets bytes when so many are there, also before a flush: it can then read
+/// while more are queued.
 const SHOWN: usize = 64 * 1024;
-/// One that sleeps is woken by a flush, and during one for so many bytes. For fewer, on a core that both share, it would read
-/// them before more are there, and the core would change its owner twice each time; for more, it would sleep on another core
-/// when it could read. A quarter of the usual ring was the best of four in both cases.
+/// One that sleeps is woken by a flush, and during one for so many bytes. For fewer, on a core that
+/// both share, it would read them before more are there, and the core would change its owner twice
+/// each time; for more, it would sleep on another core when it could read. A quarter of the usual
+/// ring was the best of four in both cases.
 const RUNG: usize = 256 * 1024;
 
 /// Writes frames straight into the ring, while there is room, and keeps them otherwise.
@@ -42,7 +44,7 @@ impl Sink {
             && self.inlet.room(&self.link.memory, size).is_ok_and(|room| room >= size)
     }
 
-    /// Queues a frame of two parts, of which the first is copied: it should be small.
+    /// Queues a frame in two parts. The first is copied, and should be small.
     fn put(&mut self, head: &[u8], rest: Bytes) {
         let size = head.len() + rest.len();
         let header = (size as u64).to_be_bytes();

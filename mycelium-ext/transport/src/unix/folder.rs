@@ -27,7 +27,7 @@ fn choose(runtime: Option<OsString>, temporary: PathBuf) -> PathBuf {
     temporary.join(format!("mycelium-{}", user()))
 }
 
-/// Makes the folder if it is not there, and sees to it that nobody else has access to it.
+/// Makes the folder if it is not there, and closes it to other users.
 pub(super) fn make_private(path: &Path) -> Result<(), UnixListenError> {
     let failed =
         |action| move |source| UnixListenError::Io { path: path.to_owned(), action, source };

@@ -10,7 +10,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 pub(super) enum Probe {
     /// Somebody listens.
     Alive,
-    /// Nobody does: the process is gone.
+    /// No process listens: it is gone.
     Dead,
     /// There is none.
     Gone,

@@ -47,8 +47,8 @@ async fn send(end: &mut Halves, frames: impl Iterator<Item = Bytes>, batch: usiz
     assert_eq!(end.sink.queued_bytes(), 0);
 }
 
-/// Sends a frame each way. Of a connection that is closed with bytes unread, as TLS sends them after
-/// its handshake, TCP tells the peer that it was reset.
+/// Sends a frame each way. Of a connection that is closed with bytes unread, as TLS sends them
+/// after its handshake, TCP tells the peer that it was reset.
 pub(crate) async fn greet(a: &mut Halves, b: &mut Halves) {
     for (from, to) in [(0, 1), (1, 0)] {
         let ends = [&mut *a, &mut *b];
@@ -242,8 +242,8 @@ pub(crate) async fn expected_answers_come_whole_and_in_order(ends: Ends) {
     }
 }
 
-/// The tests of a kind, where the function `$name` makes two ends of it: those of all, and beside them
-/// those that are named.
+/// The tests of a kind, where the function `$name` makes two ends of it: those of all, and beside
+/// them those that are named.
 macro_rules! suite {
     ($name:ident, $kind:ident $(, $($more:ident),+)?) => {
         mod $name {

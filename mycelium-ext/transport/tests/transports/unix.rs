@@ -44,8 +44,9 @@ fn give_away(path: &Path) -> bool {
     }
 }
 
-/// A socket whose process is gone. It never listened: a child that another test starts just now has a copy of each
-/// descriptor until it runs its program, and one that listens would be answered by that copy.
+/// A socket whose process is gone. It never listened: a child that another test starts just now has
+/// a copy of each descriptor until it runs its program, and one that listens would be answered by
+/// that copy.
 fn stale(path: &Path) {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     socket.bind(&SockAddr::unix(path).unwrap()).unwrap();

@@ -79,9 +79,10 @@ impl ActorProperties {
 }
 
 impl ActorCell {
-    /// Lets a proxy take messages, or return them to their senders: for the cluster, when an
-    /// actor of another node pins a transport ([`TransportPreference`](crate::actor::actor_config::TransportPreference))
-    /// and there is no link of that kind. Replies and what the proxy has taken already are not concerned.
+    /// Lets a proxy take messages, or return them to their senders: for the cluster, when an actor
+    /// of another node pins a transport
+    /// ([`TransportPreference`](crate::actor::actor_config::TransportPreference)) and there is no
+    /// link of that kind. Replies and what the proxy has taken already are not concerned.
     ///
     /// Does nothing for an actor of this process.
     pub fn set_reachable(&self, reachable: bool) {
@@ -96,8 +97,8 @@ impl ActorCell {
         }
     }
 
-    /// Gives a proxy its way out, by which messages then go to the other node, and not through its mailbox.
-    /// For the cluster, before anybody else has the cell: order is that of one way only.
+    /// Gives a proxy its way out, by which messages then go to the other node, and not through its
+    /// mailbox. For the cluster, before anybody else has the cell: order is that of one way only.
     ///
     /// Does nothing for an actor of this process, or a proxy that has one.
     pub fn set_outlet(&self, outlet: Arc<dyn Outlet>) {
@@ -116,7 +117,8 @@ impl ActorCell {
         self.inner.proxy.outlet().is_some()
     }
 
-    /// Sends a shared message whose type is known to the receiver only, to an actor of this process.
+    /// Sends a shared message whose type is known to the receiver only, to an actor of this
+    /// process.
     ///
     /// # Errors
     /// As [`send_arc`](Self::send_arc); for a proxy, [`UndeliveredReason::WrongType`].

@@ -42,7 +42,7 @@ impl Drop for Admitted<'_> {
 }
 
 impl ActorProperties {
-    /// Whether the actor handles `M`. Nobody here knows what one of another node handles.
+    /// Whether the actor handles `M`. For an actor of another node that is not known here.
     pub(super) fn handles<M: Message>(&self) -> bool {
         !self.id.is_local() || self.type_id == std::any::TypeId::of::<M>()
     }
@@ -281,7 +281,7 @@ impl ActorCell {
 
     /// Whether a failed send means that all later ones will fail too. When the mailbox, or the way
     /// to another node, was only full, or that node takes no message so large, the message is
-    /// counted as lost, since the caller has nobody to give it back to.
+    /// counted as lost, since the caller cannot give it back.
     pub(crate) fn refuses_for_good<M>(&self, error: &MessagingErr<M>) -> bool {
         #[cfg(feature = "cluster")]
         let is_bounded = self.is_bounded() || self.has_way_out();
@@ -314,8 +314,8 @@ impl ActorCell {
         self.inner.lose_overflow::<M>();
     }
 
-    /// How many messages wait in the mailbox, beside the one that is being handled. Exact for a bounded
-    /// mailbox; otherwise one that is just sent or taken may be missed, or counted still.
+    /// How many messages wait in the mailbox, beside the one that is being handled. Exact for a
+    /// bounded mailbox; otherwise one that is just sent or taken may be missed, or counted still.
     pub fn mailbox_len(&self) -> usize {
         self.inner.mailbox.len()
     }
@@ -329,9 +329,9 @@ impl ActorCell {
 
 impl<T: Message> ActorRef<T> {
     /// Sends a message, and waits for room when the actor's mailbox is bounded and full, whatever
-    /// its [`Overflow`](crate::actor::actor_config::Overflow). That is backpressure: a sender goes no
-    /// faster than the receiver. With an unbounded mailbox it is a [`cast`](Self::cast). For an actor
-    /// of another node it waits for room on the way there.
+    /// its [`Overflow`](crate::actor::actor_config::Overflow). That is backpressure: a sender goes
+    /// no faster than the receiver. With an unbounded mailbox it is a [`cast`](Self::cast). For an
+    /// actor of another node it waits for room on the way there.
     ///
     /// Those who wait are let in in turn, as a rule; a `cast` that comes when there is room goes
     /// before them. Messages of one task that sends one after the other keep their order.

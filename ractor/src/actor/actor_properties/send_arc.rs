@@ -107,7 +107,7 @@ impl ActorCell {
             .map_err(|(message, reason)| Undelivered::new(message, id, reason))
     }
 
-    /// How many messages the actor was sent with success that nobody will handle: dropped by a
+    /// How many messages the actor was sent with success that no handler will get: dropped by a
     /// bounded mailbox's [`Overflow`](crate::actor::actor_config::Overflow) policy, shared messages
     /// that could not be copied for `handle`, or messages to an actor with neither `handle` nor
     /// [`handle_arc`](crate::Actor::handle_arc). The first is logged.
@@ -135,10 +135,10 @@ impl<T: Message> ActorRef<T> {
     /// Sends a message that the caller goes on sharing: the mailbox of an actor of this process
     /// holds the `Arc`, so that one payload can wait in many mailboxes at once.
     ///
-    /// The receiver chooses. Its [`handle_arc`](crate::Actor::handle_arc) reads the very message that was sent;
-    /// without one its `handle` gets an owned message: moved out of the `Arc` when nobody else
-    /// holds it by then, cloned otherwise. A message to an actor of another node is serialised
-    /// from a copy. A type that boxes its messages itself is asked by
+    /// The receiver chooses. Its [`handle_arc`](crate::Actor::handle_arc) reads the very message
+    /// that was sent; without one its `handle` gets an owned message: moved out of the `Arc` when
+    /// no other reference is left by then, cloned otherwise. A message to an actor of another node
+    /// is serialised from a copy. A type that boxes its messages itself is asked by
     /// [`Message::box_arc`](crate::Message::box_arc).
     ///
     /// Order is that of all messages of this sender to this actor, however sent.

@@ -94,8 +94,8 @@ impl ActorProperties {
     }
 }
 
-/// An encoded message that was not taken, as the caller's error: as the other node would have got it,
-/// with a port that leads to the caller's.
+/// An encoded message that was not taken, as the caller's error: as the other node would have got
+/// it, with a port that leads to the caller's.
 #[cold]
 fn given_back<M: Message>(back: Outgoing) -> MessagingErr<M> {
     let message = back.read_back(|it: Incoming<'_>| {

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use crate::{ActorCell, SupervisionEvent};
 
-/// Sees the events of an actor before they are put into its mailbox. For the cluster: what a session
-/// announces has to be on its way before anything that is sent after it.
+/// Sees the events of an actor before they are put into its mailbox. For the cluster: what a
+/// session announces has to be on its way before anything that is sent after it.
 pub trait EventTap: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// Takes the event, or gives it back for the mailbox. Called where the event happens, with the
     /// registry's or the groups' locks held: it must neither use these nor wait.

@@ -16,7 +16,7 @@ impl Bound {
         Self { capacity, overflow, room: Notify::new() }
     }
 
-    /// Told that there may be room, or never again. Whoever listens has to look again after it
+    /// Notifies that there may be room, or never again. A listener has to look again after it
     /// has begun to listen.
     pub(crate) fn room(&self) -> &Notify {
         &self.room

@@ -80,7 +80,8 @@ impl<T> Chunks<T> {
         oldest
     }
 
-    /// Exchanges `spare`, which is empty, for the oldest chunk: a lock is held for many items at once.
+    /// Exchanges `spare`, which is empty, for the oldest chunk: a lock is held for many items at
+    /// once.
     #[inline]
     pub(crate) fn swap_front(&mut self, spare: &mut VecDeque<T>) {
         debug_assert!(spare.is_empty());

@@ -20,7 +20,7 @@ enum Phase {
     Open,
     /// Those who entered before it drained.
     Draining,
-    /// Nobody.
+    /// No receiver.
     Closed,
 }
 
@@ -124,7 +124,8 @@ impl<T> Queue<T> {
     ///
     /// # Errors
     /// The item comes back.
-    // Into each sender, where the item is made: as a call, it would be written down for it, and moved.
+    // Into each sender, where the item is made: as a call, it would be written down for it, and
+    // moved.
     #[inline(always)]
     pub(crate) fn put(&self, item: T) -> Result<Option<T>, Refused<T>> {
         let state = self.state();
@@ -225,7 +226,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Admits nobody any more; what was admitted is still received.
+    /// Admits no more messages; those that were admitted are still received.
     pub(crate) fn drain(&self) {
         self.advance(Phase::Draining);
     }
@@ -274,7 +275,7 @@ impl<T> Queue<T> {
 
     /// Registers the receiver to be woken, as deep as it `sleep`s.
     ///
-    /// Whoever sets a flag and then wakes is heard by a receiver that sleeps and then looks
+    /// A sender that sets a flag and then wakes is heard by a receiver that sleeps and then looks
     /// at the flag: the lock orders the two, whichever comes first.
     pub(crate) fn sleep(&self, sleep: Sleep, receiver: &Waker) {
         self.state().sleep(sleep, receiver);

@@ -1,5 +1,5 @@
-//! Subscribers of other nodes, served where a message is published: each node gets what several of them share
-//! once.
+//! Subscribers of other nodes, served where a message is published: each node gets what several of
+//! them share once.
 
 use std::any::TypeId;
 use std::panic::{catch_unwind, AssertUnwindSafe};

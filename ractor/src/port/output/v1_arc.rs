@@ -40,8 +40,8 @@ impl<T: Message + Sync> Published<T> {
 
 impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     /// Subscribes an actor to what it shares with all other subscribers. `converter` makes the
-    /// actor's message out of the published one, or passes over it; `Some` passes the `Arc` itself on,
-    /// so that one allocation reaches every such subscriber.
+    /// actor's message out of the published one, or passes over it; `Some` passes the `Arc` itself
+    /// on, so that one allocation reaches every such subscriber.
     ///
     /// Messages that were published by value ([`send`](Self::send)) come in an `Arc` of their
     /// own. Order is that in which they were published, by `Arc` or by value.
@@ -51,8 +51,8 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     /// limit. A subscriber whose bounded mailbox is full misses the message, which its
     /// [`lost_messages`](crate::ActorCell::lost_messages) counts.
     ///
-    /// Actors of other nodes are sent the message where it is published, and each node once for all of
-    /// them that get the same `Arc`; their converters run there, and not in a task.
+    /// Actors of other nodes are sent the message where it is published, and each node once for all
+    /// of them that get the same `Arc`; their converters run there, and not in a task.
     pub fn subscribe_arc<TReceiverMsg, F>(&self, receiver: ActorRef<TReceiverMsg>, converter: F)
     where
         F: Fn(Arc<TMsg>) -> Option<Arc<TReceiverMsg>> + Send + 'static,

@@ -309,7 +309,8 @@ impl SimpleSink for Dripping {
     }
 }
 
-/// To a stock peer, which acknowledges nothing: a connection that is never quite empty does not count what it has taken.
+/// To a stock peer, which acknowledges nothing: a connection that is never quite empty does not
+/// count what it has taken.
 #[tokio::test(start_paused = true)]
 async fn what_was_written_counts_no_more_while_more_waits() {
     const FRAME: usize = 64 * 1024;

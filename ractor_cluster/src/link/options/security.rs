@@ -29,7 +29,7 @@ options! {
     #[derive(Debug, Clone)]
     #[non_exhaustive]
     pub struct Security {
-        /// Refuses stock nodes, and whoever passes for one; connections whose two ends see
+        /// Refuses stock nodes, and peers that pose as one; connections whose two ends see
         /// different kinds of channels, as with a proxy that ends TLS; and TLS older than 1.3, to
         /// which no proof can be bound.
         strict: bool = false;

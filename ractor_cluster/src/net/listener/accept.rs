@@ -157,8 +157,8 @@ impl Door {
         self.enter(Incoming::Transport(transport), visitor).await;
     }
 
-    /// Takes a connection to its first frame, and to where that belongs. A session keeps its place among those that
-    /// are not authenticated until it is.
+    /// Takes a connection to its first frame, and to where that belongs. A session keeps its place
+    /// among those that are not authenticated until it is.
     async fn enter(&self, incoming: Incoming, visitor: Visitor) {
         let peer = match &incoming {
             Incoming::Transport(transport) => format!("{transport:?}"),

@@ -4,16 +4,16 @@
 //! 1. The one who connects says `Hello` before all else, and the other answers it. Stock nodes skip
 //!    it, and are known by not answering.
 //!    Between nodes of the fork authentication takes proofs beside stock's ([`proof`]).
-//! 2. After authentication the one who connected announces itself, and then the other. Both know the
-//!    session's secret from here on.
+//! 2. After authentication the one who connected announces itself, and then the other. Both know
+//!    the session's secret from here on.
 //! 3. The one who connected tries what looks local, and says `Settled`. Only then do both announce
 //!    their actors, so that these get the right ids; and between two nodes of one process neither
 //!    announces any, since they have the same.
 //! 4. Everything else goes in lanes ([`traffic`](crate::link::traffic)), by whatever link there is.
 //! 5. As long as it lives, the peer is listened to ([`liveness`]), and held to what it may announce
 //!    ([`bounds`]).
-//! 6. When the last link breaks, the session waits for one to come back ([`resume`]). When it ends, the peer
-//!    and all who hold proxies are told ([`farewell`]).
+//! 6. When the last link breaks, the session waits for one to come back ([`resume`]). When it ends,
+//!    the peer and all who hold proxies are told ([`farewell`]).
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -153,7 +153,7 @@ struct Active {
     proxies_in_turn: usize,
 }
 
-/// A session may be killed, with the node server above it; nobody shall then find it any more.
+/// A session may be killed, with the node server above it. It must not be found any more then.
 impl Drop for Active {
     fn drop(&mut self) {
         let unacknowledged = (self.phase == Phase::Settled).then(|| self.traffic.unacknowledged());
@@ -358,7 +358,7 @@ impl Active {
         self.phase == Phase::Holding && self.announcement.is_some()
     }
 
-    /// The transport by which this node sends, where the peer and its actors leave the choice.
+    /// The transport that this node sends over, where the peer and its actors leave the choice.
     fn preference(&self) -> TransportPreference {
         match self.policy.preference {
             TransportPreference::Adaptive => self.server.options.preference,
@@ -404,7 +404,8 @@ impl Active {
         }
     }
 
-    /// The ways to the peer, which was connected to, that look cheaper than the first link: the cheapest first.
+    /// The ways to the peer, which was connected to, that look cheaper than the first link: the
+    /// cheapest first.
     fn local_routes(&self) -> Vec<Route> {
         let Some(peer) = self.announcement.as_ref().filter(|_| self.may_be_local()) else {
             return Vec::new();

@@ -1,4 +1,5 @@
-//! How a client comes to be a peer: what it says at the beginning, what it proves, and what it remembers of both.
+//! How a client comes to be a peer: what it says at the beginning, what it proves, and what it
+//! remembers of both.
 
 use std::io;
 
@@ -66,8 +67,8 @@ impl Client {
         self.try_answer(challenge).await.expect("the node takes it");
     }
 
-    /// As [`answer`](Self::answer), of a node that may have had enough. Who said hello proves first that
-    /// it knows the cookie.
+    /// As [`answer`](Self::answer), of a node that may have had enough. Who said hello proves first
+    /// that it knows the cookie.
     pub async fn try_answer(&mut self, challenge: u32) -> io::Result<()> {
         if self.said.ours.hello.is_some() {
             let proof = self.proof();
@@ -136,8 +137,8 @@ impl Client {
         ends.into_iter().flat_map(|end| end.secrets.clone()).collect()
     }
 
-    /// Lets the node that connected authenticate, as a node of this name; the node has then announced
-    /// itself.
+    /// Lets the node that connected authenticate, as a node of this name; the node has then
+    /// announced itself.
     pub async fn admit(&mut self, name: &str) -> Announcement {
         let AuthBody::Name(_) = self.auth().await else { panic!("the node gave no name") };
         self.send(self.hello()).await;

@@ -62,8 +62,8 @@ impl<'a> Work<'a> {
     }
 
     /// As [`Work::cargo`], with the target folder of all proofs that use the user's cargo home:
-    /// packages of a registry, and of this workspace with the same features, are compiled once. Those of a clone or a copy are
-    /// other packages to cargo, and so is each application.
+    /// packages of a registry, and of this workspace with the same features, are compiled once.
+    /// Those of a clone or a copy are other packages to cargo, and so is each application.
     pub(super) fn sharing(&self, folder: &Path, words: &[&str]) -> Command {
         let mut cargo = self.cargo(folder, words);
         cargo.env("CARGO_TARGET_DIR", self.shared);

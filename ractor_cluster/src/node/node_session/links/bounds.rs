@@ -88,7 +88,7 @@ impl Announced {
     }
 
     /// Leaves out the members for which there is no room, and those that are members already: a
-    /// join that is repeated changes nothing, and nobody is told of it.
+    /// join that is repeated changes nothing, and is not reported.
     fn join(&mut self, join: &mut control::PgJoin, limits: &Limits) {
         let fits = self.fits_group(&join.scope, &join.group, limits);
         let group: Group = Arc::new((join.scope.clone(), join.group.clone()));

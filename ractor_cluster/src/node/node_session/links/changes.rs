@@ -147,8 +147,8 @@ impl NodeSession {
         self.publish_news(state);
     }
 
-    /// Takes the events of links, and what is announced, from upstream's handling, unless the last link
-    /// ended.
+    /// Takes the events of links, and what is announced, from upstream's handling, unless the last
+    /// link ended.
     pub(in crate::node::node_session) fn handle_link_end(
         &self,
         myself: &ActorRef<NodeSessionMessage>,
@@ -213,8 +213,8 @@ impl NodeSession {
         None
     }
 
-    /// A proxy has ended by itself, or because the peer said that its actor did. Unlike upstream, nothing is awaited: behind
-    /// this event wait the messages of all others.
+    /// A proxy has ended by itself, or because the peer said that its actor did. Unlike upstream,
+    /// nothing is awaited: behind this event wait the messages of all others.
     fn proxy_ended(&self, state: &mut NodeSessionState, actor: &ActorCell) {
         let pid = actor.get_id().pid();
         // Another one may have its number by now.

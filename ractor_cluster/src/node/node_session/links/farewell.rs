@@ -1,4 +1,4 @@
-//! The end of a session: the peer is told, where it can be, and so is everybody who holds a proxy.
+//! The end of a session: it notifies the peer, where it can, and stops the proxies.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ impl NodeSession {
         state.links.end(&state.name, stopped);
     }
 
-    /// Tells the peer, if it knows what that means, and returns the links by which it was told.
+    /// Sends the goodbye to a peer that knows the frame. Returns the links that carry it.
     fn say_goodbye(
         &self,
         state: &mut NodeSessionState,

@@ -104,11 +104,11 @@ impl NodeSession {
         hello: Hello,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
-        // Without a node server of ours there is nobody to greet.
+        // Without a node server of ours there is no peer to greet.
         let Some(active) = state.links.0.as_deref_mut() else { return };
         let is_first = active.phase == Phase::Greeting && active.peer_nonce.is_none();
         if !is_first || hello.version == 0 || hello.nonce.len() != BYTES {
-            let reason = "its Hello is none, or not the first";
+            let reason = "invalid or repeated Hello";
             self.refuse(state, Refusal::OutOfTurn, reason, myself);
             return;
         }

@@ -1,7 +1,8 @@
-//! Whether a peer lives: whatever arrives from it is a sign of life, and one that is silent is asked for one.
+//! Whether a peer lives: whatever arrives from it is a sign of life, and one that is silent is
+//! asked for one.
 //!
-//! What counts is rounds in which nothing came, and not the time since something did: a process that was
-//! suspended, or whose session was busy, finds what came meanwhile in its next round.
+//! What counts is rounds in which nothing came, and not the time since something did: a process
+//! that was suspended, or whose session was busy, finds what came meanwhile in its next round.
 
 use std::time::{Duration, Instant, SystemTime};
 

@@ -4,7 +4,8 @@ use super::super::{NodeSession, NodeSessionState};
 use super::name_of;
 
 impl NodeSession {
-    /// A peer told an address of a peer of its own. Returns whether that is all there is to do about it.
+    /// A peer told an address of a peer of its own. Returns whether that is all there is to do
+    /// about it.
     pub(in crate::node::node_session) fn meet(
         &self,
         state: &mut NodeSessionState,

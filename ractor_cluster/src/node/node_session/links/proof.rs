@@ -1,5 +1,5 @@
-//! What a peer has to prove, and when: between nodes of the fork both prove that they know the cookie,
-//! bound to this connection, before upstream's handshake may succeed.
+//! What a peer has to prove, and when: between nodes of the fork both prove that they know the
+//! cookie, bound to this connection, before upstream's handshake may succeed.
 //!
 //! 1. `Hello` goes both ways, and then upstream's names.
 //! 2. The one who connected sends its `Proof` when it has the other's name: whoever can reach a

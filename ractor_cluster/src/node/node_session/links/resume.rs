@@ -1,9 +1,9 @@
 //! A session without a link: it waits for one to come back, and goes on where it was, or ends.
 //!
-//! Both ends wait. The one who connected goes on connecting, by the ways that it knows: that of the first
-//! link, and the local one. Its link joins the session by the session's secret, like any other, and takes
-//! the place of those of its kind that the other end may still hold for alive. The lanes have kept what was
-//! not acknowledged, and send it again.
+//! Both ends wait. The one who connected goes on connecting, by the ways that it knows: that of the
+//! first link, and the local one. Its link joins the session by the session's secret, like any
+//! other, and takes the place of those of its kind that the other end may still hold for alive. The
+//! lanes have kept what was not acknowledged, and send it again.
 
 use std::time::Duration;
 

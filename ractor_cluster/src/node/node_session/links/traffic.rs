@@ -1,4 +1,5 @@
-//! The control traffic of a session, and what waits for it; or all of it, where the peer is a stock node.
+//! The control traffic of a session, and what waits for it; or all of it, where the peer is a stock
+//! node.
 
 use prost::Message as _;
 use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef};
@@ -114,13 +115,14 @@ impl NodeSession {
 }
 
 impl NodeSessionState {
-    /// Sends a message of the session to a stock node: between nodes of the fork proxies send it themselves.
+    /// Sends a message of the session to a stock node: between nodes of the fork proxies send it
+    /// themselves.
     pub(in crate::node::node_session) fn tcp_send_node(&mut self, message: NodeMessage) {
         self.send_message(Message::Node(message));
     }
 
-    /// Sends control traffic: in an envelope to a node of the fork. Which transport actors prefer goes
-    /// before they are announced.
+    /// Sends control traffic: in an envelope to a node of the fork. Which transport actors prefer
+    /// goes before they are announced.
     pub(in crate::node::node_session) fn tcp_send_control(&mut self, message: ControlMessage) {
         if self.is_too_much(&message) {
             return;
@@ -161,8 +163,8 @@ impl NodeSessionState {
         }
     }
 
-    /// Calls and answers in stock's frames, also of a node of the fork, which has no need of them. What upstream has
-    /// to do comes back.
+    /// Calls and answers in stock's frames, also of a node of the fork, which has no need of them.
+    /// What upstream has to do comes back.
     pub(in crate::node::node_session) fn take_over(
         &mut self,
         message: NodeMessage,
@@ -188,8 +190,8 @@ impl NodeSessionState {
         }
     }
 
-    /// Whether a peer that asks and reads nothing would have memory filled by the answers. Upstream waits for none of
-    /// them but the first list of sessions.
+    /// Whether a peer that asks and reads nothing would have memory filled by the answers. Upstream
+    /// waits for none of them but the first list of sessions.
     fn is_too_much(&mut self, message: &ControlMessage) -> bool {
         let Some(active) = self.links.0.as_deref_mut() else { return false };
         match message.msg {

@@ -120,8 +120,8 @@ fn change_text(tree: &mut Tree, file: &str, change: impl Fn(&str) -> String) {
     tree.insert(file, text);
 }
 
-/// Changes the item of every edit that has one: each item as it is found in the unchanged file, inner
-/// ones before those that hold them.
+/// Changes the item of every edit that has one: each item as it is found in the unchanged file,
+/// inner ones before those that hold them.
 fn change_items(fork: &Fork, krate: &str, tree: &mut Tree, change: impl Fn(&Edit, &str) -> String) {
     for file in concerned(fork, krate) {
         let mut text = tree.text(&file).unwrap().to_owned();
@@ -276,7 +276,8 @@ fn a_renamed_item_conflicts_and_the_new_name_is_a_candidate() {
             let address = edit.place.item.as_deref().unwrap();
             let name = address.rsplit([' ', ':']).next().unwrap();
             let all = tokens::lex(item).unwrap();
-            // Not the name in a comment; and gone if another edit of the item has changed it already.
+            // Not the name in a comment; and gone if another edit of the item has changed it
+            // already.
             let Some(token) = all.iter().find(|token| name.starts_with(&*token.text)) else {
                 return item.to_owned();
             };
