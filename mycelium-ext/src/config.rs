@@ -90,13 +90,12 @@
 #![doc = include_str!("../mycelium.example.toml")]
 //! ```
 
-mod contradictions;
 mod cookie;
 mod declare;
 mod environment;
+mod error;
 mod limits;
 mod listen;
-mod mistake;
 mod node;
 mod peers;
 mod reader;
@@ -107,6 +106,7 @@ pub(crate) mod shm;
 mod show;
 mod suggest;
 mod tuning;
+mod validate;
 mod values;
 mod warning;
 
@@ -119,9 +119,9 @@ use self::reader::{Reader, Section};
 use crate::file;
 use crate::tls::Authorities;
 pub use environment::Environment;
+pub use error::{ConfigError, Mistake, Place};
 pub use limits::Limits;
 pub use listen::{ListenSettings, StreamListen};
-pub use mistake::{ConfigError, Mistake, Place};
 pub use node::NodeSettings;
 pub(crate) use node::machine;
 pub use peers::{PeerSettings, PeerTls};

@@ -21,12 +21,12 @@ use bytes::Bytes;
 use crate::message::{BoxedDowncastErr, SerializedMessage};
 use crate::RpcReplyPort;
 
+#[doc(hidden)]
+pub mod busy_poll;
 mod deliver;
 #[doc(hidden)]
 pub mod derived;
 mod encoder;
-#[doc(hidden)]
-pub mod linger;
 mod outlet;
 mod part;
 mod payload;

@@ -1,28 +1,24 @@
-//! The links of a session, between two nodes of the fork: which there are, which one is used, and
-//! what happens when one breaks.
+//! The links of a session between two nodes of the fork: which there are, which one carries frames,
+//! and what happens when one breaks.
 //!
-//! * the crate `mycelium_link`: order, acknowledgement and replay; messages as bytes; what makes a
-//!   link part of a session, and a first connection a session's;
-//! * `identity`: what makes a peer look local;
-//! * `attach`: the handshake of a further link; `upgrade`: shared memory out of a Unix socket;
-//! * [`options`]: what a node server may be told; `directory`: what sessions and servers of this
-//!   process know of each other;
-//! * [`limits`]: what a node puts up with of a peer;
-//! * `dial`, `connect`: making links, and making them again;
-//! * `supplied`: the addresses that a peer tells of others;
-//! * `activity`: connections whose activity is noted;
-//! * `origin`: what is known of a connection before its session begins; `places`: the places of
-//!   those that are not authenticated; `refusal`: why a peer is refused; `quiet_log`: limits of
-//!   what is logged of that;
-//! * `decode`: all frames but messages, behind a scan of what their lists cost;
-//! * `traffic`: what goes and comes, in one session; `table` its links and what goes out by them,
-//!   `arrivals` what comes in, `backlog` what of it waits for the session's actor, `slices` long
-//!   lists of it, `calls` what waits for answers, `pump` and `intake` the ends of a link, `proxy`
-//!   what the references to a peer's actors send by, `announcer` what tells the peer of actors and
-//!   groups;
-//! * `stock`: messages to and from a stock node;
-//! * `dead_letters`: messages that reached no actor, counted by cause;
-//! * `incarnation`, `contest`: which start of a node a peer is, and which one has the node's name.
+//! | module | purpose |
+//! |---|---|
+//! | crate `mycelium_link` | order, acknowledgement and replay; messages as bytes; proofs |
+//! | `data_plane` | senders, readers and bounds of one session |
+//! | `link_table` | its links, and what goes out over each |
+//! | `writer`, `reader` | the two ends of a link |
+//! | `arrivals`, `backlog`, `slices` | incoming frames; those that wait for the session's actor |
+//! | `calls`, `proxy`, `announcer` | pending calls; outlets of proxies; announcements to the peer |
+//! | `attach`, `upgrade` | the handshake of a further link; shared memory out of a Unix socket |
+//! | `dial`, `connect` | making links again; connections for applications |
+//! | `admission`, `places` | connections that are not authenticated, and their places |
+//! | `refusal`, `quiet_log` | why a peer is refused; bounds of what it can have logged |
+//! | `decode` | control frames, behind a scan of what their lists cost |
+//! | [`options`], [`limits`] | what an application chooses; what a peer may make a node keep |
+//! | `directory`, `sockets` | sessions and servers of this process; their listening sockets |
+//! | `identity`, `peer_addresses` | what makes a peer look local; addresses that peers supply |
+//! | `incarnation`, `contest` | which start of a node a peer is, and which one has the name |
+//! | `stock`, `dead_letters` | stock peers; messages that reached no actor, counted by cause |
 //!
 //! # Several processes of one name
 //!
@@ -45,6 +41,7 @@
 //! their connections stock's rule holds, which picks one.
 
 pub(crate) mod activity;
+pub(crate) mod admission;
 pub(crate) mod announcer;
 pub(crate) mod arrivals;
 pub(crate) mod attach;
@@ -52,47 +49,46 @@ pub(crate) mod backlog;
 pub(crate) mod calls;
 pub(crate) mod connect;
 pub(crate) mod contest;
+pub(crate) mod data_plane;
 mod dead_letters;
 pub(crate) mod decode;
 pub(crate) mod dial;
 pub(crate) mod directory;
-pub(crate) mod halves;
 pub(crate) mod identity;
 mod incarnation;
-pub(crate) mod intake;
 pub mod limits;
+pub(crate) mod link_table;
 pub mod options;
-pub(crate) mod origin;
+pub(crate) mod peer_addresses;
 pub(crate) mod pieces;
 pub(crate) mod places;
 pub(crate) mod proven_names;
 pub(crate) mod proxy;
-pub(crate) mod pump;
 pub(crate) mod quiet_log;
+pub(crate) mod reader;
 mod refusal;
 mod slices;
 pub(crate) mod sockets;
+pub(crate) mod split_transport;
 pub(crate) mod stock;
-pub(crate) mod supplied;
-pub(crate) mod table;
-pub(crate) mod traffic;
 pub(crate) mod upgrade;
+pub(crate) mod writer;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+#[doc(hidden)]
+pub use admission::Origin;
 pub use connect::{accept, connect};
 pub use dead_letters::{dead_letters, Cause};
 pub use directory::{incarnation, listening, Listening};
 pub use incarnation::Incarnation;
 pub use limits::{Limit, Limits};
 pub use options::LinkOptions;
-#[doc(hidden)]
-pub use origin::Origin;
 pub use refusal::{refusals, Refusal, RefusedBy};
 
 use arrivals::{Arrived, Broken};
-use backlog::{Backlog, Ticket};
+use backlog::{Backlog, DivertGuard};
 use decode::Undecodable;
 use stock::Outbound;
 
@@ -168,7 +164,7 @@ pub(crate) enum Event {
     /// Something waits for this actor in the backlog.
     Waiting(Arc<Backlog>),
     /// Something came that this actor handles, or that came behind something that it does.
-    Arrived(Arrived, Ticket),
+    Arrived(Arrived, DivertGuard),
     /// A link brought what the session cannot go on after.
     Broken(Broken),
     /// A frame came that the peer is refused for.

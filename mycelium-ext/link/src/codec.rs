@@ -27,7 +27,7 @@
 //! | count of a list | 512 ([`MAX_TARGETS`]), and one byte of the frame for each |
 //! | target of a list | once in its list; one that is no actor is counted as a dead letter |
 //! | copies for a list | 16 MiB for types that actors cannot share (`ractor::remoting::deliver_to_all`) |
-//! | deliveries of a turn | 512, and the rest of a frame; then other tasks get a turn (`intake`) |
+//! | deliveries of a turn | 512, and the rest of a frame; then other tasks get a turn (`reader`) |
 //! | name of a method | the rest of the frame; 256 bytes and 1024 names of a lane where it is numbered |
 //! | metadata | the rest of the frame, which contains it |
 //! | number | ten bytes; one that is no method, lane or actor is refused |

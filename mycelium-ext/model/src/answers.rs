@@ -9,8 +9,8 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::expectation::Expectation;
-use crate::loan::Loan;
+use crate::answer_hint::AnswerHint;
+use crate::handoff::Handoff;
 use crate::positions::{Consumer, Corrupt, Producer};
 use crate::reading::{Looked, Reading, poll_read};
 use crate::tests::{Bell, Ring};
@@ -28,8 +28,8 @@ impl Wake for Task {
 /// The reading end of a link.
 struct Reader {
     ring: Arc<Ring>,
-    expectation: Expectation,
-    consumer: Loan<Consumer>,
+    expectation: AnswerHint,
+    consumer: Handoff<Consumer>,
     /// The answers that were read.
     answers: AtomicUsize,
 }
@@ -110,8 +110,8 @@ fn an_expected_answer_is_not_slept_over(then: Then) {
         let ring = Ring::new();
         let reader = Arc::new(Reader {
             ring: ring.clone(),
-            expectation: Expectation::new(),
-            consumer: Loan::new(Consumer::new(2)),
+            expectation: AnswerHint::new(),
+            consumer: Handoff::new(Consumer::new(2)),
             answers: AtomicUsize::new(0),
         });
         let asked = Arc::new(AtomicBool::new(false));

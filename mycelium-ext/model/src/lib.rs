@@ -6,11 +6,11 @@
 mod answers;
 // What the links use and the models do not.
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../transport/src/expectation.rs"]
-mod expectation;
+#[path = "../../transport/src/answer_hint.rs"]
+mod answer_hint;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../transport/src/loan.rs"]
-mod loan;
+#[path = "../../transport/src/handoff.rs"]
+mod handoff;
 #[allow(dead_code)]
 #[path = "../../transport/src/shm/positions.rs"]
 mod positions;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::mistake::Place;
+use super::error::Place;
 use super::reader::{Reader, Section};
 use super::secret::Secret;
 use super::setting::Setting;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ractor_cluster::link::options::UnixListening;
 
-use super::mistake::Place;
+use super::error::Place;
 use super::reader::{Reader, Section, variable_of};
 use super::setting::Setting;
 use super::values::Bind;

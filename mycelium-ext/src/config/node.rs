@@ -2,7 +2,6 @@
 
 use ractor::actor::actor_config::TransportPreference;
 
-use super::contradictions;
 use super::cookie;
 use super::limits::{self, Limits};
 use super::reader::{Reader, Section};
@@ -10,6 +9,7 @@ use super::secret::Secret;
 use super::setting::Setting;
 use super::shm::ShmSettings;
 use super::tuning::Tuning;
+use super::validate;
 use super::values::{ConnectionMode, Host, NodeName};
 
 /// Who this node is, and what it puts up with.
@@ -104,8 +104,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &mut Section<'_, '_>) -> Draft
     let shm = super::shm::read(reader, &mut section);
     section.finish(reader);
     let transport = node.setting(reader, "transport");
-    contradictions::shared_memory(reader, &node.key("transport"), &transport, &shm);
-    contradictions::polling(reader, &node.key("shm.spin"), &tuning, &shm);
+    validate::shared_memory(reader, &node.key("transport"), &transport, &shm);
+    validate::polling(reader, &node.key("shm.spin"), &tuning, &shm);
     Draft {
         name: node.setting(reader, "name"),
         id: node.setting(reader, "id"),

@@ -7,11 +7,11 @@ use ractor::actor::actor_config::TransportPreference;
 use ractor_cluster::link::options::Location;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::contradictions;
 use super::node::Identity;
 use super::reader::{Reader, Section};
 use super::security::{self, Mutual};
 use super::setting::{Origin, Setting};
+use super::validate;
 use super::values::{NodeName, Value};
 use crate::address::Address;
 use crate::tls::Authorities;
@@ -106,7 +106,7 @@ pub(super) fn read(
     for (key, location) in [("local_nodes", Location::Local), ("remote_nodes", Location::Remote)] {
         let mut section = node.section(reader, key);
         for id in section.list::<u64>(reader, "ids") {
-            contradictions::number(reader, &section.key("ids"), &mut numbers, id, location);
+            validate::number(reader, &section.key("ids"), &mut numbers, id, location);
         }
         section.finish(reader);
     }
@@ -121,7 +121,7 @@ pub(super) fn read(
         entries.extend(entry(reader, name, &mut section));
         section.finish(reader);
     }
-    contradictions::between(reader, &entries, &mut numbers, this);
+    validate::between(reader, &entries, &mut numbers, this);
     let peer = |entry: Entry| {
         let tls = peer_tls(reader, &entry, common.as_ref());
         let by_number = entry.id.as_ref().and_then(|id| numbers.get(&**id)).cloned();
@@ -166,7 +166,7 @@ fn entry(
         path: section.key("").trim_end_matches('.').to_owned(),
         name: entry_name?,
     };
-    contradictions::within(reader, &entry);
+    validate::within(reader, &entry);
     Some(entry)
 }
 

@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::Environment;
-use super::mistake::{Mistake, Place};
+use super::error::{Mistake, Place};
 use super::setting::Setting;
 use super::suggest;
 use super::values::Value;

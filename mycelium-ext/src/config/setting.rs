@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use super::mistake::Place;
+use super::error::Place;
 
 /// A value of the configuration, and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytesize::ByteSize;
 
-use super::mistake::Place;
+use super::error::Place;
 use super::setting::{Origin, Setting};
 use super::values::{location_word, preference_word, unix_word};
 use super::{Config, Location, PeerSettings, SecuritySettings, ShmLinks, ShmSettings};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::mistake::Place;
+use super::error::Place;
 use super::{Config, StreamListen};
 use crate::address::{Address, Endpoint};
 

@@ -7,26 +7,26 @@
 //! frame as eight bytes, big endian, and the frame ([`frames`]).
 
 mod activity;
+#[doc(hidden)]
+pub mod answer_hint;
+#[cfg(test)]
+mod answer_hint_tests;
 mod arc;
 #[cfg(unix)]
 #[doc(hidden)]
 pub mod blocking;
 mod channel;
-#[cfg(unix)]
-mod eager;
-#[doc(hidden)]
-pub mod expectation;
-#[cfg(test)]
-mod expectation_tests;
 pub mod frames;
-mod kind;
 #[doc(hidden)]
-pub mod loan;
+pub mod handoff;
+mod kind;
 #[cfg(unix)]
 mod local;
 mod locality;
 #[doc(hidden)]
 pub mod log_limit;
+#[cfg(unix)]
+mod polled_socket;
 #[cfg(doctest)]
 mod required;
 #[cfg(all(feature = "shm", target_os = "linux"))]

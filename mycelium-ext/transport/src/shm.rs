@@ -30,15 +30,15 @@ mod share;
 mod sink;
 mod source;
 mod sync;
-mod wires;
+mod wakeup;
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::answer_hint::AnswerHint;
 use crate::blocking::Deferred;
-use crate::expectation::Expectation;
 use crate::frames::FrameReader;
 use crate::{FrameSink, FrameStream, LocalEnd, LocalTransport, Transport, TransportKind, Upgrade};
 use tokio::net::UnixStream;
@@ -48,7 +48,7 @@ use ring::{Inlet, Outlet, Side};
 use share::Shared;
 use sink::Sink;
 use source::Source;
-use wires::Wires;
+use wakeup::Wakeup;
 
 /// The capacities that a ring may have, in bytes.
 pub const CAPACITY: std::ops::RangeInclusive<u64> = 4096..=1 << 30;
@@ -223,8 +223,8 @@ impl ShmTransport {
         let local = format!("process {}", std::process::id());
         let Shared { capacity, memory, own_bell, peer_bell } = shared;
         let socket = Deferred::new(socket.into_inner().into_std()?);
-        let wires = Wires::new(socket, own_bell, peer_bell).await?;
-        let link = Link { memory, wires, expectation: Expectation::new(), spin: options.spin };
+        let wires = Wakeup::new(socket, own_bell, peer_bell).await?;
+        let link = Link { memory, wires, expectation: AnswerHint::new(), spin: options.spin };
         Ok(Self { link, side, capacity, local, peer })
     }
 }

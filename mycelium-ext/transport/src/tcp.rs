@@ -63,7 +63,7 @@ impl Transport for TcpTransport {
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
         #[cfg(unix)]
-        return super::eager::frames(self.stream.into_split(), max_frame);
+        return super::polled_socket::frames(self.stream.into_split(), max_frame);
         #[cfg(not(unix))]
         {
             use super::frames::{FrameReader, FrameWriter};

@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::UCred;
 
 use super::blocking::{self, Deferred};
-use super::eager::Eager;
+use super::polled_socket::PolledSocket;
 use super::{Connecting, Connector, FrameSink, FrameStream, Transport, TransportKind};
 
 pub use error::{FolderProblem, UnixConnectError, UnixListenError};
@@ -126,7 +126,7 @@ impl Transport for UnixSocketTransport {
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
-        super::eager::frames(guarded::split(self.stream), max_frame)
+        super::polled_socket::frames(guarded::split(self.stream), max_frame)
     }
 }
 
@@ -146,7 +146,8 @@ pub fn reunite(
     sink: Box<dyn FrameSink>,
     stream: Box<dyn FrameStream>,
 ) -> Option<Deferred<UnixStream>> {
-    let reader = stream.into_reader()?.downcast::<Eager<guarded::ReadHalf>>().ok()?.into_socket();
+    let reader =
+        stream.into_reader()?.downcast::<PolledSocket<guarded::ReadHalf>>().ok()?.into_socket();
     let writer = sink.into_writer()?.downcast::<guarded::WriteHalf>().ok()?;
     guarded::reunite(reader, *writer)
 }

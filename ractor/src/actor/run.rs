@@ -288,7 +288,7 @@ pub(crate) fn open_large<M: Message>(
 pub(crate) fn task<F: Future>(life: F) -> impl Future<Output = F::Output> {
     let life = Box::pin(life);
     #[cfg(feature = "cluster")]
-    let life = crate::remoting::linger::Lingering(life);
+    let life = crate::remoting::busy_poll::BusyPolling(life);
     life
 }
 

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use crate::concurrency::{timeout, Duration, Instant, Timeout};
 #[cfg(feature = "cluster")]
-use crate::remoting::linger;
+use crate::remoting::busy_poll;
 
 /// A call that was sent, or was not.
 pub(super) struct Sent<E> {
@@ -14,13 +14,13 @@ pub(super) struct Sent<E> {
     /// otherwise.
     sent: Result<(), Box<E>>,
     #[cfg(feature = "cluster")]
-    left: linger::Left,
+    left: busy_poll::Left,
 }
 
 /// Sends a call, by `send`.
 pub(super) fn send<E>(send: impl FnOnce() -> Result<(), E>) -> Sent<E> {
     #[cfg(feature = "cluster")]
-    let (sent, left) = linger::watched(send);
+    let (sent, left) = busy_poll::watched(send);
     #[cfg(not(feature = "cluster"))]
     let sent = send();
     Sent {

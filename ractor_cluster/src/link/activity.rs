@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::admission::Origin;
 use super::backlog::Backlog;
-use super::origin::Origin;
 use crate::net::NetworkStream;
 use crate::transport::{
     Activity, Channel, Connector, FrameSink, FrameStream, Transport, TransportKind,

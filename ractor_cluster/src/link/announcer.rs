@@ -8,7 +8,7 @@ use ractor::registry::PidLifecycleEvent;
 use ractor::remoting::EventTap;
 use ractor::{ActorCell, SupervisionEvent};
 
-use super::traffic::{locked, Traffic};
+use super::data_plane::{locked, DataPlane};
 use crate::protocol::control::control_message::Msg;
 use crate::protocol::control::{Actor, ControlMessage, PgJoin, PgLeave, Spawn, Terminate};
 use crate::protocol::mycelium::envelope::Body;
@@ -17,7 +17,7 @@ use crate::protocol::mycelium::{ActorPreference, Preference, Preferences};
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Announcer {
-    traffic: Arc<Traffic>,
+    traffic: Arc<DataPlane>,
     state: Mutex<State>,
 }
 
@@ -31,7 +31,7 @@ struct State {
 }
 
 impl Announcer {
-    pub(crate) fn new(traffic: Arc<Traffic>) -> Arc<Self> {
+    pub(crate) fn new(traffic: Arc<DataPlane>) -> Arc<Self> {
         Arc::new(Self { traffic, state: Mutex::default() })
     }
 

@@ -12,10 +12,10 @@ use ractor::{ActorCell, ActorId, ActorRef};
 
 use super::backlog::{Item, Place, Weight};
 use super::calls::Answer;
+use super::data_plane::{locked, DataPlane};
 use super::dead_letters::{self, Cause};
 use super::decode::{self, Decoded};
-use super::table::known;
-use super::traffic::{locked, Traffic};
+use super::link_table::known;
 use super::{Event, LinkEvent};
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
@@ -147,7 +147,7 @@ impl Turn {
     }
 }
 
-impl Traffic {
+impl DataPlane {
     /// Takes a frame that a link brought. Only one link at a time brings frames of a lane in order.
     ///
     /// # Errors

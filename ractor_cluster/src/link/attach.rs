@@ -7,7 +7,7 @@ use std::io;
 use bytes::Bytes;
 
 use super::directory;
-use super::halves::Halves;
+use super::split_transport::SplitTransport;
 use super::upgrade::{End, Upgrade};
 use super::{LinkEvent, Refusal};
 use crate::protocol::mycelium::frame::Body;
@@ -68,7 +68,7 @@ pub(crate) async fn dial(
     again: bool,
     upgrade: Option<&Upgrade>,
 ) -> Result<Box<dyn Transport>, AttachError> {
-    let mut link = Halves::of(transport, max_frame);
+    let mut link = SplitTransport::of(transport, max_frame);
     let (kind, becomes) = match upgrade {
         None => (link.kind, Preference::Adaptive),
         Some(_) => (TransportKind::SharedMemory, Preference::SharedMemory),
@@ -105,7 +105,7 @@ pub(crate) async fn dial(
 /// Joins a link that came to a listener, and began with `attach`, to its session, which takes it
 /// out of `arrived`. It takes frames of up to `max_frame` bytes from there on.
 pub(crate) async fn accept(
-    arrived: &mut Option<Halves>,
+    arrived: &mut Option<SplitTransport>,
     attach: Attach,
     max_frame: u64,
 ) -> Result<(), AttachError> {
@@ -152,7 +152,7 @@ pub(crate) async fn accept(
     session.handler.cast(up).map_err(|_| AttachError::NoSession)
 }
 
-async fn send(link: &mut Halves, body: Body) -> Result<(), AttachError> {
+async fn send(link: &mut SplitTransport, body: Body) -> Result<(), AttachError> {
     let frame: Bytes = body.encoded();
     // Every transport carries bytes.
     link.sink
@@ -161,7 +161,7 @@ async fn send(link: &mut Halves, body: Body) -> Result<(), AttachError> {
     Ok(link.sink.flush().await?)
 }
 
-async fn receive(link: &mut Halves) -> Result<Body, AttachError> {
+async fn receive(link: &mut SplitTransport) -> Result<Body, AttachError> {
     match link.stream.frame().await? {
         None => Err(AttachError::Closed),
         Some(TransportMessage::Bytes(frame)) => {

@@ -19,9 +19,9 @@ use std::task::Waker;
 use ractor::ActorRef;
 
 use super::arrivals::Arrived;
+use super::data_plane::locked;
 use super::decode::Caps;
 use super::slices;
-use super::traffic::locked;
 use super::{Event, LinkEvent};
 use crate::NodeSessionMessage;
 
@@ -146,7 +146,7 @@ impl Backlog {
     pub(crate) fn take(
         self: &Arc<Self>,
         session: &ActorRef<NodeSessionMessage>,
-    ) -> Option<(Arrived, Ticket)> {
+    ) -> Option<(Arrived, DivertGuard)> {
         let (arrived, elements, last, has_more) = {
             let mut waiting = locked(&self.waiting);
             match waiting.items.front_mut()?.what.next_slice() {
@@ -164,7 +164,7 @@ impl Backlog {
         }
         let backlog = last.is_some().then(|| self.clone());
         let (place, weight) = last.unwrap_or_default();
-        Some((arrived, Ticket { backlog, place, weight }))
+        Some((arrived, DivertGuard { backlog, place, weight }))
     }
 
     /// Gives others a turn when much was taken since they had one, instead of taking more: the
@@ -250,21 +250,21 @@ impl Backlog {
 
 /// Something is being handled, as long as it is held.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct DivertGuard {
     /// Of the last slice alone.
     backlog: Option<Arc<Backlog>>,
     place: Option<Place>,
     weight: Weight,
 }
 
-impl Ticket {
+impl DivertGuard {
     /// The frame that the peer is to be told of, and its bytes, when this was the last of it.
     pub(crate) fn place(&self) -> Option<(Place, usize)> {
         Some((self.place?, self.weight.bytes))
     }
 }
 
-impl Drop for Ticket {
+impl Drop for DivertGuard {
     fn drop(&mut self) {
         if let Some(backlog) = &self.backlog {
             backlog.done(self.weight.memory());

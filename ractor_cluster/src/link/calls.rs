@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use ractor::port::ReplySink;
 use ractor::{MessagingErr, RpcReplyPort};
 
+use super::data_plane::{locked, DataPlane};
 use super::dead_letters::{self, Cause};
-use super::traffic::{locked, Traffic};
 use mycelium_link::codec::What;
 
 /// Calls that are looked at for having been given up, with every new one: more than one, so that
@@ -137,11 +137,11 @@ impl Waiting {
 }
 
 /// A place among the calls of the peer that wait for an answer.
-pub(super) struct Place(Arc<Traffic>);
+pub(super) struct Place(Arc<DataPlane>);
 
 impl Place {
     /// `None` when the peer waits for as many as it may.
-    pub(super) fn take(traffic: &Arc<Traffic>) -> Option<Self> {
+    pub(super) fn take(traffic: &Arc<DataPlane>) -> Option<Self> {
         let place = Self(traffic.clone());
         let others = traffic.answering.fetch_add(1, Ordering::Relaxed);
         (others < traffic.calls.limit).then_some(place)
@@ -180,7 +180,7 @@ impl Time {
 /// Where the answer to a call of the peer goes. Dropped without one, it tells the peer that none
 /// will come.
 pub(super) struct Answer {
-    traffic: Arc<Traffic>,
+    traffic: Arc<DataPlane>,
     to: u64,
     tag: u64,
     time: Time,
@@ -191,7 +191,7 @@ pub(super) struct Answer {
 impl Answer {
     /// `None` when the peer waits for too many answers already.
     pub(super) fn begin(
-        traffic: &Arc<Traffic>,
+        traffic: &Arc<DataPlane>,
         to: u64,
         tag: u64,
         timeout: Option<Duration>,

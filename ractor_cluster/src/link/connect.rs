@@ -11,9 +11,9 @@ use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
+use super::admission::Origin;
 use super::directory;
 use super::options::LinkOptions;
-use super::origin::Origin;
 use crate::net::{Listener, NetworkStream};
 use crate::transport::{Connector, TlsTransport, Transport};
 use crate::NodeServerMessage;

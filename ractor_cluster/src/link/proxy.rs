@@ -9,19 +9,19 @@ use ractor::actor::actor_config::TransportPreference;
 use ractor::errors::UndeliveredReason;
 use ractor::remoting::{Outgoing, Outlet, Refused};
 
-use super::traffic::Traffic;
+use super::data_plane::DataPlane;
 use mycelium_link::codec::What;
 
 /// Of the actor `pid`.
 #[derive(Debug)]
 pub(crate) struct Proxy {
-    traffic: Arc<Traffic>,
+    traffic: Arc<DataPlane>,
     pid: u64,
     closed: Arc<AtomicBool>,
 }
 
 impl Proxy {
-    pub(crate) fn new(traffic: Arc<Traffic>, pid: u64) -> Self {
+    pub(crate) fn new(traffic: Arc<DataPlane>, pid: u64) -> Self {
         Self { traffic, pid, closed: Arc::default() }
     }
 

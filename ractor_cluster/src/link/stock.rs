@@ -21,8 +21,8 @@ use ractor::remoting::{Outgoing, Outlet, Refused};
 use ractor::{ActorCell, ActorRef, MessagingErr, RpcReplyPort};
 
 use super::calls::{Place, Time};
+use super::data_plane::{ByteReservation, DataPlane};
 use super::dead_letters::{self, Cause};
-use super::traffic::{Load, Traffic};
 use super::{Event, LinkEvent};
 use crate::protocol::node::node_message::Msg;
 use crate::protocol::node::{Call, CallReply, Cast, NodeMessage};
@@ -37,11 +37,11 @@ const HEAD: usize = 80;
 /// A message on its way to the connection.
 pub(crate) struct Outbound {
     message: Msg,
-    load: Load,
+    load: ByteReservation,
 }
 
 impl Outbound {
-    pub(crate) fn into_parts(self) -> (NodeMessage, Load) {
+    pub(crate) fn into_parts(self) -> (NodeMessage, ByteReservation) {
         (NodeMessage { msg: Some(self.message) }, self.load)
     }
 }
@@ -57,11 +57,11 @@ impl fmt::Debug for Outbound {
 #[derive(Clone)]
 pub(crate) struct StockPeer {
     session: ActorRef<NodeSessionMessage>,
-    traffic: Arc<Traffic>,
+    traffic: Arc<DataPlane>,
 }
 
 impl StockPeer {
-    pub(crate) fn new(session: ActorRef<NodeSessionMessage>, traffic: Arc<Traffic>) -> Self {
+    pub(crate) fn new(session: ActorRef<NodeSessionMessage>, traffic: Arc<DataPlane>) -> Self {
         Self { session, traffic }
     }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::attach::AttachError;
-use super::halves::Halves;
+use super::split_transport::SplitTransport;
 use crate::transport::Transport;
 #[cfg(unix)]
 use crate::transport::{LocalTransport, TransportKind};
@@ -44,7 +44,7 @@ impl Upgrade {
     /// Makes a link of one whose handshake is done.
     pub(crate) async fn run(
         &self,
-        link: Halves,
+        link: SplitTransport,
         end: End,
     ) -> Result<Box<dyn Transport>, AttachError> {
         let socket = link.into_unix().ok_or(AttachError::Unexpected("silence on a Unix socket"))?;
@@ -67,7 +67,11 @@ impl Upgrade {
         match self.never {}
     }
 
-    pub(crate) async fn run(&self, _: Halves, _: End) -> Result<Box<dyn Transport>, AttachError> {
+    pub(crate) async fn run(
+        &self,
+        _: SplitTransport,
+        _: End,
+    ) -> Result<Box<dyn Transport>, AttachError> {
         match self.never {}
     }
 }

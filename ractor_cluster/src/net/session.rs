@@ -11,11 +11,11 @@ use prost::Message as _;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::task::JoinSet;
 
-use crate::link::intake::{Intake, Joined, Receiver};
-use crate::link::origin::Admission;
-use crate::link::pump::Pump;
+use crate::link::admission::Admission;
+use crate::link::data_plane::{ByteReservation, DataPlane};
 use crate::link::quiet_log::{limited_error, limited_info};
-use crate::link::traffic::{Load, Traffic};
+use crate::link::reader::{Joined, LinkReader, Receiver};
+use crate::link::writer::LinkWriter;
 use crate::link::{Event, LinkEvent};
 use crate::protocol::NetworkMessage;
 use crate::{NodeSessionMessage, RactorMessage};
@@ -56,7 +56,7 @@ impl Session {
         handler: ActorRef<NodeSessionMessage>,
         stream: super::NetworkStream,
         max_inbound_frame_size: u64,
-        traffic: Arc<Traffic>,
+        traffic: Arc<DataPlane>,
     ) -> Result<ActorRef<SessionMessage>, SpawnErr> {
         let supervisor = handler.get_cell();
         let joined = Arc::new(OnceLock::from(traffic));
@@ -90,7 +90,7 @@ pub(crate) enum SessionMessage {
     /// Send this.
     Send(NetworkMessage),
     /// Send this, which counts until it has been written.
-    Loaded(NetworkMessage, Load),
+    Loaded(NetworkMessage, ByteReservation),
     /// Send this, which is encoded already.
     Frame(Bytes),
     /// Send this behind all that waits.
@@ -99,14 +99,14 @@ pub(crate) enum SessionMessage {
     Refuse(Bytes),
     /// Closes the connection if the peer takes nothing within this time.
     Deadline(Duration),
-    /// It is a link of this traffic from here on.
-    Join(Arc<Traffic>),
+    /// It is a link of this data plane from here on.
+    Join(Arc<DataPlane>),
     /// This came.
     ObjectAvailable(NetworkMessage),
 }
 
 pub(crate) struct SessionState {
-    pump: Arc<Pump>,
+    pump: Arc<LinkWriter>,
     /// Ends with the state: a peer that reads nothing keeps it for ever otherwise.
     _writer: JoinSet<()>,
     reader: ActorRef<SessionReaderMessage>,
@@ -128,8 +128,8 @@ impl Actor for Session {
         let (session, joined) = (self.handler.clone(), self.joined.clone());
         let admission = self.admission.clone();
         let receiver = Receiver::Session { session, joined, backlog, admission };
-        let intake = Arc::new(Intake::new(frames, receiver));
-        let pump = Arc::new(Pump::new(sink, &intake));
+        let intake = Arc::new(LinkReader::new(frames, receiver));
+        let pump = Arc::new(LinkWriter::new(sink, &intake));
         let mut writer = JoinSet::new();
         let (stranger, session) = (self.admission.clone(), self.handler.clone());
         let (peer, joined) = (self.peer.clone(), self.joined.clone());
@@ -222,7 +222,7 @@ impl Actor for Session {
 
 /// Sends what there is, for ever.
 async fn write(
-    pump: Arc<Pump>,
+    pump: Arc<LinkWriter>,
     session: ActorRef<SessionMessage>,
     peer: String,
     admission: Option<Admission>,
@@ -263,14 +263,14 @@ impl ractor::Message for SessionReaderMessage {}
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for SessionReader {
     type Msg = SessionReaderMessage;
-    type Arguments = Arc<Intake>;
-    type State = Arc<Intake>;
+    type Arguments = Arc<LinkReader>;
+    type State = Arc<LinkReader>;
 
     async fn pre_start(
         &self,
         myself: ActorRef<Self::Msg>,
-        intake: Arc<Intake>,
-    ) -> Result<Arc<Intake>, ActorProcessingErr> {
+        intake: Arc<LinkReader>,
+    ) -> Result<Arc<LinkReader>, ActorProcessingErr> {
         myself.cast(SessionReaderMessage::WaitForObject)?;
         Ok(intake)
     }
@@ -279,7 +279,7 @@ impl Actor for SessionReader {
         &self,
         myself: ActorRef<Self::Msg>,
         SessionReaderMessage::WaitForObject: Self::Msg,
-        intake: &mut Arc<Intake>,
+        intake: &mut Arc<LinkReader>,
     ) -> Result<(), ActorProcessingErr> {
         // Until it ends: who ends this actor kills it, and needs no turn of its mailbox.
         let error = std::future::poll_fn(|context| intake.poll(context)).await;

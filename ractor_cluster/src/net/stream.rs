@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::NetworkStream;
-use crate::link::origin::Origin;
+use crate::link::admission::Origin;
 use crate::transport::{
     Channel, Connector, StreamTransport, TcpConnector, TcpTransport, TlsTransport, Transport,
     TransportKind,

@@ -12,7 +12,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::AsyncWrite;
 
 use super::HEADER;
-use crate::expectation::Expectation;
+use crate::answer_hint::AnswerHint;
 use crate::{FrameSink, TransportMessage};
 
 /// Frames below it are copied behind each other: the copy costs less than a slice more in a write.
@@ -39,7 +39,7 @@ pub struct FrameWriter<W> {
     /// Whether the stream may hold bytes back.
     unflushed: bool,
     /// Of the reader of the same connection.
-    expectation: Option<Arc<Expectation>>,
+    expectation: Option<Arc<AnswerHint>>,
 }
 
 impl<W: AsyncWrite + Unpin> FrameWriter<W> {
@@ -59,7 +59,7 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
 
     /// Tells the reader of the same connection when an answer is expected.
     #[cfg(unix)]
-    pub(crate) fn telling(self, expectation: Arc<Expectation>) -> Self {
+    pub(crate) fn telling(self, expectation: Arc<AnswerHint>) -> Self {
         Self { expectation: Some(expectation), ..self }
     }
 

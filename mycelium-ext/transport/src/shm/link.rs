@@ -3,19 +3,19 @@
 use std::io;
 use std::time::Duration;
 
-use crate::expectation::Expectation;
+use crate::answer_hint::AnswerHint;
 
 use super::memory::Memory;
 use super::positions::Corrupt;
-use super::wires::Wires;
+use super::wakeup::Wakeup;
 
 /// One end of a link. It is gone for the peer when both halves have dropped it: nothing of it has a
 /// name.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) memory: Memory,
-    pub(super) wires: Wires,
-    pub(super) expectation: Expectation,
+    pub(super) wires: Wakeup,
+    pub(super) expectation: AnswerHint,
     pub(super) spin: Duration,
 }
 

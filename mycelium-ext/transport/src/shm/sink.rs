@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::backlog::Backlog;
 use super::link::{Link, corrupt};
 use super::ring::Inlet;
-use super::wires::Woken;
+use super::wakeup::Woken;
 
 /// The length before each frame takes as many bytes.
 const HEADER: usize = size_of::<u64>();

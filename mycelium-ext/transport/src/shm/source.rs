@@ -12,7 +12,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use super::link::{Link, corrupt};
 use super::reading::{Looked, Reading, poll_read};
 use super::ring::Outlet;
-use super::wires::Woken;
+use super::wakeup::Woken;
 
 /// How often it looks, with a pause each time, before others get the core.
 const LOOKS: u32 = 32;

@@ -12,14 +12,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::link::admission::{Admission, Origin};
 use crate::link::attach::{self, AttachError};
 use crate::link::decode::{decode, Caps, Undecodable};
 use crate::link::directory::{self, Server};
-use crate::link::halves::Halves;
 use crate::link::options::LinkOptions;
-use crate::link::origin::{Admission, Origin};
 use crate::link::places::{Places, Source, Visitor};
 use crate::link::quiet_log::limited_warn;
+use crate::link::split_transport::SplitTransport;
 use crate::link::Refusal;
 use crate::net::NetworkStream;
 use crate::node::{NodeServerMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
@@ -210,7 +210,7 @@ impl Door {
         &self,
         incoming: Incoming,
         mut visitor: Visitor,
-        arrived: &mut Option<Halves>,
+        arrived: &mut Option<SplitTransport>,
     ) -> Result<Entered, Refused> {
         let transport: Box<dyn Transport> = match incoming {
             Incoming::Transport(transport) => transport,
@@ -221,7 +221,7 @@ impl Door {
                 accepted => Box::new(accepted.map_err(|it| Refused::new(Refusal::Tls, it))?),
             },
         };
-        let halves = arrived.insert(Halves::of(transport, self.first_frame));
+        let halves = arrived.insert(SplitTransport::of(transport, self.first_frame));
         let first = halves.stream.frame().await?;
         let Some(TransportMessage::Bytes(frame)) = first else { return Ok(Entered::Left) };
         let message = decode(frame.clone(), Caps::STRANGER)
@@ -261,7 +261,7 @@ impl Door {
 
 /// Tells the peer why it is refused, as far as its socket takes that at once: nothing is waited
 /// for. A stock node skips the frame.
-async fn tell(mut connection: Halves, cause: Refusal) {
+async fn tell(mut connection: SplitTransport, cause: Refusal) {
     let refused = Body::Refused(wire::Refused { code: cause.code() }).encoded();
     if connection.sink.queue(TransportMessage::Bytes(refused)).is_err() {
         // Every transport carries bytes.

@@ -9,7 +9,7 @@ use ractor::ActorRef;
 use tokio::io::AsyncReadExt as _;
 
 use super::SessionMessage;
-use crate::link::intake::{decode, Intake, Receiver};
+use crate::link::reader::{decode, LinkReader, Receiver};
 use crate::protocol::NetworkMessage;
 use crate::transport::frames::{FrameReader, FrameWriter, LARGEST_READ};
 use crate::transport::{FrameSink, FrameStream, TransportMessage};
@@ -32,8 +32,8 @@ impl ActorReadHalf {
         self,
         max_frame: u64,
         connection: ActorRef<SessionMessage>,
-    ) -> Arc<Intake> {
-        Arc::new(Intake::new(self.into_frames(max_frame), Receiver::Connection(connection)))
+    ) -> Arc<LinkReader> {
+        Arc::new(LinkReader::new(self.into_frames(max_frame), Receiver::Connection(connection)))
     }
 
     fn take(&mut self) -> Self {

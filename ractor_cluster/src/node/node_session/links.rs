@@ -9,7 +9,7 @@
 //! 3. The one who connected tries what looks local, and says `Settled`. Only then do both announce
 //!    their actors, so that these get the right ids; and between two nodes of one process neither
 //!    announces any, since they have the same.
-//! 4. Everything else goes in lanes ([`traffic`](crate::link::traffic)), by whatever link there is.
+//! 4. Everything else goes in lanes ([`data_plane`](crate::link::data_plane)), over whatever link there is.
 //! 5. As long as it lives, the peer is listened to ([`liveness`]), and held to what it may announce
 //!    ([`bounds`]).
 //! 6. When the last link breaks, the session waits for one to come back ([`resume`]). When it ends,
@@ -27,19 +27,19 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{AbortOnDropTask, NodeSession};
 use crate::link::activity::watch;
+use crate::link::admission::Admission;
 use crate::link::announcer::Announcer;
 use crate::link::backlog::Backlog;
+use crate::link::data_plane::{Bounds, DataPlane};
 use crate::link::decode::Caps;
 use crate::link::dial::{Dialler, Redial, Route, LONGEST_PAUSE};
 use crate::link::directory::{self, Open, Server};
 use crate::link::identity;
+use crate::link::link_table::Link;
 use crate::link::options::{Location, PeerPolicy};
-use crate::link::origin::Admission;
+use crate::link::peer_addresses::PeerAddresses;
 use crate::link::proxy::Proxy;
 use crate::link::stock::{StockPeer, StockProxy};
-use crate::link::supplied::Supplied;
-use crate::link::table::Link;
-use crate::link::traffic::{Bounds, Traffic};
 use crate::link::upgrade::Upgrade;
 use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::{NetworkStream, SessionMessage};
@@ -106,13 +106,13 @@ struct Active {
     /// Nothing in it changes after the server's start, so that no panic can leave it half changed.
     server: AssertUnwindSafe<Arc<Server>>,
     phase: Phase,
-    traffic: Arc<Traffic>,
+    traffic: Arc<DataPlane>,
     announcer: Arc<Announcer>,
     first: LinkInfo,
     nonce: [u8; BYTES],
     peer_nonce: Option<Vec<u8>>,
     proving: Proving,
-    supplied: Supplied,
+    supplied: PeerAddresses,
     share: [u8; BYTES],
     policy: PeerPolicy,
     announcement: Option<Announcement>,
@@ -210,7 +210,7 @@ impl Links {
             write_deadline: options.write_deadline,
             busy_poll: options.busy_poll,
         };
-        let traffic = Traffic::new(session.node_id, bounds, backlog);
+        let traffic = DataPlane::new(session.node_id, bounds, backlog);
         // Of a peer that does not say: a cluster that raises the default does so at each of its
         // nodes.
         traffic.set_max_frame(server.max_frame.max(DEFAULT_MAX_INBOUND_FRAME_SIZE));
@@ -228,7 +228,7 @@ impl Links {
             nonce: draw(),
             peer_nonce: None,
             proving: Proving::by(channel),
-            supplied: Supplied::default(),
+            supplied: PeerAddresses::default(),
             share: draw(),
             policy: PeerPolicy::default(),
             announcement: None,

@@ -106,9 +106,9 @@ pub(crate) fn watched<T>(run: impl FnOnce() -> T) -> (T, Left) {
 }
 
 /// A task that looks before it sleeps.
-pub(crate) struct Lingering<F>(pub(crate) Pin<Box<F>>);
+pub(crate) struct BusyPolling<F>(pub(crate) Pin<Box<F>>);
 
-impl<F: Future> Future for Lingering<F> {
+impl<F: Future> Future for BusyPolling<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
@@ -201,10 +201,10 @@ mod tests {
             Poll::<()>::Pending
         });
         let mut context = Context::from_waker(Waker::noop());
-        let mut lingering = Box::pin(Lingering(Box::pin(future)));
-        assert!(lingering.as_mut().poll(&mut context).is_pending());
+        let mut polling = Box::pin(BusyPolling(Box::pin(future)));
+        assert!(polling.as_mut().poll(&mut context).is_pending());
         assert_eq!(watch.counts(), (4, 0));
-        drop(lingering);
+        drop(polling);
         assert_eq!(polls, 4);
 
         let endless = Counted::finding(usize::MAX);
@@ -212,8 +212,8 @@ mod tests {
             leave(endless.clone());
             Poll::<()>::Pending
         });
-        let mut lingering = Box::pin(Lingering(Box::pin(future)));
-        assert!(lingering.as_mut().poll(&mut context).is_pending());
+        let mut polling = Box::pin(BusyPolling(Box::pin(future)));
+        assert!(polling.as_mut().poll(&mut context).is_pending());
         assert_eq!(endless.counts(), (usize::from(LOOKS), 0), "others get a turn");
 
         let watch = Counted::finding(1);
@@ -221,7 +221,7 @@ mod tests {
             leave(watch.clone());
             Poll::Ready(())
         });
-        assert!(Box::pin(Lingering(Box::pin(ready))).as_mut().poll(&mut context).is_ready());
+        assert!(Box::pin(BusyPolling(Box::pin(ready))).as_mut().poll(&mut context).is_ready());
         assert_eq!(watch.counts(), (0, 1), "a task that ends waits for nothing");
     }
 }

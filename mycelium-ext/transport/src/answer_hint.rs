@@ -26,7 +26,7 @@ const AWAY: u32 = 1024;
 
 /// See the module's documentation. Public for transports of this workspace.
 #[derive(Debug)]
-pub struct Expectation {
+pub struct AnswerHint {
     raised: AtomicBool,
     /// Polls that are to be skipped.
     skip: AtomicU32,
@@ -45,7 +45,7 @@ pub(crate) enum Outcome {
     Contended,
 }
 
-impl Expectation {
+impl AnswerHint {
     /// The hint of a new link.
     #[allow(clippy::new_without_default, reason = "the model's atomics have no default")]
     pub fn new() -> Self {

@@ -9,8 +9,8 @@ use super::pause_tests::{read, Flood, Woken};
 use super::tests::{Actors, Frames, Written};
 use super::*;
 use crate::link::limits::Limits;
+use crate::link::link_table::ADAPTIVE;
 use crate::link::places::{Places, Source};
-use crate::link::table::ADAPTIVE;
 use crate::protocol::control::control_message::Msg;
 use crate::protocol::control::{Actor as Named, ControlMessage, Spawn, Terminate};
 use crate::protocol::meta::network_message::Message as Network;
@@ -46,7 +46,7 @@ async fn a_list_weighs_what_it_becomes() {
         admission: None,
     };
     let flood = Flood { frame: |_| of_stock(spawn(ELEMENTS)), read: count.clone() };
-    let intake = Intake::new(Box::new(Simple::stream(flood, u64::MAX)), receiver);
+    let intake = LinkReader::new(Box::new(Simple::stream(flood, u64::MAX)), receiver);
     let woken = Arc::<Woken>::default();
     read(&intake, &woken);
     let waits = count.load(Ordering::Relaxed);
@@ -147,7 +147,7 @@ async fn a_list_that_is_too_long_is_the_last_frame_that_is_read() {
         };
         let frame = of_stock(spawn(elements));
         let frames = Frames([frame.clone(), frame].into());
-        let intake = Intake::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
+        let intake = LinkReader::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
         let before = actors.session.get_cell().mailbox_len();
         let context = &mut Context::from_waker(Waker::noop());
         for _ in 0..10 {
@@ -183,7 +183,7 @@ async fn a_stranger_sends_no_lists() {
             admission: Some(admission.clone()),
         };
         let frames = Frames([of_stock(spawn(1))].into());
-        let intake = Intake::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
+        let intake = LinkReader::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
         let context = &mut Context::from_waker(Waker::noop());
         assert!(intake.poll(context).is_pending());
         assert_eq!(!backlog.is_empty(), is_admitted);

@@ -19,9 +19,9 @@ use super::arrivals::Arrivals;
 use super::backlog::{Backlog, Place};
 use super::calls::Calls;
 use super::dead_letters::{self, Cause};
+use super::link_table::{known, Link, LinkTable, Lost, PendingFlush, ADAPTIVE};
 use super::pieces;
-use super::pump::Pump;
-use super::table::{known, Link, Lost, Push, Table, ADAPTIVE};
+use super::writer::LinkWriter;
 use crate::net::SessionMessage;
 use crate::node::DEFAULT_MAX_INBOUND_FRAME_SIZE;
 use crate::peers::{LinkInfo, PeerEvent};
@@ -74,12 +74,12 @@ impl Bounds {
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(crate) struct Traffic {
+pub(crate) struct DataPlane {
     /// Of all the sessions that this process ever had.
     session: u64,
     node_id: AtomicU64,
     bounds: Bounds,
-    table: Mutex<Table>,
+    table: Mutex<LinkTable>,
     pub(super) arrivals: Mutex<Arrivals>,
     /// What the peer is to be told that came, by lane.
     delivered: [AtomicU64; LANES],
@@ -107,7 +107,7 @@ pub(crate) struct Traffic {
     backlog: Arc<Backlog>,
 }
 
-impl Traffic {
+impl DataPlane {
     pub(crate) fn new(node_id: NodeId, bounds: Bounds, backlog: Arc<Backlog>) -> Arc<Self> {
         // Less is never acknowledged before there is more.
         let bounds = Bounds { high: bounds.high.max(2 * ACKNOWLEDGE_BYTES), ..bounds };
@@ -116,7 +116,7 @@ impl Traffic {
             session: SESSIONS.fetch_add(1, Ordering::Relaxed),
             node_id: AtomicU64::new(node_id),
             bounds,
-            table: Mutex::new(Table::new(node_id)),
+            table: Mutex::new(LinkTable::new(node_id)),
             arrivals: Mutex::default(),
             delivered: Default::default(),
             told: Default::default(),
@@ -150,7 +150,7 @@ impl Traffic {
         self.session
     }
 
-    /// As [`Table::begin`].
+    /// As [`LinkTable::begin`].
     pub(crate) fn begin(&self, link: Link) -> LinkInfo {
         locked(&self.table).begin(link)
     }
@@ -200,21 +200,21 @@ impl Traffic {
         locked(&self.table).any().map(|link| link.actor.clone())
     }
 
-    /// As [`Table::serve`].
-    pub(crate) fn serve(self: &Arc<Self>, actor: ActorId, pump: &Arc<Pump>) {
+    /// As [`LinkTable::serve`].
+    pub(crate) fn serve(self: &Arc<Self>, actor: ActorId, pump: &Arc<LinkWriter>) {
         locked(&self.table).serve(actor, pump.clone());
         // Messages that were sent meanwhile have found no writer.
         pump.join(self, actor);
         self.acknowledge(false);
     }
 
-    /// As [`Table::add`].
+    /// As [`LinkTable::add`].
     pub(crate) fn add(&self, link: Link) {
         let pushes = locked(&self.table).add(link);
-        pushes.into_iter().for_each(Push::on);
+        pushes.into_iter().for_each(PendingFlush::on);
     }
 
-    /// As [`Table::remove`].
+    /// As [`LinkTable::remove`].
     pub(crate) fn remove(&self, actor: ActorId) -> Option<Lost> {
         let (link, pushes, stuck) = {
             let mut table = locked(&self.table);
@@ -224,7 +224,7 @@ impl Traffic {
         if stuck.is_some() {
             return Some(Lost { kind: link.kind, stuck });
         }
-        pushes.into_iter().for_each(Push::on);
+        pushes.into_iter().for_each(PendingFlush::on);
         // What the peer was told by this link it may not have got. It may wait for just that.
         locked(&self.arrivals).ask_all();
         self.acknowledge(false);
@@ -241,22 +241,22 @@ impl Traffic {
         locked(&self.table).unacknowledged()
     }
 
-    /// As [`Table::pin_node`].
+    /// As [`LinkTable::pin_node`].
     pub(crate) fn pin_node(&self, preference: Preference) {
         locked(&self.table).pin_node(preference);
     }
 
-    /// As [`Table::pin_actor`].
+    /// As [`LinkTable::pin_actor`].
     pub(crate) fn pin_actor(&self, pid: u64, preference: Preference) {
         locked(&self.table).pin_actor(pid, preference);
     }
 
-    /// As [`Table::preference_of`].
+    /// As [`LinkTable::preference_of`].
     pub(super) fn preference_of(&self, pid: u64) -> TransportPreference {
         locked(&self.table).preference_of(pid)
     }
 
-    /// As [`Table::gate`].
+    /// As [`LinkTable::gate`].
     pub(crate) fn gate(&self, pid: u64, proxy: ActorCell) {
         locked(&self.table).gate(pid, proxy);
     }
@@ -323,7 +323,7 @@ impl Traffic {
     }
 
     /// Sends a message to an actor of the peer, by its lane.
-    pub(super) fn message(&self, to: u64, what: What<'_>, args: (&[u8], Bytes)) -> Push {
+    pub(super) fn message(&self, to: u64, what: What<'_>, args: (&[u8], Bytes)) -> PendingFlush {
         self.put(|table| {
             let lane = table.lane_of(to);
             table.message(lane, self.acknowledgement(lane), what, args)
@@ -399,7 +399,7 @@ impl Traffic {
         let push = self.put(|table| {
             is_given_up = self.waiting(table) >= self.bounds.answers();
             if is_given_up {
-                return Push::default();
+                return PendingFlush::default();
             }
             table.message(ADAPTIVE, self.acknowledgement(ADAPTIVE), what, (args, Bytes::new()))
         });
@@ -413,14 +413,14 @@ impl Traffic {
     }
 
     /// Appends to a lane. Returns the writer to notify.
-    fn put(&self, put: impl FnOnce(&mut Table) -> Push) -> Push {
+    fn put(&self, put: impl FnOnce(&mut LinkTable) -> PendingFlush) -> PendingFlush {
         let mut table = locked(&self.table);
         let push = put(&mut table);
         self.mark(&table);
         push
     }
 
-    /// As [`Table::transmit`].
+    /// As [`LinkTable::transmit`].
     pub(super) fn transmit(&self, link: ActorId, take: impl FnMut(Chunk) -> bool) {
         locked(&self.table).transmit(link, take);
     }
@@ -456,7 +456,7 @@ impl Traffic {
     }
 
     /// The bytes that wait for the peer, or for its acknowledgement.
-    fn waiting(&self, table: &Table) -> usize {
+    fn waiting(&self, table: &LinkTable) -> usize {
         table.bytes() + self.loaded.load(Ordering::Relaxed)
     }
 
@@ -466,9 +466,9 @@ impl Traffic {
     }
 
     /// So many bytes wait for a stock node, as long as it is held.
-    pub(crate) fn load(self: &Arc<Self>, bytes: usize) -> Load {
+    pub(crate) fn load(self: &Arc<Self>, bytes: usize) -> ByteReservation {
         self.move_load(|loaded| loaded + bytes);
-        Load { traffic: self.clone(), bytes }
+        ByteReservation { traffic: self.clone(), bytes }
     }
 
     fn move_load(&self, by: impl FnOnce(usize) -> usize) {
@@ -479,7 +479,7 @@ impl Traffic {
     }
 
     /// Moves the mark to what waits now.
-    fn mark(&self, table: &Table) {
+    fn mark(&self, table: &LinkTable) {
         let bytes = self.waiting(table);
         self.filling.store(bytes >= self.bounds.filling(), Ordering::Relaxed);
         let full = self.full.load(Ordering::Relaxed);
@@ -599,12 +599,12 @@ impl Traffic {
 
 /// Bytes that wait for a stock node, as long as it is held.
 #[derive(Debug)]
-pub(crate) struct Load {
-    traffic: Arc<Traffic>,
+pub(crate) struct ByteReservation {
+    traffic: Arc<DataPlane>,
     bytes: usize,
 }
 
-impl Drop for Load {
+impl Drop for ByteReservation {
     fn drop(&mut self) {
         self.traffic.move_load(|loaded| loaded - self.bytes);
     }

@@ -11,9 +11,9 @@ use ractor::concurrency::JoinHandle;
 use ractor::{Actor, ActorId, ActorProcessingErr, Message};
 
 use super::*;
-use crate::link::pump::Pump;
-use crate::link::table::{Link, ADAPTIVE};
-use crate::link::traffic::Bounds;
+use crate::link::data_plane::Bounds;
+use crate::link::link_table::{Link, ADAPTIVE};
+use crate::link::writer::LinkWriter;
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Acknowledgement, Frame};
@@ -53,8 +53,8 @@ impl Actors {
     }
 
     /// A session with one link that takes up to `high` bytes.
-    pub(super) fn traffic(&self, high: usize) -> Arc<Traffic> {
-        let traffic = Traffic::new(
+    pub(super) fn traffic(&self, high: usize) -> Arc<DataPlane> {
+        let traffic = DataPlane::new(
             1,
             Bounds { high, calls: 1, write_deadline: Duration::from_secs(1), busy_poll: true },
             Arc::default(),
@@ -68,10 +68,10 @@ impl Actors {
     /// Both ends of the link: what comes by it, and where what goes is written.
     pub(super) fn ends(
         &self,
-        traffic: &Arc<Traffic>,
+        traffic: &Arc<DataPlane>,
         frames: impl SimpleStream,
         written: &Written,
-    ) -> (Arc<Intake>, Arc<Pump>) {
+    ) -> (Arc<LinkReader>, Arc<LinkWriter>) {
         let joined = Joined::default();
         assert!(joined.set(traffic.clone()).is_ok());
         let receiver = Receiver::Session {
@@ -81,8 +81,8 @@ impl Actors {
             admission: None,
         };
         let frames = Simple::stream(frames, u64::MAX);
-        let intake = Arc::new(Intake::new(Box::new(frames), receiver));
-        let pump = Arc::new(Pump::new(Box::new(Simple::sink(written.clone())), &intake));
+        let intake = Arc::new(LinkReader::new(Box::new(frames), receiver));
+        let pump = Arc::new(LinkWriter::new(Box::new(Simple::sink(written.clone())), &intake));
         traffic.serve(self.link.get_id(), &pump);
         (intake, pump)
     }
@@ -97,17 +97,17 @@ impl Actors {
 }
 
 /// Casts a message to an actor of the peer.
-fn cast(traffic: &Traffic) {
+fn cast(traffic: &DataPlane) {
     cast_bytes(traffic, 1000);
 }
 
-fn cast_bytes(traffic: &Traffic, bytes: usize) {
+fn cast_bytes(traffic: &DataPlane, bytes: usize) {
     let what = What::Cast { to: 1, method: "Take", metadata: None };
     traffic.message(1, what, (&vec![7; bytes], Bytes::new())).on();
 }
 
 /// What waits in the lane, frame by frame.
-fn frames_of(traffic: &Traffic, link: ActorId) -> VecDeque<Bytes> {
+fn frames_of(traffic: &DataPlane, link: ActorId) -> VecDeque<Bytes> {
     let mut sent = VecDeque::new();
     traffic.transmit(link, |chunk| {
         frames::split(chunk.frames, chunk.tail, |frame, _| sent.push_back(frame));
@@ -270,8 +270,8 @@ async fn what_the_peer_was_told_by_a_link_that_broke_it_is_told_again() {
         backlog: Arc::default(),
         admission: None,
     };
-    let silent = Arc::new(Intake::new(no_frames(), receiver));
-    let way = Arc::new(Pump::new(Box::new(Simple::sink(better.clone())), &silent));
+    let silent = Arc::new(LinkReader::new(no_frames(), receiver));
+    let way = Arc::new(LinkWriter::new(Box::new(Simple::sink(better.clone())), &silent));
     traffic.add(Link { kind, peer, local, actor: link, pump: Some(way.clone()) });
     let mut writing = std::pin::pin!(way.run());
     assert!(writing.as_mut().poll(context).is_pending());
@@ -323,9 +323,9 @@ async fn what_was_written_counts_no_more_while_more_waits() {
         backlog: Arc::default(),
         admission: None,
     };
-    let intake = Arc::new(Intake::new(no_frames(), receiver));
+    let intake = Arc::new(LinkReader::new(no_frames(), receiver));
     let sink = Dripping { queued: 0, drop: FRAME };
-    let pump = Pump::new(Box::new(Simple::sink(sink)), &intake);
+    let pump = LinkWriter::new(Box::new(Simple::sink(sink)), &intake);
     let context = &mut Context::from_waker(Waker::noop());
     let mut writing = std::pin::pin!(pump.run());
     let send = || pump.send_loaded(vec![7; FRAME].into(), traffic.load(FRAME));

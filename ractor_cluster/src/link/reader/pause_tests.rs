@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use super::tests::{Actors, Written};
 use super::*;
-use crate::link::table::ADAPTIVE;
+use crate::link::link_table::ADAPTIVE;
 use crate::protocol::control::ControlMessage;
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
@@ -53,7 +53,7 @@ impl Wake for Woken {
 }
 
 /// Reads as often as a task could in which something always comes.
-pub(super) fn read(intake: &Intake, woken: &Arc<Woken>) {
+pub(super) fn read(intake: &LinkReader, woken: &Arc<Woken>) {
     let waker = woken.clone().into();
     for _ in 0..FLOOD {
         assert!(intake.poll(&mut Context::from_waker(&waker)).is_pending());
@@ -111,7 +111,7 @@ async fn the_reader_of_a_stock_peer_pauses_too() {
     let (session, joined) = (actors.session.clone(), Joined::default());
     let receiver = Receiver::Session { session, joined, backlog: backlog.clone(), admission: None };
     let flood = Flood { frame: of_stock, read: count.clone() };
-    let intake = Intake::new(Box::new(Simple::stream(flood, u64::MAX)), receiver);
+    let intake = LinkReader::new(Box::new(Simple::stream(flood, u64::MAX)), receiver);
     let woken = Arc::<Woken>::default();
     read(&intake, &woken);
     assert_eq!(count.load(Ordering::Relaxed), BOUND);

@@ -7,26 +7,26 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use ractor::remoting::linger::Watch;
+use ractor::remoting::busy_poll::Watch;
 use ractor::ActorRef;
 
+use super::admission::Admission;
 use super::arrivals::{Arrived, Turn};
 use super::backlog::{Backlog, Item, Weight};
+use super::data_plane::DataPlane;
 use super::decode::{self, Caps, Decoded};
-use super::origin::Admission;
-use super::traffic::Traffic;
 use super::{Event, LinkEvent};
 use crate::net::SessionMessage;
 use crate::protocol::NetworkMessage;
-use crate::transport::loan::Loan;
+use crate::transport::handoff::Handoff;
 use crate::transport::{FrameStream, TransportMessage};
 use crate::NodeSessionMessage;
 
 /// Frames handled in a row before others get a turn.
 const TURN: usize = 64;
 
-/// The traffic that a connection is a link of, from when it is.
-pub(crate) type Joined = Arc<OnceLock<Arc<Traffic>>>;
+/// The data plane that a connection has joined, once it has.
+pub(crate) type Joined = Arc<OnceLock<Arc<DataPlane>>>;
 
 /// Who gets what comes.
 pub(crate) enum Receiver {
@@ -44,9 +44,9 @@ pub(crate) enum Receiver {
 }
 
 /// See the module's documentation.
-pub(crate) struct Intake {
+pub(crate) struct LinkReader {
     receiver: Receiver,
-    reading: Loan<Reading>,
+    reading: Handoff<Reading>,
 }
 
 struct Reading {
@@ -66,11 +66,11 @@ enum Read {
     More,
 }
 
-impl Intake {
+impl LinkReader {
     pub(crate) fn new(frames: Box<dyn FrameStream>, receiver: Receiver) -> Self {
         Self {
             receiver,
-            reading: Loan::new(Reading { frames, turn: Turn::default(), failed: None }),
+            reading: Handoff::new(Reading { frames, turn: Turn::default(), failed: None }),
         }
     }
 
@@ -174,7 +174,7 @@ impl Intake {
     }
 }
 
-impl Watch for Intake {
+impl Watch for LinkReader {
     fn look(&self) -> bool {
         let Some((mut reading, task)) = self.reading.borrow() else { return false };
         let context = &mut Context::from_waker(&task);
@@ -196,9 +196,9 @@ impl Watch for Intake {
     }
 }
 
-impl std::fmt::Debug for Intake {
+impl std::fmt::Debug for LinkReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Intake").finish_non_exhaustive()
+        f.debug_struct("LinkReader").finish_non_exhaustive()
     }
 }
 
@@ -208,11 +208,11 @@ pub(crate) fn decode(frame: Bytes) -> io::Result<NetworkMessage> {
 }
 
 #[cfg(test)]
-#[path = "intake/list_tests.rs"]
+#[path = "reader/list_tests.rs"]
 mod list_tests;
 #[cfg(test)]
-#[path = "intake/pause_tests.rs"]
+#[path = "reader/pause_tests.rs"]
 mod pause_tests;
 #[cfg(test)]
-#[path = "intake/tests.rs"]
+#[path = "reader/tests.rs"]
 mod tests;

@@ -11,7 +11,7 @@ use bytes::{BufMut, Bytes};
 use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorId, ActorRef};
 
-use super::pump::Pump;
+use super::writer::LinkWriter;
 use mycelium_link::codec::{self, Frame, Numbers, What};
 use mycelium_link::lane::{Chunk, LaneError, Outbound};
 use mycelium_link::malloc_hint;
@@ -34,7 +34,7 @@ pub(crate) struct Link {
     pub(crate) local: String,
     pub(crate) actor: ActorRef<SessionMessage>,
     /// Where frames are handed over, once its actor has told.
-    pub(crate) pump: Option<Arc<Pump>>,
+    pub(crate) pump: Option<Arc<LinkWriter>>,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ pub(crate) struct Lost {
 #[derive(Debug)]
 pub(crate) struct WayBack {
     kind: TransportKind,
-    pump: Arc<Pump>,
+    pump: Arc<LinkWriter>,
 }
 
 impl WayBack {
@@ -79,13 +79,13 @@ impl WayBack {
 /// Who is to write what is to be sent, once the table is not locked any more.
 #[must_use]
 #[derive(Debug, Default)]
-pub(crate) struct Push {
-    pump: Option<Arc<Pump>>,
+pub(crate) struct PendingFlush {
+    pump: Option<Arc<LinkWriter>>,
     /// Much is waiting, and the task has had no turn.
     is_behind: bool,
 }
 
-impl Push {
+impl PendingFlush {
     pub(crate) fn on(self) {
         match self.pump {
             Some(pump) if self.is_behind => pump.help(false),
@@ -112,7 +112,7 @@ const APART: usize = 16 * 1024;
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct LinkTable {
     node_id: NodeId,
     /// The cheapest first; of one kind, the oldest.
     links: Vec<Link>,
@@ -127,7 +127,7 @@ pub(crate) struct Table {
     news: Vec<PeerEvent>,
 }
 
-impl Table {
+impl LinkTable {
     pub(crate) fn new(node_id: NodeId) -> Self {
         Self {
             node_id,
@@ -197,14 +197,14 @@ impl Table {
     }
 
     /// The actor of a link tells where frames are handed over.
-    pub(crate) fn serve(&mut self, actor: ActorId, pump: Arc<Pump>) {
+    pub(crate) fn serve(&mut self, actor: ActorId, pump: Arc<LinkWriter>) {
         if let Some(link) = self.links.iter_mut().find(|link| link.actor.get_id() == actor) {
             link.pump = Some(pump);
         }
     }
 
     /// A link joins the session. What may take it takes it, if it is better.
-    pub(crate) fn add(&mut self, link: Link) -> Vec<Push> {
+    pub(crate) fn add(&mut self, link: Link) -> Vec<PendingFlush> {
         let kind = link.kind;
         let index = self.links.partition_point(|other| other.kind <= kind);
         self.links.insert(index, link);
@@ -217,7 +217,7 @@ impl Table {
     /// The actor of a link has ended: what the peer has not acknowledged goes again, by another
     /// link. The link is to be dropped without the lock on this: it may hold what counts here.
     /// `None` when it was no link of this session.
-    pub(crate) fn remove(&mut self, actor: ActorId) -> Option<(Link, Vec<Push>)> {
+    pub(crate) fn remove(&mut self, actor: ActorId) -> Option<(Link, Vec<PendingFlush>)> {
         let index = self.links.iter().position(|link| link.actor.get_id() == actor)?;
         let link = self.links.remove(index);
         let (kind, node_id) = (link.kind, self.node_id);
@@ -241,7 +241,7 @@ impl Table {
     }
 
     /// Sends what is no message, by the lane for all links.
-    pub(crate) fn control(&mut self, body: Body, acknowledged: u64) -> Push {
+    pub(crate) fn control(&mut self, body: Body, acknowledged: u64) -> PendingFlush {
         self.push_control(ADAPTIVE, body, acknowledged);
         self.push(ADAPTIVE)
     }
@@ -253,7 +253,7 @@ impl Table {
         acknowledged: u64,
         what: What<'_>,
         args: (&[u8], Bytes),
-    ) -> Push {
+    ) -> PendingFlush {
         let lane = self.lane(number);
         let frame = Frame { lane: number as u8, sequence: lane.out.next_sequence(), acknowledged };
         let (args, tail) = args;
@@ -280,12 +280,16 @@ impl Table {
     }
 
     /// The peer has what went by the lane up to this number.
-    pub(crate) fn acknowledged(&mut self, number: u32, last: u64) -> Result<Push, LaneError> {
+    pub(crate) fn acknowledged(
+        &mut self,
+        number: u32,
+        last: u64,
+    ) -> Result<PendingFlush, LaneError> {
         let lane = self.lane(number);
         let was_fenced = lane.out.is_fenced();
         lane.out.acknowledge(last)?;
         if !was_fenced || lane.out.is_fenced() {
-            return Ok(Push::default());
+            return Ok(PendingFlush::default());
         }
         if let Some(next) = lane.next.take() {
             self.switch(number, next);
@@ -395,8 +399,8 @@ impl Table {
     }
 
     /// Takes the best link, once the peer has what went by the present one.
-    fn improve(&mut self, number: u32) -> Push {
-        let Some(best) = self.best(number) else { return Push::default() };
+    fn improve(&mut self, number: u32) -> PendingFlush {
+        let Some(best) = self.best(number) else { return PendingFlush::default() };
         let present = self.lane(number).link;
         match present {
             None => {
@@ -413,7 +417,7 @@ impl Table {
                 }
                 self.push(number)
             }
-            Some(_) => Push::default(),
+            Some(_) => PendingFlush::default(),
         }
     }
 
@@ -441,14 +445,14 @@ impl Table {
     }
 
     /// The link `gone` is no more.
-    fn abandon(&mut self, number: u32, gone: ActorId, kind: TransportKind) -> Push {
+    fn abandon(&mut self, number: u32, gone: ActorId, kind: TransportKind) -> PendingFlush {
         let best = self.best(number);
         let lane = self.lane(number);
         if lane.next == Some(gone) {
             lane.next = None;
         }
         if lane.link != Some(gone) {
-            return Push::default();
+            return PendingFlush::default();
         }
         lane.next = None;
         lane.link = best;
@@ -463,14 +467,18 @@ impl Table {
     }
 
     /// Who is to send what waits in a lane.
-    fn push(&self, number: u32) -> Push {
-        let Some(lane) = self.lanes[number as usize].as_ref() else { return Push::default() };
+    fn push(&self, number: u32) -> PendingFlush {
+        let Some(lane) = self.lanes[number as usize].as_ref() else {
+            return PendingFlush::default();
+        };
         let link = lane.link.and_then(|link| self.link(link));
-        let Some(pump) = link.and_then(|link| link.pump.as_ref()) else { return Push::default() };
+        let Some(pump) = link.and_then(|link| link.pump.as_ref()) else {
+            return PendingFlush::default();
+        };
         let has_to_be_told = pump.note();
         let is_behind = lane.out.unsent() >= BEHIND;
         let pump = (has_to_be_told || is_behind).then(|| pump.clone());
-        Push { pump, is_behind }
+        PendingFlush { pump, is_behind }
     }
 }
 

@@ -34,13 +34,13 @@ pub(super) enum Woken {
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(super) struct Wires {
+pub(super) struct Wakeup {
     socket: AsyncFd<Deferred<UnixStream>>,
     own_bell: AsyncFd<Deferred<OwnedFd>>,
     peer_bell: Deferred<OwnedFd>,
 }
 
-impl Wires {
+impl Wakeup {
     /// Of a socket that does not block, and two bells. Waits for the runtime to report the state in
     /// which the own bell begins, which is no ring.
     pub(super) async fn new(

@@ -10,7 +10,7 @@ use std::task::Waker;
 use super::sync::{Mutex, MutexGuard};
 
 /// See the module's documentation.
-pub struct Loan<T> {
+pub struct Handoff<T> {
     state: Mutex<State<T>>,
 }
 
@@ -22,7 +22,7 @@ struct State<T> {
     missed: bool,
 }
 
-impl<T> Loan<T> {
+impl<T> Handoff<T> {
     /// A value that is not borrowed.
     pub fn new(it: T) -> Self {
         let state = State { it: Some(it), task: None, missed: false };
@@ -73,8 +73,8 @@ impl<T> Loan<T> {
     }
 }
 
-impl<T> fmt::Debug for Loan<T> {
+impl<T> fmt::Debug for Handoff<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loan").finish_non_exhaustive()
+        f.debug_struct("Handoff").finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ractor::actor::actor_config::TransportPreference;
 use ractor_cluster::link::options::Location;
 
-use super::mistake::Place;
+use super::error::Place;
 use super::node::Identity;
 use super::peers::{Entry, Numbers};
 use super::reader::Reader;

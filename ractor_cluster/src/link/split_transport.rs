@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll};
 
-use super::origin::Admission;
+use super::admission::Admission;
 #[cfg(unix)]
 use crate::transport::blocking::Deferred;
 use crate::transport::Activity;
@@ -15,7 +15,7 @@ use crate::transport::{
 };
 
 /// See the module's documentation.
-pub(crate) struct Halves {
+pub(crate) struct SplitTransport {
     pub(crate) kind: TransportKind,
     pub(crate) peer: String,
     pub(crate) local: String,
@@ -24,7 +24,7 @@ pub(crate) struct Halves {
     pub(crate) stream: Box<dyn FrameStream>,
 }
 
-impl Halves {
+impl SplitTransport {
     /// Takes a transport apart.
     pub(crate) fn of(transport: Box<dyn Transport>, max_frame: u64) -> Self {
         let (kind, peer, local) = (transport.kind(), transport.peer(), transport.local());
@@ -53,7 +53,7 @@ impl Halves {
     }
 }
 
-impl Transport for Halves {
+impl Transport for SplitTransport {
     fn kind(&self) -> TransportKind {
         self.kind
     }

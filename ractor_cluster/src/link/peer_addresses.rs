@@ -45,14 +45,14 @@ impl Offer {
 
 /// Those that one peer told. What is still to be dialled is not when this is dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Supplied {
+pub(crate) struct PeerAddresses {
     taken: HashSet<String>,
     dialling: Option<Dialling>,
     /// The log says why some are not dialled.
     pub(crate) told: bool,
 }
 
-impl Supplied {
+impl PeerAddresses {
     /// Whether no address more is taken, and the log says so.
     pub(crate) fn is_over(&self) -> bool {
         self.told && self.taken.len() == MAX_ADDRESSES

@@ -11,11 +11,11 @@ use std::task::{ready, Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ractor::remoting::linger;
+use ractor::remoting::busy_poll;
 use ractor::ActorId;
 
-use super::intake::Intake;
-use super::traffic::{locked, Load, Traffic};
+use super::data_plane::{locked, ByteReservation, DataPlane};
+use super::reader::LinkReader;
 use crate::transport::{FrameSink, TransportMessage};
 
 /// Ends when a link that takes nothing is given up.
@@ -25,14 +25,14 @@ type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// See the module's documentation.
-pub(crate) struct Pump {
+pub(crate) struct LinkWriter {
     out: Mutex<Out>,
     /// Frames that belong to no lane, or to a peer that has none.
     loose: Mutex<VecDeque<Loose>>,
     /// What is sent when nothing else waits.
     last: Mutex<Option<Bytes>>,
     /// Whose lanes it takes from, and which link it is.
-    traffic: OnceLock<(Weak<Traffic>, ActorId)>,
+    traffic: OnceLock<(Weak<DataPlane>, ActorId)>,
     /// Whether a sender polls the link for the peer's answer: as the node's options say, and
     /// before there is a session, not at all.
     busy_poll: AtomicBool,
@@ -49,17 +49,17 @@ pub(crate) struct Pump {
     /// How long that may go on, where there is no session to say so.
     deadline: OnceLock<Duration>,
     /// The other direction.
-    intake: Weak<Intake>,
+    intake: Weak<LinkReader>,
 }
 
 /// A frame, and what it counts for until it has been written.
-type Loose = (Bytes, Option<Load>);
+type Loose = (Bytes, Option<ByteReservation>);
 
 struct Out {
     sink: Box<dyn FrameSink>,
     /// Of frames that the sink has not handed over, each with how much will have been written when
     /// it has.
-    loads: VecDeque<(u64, Load)>,
+    loads: VecDeque<(u64, ByteReservation)>,
     /// What the sink has handed over, in its own bytes.
     written: u64,
     /// Whether the sink has something that it has not handed over.
@@ -67,9 +67,9 @@ struct Out {
     failed: Option<io::Error>,
 }
 
-impl Pump {
-    /// Of a connection with such an intake.
-    pub(crate) fn new(sink: Box<dyn FrameSink>, intake: &Arc<Intake>) -> Self {
+impl LinkWriter {
+    /// The writer of a connection with this reader.
+    pub(crate) fn new(sink: Box<dyn FrameSink>, intake: &Arc<LinkReader>) -> Self {
         Self {
             out: Mutex::new(Out {
                 sink,
@@ -93,7 +93,7 @@ impl Pump {
     }
 
     /// Takes from the lanes of a session from here on.
-    pub(crate) fn join(&self, traffic: &Arc<Traffic>, link: ActorId) {
+    pub(crate) fn join(&self, traffic: &Arc<DataPlane>, link: ActorId) {
         self.busy_poll.store(traffic.busy_poll(), Ordering::Relaxed);
         _ = self.traffic.set((Arc::downgrade(traffic), link));
         self.wake();
@@ -113,7 +113,7 @@ impl Pump {
     }
 
     /// The same, of one that counts until it has been written.
-    pub(crate) fn send_loaded(&self, frame: Bytes, load: Load) {
+    pub(crate) fn send_loaded(&self, frame: Bytes, load: ByteReservation) {
         locked(&self.loose).push_back((frame, Some(load)));
         self.wake();
     }
@@ -181,7 +181,7 @@ impl Pump {
         };
         if answered && self.busy_poll.load(Ordering::Relaxed) && out.sink.expect_answer() {
             if let Some(intake) = self.intake.upgrade() {
-                linger::leave(intake);
+                busy_poll::leave(intake);
             }
         }
         // Whatever it waits for, the task will be woken.
@@ -339,8 +339,8 @@ impl Out {
     }
 }
 
-impl std::fmt::Debug for Pump {
+impl std::fmt::Debug for LinkWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pump").field("blocked", &self.blocked).finish_non_exhaustive()
+        f.debug_struct("LinkWriter").field("blocked", &self.blocked).finish_non_exhaustive()
     }
 }

@@ -13,7 +13,7 @@ use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp;
 
-use super::expectation::Expectation;
+use super::answer_hint::AnswerHint;
 use super::frames::{FrameReader, FrameWriter};
 use super::unix::guarded;
 use super::{FrameSink, FrameStream};
@@ -43,9 +43,9 @@ impl Socket for guarded::ReadHalf {
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(crate) struct Eager<S> {
+pub(crate) struct PolledSocket<S> {
     socket: S,
-    expectation: Arc<Expectation>,
+    expectation: Arc<AnswerHint>,
 }
 
 /// The halves of a connection as frames of up to `max_frame` bytes.
@@ -57,13 +57,13 @@ where
     R: Socket + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
-    let expectation = Arc::new(Expectation::new());
-    let eager = Eager { socket: reader, expectation: expectation.clone() };
+    let expectation = Arc::new(AnswerHint::new());
+    let eager = PolledSocket { socket: reader, expectation: expectation.clone() };
     let writer = FrameWriter::new(writer).telling(expectation);
     (Box::new(writer), Box::new(FrameReader::new(eager, max_frame)))
 }
 
-impl<S: Socket> Eager<S> {
+impl<S: Socket> PolledSocket<S> {
     pub(crate) fn into_socket(self) -> S {
         self.socket
     }
@@ -87,7 +87,7 @@ impl<S: Socket> Eager<S> {
     }
 }
 
-impl<S: Socket> AsyncRead for Eager<S> {
+impl<S: Socket> AsyncRead for PolledSocket<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

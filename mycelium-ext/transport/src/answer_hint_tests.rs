@@ -1,10 +1,10 @@
 //! How often an answer is looked for. Apart, since the model runs its file with other atomics.
 
-use super::expectation::{Expectation, Outcome};
+use super::answer_hint::{AnswerHint, Outcome};
 
 #[test]
 fn who_looks_in_vain_looks_less_often() {
-    let expectation = Expectation::new();
+    let expectation = AnswerHint::new();
     // How many of so many are looked for, if all come to this.
     let looked = |of, outcome| {
         (0..of)
