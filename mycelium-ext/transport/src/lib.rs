@@ -73,6 +73,10 @@ pub use unix::{UnixSocketConnector, UnixSocketListener, UnixSocketTransport};
 pub enum TransportMessage {
     /// A message to an actor, as the `Arc` that its sender holds. Only a link inside one process
     /// takes it.
+    ///
+    /// The cluster receives it, and sends none: an actor of this process is cast to directly, also
+    /// where two nodes share the process. It is for applications that connect nodes of one process
+    /// by an [`ArcTransport`] of their own.
     Arc(SharedCast),
     /// An encoded frame, without its length.
     Bytes(Bytes),

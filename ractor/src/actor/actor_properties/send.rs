@@ -279,10 +279,12 @@ impl ActorCell {
         self.inner.mailbox.bound().is_some()
     }
 
-    /// Whether a failed send means that all later ones will fail too. When the mailbox, or the way
-    /// to another node, was only full, or that node takes no message so large, the message is
-    /// counted as lost, since the caller cannot give it back.
-    pub(crate) fn refuses_for_good<M>(&self, error: &MessagingErr<M>) -> bool {
+    /// Counts a message that a failed send refused as lost, unless the actor takes no more at all: the
+    /// caller cannot give it back. The mailbox, or the way to another node, was full, or that node
+    /// takes no message so large.
+    ///
+    /// Returns whether all later sends will fail too.
+    pub(crate) fn count_refused<M>(&self, error: &MessagingErr<M>) -> bool {
         #[cfg(feature = "cluster")]
         let is_bounded = self.is_bounded() || self.has_way_out();
         #[cfg(not(feature = "cluster"))]
