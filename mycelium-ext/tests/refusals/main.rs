@@ -65,6 +65,7 @@ const SCENES: &[(Refusal, RefusedBy, Scene)] = &[
     (Refusal::Malformed, RefusedBy::Peer, || Box::pin(by::garbage())),
     (Refusal::Malformed, RefusedBy::Peer, || Box::pin(by::late_garbage())),
     (Refusal::Malformed, RefusedBy::ThisNode, || Box::pin(by::a_listener_that_sends_garbage())),
+    (Refusal::ListTooLong, RefusedBy::Peer, || Box::pin(by::a_list_before_authentication())),
     (Refusal::OutOfTurn, RefusedBy::Peer, || Box::pin(by::two_hellos())),
     (Refusal::OutOfTurn, RefusedBy::ThisNode, || Box::pin(by::a_listener_with_two_hellos())),
     (Refusal::TooSlow, RefusedBy::Peer, || Box::pin(by::a_stalled_handshake())),

@@ -263,6 +263,19 @@ pub async fn a_listener_that_sends_garbage() -> Told {
     hears(wire::framed(b"\xff\xff\xff"), started(node("b")).await).await
 }
 
+pub async fn a_list_before_authentication() -> Told {
+    let (before, listener) = (counted(), started(node("a")).await);
+    let mut stream = TcpStream::connect(tcp(&listener)).await.expect("it listens");
+    stream.write_all(&wire::hello()).await.expect("it reads");
+    // It knows by then whom to tell.
+    assert!(wire::frame(&mut stream).await.is_some(), "its Hello");
+    stream.write_all(&wire::list()).await.expect("it reads");
+    let told = wire::told(&mut stream).await;
+    more_than(before).await;
+    listener.stop().await;
+    Told::Peer(told)
+}
+
 pub async fn two_hellos() -> Told {
     Told::Peer(says(&wire::hello().repeat(2), started(node("a")).await).await)
 }

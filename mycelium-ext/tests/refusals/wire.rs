@@ -35,6 +35,11 @@ fn auth(body: u32, message: &[u8]) -> Vec<u8> {
     framed(&field(1, &field(body, message)))
 }
 
+/// A list of one actor that has ended, which only an authenticated peer may send.
+pub fn list() -> Vec<u8> {
+    framed(&field(3, &field(2, &field(1, &[5]))))
+}
+
 pub fn hello() -> Vec<u8> {
     ours(1, &[&[1 << 3, 2], field(2, &[7; 32]).as_slice(), &field(3, b"tcp")].concat())
 }

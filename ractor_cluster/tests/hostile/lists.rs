@@ -6,7 +6,7 @@ use ractor::{ActorProcessingErr, ActorRef, SupervisionEvent};
 use ractor_cluster::link::{refusals, Limits, LinkOptions, Refusal};
 use ractor_cluster::transport::TransportKind;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, Mutex};
 
 use crate::client::Client;
 use crate::common::{peer, until, watched};
@@ -109,8 +109,12 @@ fn counted() -> u64 {
     counts.iter().find(|(cause, _)| *cause == Refusal::ListTooLong).expect("it is counted").1
 }
 
+/// The counts of refusals are the process's.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
 #[tokio::test]
 async fn a_list_that_is_too_long_is_refused_by_its_name_on_both_sides() {
+    let _alone = ALONE.lock().await;
     let options = LinkOptions::default()
         .with_limits(Limits::default().with_actors(100))
         .with_reconnect_grace(Duration::ZERO);
@@ -150,6 +154,7 @@ async fn a_list_that_is_too_long_is_refused_by_its_name_on_both_sides() {
 /// Whoever is not authenticated has no use for lists, whether it is its first frame or a later one.
 #[tokio::test]
 async fn a_stranger_sends_no_list_at_all() {
+    let _alone = ALONE.lock().await;
     let mut scene = Scene::start("listed-stranger").await;
     for kind in KINDS {
         let log = Mark::of(&scene.log);

@@ -235,6 +235,21 @@ impl Running {
                 client_connect(&self.server, *address).await?;
                 Ok(String::new())
             }
+            // Again whenever the peer says that another process has the name, until it does not.
+            ["insist", address, name] => {
+                let mut events = peers::events();
+                loop {
+                    client_connect(&self.server, *address).await?;
+                    loop {
+                        let event = events.recv().await?;
+                        if peer(name).is_some() {
+                            return Ok(String::new());
+                        } else if matches!(event, peers::PeerEvent::Superseded { .. }) {
+                            break;
+                        }
+                    }
+                }
+            }
             // As soon as there is a way.
             ["reach", address] => {
                 while client_connect(&self.server, *address).await.is_err() {
