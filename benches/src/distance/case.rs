@@ -138,7 +138,7 @@ impl Case {
         }
     }
 
-    /// How long a contender takes for it in a round, of which this is the usual time. What does
+    /// How long a contender takes for it in a round whose usual time this is. What does
     /// nothing is watched for longer: asking what it cost costs something, too.
     pub(super) fn milliseconds(self, usual: u64) -> u64 {
         if self.work == Work::Idle { usual * 10 } else { usual }
