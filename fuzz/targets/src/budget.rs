@@ -1,12 +1,17 @@
 //! How much memory an input may have allocated: what a peer sends must not multiply.
 
 use std::alloc::System;
+use std::sync::{Mutex, PoisonError};
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 /// That of all programs that fuzz.
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Held while an input is handled. The allocator counts for the whole process, so two inputs at a
+/// time (two tests of one program) would be charged with each other's bytes.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A bound on the bytes that are allocated while an input is handled, those that are given back
 /// included.
@@ -19,11 +24,13 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Handles an input of so many bytes. All threads count.
+    /// Handles an input of so many bytes. All threads count. A second input waits for the first.
     ///
     /// # Panics
     /// When more is allocated.
     pub(crate) fn hold<T>(self, input: usize, handle: impl FnOnce() -> T) -> T {
+        // An input that went over its budget panicked with the lock held: nothing is broken by that.
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let region = Region::new(ALLOCATOR);
         let handled = handle();
         let allocated = region.change().bytes_allocated;
