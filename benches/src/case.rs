@@ -81,7 +81,7 @@ impl Case {
         [hot, many].concat()
     }
 
-    /// Messages that a round delivers, or actors of which it is about.
+    /// Messages that a round delivers, or actors that it starts.
     pub fn deliveries(self) -> u64 {
         match self {
             Self::Cast(..) | Self::Call(..) | Self::CallInTime => systems::ROUND,

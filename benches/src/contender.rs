@@ -1,4 +1,4 @@
-//! Whoever does the work of a case.
+//! A contender does the work of a case.
 
 use std::fmt;
 use std::time::{Duration, Instant};

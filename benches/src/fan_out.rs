@@ -27,7 +27,7 @@ pub(crate) const WAYS: [Way; 5] = [
     ("bare", bare),
 ];
 
-/// The contenders, of which a round is one publish. All use one runtime, so that they find the
+/// The contenders. A round of one is one publish. All use one runtime, so that they find the
 /// same threads and the same memory, and all but one of them idle.
 pub(crate) fn contenders(
     ways: &[Way],

@@ -1,6 +1,6 @@
 //! Tables in Markdown that can be read as they are, too.
 
-/// The lines, of which the first is the head, with columns of one width each.
+/// The lines, with columns of one width each. The first line is the head.
 pub(crate) fn aligned(mut lines: Vec<Vec<String>>) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();

@@ -24,7 +24,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::contender::{Contender, Scheduler};
 
-/// Casts, or calls, of a round; whoever casts is never further ahead.
+/// Casts, or calls, of a round. A caster is never further ahead.
 pub(crate) const ROUND: u64 = 256;
 /// Messages of a round that nothing holds back.
 pub(crate) const FLOOD: u64 = 2_000_000;

@@ -8,7 +8,7 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use crate::report::{self, BY_REPORT, QUICK};
 use crate::{Case, heap};
 
-/// Times the cases, and prints what came out, unless the report does that later.
+/// Times the cases, and prints the results, unless the report does that later.
 ///
 /// The contenders of a case take turns, so that a change of the machine's speed meets them all.
 /// The middle of each contender's medians counts.

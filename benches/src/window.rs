@@ -45,7 +45,7 @@ impl Window {
     }
 }
 
-/// What a reader does with a payload, whoever brings it.
+/// What a reader does with a payload, the same for all contenders.
 #[derive(Debug)]
 pub(crate) struct Reader {
     window: Arc<Window>,

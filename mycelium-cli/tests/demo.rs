@@ -99,7 +99,7 @@ impl Drop for Demo {
     }
 }
 
-/// Whether a process is gone, or waits only for somebody to ask how it ended.
+/// Whether a process is gone, or is a zombie.
 fn has_ended(process: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
     stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|it| it.starts_with(" Z")))

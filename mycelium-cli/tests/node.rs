@@ -233,7 +233,7 @@ fn a_node_alone_tells_of_its_peers_and_ends_with_ctrl_c() {
 #[test]
 fn a_peer_that_is_not_there_is_told() {
     let folder = common::folder("");
-    // Nobody listens there, and nobody else may.
+    // The port is reserved, and not listened on.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("tcp://{}", taken.local_addr().expect("an address"));
     let limits = "[node.limits]\nhandshake_timeout = \"50ms\"\n";

@@ -1,7 +1,7 @@
 //! Bytes and frames between two processes, by shared memory and by a Unix socket, each bare and as
 //! a transport, in turns: `cargo bench -p mycelium-ext --features cluster --bench shm`.
 //!
-//! With `--features iceoryx` also by samples of iceoryx2, of which there are as many as fit into a
+//! With `--features iceoryx` also by samples of iceoryx2: as many as fit into a
 //! ring.
 //!
 //! A round measures everything once, and the table has the medians of the rounds. `-- ROUNDS RING`

@@ -96,7 +96,7 @@ impl FastActor for Trader {
     }
 }
 
-/// Watches the positions, and takes the books of those who are done.
+/// Watches the positions, and takes the books of the actors that are done.
 struct Officer;
 
 #[derive(Default)]

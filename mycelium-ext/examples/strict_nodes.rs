@@ -1,4 +1,5 @@
-//! Two strict nodes that show each other certificates, and a third that shows one of somebody else.
+//! Two strict nodes that show each other certificates, and a third that shows the certificate of
+//! another node.
 //!
 //! Run it with `cargo run -p mycelium-ext --features cluster --example strict_nodes`.
 

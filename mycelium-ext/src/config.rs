@@ -33,9 +33,9 @@
 //! | `node.transport` | `adaptive`, `arc`, `shm`, `unix`, `tcp`, `tls` | `adaptive` |
 //! | `node.mode` | `isolated`, `transitive` (also connects to the peers of its peers; needs `security.dial_supplied_addresses`) | `isolated` |
 //! | `node.local_nodes.ids`, `node.remote_nodes.ids` | numbers of nodes on this and on other machines | none |
-//! | `node.tls.authorities` | PEM file of those who vouch for peers | none |
+//! | `node.tls.authorities` | PEM file of the trusted CAs for peers | none |
 //! | `node.tls.certificate`, `node.tls.key` | PEM files that this node shows to those it dials by TLS | none |
-//! | `node.tls.client_authorities` | PEM file of those who vouch for peers that connect; every TLS listener then demands a certificate | none |
+//! | `node.tls.client_authorities` | PEM file of the trusted CAs for peers that connect; every TLS listener then demands a certificate | none |
 //! | `node.shm.links` | `auto`, `off`: links by shared memory, on Linux | `auto` |
 //! | `node.shm.ring` | the memory of such a link, a direction each: the next power of two | `1 MiB` |
 //! | `node.shm.spin` | how long it looks for the next message before it sleeps: takes a core for as long | not at all |
@@ -51,7 +51,7 @@
 //! | `nodes.X.transport` | as `node.transport`, for this peer | none |
 //! | `nodes.X.server_name`, `nodes.X.authorities` | for `tls://`: the name in its certificate, who vouches for it | the host; `node.tls.authorities` |
 //! | `nodes.X.certificate_names` | with mutual TLS: for whom its certificate may be, beside X and `server_name` | none |
-//! | `security.strict` | `true`: lets in nodes of the fork only, which prove more than stock's can, and nobody who passes for a stock node | `false` |
+//! | `security.strict` | `true`: admits nodes of the fork only, whose proof is stronger than stock's challenge | `false` |
 //! | `security.refuse_downgrade` | `true`: no stock node under a name that a node of the fork had before | `false` |
 //! | `security.dial_supplied_addresses` | `true`: addresses that peers tell are dialled, by TCP | `false` |
 //!
@@ -149,7 +149,7 @@ pub struct Config {
     pub peers: Vec<PeerSettings>,
     /// How far away the nodes are that announce these numbers.
     pub numbers: BTreeMap<u64, Setting<Location>>,
-    /// Who vouches for peers of which nothing else is said.
+    /// The trusted CAs of peers that have none of their own.
     pub authorities: Option<Authorities>,
     /// What is demanded of peers, and what they may make this node do.
     pub security: SecuritySettings,

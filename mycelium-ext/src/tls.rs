@@ -23,8 +23,8 @@
 //! # }
 //! ```
 //!
-//! [`acceptor`](Identity::acceptor) and [`connector`](Authorities::connector) are for those who use
-//! the cluster without a `Node`, as with stock.
+//! [`acceptor`](Identity::acceptor) and [`connector`](Authorities::connector) are for applications
+//! that use the cluster without a `Node`, as with stock.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -154,7 +154,7 @@ impl Authorities {
         Ok(Self { client: Arc::new(client), ..self.clone() })
     }
 
-    /// For those who connect.
+    /// For a node that connects.
     #[must_use]
     pub fn connector(&self) -> TlsConnector {
         TlsConnector::from(self.client.clone())

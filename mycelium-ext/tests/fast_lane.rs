@@ -96,7 +96,7 @@ impl Started {
         started
     }
 
-    /// Lets it handle all, and says what came, message by message.
+    /// Lets it handle all, and returns its messages one by one.
     async fn rest(mut self) -> Vec<u64> {
         self.gate.add_permits(Semaphore::MAX_PERMITS / 2);
         self.reader.drain().expect("it runs");

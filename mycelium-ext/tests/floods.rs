@@ -20,7 +20,7 @@ const MANY: usize = 500;
 const BURST: usize = 8;
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Eight bytes, each of which is a connection's whole life.
+/// Eight bytes, and each is a connection's whole life.
 const KINDS: [[u8; 8]; 4] = [
     // An empty frame, which is a message of nothing.
     [0; 8],

@@ -349,7 +349,7 @@ async fn a_unix_socket_is_where_it_is_said() {
     assert!(matches!(error, StartError::Unix(_)), "{error:?}");
 }
 
-/// Two nodes from configurations, of which the one that dials has `more`; and how it sees the
+/// Two nodes from configurations. The one that dials has `more`. And how it sees the
 /// other.
 async fn seen_with(more: &str) -> (Locality, Option<TransportKind>, Option<u64>) {
     let environment = Environment::of([("MYCELIUM_NODE_COOKIE", "sesame")]);

@@ -225,7 +225,7 @@ async fn a_configuration_may_demand_certificates() {
     reader_node.stop().await;
     feed_node.stop().await;
 
-    // Without the list the certificate is for somebody else.
+    // Without the list the certificate is for another node.
     let strict = started(Node::from_config(&feed("")).expect("supported")).await;
     let identity = Identity::load(&cluster.path("reader.pem"), &cluster.path("reader.key"));
     let dialler = node("reader").mutual_tls(identity.expect("one"), cluster.authorities());
@@ -235,7 +235,7 @@ async fn a_configuration_may_demand_certificates() {
     dialler.stop().await;
     strict.stop().await;
 
-    // Nobody could connect by TLS.
+    // No peer could connect by TLS.
     let text = "[node]\nname = \"feed\"\n[node.tls]\nclient_authorities = \"authority.pem\"\n";
     let error = Config::parse(text, &file, &environment).expect_err("no listener");
     assert!(error.to_string().contains("a [[listen]] with tls"), "{error}");

@@ -50,7 +50,7 @@ impl<'a> Source<'a> {
 pub struct Misfit {
     /// In a sentence.
     pub why: String,
-    /// What comes nearest, or what to choose from.
+    /// The nearest match, or the choices.
     pub candidates: Vec<String>,
 }
 

@@ -54,7 +54,7 @@ pub enum Error {
     NotFound {
         /// `name-version`.
         package: String,
-        /// Where it was looked for, and what came of it.
+        /// The places that were tried, and the result of each.
         tried: Vec<String>,
     },
     /// An archive that cannot be unpacked.
@@ -88,7 +88,7 @@ pub enum Error {
         place: Box<Place>,
         /// What does not fit.
         why: String,
-        /// What comes nearest, or what to choose from.
+        /// The nearest match, or the choices.
         candidates: Vec<String>,
     },
     /// Two edits that change the same text.

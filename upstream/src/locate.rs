@@ -43,7 +43,7 @@ impl Places {
     ///
     /// # Errors
     /// [`Error::Checksum`] when only archives with another sum are found, [`Error::NotFound`]
-    /// with all places tried when there is none, [`Error::Io`] when one cannot be read.
+    /// with all places tried when it is in none, [`Error::Io`] when one cannot be read.
     pub fn find(&self, name: &str, version: &str, expected: Option<&str>) -> Result<Vec<u8>> {
         let package = format!("{name}-{version}");
         let mut tried = Vec::new();

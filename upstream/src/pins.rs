@@ -33,7 +33,7 @@ impl Pins {
     /// Reads the pins.
     ///
     /// # Errors
-    /// Text that is not TOML, unknown or missing keys, or a checksum that is none.
+    /// Text that is not TOML, unknown or missing keys, or an invalid checksum.
     pub fn parse(text: &str) -> Result<Self> {
         let pins = Self::read(text).map_err(Error::Pins)?;
         for (name, pin) in &pins.crates {

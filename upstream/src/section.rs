@@ -18,7 +18,7 @@ pub(crate) struct Section<'t> {
 }
 
 impl<'t> Section<'t> {
-    /// The whole file `text`, of which only the keys `known` are allowed.
+    /// The whole file `text`. Only the keys `known` are allowed.
     ///
     /// # Errors
     /// The parser's words, or those of [`Section::only`].
@@ -102,14 +102,14 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// All keys, each of which is a table.
+    /// All keys; each is a table.
     pub(crate) fn tables(mut self) -> Result<Vec<(String, Self)>, String> {
         let entries = std::mem::take(&mut self.entries);
         let table = |(key, value): (Spanned<_>, _)| Ok((name(key), self.table(value)?));
         entries.into_iter().map(table).collect()
     }
 
-    /// All keys, each of which is a text.
+    /// All keys; each is a text.
     pub(crate) fn texts(mut self) -> Result<BTreeMap<String, String>, String> {
         let entries = std::mem::take(&mut self.entries);
         let text = |(key, value): (Spanned<_>, _)| Ok((name(key), self.string(value)?));

@@ -190,7 +190,7 @@ fn graft(tree: &mut Tree, ours: &Tree, file: &str, layout: Layout<'_>) -> Result
 
 /// Points the `mod` declarations of upstream's files to our files.
 fn redirect(tree: &mut Tree, ours: &Tree, shadows: &[&str], package: &Path) -> Result<()> {
-    // By parent, each of which is parsed once.
+    // By parent: each parent is parsed once.
     let mut children: BTreeMap<String, Vec<(&str, String)>> = BTreeMap::new();
     for (file, _) in ours.iter().filter(|(file, _)| *file != ROOT && file.ends_with(".rs")) {
         // A shadowed parent declares its children itself, and a file of ours without a parent

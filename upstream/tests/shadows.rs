@@ -47,7 +47,7 @@ fn a_shadow_is_declared_by_path_and_leaves_its_tests_behind() {
     let graft = tree.text("graft/src/engine/valve.rs").unwrap();
     assert!(graft.contains("fn opens()"), "{graft}");
     assert!(!graft.contains("pub fn open()"), "{graft}");
-    // Nobody should read the file that is replaced.
+    // The file that is replaced should not be read.
     assert_eq!(tree.text("src/engine/valve.rs"), None);
 }
 

@@ -126,7 +126,7 @@ impl Case {
 
     /// Whether a contender can do it.
     pub(super) fn is_for(self, contender: &Contender) -> bool {
-        // The limit of round trips: who sends much does not wait for each.
+        // The limit of round trips: a sender of many does not wait for each.
         if contender.way.starts_with("blocking") {
             return self.work == Work::Call;
         }
@@ -150,7 +150,7 @@ impl Case {
         (self.payload, self.is_grown) == (other.payload, other.is_grown)
     }
 
-    /// What the application is told before, of which nothing is measured.
+    /// What the application is told before. None of it is measured.
     pub(super) fn preparation(self, milliseconds: u64) -> Option<String> {
         let larger = Self::of(Work::Call, LARGER);
         self.is_grown.then(|| larger.order(milliseconds))

@@ -27,7 +27,7 @@ enum Kind {
     Must,
     /// It is an aim.
     Aim,
-    /// Nobody asked, and it belongs beside a floor.
+    /// No demand is made of it, and it belongs beside a floor.
     Also,
 }
 

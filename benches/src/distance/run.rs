@@ -17,7 +17,7 @@ use crate::report::target;
 /// How much is measured.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Rounds, in each of which every contender does every case once.
+    /// Rounds. In each, every contender does every case once.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 
@@ -171,7 +171,7 @@ fn measure_together(
         let (preparation, order) =
             (results.case.preparation(milliseconds), results.case.order(milliseconds));
         let mut samples = vec![None; pairs.len()];
-        // Somebody else begins each time.
+        // Another contender begins each time.
         for turn in 0..pairs.len() {
             let index = (turn + number + round) % pairs.len();
             let Some(pair) = &mut pairs[index] else { continue };

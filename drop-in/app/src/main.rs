@@ -96,7 +96,7 @@ impl ractor::Message for SupervisorMessage {}
 
 #[tokio::main]
 async fn main() {
-    // Whatever hangs, ends: this may run where nobody watches.
+    // A run that hangs is ended: it may run unattended.
     std::thread::spawn(|| {
         std::thread::sleep(std::time::Duration::from_secs(120));
         eprintln!("drop-in: not done after two minutes");

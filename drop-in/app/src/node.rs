@@ -210,7 +210,8 @@ impl Node {
                 while self.held.iter().any(|cell| cell.get_status() != ActorStatus::Stopped) {
                     tokio::task::yield_now().await;
                 }
-                // Whoever kept a reference is told, and not left to believe that it arrived.
+                // A sender that kept a reference gets an error: it must not believe that the
+                // message arrived.
                 let refused = self.held.drain(..).all(|cell| {
                     let sent = ActorRef::<Note>::from(cell).cast(Note::Number(0));
                     matches!(sent, Err(MessagingErr::ChannelClosed | MessagingErr::SendErr(_)))

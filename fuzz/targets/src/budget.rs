@@ -29,7 +29,8 @@ impl Budget {
     /// # Panics
     /// When more is allocated.
     pub(crate) fn hold<T>(self, input: usize, handle: impl FnOnce() -> T) -> T {
-        // An input that went over its budget panicked with the lock held: nothing is broken by that.
+        // An input that went over its budget panicked with the lock held: nothing is broken by
+        // that.
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let region = Region::new(ALLOCATOR);
         let handled = handle();

@@ -8,7 +8,7 @@ const COOKIE: &str = "open-sesame-0a1b2c3d";
 /// A configuration is read or refused, its mistakes are in the text, and nothing shows the cookie.
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    // It may name files, of which some never end.
+    // It may name files, and some files never end.
     if ["/dev", "/proc", "/sys", "\\u", "\\U", "\\x"].iter().any(|it| text.contains(it)) {
         return;
     }

@@ -1,4 +1,4 @@
-//! A ring of shared memory, whose ends do as they should while somebody writes into what they
+//! A ring of shared memory. Its ends do as they should while a third party writes into what they
 //! share.
 //!
 //! The first byte of the input chooses the ring's size. Behind it come [`Step`]s. All that an end
@@ -32,11 +32,11 @@ pub enum Step {
     WriterSleeps,
     /// The reader sleeps if there is nothing.
     ReaderSleeps,
-    /// Somebody writes a word.
+    /// The third party writes a word.
     Forge(Word, u64),
-    /// Somebody adds to a word, so that it is near to the truth.
+    /// It adds to a word, so that the word is near to the truth.
     Shift(Word, i8),
-    /// Somebody writes a byte at an offset.
+    /// It writes a byte at an offset.
     Scribble(u16, u8),
 }
 

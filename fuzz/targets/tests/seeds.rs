@@ -26,7 +26,7 @@ fn names(folder: &Path) -> Vec<String> {
 fn nothing_is_wrong_with_any_seed() {
     static PANICS: AtomicUsize = AtomicUsize::new(0);
     let before = panic::take_hook();
-    // Also those that somebody catches: a fuzzer ends with each.
+    // Also those that are caught: a fuzzer ends with each.
     panic::set_hook(Box::new(move |it| {
         PANICS.fetch_add(1, Ordering::Relaxed);
         before(it);

@@ -98,7 +98,7 @@ fn shift(side: &mut [Level; DEPTH], best: i64, step: i64, mean: i64) {
     }
 }
 
-/// The price step of a recording: the largest of which all differences of prices are multiples.
+/// The price step of a recording: the greatest common divisor of all differences of prices.
 pub(crate) fn price_step(trades: &[Trade]) -> i64 {
     let step = trades.windows(2).fold(0_u64, |step, pair| {
         let difference = pair[0].price.abs_diff(pair[1].price);

@@ -102,7 +102,7 @@ fn fetch(folder: &Path) -> Result<Vec<u8>, String> {
 /// How unfinished files are named.
 const PART: &str = ".part-";
 
-/// Puts the recording into the cache in one step, so that nobody ever sees half of it.
+/// Puts the recording into the cache in one step, so that no process ever sees half of it.
 fn store(folder: &Path, path: &Path, content: &[u8]) -> std::io::Result<()> {
     let style =
         ProgressStyle::with_template("keeping the recording {bar:40} {bytes} of {total_bytes}")
@@ -119,7 +119,7 @@ fn store(folder: &Path, path: &Path, content: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Removes what a run that was killed left in the cache. What cannot be removed harms nobody.
+/// Removes what a run that was killed left in the cache. What cannot be removed does no harm.
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let ours = entry.file_name().to_string_lossy().starts_with(PART);

@@ -151,7 +151,7 @@ pub(crate) struct Feed<'a> {
 
 impl Feed<'_> {
     /// Replays `rounds`, one after the other, and shows how far it is. What was sent stands in
-    /// `replays` at any moment, so that whoever drops the future knows.
+    /// `replays` at any moment, so that it is known when the future is dropped.
     pub(crate) async fn run(
         &self,
         rounds: &[Round],
@@ -199,7 +199,7 @@ impl Feed<'_> {
                     return;
                 }
                 told(replay);
-                // The feed shares its thread with readers, and with those who look for Ctrl-C.
+                // The feed shares its thread with readers, and with the task that waits for Ctrl-C.
                 tokio::task::yield_now().await;
             }
             let mut tick = maker.tick(tick_index);
@@ -220,7 +220,8 @@ impl Feed<'_> {
         replay.complete = true;
     }
 
-    /// Who takes part and can be reached. When somebody cannot, nothing more is sent there.
+    /// The readers that take part and can be reached. A reader that cannot be reached is sent
+    /// nothing more.
     fn live(&self, kind: Kind) -> Vec<usize> {
         let entries = self.ledger.entries();
         let part = self.plan.part(kind);

@@ -11,7 +11,7 @@ use super::plan::FEED_GROUP;
 /// Hears of changes in the feed's group.
 struct Ear;
 
-/// Nobody has anything to say to an [`Ear`].
+/// An [`Ear`] takes no messages.
 enum Silence {}
 
 ractor::local_message!(Silence);
@@ -44,9 +44,9 @@ impl Actor for Ear {
 /// Waits for the feed to appear in its group, for as long as it takes. Cancel safe.
 ///
 /// # Errors
-/// A sentence that says why nobody can wait for it.
+/// A sentence that says why it cannot be waited for.
 pub(crate) async fn find_feed() -> Result<ActorRef<Acknowledged>, String> {
-    /// Stops it also when nobody waits any more.
+    /// Stops it also when the waiting future is dropped.
     struct Listening(ActorRef<Silence>);
     impl Drop for Listening {
         fn drop(&mut self) {
@@ -56,7 +56,7 @@ pub(crate) async fn find_feed() -> Result<ActorRef<Acknowledged>, String> {
     let changed = Arc::new(Notify::new());
     let (ear, _) = Actor::spawn(None, Ear, changed.clone())
         .await
-        .map_err(|error| format!("nobody can wait for the feed: {error}"))?;
+        .map_err(|error| format!("cannot wait for the feed: {error}"))?;
     let _listening = Listening(ear);
     loop {
         if let Some(feed) = pg::get_members(&FEED_GROUP.to_owned()).pop() {

@@ -83,7 +83,7 @@ impl Ledger {
         self.pages.lock().round_trips.clone()
     }
 
-    /// Asks `look` now, and whenever somebody joins or leaves a group, until it has an answer.
+    /// Asks `look` now, and whenever an actor joins or leaves a group, until it has an answer.
     /// Cancel safe.
     pub(crate) async fn look_until<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
         loop {
@@ -117,7 +117,7 @@ impl Ledger {
                 (_, false) => {}
             }
         }
-        // Somebody who has no number yet may be looked for.
+        // A reader without a number yet may be looked for.
         self.changed.notify_waiters();
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct Outcome {
     pub(crate) round_trips: Vec<Vec<RoundTrips>>,
     /// What each reader said itself.
     pub(crate) reports: Vec<Option<ReaderReport>>,
-    /// Whether somebody ended it early.
+    /// Whether it was ended early.
     pub(crate) interrupted: bool,
 }
 
@@ -98,7 +98,7 @@ impl Outcome {
         let report = match (&entry.gone, &self.reports[reader]) {
             (None, Some(report)) => report,
             (gone, _) => {
-                // When the run was interrupted, nobody was to get more.
+                // An interrupted run sends nothing more.
                 let planned = |it: &Replay| if self.interrupted { it.ticks } else { it.planned() };
                 return vec![Fault::Gone {
                     reader,
@@ -178,7 +178,7 @@ fn fault(
     };
     let distinct = seen.received.saturating_sub(seen.doubled);
     let lost = sent.saturating_sub(distinct).max(seen.skipped);
-    // More than was sent has to be somebody else's, or doubled in a way that numbers hide.
+    // More than was sent comes from another feed, or is doubled in a way that numbers hide.
     let doubled = seen.doubled + distinct.saturating_sub(sent);
     if lost > 0 || doubled > 0 || seen.late > 0 {
         return Some(Fault::Wrong {
@@ -208,7 +208,7 @@ pub(crate) mod tests {
 
     const TICKS: u64 = 10;
 
-    /// A run of which all is known and nothing wrong: ten ticks in each replay.
+    /// A run without faults: ten ticks in each replay.
     pub(crate) fn finished() -> Outcome {
         let plan = Distance::plan();
         let rounds = plan.rounds(&(0..TICKS as usize), 0..TICKS as usize);

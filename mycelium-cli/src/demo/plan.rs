@@ -1,4 +1,4 @@
-//! Who reads, at which place, and what is replayed to whom.
+//! The plan of a run: the readers of each place, and what is replayed to which of them.
 
 use std::collections::HashMap;
 use std::fmt;

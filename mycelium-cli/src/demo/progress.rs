@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::feed::Replay;
 use super::plan::Round;
 
-/// A line for each step, and a bar below it where somebody watches.
+/// A line for each step, and a bar below it on a terminal.
 pub(crate) struct Progress {
     bar: ProgressBar,
 }

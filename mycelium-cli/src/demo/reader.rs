@@ -89,7 +89,7 @@ impl ReaderState {
                 ticks: progress.received,
                 sent_ns: tick.sent_ns,
             };
-            // When the feed is gone nobody waits for it.
+            // When the feed is gone the answer is not waited for.
             let _ = self.arguments.feed.cast(acknowledged);
         }
     }
@@ -146,7 +146,7 @@ impl Actor for Reader {
             ReaderMessage::Tick(tick) => state.read(&tick),
             ReaderMessage::Report(reply) => {
                 let report = serde_json::to_vec(&state.report())?;
-                // Whoever asked may have given up.
+                // The caller may have given up.
                 let _ = reply.send(report);
             }
         }

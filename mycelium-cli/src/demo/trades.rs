@@ -39,7 +39,7 @@ impl fmt::Display for Wrong {
 /// headings. Timestamps may not run backwards.
 ///
 /// # Errors
-/// The first line that is not so, or that there is none.
+/// The first line that is not so, or the absence of lines.
 pub(crate) fn parse(text: &[u8]) -> Result<Vec<Trade>, Wrong> {
     let mut trades: Vec<Trade> = Vec::with_capacity(text.len() / 24);
     for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {

@@ -28,7 +28,7 @@ impl Drop for Watch {
 /// Tells what happens to the peers of `node`.
 pub(super) fn watch(node: &Node, mut changes: Receiver<PeerEvent>, screen: Arc<Screen>) -> Watch {
     let mut events = node.events();
-    // Those who were here before anybody listened.
+    // The peers that were connected before the subscription.
     let here = node.peers();
     Watch(tokio::spawn(async move {
         let mut names = Names::default();

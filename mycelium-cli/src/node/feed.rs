@@ -19,7 +19,7 @@ use crate::demo::signals::{INTERRUPTED, Signals};
 use crate::demo::tick::FIXED_BYTES;
 use crate::demo::{book, reader, reports, text};
 
-/// Waits for readers, replays to them, and prints what came of it.
+/// Waits for readers, replays to them, and prints the outcome.
 ///
 /// # Errors
 /// A sentence that names what does not start.

@@ -13,7 +13,7 @@ use crate::demo::message::ReaderMessage;
 use crate::demo::signals::Signals;
 use crate::demo::{reader, reports};
 
-/// Runs readers until the feed has ended, or somebody ends the node.
+/// Runs readers until the feed has ended, or the node is ended.
 ///
 /// # Errors
 /// A sentence that names what does not start.

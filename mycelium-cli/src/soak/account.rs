@@ -124,7 +124,7 @@ impl Account {
         Ok(())
     }
 
-    /// This process was killed: nobody can tell of what it held.
+    /// This process was killed: what it held is unknown.
     pub(crate) fn killed(&mut self, incarnation: u64) {
         self.killed.insert(incarnation);
     }
@@ -269,7 +269,7 @@ pub(crate) struct Balance {
     pub(crate) unacknowledged: u64,
     /// Not delivered, and one of the two processes was killed.
     pub(crate) killed: u64,
-    /// Not delivered, and nobody said so.
+    /// Not delivered, and not reported.
     pub(crate) missing: u64,
     /// For people: where those are.
     pub(crate) where_missing: Vec<String>,

@@ -26,7 +26,7 @@ pub(crate) struct Budgets {
     /// How far the resident memory may rise at any moment, in MiB above what it was before the
     /// first fault.
     ///
-    /// Each peer may have a node keep a backlog, a replay window and proxies, all of which have
+    /// Each peer may have a node keep a backlog, a replay window and proxies. All of these have
     /// bounds. A list or a length in a frame that multiplies shows here, although it is gone a
     /// moment later.
     #[arg(long, value_name = "MIB", default_value_t = 512)]

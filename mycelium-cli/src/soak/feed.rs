@@ -1,4 +1,4 @@
-//! A feed: sends to all readers that there are, and notes what it is about to do, and what came of
+//! A feed: sends to all readers, and notes what it is about to do, and the outcome of
 //! it.
 
 use std::collections::BTreeMap;
@@ -159,7 +159,7 @@ impl Feed {
     fn broadcast(&self, tick: SoakMessage) -> Vec<(u64, Refusal)> {
         let report = pg::broadcast_arc(&TARGETS.to_owned(), Arc::new(tick));
         let failed = report.failed();
-        // The group is left by those who stop: who is not in it now may have been left out.
+        // A reader that stops leaves the group: one that is not in it now may have been left out.
         let whole = report.delivered() + failed.len() == self.targets.len();
         let members = if whole { Vec::new() } else { pg::get_members(&TARGETS.to_owned()) };
         let refusal = |(slot, target): (&u64, &ActorRef<SoakMessage>)| {

@@ -18,7 +18,7 @@ pub(crate) enum News {
     Noted(Record),
     /// It wrote what is no record.
     Garbled(String),
-    /// It is no more, and all that it noted was told before. `None`: nobody knows how it ended.
+    /// It has ended, after all its notes. `None`: how it ended is unknown.
     Ended(Option<ExitStatus>),
 }
 
@@ -117,7 +117,7 @@ async fn attend(
                     }
                 }
                 Some(Control::Dismiss) => drop(stdin.take()),
-                // Nobody asks any more: the child is killed by its drop.
+                // The status is not asked for any more: the child is killed by its drop.
                 None => return,
             },
             line = async { lines.as_mut().expect("it is asked for").next_line().await },

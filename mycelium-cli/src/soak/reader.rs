@@ -55,7 +55,7 @@ impl Actor for Reader {
         match message {
             SoakMessage::Tick(feed, number, content) => self.read(feed, number, &content),
             SoakMessage::Flush(reply) => {
-                // Whoever asked may have given up.
+                // The caller may have given up.
                 let _ = reply.send(self.handled.load(Ordering::Relaxed));
             }
         }

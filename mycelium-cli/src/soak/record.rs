@@ -65,7 +65,7 @@ pub(crate) struct Health {
 pub(crate) enum Refusal {
     /// The sender was told so, in these words.
     Rejected(String),
-    /// The reader left while it was sent to: whether it was among those sent to nobody can say.
+    /// The reader left while it was sent to: whether it was among the receivers is unknown.
     Left,
 }
 

@@ -66,8 +66,8 @@ impl Relay {
         self.state.send_modify(|state| state.generation += 1);
     }
 
-    /// Lets no bytes through, as a network does that lost its route; nobody is told. Or lets them
-    /// through again.
+    /// Lets no bytes through, as a network does that lost its route; neither end is told. Or lets
+    /// them through again.
     pub(crate) fn hold(&self, held: bool) {
         self.state.send_modify(|state| state.flows = !held);
     }

@@ -56,7 +56,7 @@ impl Outcome {
         wrong
     }
 
-    /// Those who were to attack, and did not: then the soak shows nothing. One that was interrupted
+    /// The attackers that did not attack: then the soak shows nothing. One that was interrupted
     /// early shows nothing either way.
     fn idle_outsiders(&self) -> Vec<String> {
         let outsiders: BTreeSet<Outsider> = self.misdeeds.keys().map(|(by, _)| *by).collect();
@@ -111,7 +111,7 @@ impl fmt::Display for Outcome {
                     quarters.iter().try_for_each(|it| write!(f, " {:3}", it.open_files))?;
                     f.write_str(" files, in the quarters from start to end\n")?;
                 }
-                None => writeln!(f, "{name:8} held nobody knows what")?,
+                None => writeln!(f, "{name:8} held an unknown number")?,
             }
         }
         for (name, cost) in &self.costs {

@@ -251,9 +251,9 @@ impl Stage {
         let Some(member) = self.members.remove(name) else { return };
         self.relays_of(name).for_each(|relay| relay.lead_to(None));
         self.tell_outsiders(name);
-        let how = status.map_or_else(|| "nobody knows how".to_owned(), |it| it.to_string());
+        let how = status.map_or_else(|| "in an unknown way".to_owned(), |it| it.to_string());
         if let Some(outsider) = member.outsider {
-            // It was told to, and is none of those that hold messages.
+            // It was told to, and holds no messages.
             if !member.finished || !status.is_some_and(|status| status.success()) {
                 self.complain(format!("the {} ended by itself: {how}", outsider.name()));
             }

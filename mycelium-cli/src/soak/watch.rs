@@ -3,7 +3,7 @@
 //! A task on the runtime's only worker awaits a short timer over and over, and a thread of its own
 //! looks whether it still does. The thread counts only time in which it ran itself, so that a
 //! suspended process has no stall, and takes off what the worker waited for a core, so that a
-//! loaded machine is none either. The task adds what its worker computed between two turns.
+//! loaded machine is no stall either. The task adds what its worker computed between two turns.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

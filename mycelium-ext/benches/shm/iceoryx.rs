@@ -21,13 +21,13 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct End {
     publisher: Publisher<Service, [u8], ()>,
     subscriber: Subscriber<Service, [u8], ()>,
-    /// Unless who waits looks.
+    /// Unless the waiting thread polls.
     events: Option<(Notifier<Service>, Listener<Service>)>,
     _node: Node<Service>,
 }
 
 impl End {
-    /// For messages of up to `size` bytes, of which as many wait as a ring would hold.
+    /// For messages of up to `size` bytes. As many wait as a ring would hold.
     pub(super) fn new(
         mut socket: UnixStream,
         (size, ring): (usize, usize),

@@ -35,7 +35,7 @@ enum Way {
     /// By samples of iceoryx2, with events to wake who sleeps.
     #[cfg(feature = "iceoryx")]
     Iceoryx,
-    /// The same without events: who waits looks.
+    /// The same without events: the waiting thread polls.
     #[cfg(feature = "iceoryx")]
     IceoryxLooking,
 }

@@ -333,7 +333,7 @@ pub enum Accepted {
     Duplicate,
 }
 
-/// When the peer is to be told what came.
+/// When the peer is to get an acknowledgement.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Due {
     /// With a frame that goes its way, if there is one.

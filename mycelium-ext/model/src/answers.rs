@@ -1,6 +1,6 @@
 //! A reader that sleeps, a writer of its own process that expects an answer, and the peer, who
-//! answers at once: either the writer, who looks in place of the reader, or the reader gets the
-//! answer, although who looks takes back that the peer is to wake anybody.
+//! answers at once: either the writer, which polls in place of the reader, or the reader gets the
+//! answer, although the poller withdraws the request to be woken.
 
 use std::sync::Arc as StdArc;
 use std::task::{Poll, Wake, Waker};
@@ -132,7 +132,7 @@ fn an_expected_answer_is_not_slept_over(then: Then) {
                     Then::HasTheReaderLook => reader.consumer.wake(),
                     Then::Nothing => {}
                 }
-                // Who waits for the answer: in the model that is the reader itself.
+                // The waiting task: in the model that is the reader itself.
                 if reader.has_answer() {
                     task.0.ring();
                 }

@@ -1,4 +1,4 @@
-//! What has to hold in every interleaving: bytes come out as they went in, and nobody sleeps while
+//! What has to hold in every interleaving: bytes come out as they went in, and no end sleeps while
 //! there is something to do. Who is not woken is a deadlock, which loom reports.
 
 use loom::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use crate::positions::{Consumer, Producer, Words};
 
 const CAPACITY: u64 = 2;
 
-/// A bell: who waits for it sleeps until it has been rung since.
+/// A bell: a waiting thread sleeps until it has been rung since.
 #[derive(Default)]
 pub(crate) struct Bell {
     rung: Mutex<bool>,

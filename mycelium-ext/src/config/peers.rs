@@ -32,7 +32,7 @@ pub struct PeerSettings {
     pub address: Option<Setting<Address>>,
     /// What TLS has to know of it, where its address is one of TLS.
     pub tls: Option<PeerTls>,
-    /// For whom its certificate may be, beside its name and the name by which it is dialled.
+    /// The names that its certificate may have, beside its own and the one that is dialled.
     /// Checked with mutual TLS.
     pub certificate_names: Vec<Setting<ServerName<'static>>>,
     /// Whether it is this very node, which is not dialled: all nodes of a cluster may have the same

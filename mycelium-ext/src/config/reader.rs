@@ -363,7 +363,7 @@ impl<'t, 'i> Section<'t, 'i> {
         self.has(key) || reader.environment.get(&variable_of(&self.key(key))).is_some()
     }
 
-    /// Keys that nobody asked for.
+    /// Keys that no section knows.
     pub(super) fn finish(self, reader: &mut Reader<'_>) {
         let Some(table) = self.table else { return };
         for (key, _) in table {

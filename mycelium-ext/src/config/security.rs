@@ -26,12 +26,12 @@ pub struct SecuritySettings {
     pub dial_supplied_addresses: Setting<bool>,
     /// What this node shows to those it dials by TLS.
     pub identity: Option<Identity>,
-    /// Who vouches for those who connect by TLS, and have to show a certificate then.
+    /// The trusted CAs of peers that connect by TLS, which then have to show a certificate.
     pub client_authorities: Option<Authorities>,
 }
 
 impl SecuritySettings {
-    /// Whether certificates are shown both ways, or by those who connect: their names count then.
+    /// Whether peers show certificates, both ways or when they connect: their names count then.
     #[must_use]
     pub const fn checks_names(&self) -> bool {
         self.identity.is_some() || self.client_authorities.is_some()
@@ -58,7 +58,7 @@ impl SecuritySettings {
     }
 }
 
-/// What `[node.tls]` says of this node, and of those who connect.
+/// What `[node.tls]` says of this node, and of peers that connect.
 pub(super) struct Mutual {
     identity: Option<Identity>,
     clients: Option<(Setting<PathBuf>, Option<Authorities>)>,

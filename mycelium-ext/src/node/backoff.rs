@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Pauses that double up to a bound. Each is drawn between a half and the whole of its step, so
-/// that those who lost the same peer do not come back all at once.
+/// that the nodes that lost the same peer do not come back all at once.
 #[derive(Debug, Clone)]
 pub(super) struct Backoff {
     min: Duration,

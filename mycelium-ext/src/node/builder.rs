@@ -77,7 +77,7 @@ pub struct NodeBuilder {
     authorities: Option<Authorities>,
     /// What it shows to those it dials.
     identity: Option<Identity>,
-    /// Who vouches for those who connect.
+    /// The trusted CAs of peers that connect.
     client_authorities: Option<Authorities>,
     security: Security,
     /// What is risky in the configuration that it is from.
@@ -409,7 +409,7 @@ impl Drop for Running {
     }
 }
 
-/// Starts the cluster's server with its listeners, of which the first is its own.
+/// Starts the cluster's server with its listeners. The first is its own.
 async fn start_server(
     builder: &NodeBuilder,
     listen: &[StreamListen],

@@ -1,4 +1,4 @@
-//! Who is connected, and who waits to hear of it.
+//! The connected peers, and the tasks that wait for changes.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -129,7 +129,7 @@ impl Roster {
         }
     }
 
-    /// Before a dialled stream is given to the server: whoever holds what is returned hears of it.
+    /// Is called before a dialled stream is given to the server. The returned value hears of it.
     pub(super) fn dialled(&self, key: StreamKey) -> watch::Receiver<Progress> {
         let (progress, watcher) = watch::channel(Progress::Dialled);
         self.state.lock().dialled.entry(key).or_default().push_back(progress);

@@ -95,7 +95,7 @@ ractor::library_actor! {
     }
 }
 
-/// What a stream is known by; those that applications bring along are known to nobody here.
+/// What a stream is known by; one of the application's own is not known here.
 pub(super) fn key_of(stream: &NetworkStream) -> Option<StreamKey> {
     match stream {
         NetworkStream::Raw { peer_addr, local_addr, .. }

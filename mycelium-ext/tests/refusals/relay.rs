@@ -1,4 +1,4 @@
-//! Somebody between two nodes, who holds back what the one who dials sends.
+//! A relay between two nodes that holds back what the dialling one sends.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -183,7 +183,7 @@ pub async fn a_listener_that_was_of_the_fork() -> Told {
     hears(wire::challenge("listener@test", wire::VERSION), started(wary("b")).await).await
 }
 
-/// Somebody in between takes TCP and goes on by the Unix socket.
+/// A relay takes TCP and goes on by the Unix socket.
 pub async fn another_channel(is_listener: bool) -> Told {
     let strict = |node: NodeBuilder, is: bool| {
         if is { node.security(Security::strict()) } else { node }

@@ -1,4 +1,4 @@
-//! A link by itself, of which one end is killed.
+//! A link by itself, one end of which is killed.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -83,7 +83,7 @@ pub(crate) fn a_killed_peer_ends_the_link() -> Result<(), Failed> {
             assert_eq!(flushed.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
             assert!(sink.queued_bytes() > 0);
 
-            // The other was killed amid a frame, of which a part is there.
+            // The other was killed amid a frame, and a part of it is there.
             let (process, (_sink, mut stream)) = linked(makes, "half a frame").await?;
             // Which comes together with the beginning of the next.
             assert!(soon(stream.frame()).await?.is_some());

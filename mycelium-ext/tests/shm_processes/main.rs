@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Some("node") => return nodes::node(&words[1..]),
         _ => {}
     }
-    // The first runtime may open what all others then share, and nobody closes.
+    // The first runtime may open what all others then share, and what stays open.
     process::run(async {});
     type Test = fn() -> Result<(), Failed>;
     let tests: [(&str, Test); 8] = [

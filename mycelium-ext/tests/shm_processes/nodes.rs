@@ -97,7 +97,7 @@ async fn linked(node: &Node, kinds: &[TransportKind]) -> PeerInfo {
             }) {
                 return peer;
             }
-            // The node hears of a session later than those who listen to events of links.
+            // The node hears of a session later than subscribers of link events.
             tokio::task::yield_now().await;
         }
     })

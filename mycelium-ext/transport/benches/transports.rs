@@ -115,7 +115,7 @@ async fn framed_round_trips(name: &str, frame: Bytes, count: u64) -> Duration {
     .await
 }
 
-/// The same bytes, of which the receiver looks at nothing.
+/// The same bytes. The receiver does not look at them.
 async fn bare_one_way<S>((mut a, mut b): (S, S), length: usize, count: u64) -> Duration
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 #[derive(Debug, Clone, Default)]
 pub struct Activity(Arc<AtomicU8>);
 
-/// The two that ask, each of which finds the activity since it asked last: the rounds of silence,
+/// The two observers. Each finds the activity since it asked last: the rounds of silence,
 /// and a probe in between.
 const ROUND: u8 = 1;
 const PROBE: u8 = 2;

@@ -41,7 +41,7 @@ pub(crate) enum Outcome {
     Came,
     /// Nothing did.
     Nothing,
-    /// Nothing, or late, since somebody else had the core.
+    /// Nothing, or late: another thread had the core.
     Contended,
 }
 

@@ -34,7 +34,7 @@ const IDLE: Duration = Duration::from_secs(5);
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A job that somebody waits for, or a value to be dropped.
+/// A job with a waiting caller, or a value to be dropped.
 enum Work {
     Call(Job),
     Drop(Job),

@@ -29,7 +29,7 @@ impl<T> Handoff<T> {
         Self { state: Mutex::new(state) }
     }
 
-    /// For the task, which is woken when somebody has it now.
+    /// For the task. It is woken later when a borrower has it now.
     pub fn take(&self, task: &Waker) -> Option<T> {
         let mut state = self.lock();
         if !state.task.as_ref().is_some_and(|it| it.will_wake(task)) {

@@ -68,7 +68,7 @@ impl<S: Socket> PolledSocket<S> {
         self.socket
     }
 
-    /// Reads what comes while the core is given up.
+    /// Reads what arrives while the core is given up.
     fn look(&self, buffer: &mut ReadBuf<'_>) -> io::Result<Option<()>> {
         let size = buffer.remaining().min(ANSWER);
         self.expectation.look(|| {

@@ -13,7 +13,8 @@
 //!   ([`ShmOptions::with_spin`]), which takes a core for lower latency.
 //!
 //! Nodes make such links by themselves: a `Node` of `mycelium_ext` gives its server a
-//! [`SharedMemory`]. [`ShmTransport`] is an end of one, for those who connect processes by hand.
+//! [`SharedMemory`]. [`ShmTransport`] is an end of one, for applications that connect processes by
+//! hand.
 
 mod backlog;
 #[doc(hidden)]

@@ -82,7 +82,7 @@ pub(crate) fn workspace_tree(repository: &Repository) -> Result<Tree, Failure> {
 }
 
 /// The crates of ours that the forked crates depend on, also by way of others, and their folders.
-/// What only the build out of patches needs is none of them.
+/// Files that only the build out of patches needs are left out.
 pub(crate) fn companions(repository: &Repository) -> Result<BTreeMap<String, String>, Failure> {
     let root = manifest::workspace(&repository.root)?;
     let crates = repository.crates();

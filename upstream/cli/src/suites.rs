@@ -314,7 +314,7 @@ impl Suite {
         command
     }
 
-    /// `cargo test` for this suite by `cargo`, without what comes after `--`.
+    /// `cargo test` for this suite by `cargo`, without the arguments after `--`.
     fn command(self, mut cargo: Command, repository: &Repository, folder: &Path) -> Command {
         cargo.current_dir(folder).arg("test").args(self.arguments).arg("--no-fail-fast");
         if self.place == Place::Export || folder != repository.root {

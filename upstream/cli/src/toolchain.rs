@@ -91,7 +91,7 @@ fn too_new(metadata: &Metadata, krate: &str) -> Result<Vec<String>, Failure> {
                 ));
             }
         }
-        // What only tests need is compiled by nobody else.
+        // Crates that only tests need are compiled for tests alone.
         let compiled = node.deps.iter().filter(|dependency| {
             dependency.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"))
         });

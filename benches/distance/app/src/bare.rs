@@ -135,7 +135,7 @@ impl Peer for Bare {
     }
 }
 
-/// Serves one connection until there are no more orders, of which it has none to expect.
+/// Serves one connection until there are no more orders. It expects none of its own.
 pub async fn serve(
     contender: Contender,
     folder: &Path,

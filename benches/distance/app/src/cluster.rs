@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Whether Unix is reached by the application's own stream, and not by the node itself.
 const BY_HOOK: bool = cfg!(not(feature = "fork"));
 
-/// Serves until there are no more orders, of which it has none to expect.
+/// Serves until there are no more orders. It expects none of its own.
 pub async fn serve(
     contender: Contender,
     folder: &Path,
@@ -125,7 +125,7 @@ fn switched(options: ractor_cluster::link::LinkOptions) -> ractor_cluster::link:
     })
 }
 
-/// How long who waits spins: far above a round trip, so that it does not sleep in between.
+/// How long a waiting thread spins: far above a round trip, so that it does not sleep in between.
 #[cfg(feature = "shm")]
 const SPIN: Duration = Duration::from_micros(100);
 
@@ -171,7 +171,7 @@ impl Cluster {
         let waited = tokio::time::timeout(PATIENCE, connected).await;
         let far: Vec<ActorRef<FarMessage>> =
             waited.map_err(|_| "the far actors did not appear, or by another link")?;
-        // Of this process alone: a proxy is announced to nobody.
+        // Of this process alone: a proxy is not announced.
         for targets in [8, ACTORS] {
             pg::join(group(targets), far[..targets].iter().map(ActorRef::get_cell).collect());
         }
@@ -184,7 +184,7 @@ impl Cluster {
     }
 }
 
-/// The far actors, of which there are proxies here, in the order in which they were started.
+/// The proxies of the far actors, in the order in which these were started.
 fn far_members() -> Vec<ActorCell> {
     let mut members = pg::get_members(&FAR.to_owned());
     members.retain(|member| !member.get_id().is_local());
@@ -269,7 +269,7 @@ impl Peer for Cluster {
     }
 
     async fn acknowledged(&mut self) -> Result<(), Failure> {
-        Ok(self.acknowledged.recv().await.ok_or("nobody acknowledges")?)
+        Ok(self.acknowledged.recv().await.ok_or("no acknowledgement came")?)
     }
 }
 

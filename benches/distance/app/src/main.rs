@@ -34,7 +34,7 @@ enum Contender {
     /// The cluster by shared memory.
     #[cfg(feature = "shm")]
     Shm,
-    /// The same, and who waits spins before it sleeps.
+    /// The same; a waiting thread spins before it sleeps.
     #[cfg(feature = "shm")]
     ShmSpinning,
     /// A socket, and no cluster.

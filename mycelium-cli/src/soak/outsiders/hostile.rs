@@ -42,7 +42,7 @@ pub(super) enum Misdeed {
     Drip,
     /// Breaks links, and comes back.
     BrokenLinks,
-    /// Asks for links of sessions that have ended, and with proofs that are none.
+    /// Asks for links of sessions that have ended, and with invalid proofs.
     StaleAttaches,
     /// Comes several times under one name, as starts of its node that are newer and older.
     Twins,
@@ -116,7 +116,7 @@ impl super::Misdeed for Misdeed {
     }
 }
 
-/// A call to nobody, whose answer is that there is none.
+/// A call to no actor, whose answer is that there is none.
 fn call(client: &mut Client, tag: u64, bytes: usize) -> Frame {
     let (what, variant) = (vec![7; bytes], "Sum".to_owned());
     let call = Call { to: NO_ACTOR, what, tag, timeout_ms: None, variant };

@@ -1,4 +1,4 @@
-//! The codec by itself, for those who try it with any bytes.
+//! The codec by itself, for tests and fuzzers that feed it any bytes.
 
 use bytes::{Bytes, BytesMut};
 
@@ -24,7 +24,7 @@ impl Probe {
     /// Reads a frame of the other end. `None` is a frame of another kind.
     ///
     /// # Errors
-    /// It is no message. A session ends with the first that is none.
+    /// It is no message. A session ends with the first such frame.
     pub fn read(&mut self, frame: &Bytes) -> Result<Option<Read>, impl std::error::Error> {
         let Some(head) = head(frame)? else { return Ok(None) };
         let message = head.message(frame.clone(), &mut self.names)?.into_owned();
@@ -66,7 +66,7 @@ impl Read {
         &self.message.args
     }
 
-    /// The actors that it goes to; nobody gets an answer that there is none.
+    /// The actors that it goes to. A missing answer goes to none.
     #[must_use]
     pub fn deliveries(&self) -> usize {
         match &self.message.kind {

@@ -135,7 +135,7 @@ fn a_gap_is_an_error_and_a_duplicate_is_not() {
     let mut inbound = Inbound::default();
     assert_eq!(inbound.accept(1, 0), Ok(Accepted::Deliver));
     assert_eq!(inbound.accept(1, 0), Ok(Accepted::Duplicate));
-    assert!(inbound.is_due(), "whoever sends again was not told");
+    assert!(inbound.is_due(), "the peer that sends again was not told");
     assert_eq!(inbound.accept(3, 0), Err(LaneError::Gap { expected: 2, found: 3 }));
     assert_eq!(inbound.acknowledgement(), 1);
     assert!(!inbound.is_due());

@@ -193,7 +193,7 @@ impl FrameStream for LaneStream {
         self.max_frame = bytes;
     }
 
-    /// Frames arrive whole, and those who read them note them.
+    /// Frames arrive whole, and their readers note them.
     fn tell_arrivals(&mut self, _: &Activity) {}
 
     fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {

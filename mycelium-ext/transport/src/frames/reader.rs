@@ -152,7 +152,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             };
             return Ok(Some(self.returned(frame)));
         }
-        // Half a block: what there is of a frame can then be moved to the front of it.
+        // Half a block: the part of a frame that has come can then be moved to the front of it.
         if HEADER + length > self.block_size() / 2 {
             let mut large = Large { bytes: Vec::new(), length };
             large.grow(arrived, self.recent)?;
@@ -182,7 +182,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         frame
     }
 
-    /// How much to read at once, which depends on what came lately.
+    /// How much to read at once. It depends on the size of the last reads.
     fn block_size(&self) -> usize {
         match self.recent {
             small if small <= LARGE => BLOCK,

@@ -45,7 +45,7 @@ impl Backlog {
         self.chunks.push_back(bytes);
     }
 
-    /// What comes first, unless nothing waits.
+    /// The first item, unless nothing waits.
     pub(super) fn front(&mut self) -> Option<&[u8]> {
         if self.chunks.is_empty() {
             self.seal();

@@ -6,7 +6,7 @@
 //!
 //! Who finds nothing to do says so (`waits`), looks once more, and sleeps. Who did something
 //! publishes it, looks whether the other waits, and if so takes that back and wakes it. Between the
-//! two steps each has a fence, so that at least one sees what the other did: nobody sleeps over
+//! two steps each has a fence, so that at least one sees what the other did: no end sleeps over
 //! something to do. `mycelium-ext/model` runs this file in every interleaving.
 
 use super::sync::{AtomicU64, Ordering, fence};

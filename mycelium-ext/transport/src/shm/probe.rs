@@ -1,4 +1,4 @@
-//! One direction of a link by itself, with both of its ends and what they share, for those who try
+//! One direction of a link by itself, with both of its ends and what they share, for tests that try
 //! it with peers that cheat.
 
 use std::io;

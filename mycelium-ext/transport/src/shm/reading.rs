@@ -1,4 +1,4 @@
-//! What a reader does when it is polled: it takes what there is, looks for an answer that is
+//! What a reader does when it is polled: it takes all that is there, polls for an answer that is
 //! expected, asks to be woken, and looks again. `mycelium-ext/model` runs this file in every
 //! interleaving.
 
@@ -9,7 +9,7 @@ pub(crate) trait Reading {
     /// Why it cannot be read on.
     type Error;
 
-    /// Takes what there is. False when there was nothing.
+    /// Takes all that is there. False when there was nothing.
     fn take(&mut self) -> Result<bool, Self::Error>;
 
     /// Whether an answer is expected; once.
@@ -39,8 +39,8 @@ pub(crate) enum Looked {
     None,
 }
 
-/// Takes what there is, or has the reader woken when there is something. Ready without having taken
-/// anything when the writer is gone.
+/// Takes all that is there, or has the reader woken when there is something. Ready without having
+/// taken anything when the writer is gone.
 pub(crate) fn poll_read<R: Reading>(reader: &mut R) -> Poll<Result<(), R::Error>> {
     let mut gone = false;
     loop {

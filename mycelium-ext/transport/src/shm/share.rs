@@ -59,7 +59,7 @@ const TAKEN: u8 = 1;
 /// Nothing about the memory may change any more but its bytes: a peer that could make it shorter
 /// could have this process killed.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
-/// The file system of memory without huge pages, of which there might not be enough.
+/// The file system of memory without huge pages, which might be too few.
 const TMPFS: u64 = 0x0102_1994;
 
 /// What a link is made of.

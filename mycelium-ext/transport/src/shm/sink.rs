@@ -60,7 +60,7 @@ impl Sink {
         }
     }
 
-    /// Lets a reader that is awake have what there is, if it is enough.
+    /// Publishes to a reader that is awake, if there is enough.
     fn show_much(&mut self) {
         if self.inlet.unpublished() >= SHOWN {
             self.inlet.show(&self.link.memory);
@@ -133,7 +133,7 @@ impl FrameSink for Sink {
     }
 
     fn queued_bytes(&self) -> usize {
-        // So many are flushed as well, whoever queues them.
+        // So many are flushed as well.
         self.inlet.unrung() + self.backlog.len()
     }
 

@@ -105,7 +105,7 @@ impl Source {
     /// Something came.
     fn came(&mut self) {
         let spinning = self.spinning.take();
-        // Who waits for answers spins when it has asked, and not before it has.
+        // A caller spins after it has sent its call, and not before.
         self.follows = !self.link.spin.is_zero() && !spinning.is_some_and(|it| it.for_answer);
     }
 }

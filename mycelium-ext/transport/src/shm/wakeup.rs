@@ -6,7 +6,7 @@
 //! the one that writes frames for their write readiness, which both come with every edge: so each
 //! has a place of its own for its waker.
 //!
-//! Nothing is read from the socket: what comes by it is looked at, and stays there with the
+//! Nothing is read from the socket: what arrives is looked at, and stays there with the
 //! descriptors that may have come with it. They are closed with the socket, on a
 //! [thread](crate::blocking) where a peer may make that block.
 
@@ -26,7 +26,7 @@ use super::bell;
 /// What ended a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Woken {
-    /// Somebody rang, or may have.
+    /// It was rung, or may have been.
     Rung,
     /// The peer takes, or gives, nothing more.
     Gone,

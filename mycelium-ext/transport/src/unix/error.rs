@@ -23,7 +23,7 @@ pub enum UnixListenError {
         /// The path.
         path: PathBuf,
     },
-    /// Somebody listens there.
+    /// A process listens there.
     Taken {
         /// The path.
         path: PathBuf,
@@ -102,7 +102,7 @@ impl fmt::Display for UnixListenError {
                 let path = path.display();
                 write!(
                     f,
-                    "somebody listens on the socket {path}: stop that process, or choose another \
+                    "a process listens on the socket {path}: stop that process, or choose another \
                      path"
                 )
             }

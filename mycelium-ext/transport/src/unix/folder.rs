@@ -90,7 +90,7 @@ pub(super) struct FolderLock {
 
 impl FolderLock {
     /// Waits for the lock of a private folder, which others hold for an instant. In one that others
-    /// have access to, somebody could hold it for ever: there it does without rather than wait.
+    /// have access to, any user could hold it for ever: there it does without rather than wait.
     pub(super) fn take(path: &Path) -> Self {
         let folder = File::open(path).and_then(|folder| {
             let operation = match folder.metadata() {

@@ -88,7 +88,7 @@ impl UnixSocketListener {
             bound => bound,
         };
         let listener = listener.map_err(|error| match error.kind() {
-            // Somebody was faster.
+            // Another process was faster.
             io::ErrorKind::AddrInUse => UnixListenError::Taken { path: path.clone() },
             _ => failed(&path, "listen on")(error),
         })?;
@@ -152,7 +152,7 @@ impl UnixSocketListener {
             Err(error) => {
                 limited_warn!(
                     path = %path.display(), %error,
-                    "refused a connection of which the system does not tell whose it is"
+                    "refused a connection: the system does not tell its user"
                 );
                 return None;
             }

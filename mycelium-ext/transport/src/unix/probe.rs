@@ -8,7 +8,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 /// What a socket's file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Probe {
-    /// Somebody listens.
+    /// A process listens.
     Alive,
     /// No process listens: it is gone.
     Dead,

@@ -1,4 +1,4 @@
-//! A link on which nothing happens costs nothing: nobody is woken.
+//! A link on which nothing happens costs nothing: no end is woken.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

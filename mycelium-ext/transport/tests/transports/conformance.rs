@@ -122,7 +122,7 @@ pub(crate) async fn both_directions_go_at_once(ends: Ends) {
     let (a, b, _keep) = ends.split(NO_LIMIT);
     let frames = || (0..400).map(|number| numbered(number, number * 197));
     let run = |end: Halves| {
-        // Whoever waits for the peer to read first would wait for ever.
+        // A sink that waits for the peer to read first would wait for ever.
         let Halves { mut sink, mut stream } = end;
         async move {
             tokio::join!(
@@ -165,7 +165,7 @@ pub(crate) async fn flushing_and_reading_can_be_given_up_and_taken_up_again(ends
         tokio::task::yield_now().await;
     }
     assert!(got == frames);
-    // Nobody reads: what does not fit stays queued, and goes on from there.
+    // The peer does not read: what does not fit stays queued, and goes on from there.
     let large: Vec<_> = (0..8).map(|number| numbered(number, 4 * MIB + number)).collect();
     large.iter().for_each(|frame| a.queue(frame.clone()));
     assert!(once(a.sink.flush()).await.is_none());

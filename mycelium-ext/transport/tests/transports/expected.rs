@@ -1,4 +1,4 @@
-//! Sockets of which the reader expects an answer.
+//! Sockets whose reader expects an answer.
 
 use bytes::Bytes;
 
@@ -25,7 +25,7 @@ async fn looked_for(ends: Ends) {
     assert_eq!(once(a.frame()).await, Some(Some(Bytes::from("an answer"))));
 }
 
-/// On a link of which nothing is known yet: where looking took long, it is not done every time.
+/// On a new link: where polling took long, it is not done every time.
 async fn end_is_looked_for(ends: Ends) {
     let (mut a, mut b, _keep) = ends.split(1000);
     greet(&mut a, &mut b).await;

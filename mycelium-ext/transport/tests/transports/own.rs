@@ -89,7 +89,7 @@ pub fn ends() -> Ends {
     Ends::new(a, Own { sender: to_a, receiver: at_b })
 }
 
-/// A session writes frames with their lengths, of which the last may be in two pieces, and a peer
+/// A session writes frames with their lengths. The last may be in two pieces. And a peer
 /// may send larger ones from its authentication on.
 #[tokio::test]
 async fn it_takes_what_a_session_asks_for() {

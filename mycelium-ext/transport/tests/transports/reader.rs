@@ -101,7 +101,7 @@ fn frames() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(frame, 0..40)
 }
 
-/// Lengths of pieces, of which one at least is not empty.
+/// Lengths of pieces. At least one is not empty.
 fn cuts() -> impl Strategy<Value = Vec<usize>> {
     let length = prop_oneof![
         1 => Just(0_usize),

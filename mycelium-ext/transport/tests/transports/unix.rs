@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::ends::watched;
 
-/// Nobody's files are its own.
+/// A listener removes no file of another.
 const OTHER: u32 = 65_534;
 
 fn private() -> TempDir {
@@ -349,7 +349,7 @@ async fn a_connection_of_another_user_is_refused_and_the_next_one_accepted() {
     let folder = private();
     let listener = UnixSocketListener::at(folder.path().join("node.sock")).unwrap();
     let path = listener.path().to_owned();
-    // As if somebody had opened both by hand.
+    // As if both had been opened by hand.
     set_mode(folder.path(), 0o755);
     set_mode(&path, 0o666);
     let log = crate::log::Log::default();

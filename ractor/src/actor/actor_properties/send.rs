@@ -279,9 +279,9 @@ impl ActorCell {
         self.inner.mailbox.bound().is_some()
     }
 
-    /// Counts a message that a failed send refused as lost, unless the actor takes no more at all: the
-    /// caller cannot give it back. The mailbox, or the way to another node, was full, or that node
-    /// takes no message so large.
+    /// Counts a message that a failed send refused as lost, unless the actor takes no more at all:
+    /// the caller cannot give it back. The mailbox, or the way to another node, was full, or that
+    /// node takes no message so large.
     ///
     /// Returns whether all later sends will fail too.
     pub(crate) fn count_refused<M>(&self, error: &MessagingErr<M>) -> bool {

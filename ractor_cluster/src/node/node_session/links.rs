@@ -9,7 +9,8 @@
 //! 3. The one who connected tries what looks local, and says `Settled`. Only then do both announce
 //!    their actors, so that these get the right ids; and between two nodes of one process neither
 //!    announces any, since they have the same.
-//! 4. Everything else goes in lanes ([`data_plane`](crate::link::data_plane)), over whatever link there is.
+//! 4. Everything else goes in lanes ([`data_plane`](crate::link::data_plane)), over whatever link
+//!    there is.
 //! 5. As long as it lives, the peer is listened to ([`liveness`]), and held to what it may announce
 //!    ([`bounds`]).
 //! 6. When the last link breaks, the session waits for one to come back ([`resume`]). When it ends,

@@ -34,7 +34,7 @@ pub(super) fn prove(work: &Work<'_>) -> Result<(), Failure> {
             let manifest = tree.text("Cargo.toml").unwrap_or_default();
             let manifest = format!("{manifest}\n[workspace]\n{more}");
             tree.insert("Cargo.toml", manifest);
-            // Not the versions of the day it was published, which nobody gets who depends on it,
+            // Not the versions of the day it was published, which no dependent gets,
             // but those that the tests were compiled with: a large library in C is among them.
             tree.insert("Cargo.lock", lock.as_slice());
             let folder = work.path(&format!("{package} on {variant}"));

@@ -20,7 +20,7 @@ pub(super) fn prove(work: &Work<'_>) -> Result<(), Failure> {
     let first = work.application("first", &patch)?;
     let second = work.application("second", &patch)?;
 
-    // Two at once, one of which is stopped in the middle of the forked crate.
+    // Two at once. One is stopped in the middle of the forked crate.
     let mut interrupted = build(work, &first)?;
     let mut other = build(work, &second)?;
     wait_for_sources(&first)?;

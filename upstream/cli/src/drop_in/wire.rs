@@ -88,7 +88,7 @@ fn messages(first: &Program, second: &Program) -> Result<(), Failure> {
     let (mut first, mut second) = pair(first, second)?;
     exchange(&mut first, &mut second, "one")?;
     exchange(&mut second, &mut first, "two")?;
-    // A call that nobody answers ends at its time, and harms no other.
+    // A call without an answer ends at its time, and harms no other.
     for (node, group) in [(&mut second, "ones"), (&mut first, "twos")] {
         node.expect(&format!("call-late {group}"), "unanswered")?;
         node.expect(&format!("call {group}"), "1010")?;
@@ -185,7 +185,7 @@ fn simultaneous_connect(first: &Program, second: &Program) -> Result<(), Failure
     exchange(&mut second, &mut first, "two")
 }
 
-/// A peer that comes back is one like before, whichever end it is and whoever connects.
+/// A peer that comes back is a peer like before, at either end and in either direction.
 fn restart(first: &Program, second: &Program) -> Result<(), Failure> {
     let (server, caller) = (first, second);
     let (mut first, mut second) = pair(server, caller)?;

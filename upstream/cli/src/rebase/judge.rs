@@ -91,7 +91,7 @@ pub(crate) enum Verdict {
     Conflicts {
         /// What does not fit.
         why: String,
-        /// What comes nearest.
+        /// The nearest match.
         candidates: Vec<String>,
     },
 }
@@ -212,7 +212,7 @@ fn conflict(misfit: Misfit, homes: Vec<String>) -> Verdict {
     Verdict::Conflicts { why: misfit.why, candidates }
 }
 
-/// A release, each file of which is parsed once: there are many edits, and they look everywhere.
+/// A release. Each file is parsed once: there are many edits, and they look everywhere.
 struct Release<'a> {
     tree: &'a Tree,
     sources: RefCell<HashMap<String, Rc<Source<'a>>>>,

@@ -14,7 +14,7 @@ struct Entry<'a> {
     name: String,
     /// A note behind the name.
     note: String,
-    /// What does not fit, and what comes nearest.
+    /// What does not fit, and the nearest match.
     why: Vec<&'a str>,
     /// How upstream changed what it stands on.
     change: Option<&'a str>,
