@@ -15,7 +15,8 @@ use ractor_cluster::link::options::{Location, Peer, PeerPolicy};
 use ractor_cluster::link::LinkOptions;
 use ractor_cluster::peers;
 use ractor_cluster::transport::{
-    FrameSink, FrameStream, TcpTransport, Transport, TransportKind, TransportMessage,
+    Channel, Connector, FrameSink, FrameStream, TcpTransport, Transport, TransportKind,
+    TransportMessage,
 };
 use ractor_cluster::{NetworkStream, NodeServerMessage, RactorClusterMessage};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,6 +42,15 @@ impl Transport for Counted {
 
     fn local(&self) -> String {
         self.inner.local()
+    }
+
+    /// One that is made again would count nothing.
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        None
+    }
+
+    fn channel(&self) -> Channel {
+        self.inner.channel()
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

@@ -14,7 +14,7 @@ use ractor_cluster::link::options::{Location, Peer, PeerPolicy};
 use ractor_cluster::link::{self, LinkOptions};
 use ractor_cluster::peers::{self, PeerEvent};
 use ractor_cluster::transport::{
-    Connecting, Connector, FrameSink, FrameStream, TcpTransport, Transport, TransportKind,
+    Channel, Connecting, Connector, FrameSink, FrameStream, TcpTransport, Transport, TransportKind,
 };
 use ractor_cluster::{NodeServerMessage, RactorClusterMessage};
 use tokio::net::TcpListener;
@@ -34,6 +34,15 @@ impl Transport for Mine {
 
     fn local(&self) -> String {
         format!("mine://{}", self.0.local())
+    }
+
+    /// `link::connect` is told how.
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        None
+    }
+
+    fn channel(&self) -> Channel {
+        self.0.channel()
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

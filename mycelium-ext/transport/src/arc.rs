@@ -3,8 +3,9 @@
 mod lane;
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::{FrameSink, FrameStream, Transport, TransportKind};
+use super::{Channel, Connector, FrameSink, FrameStream, Transport, TransportKind};
 use lane::{LaneSink, LaneStream, lane};
 
 /// One end of a connection inside this process. Nothing is serialised and nothing is copied: what
@@ -66,6 +67,16 @@ impl Transport for ArcTransport {
 
     fn local(&self) -> String {
         self.local.clone()
+    }
+
+    /// The two ends were made together.
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        None
+    }
+
+    /// Both ends are in one process.
+    fn channel(&self) -> Channel {
+        Channel::default()
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

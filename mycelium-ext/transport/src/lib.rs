@@ -107,6 +107,10 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 }
 
 /// A connection between two nodes that carries frames, whole and in order, both ways.
+///
+/// Every method is required, so that a wrapper forwards all of them. Without `connector` a
+/// connection is never made again. Without `channel` the peer's certificate and the binding of TLS
+/// are not known, and a node cannot check what it demands of them.
 pub trait Transport: Send + 'static {
     /// What it is.
     fn kind(&self) -> TransportKind;
@@ -117,17 +121,13 @@ pub trait Transport: Send + 'static {
     /// This end, for people.
     fn local(&self) -> String;
 
-    /// How the connection can be made again after it broke. Asked at the end that connected; the
-    /// default is that it cannot.
-    fn connector(&self) -> Option<Arc<dyn Connector>> {
-        None
-    }
+    /// How the connection can be made again after it broke; `None` if it cannot. Asked at the end
+    /// that connected.
+    fn connector(&self) -> Option<Arc<dyn Connector>>;
 
-    /// What it knows of itself; by default nothing. It is asked before the connection is
-    /// [split](Self::split).
-    fn channel(&self) -> Channel {
-        Channel::default()
-    }
+    /// What it knows of itself; `Channel::default()` is nothing, which is right without encryption.
+    /// It is asked before the connection is [split](Self::split).
+    fn channel(&self) -> Channel;
 
     /// Takes the two directions apart, so that each is driven by a task of its own. The connection
     /// ends when both halves are dropped, or when either end fails.

@@ -1,4 +1,4 @@
-//! Tests that a wrapper of a sink or of a stream forwards each method: one that leaves a method out
+//! Tests that a wrapper of a transport, sink or stream forwards each method: one that leaves a method out
 //! does not compile, and one that has all of them does.
 
 /// What a wrapper needs.
@@ -6,15 +6,43 @@ macro_rules! beginning {
     () => {
         "use std::any::Any;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use bytes::Bytes;
 use mycelium_transport::{Activity, FrameSink, FrameStream, TransportMessage};
+use mycelium_transport::{Channel, Connector, Transport, TransportKind};
 "
     };
 }
 
 /// A method of a wrapper.
 macro_rules! method {
+    (kind) => {
+        "fn kind(&self) -> TransportKind { self.0.kind() }
+"
+    };
+    (peer) => {
+        "fn peer(&self) -> String { self.0.peer() }
+"
+    };
+    (local) => {
+        "fn local(&self) -> String { self.0.local() }
+"
+    };
+    (connector) => {
+        "fn connector(&self) -> Option<Arc<dyn Connector>> { self.0.connector() }
+"
+    };
+    (channel) => {
+        "fn channel(&self) -> Channel { self.0.channel() }
+"
+    };
+    (split) => {
+        "fn split(self: Box<Self>, most: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
+    self.0.split(most)
+}
+"
+    };
     (queue) => {
         "fn queue(&mut self, frame: TransportMessage) -> Result<(), TransportMessage> {
     self.0.queue(frame)
@@ -85,6 +113,9 @@ macro_rules! wrappers {
 }
 
 wrappers! {
+    a_whole_transport: "no_run" Transport { kind peer local connector channel split };
+    without_connector: "compile_fail,E0046" Transport { kind peer local channel split };
+    without_channel: "compile_fail,E0046" Transport { kind peer local connector split };
     a_whole_sink: "no_run" FrameSink {
         queue queue_parts queue_framed expect_answer queued_bytes poll_flush into_writer
     };

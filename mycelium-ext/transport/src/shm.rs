@@ -41,7 +41,10 @@ use std::time::Duration;
 use crate::answer_hint::AnswerHint;
 use crate::blocking::Deferred;
 use crate::frames::FrameReader;
-use crate::{FrameSink, FrameStream, LocalEnd, LocalTransport, Transport, TransportKind, Upgrade};
+use crate::{
+    Channel, Connector, FrameSink, FrameStream, LocalEnd, LocalTransport, Transport, TransportKind,
+    Upgrade,
+};
 use tokio::net::UnixStream;
 
 use link::Link;
@@ -241,6 +244,16 @@ impl Transport for ShmTransport {
 
     fn local(&self) -> String {
         self.local.clone()
+    }
+
+    /// It is made out of another link, and again in the same way.
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        None
+    }
+
+    /// It is not encrypted.
+    fn channel(&self) -> Channel {
+        Channel::default()
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

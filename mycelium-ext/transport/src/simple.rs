@@ -8,11 +8,13 @@
 //!
 //! ```
 //! use std::io;
+//! use std::sync::Arc;
 //! use std::task::{ready, Context, Poll};
 //!
 //! use bytes::Bytes;
 //! use mycelium_transport::simple::{Simple, SimpleSink, SimpleStream};
-//! use mycelium_transport::{FrameSink, FrameStream, Transport, TransportKind};
+//! use mycelium_transport::{self as transport, Connector, FrameSink, FrameStream};
+//! use mycelium_transport::{Transport, TransportKind};
 //! use tokio::sync::mpsc;
 //!
 //! /// Frames between two tasks.
@@ -57,6 +59,14 @@
 //!
 //!     fn local(&self) -> String {
 //!         "this task".to_owned()
+//!     }
+//!
+//!     fn connector(&self) -> Option<Arc<dyn Connector>> {
+//!         None
+//!     }
+//!
+//!     fn channel(&self) -> transport::Channel {
+//!         transport::Channel::default()
 //!     }
 //!
 //!     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

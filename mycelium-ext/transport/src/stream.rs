@@ -1,11 +1,12 @@
 //! A stream that the application brings along.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::frames::{FrameReader, FrameWriter};
-use super::{FrameSink, FrameStream, Transport, TransportKind};
+use super::{Channel, Connector, FrameSink, FrameStream, Transport, TransportKind};
 
 /// The reading half of a stream.
 pub type BoxRead = Box<dyn AsyncRead + Unpin + Send + 'static>;
@@ -44,6 +45,16 @@ impl Transport for StreamTransport {
 
     fn local(&self) -> String {
         label(&self.local)
+    }
+
+    /// It is the application's, which connects again by itself.
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        None
+    }
+
+    /// What carries the bytes is not known.
+    fn channel(&self) -> Channel {
+        Channel::default()
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::net::{TcpStream, ToSocketAddrs};
 
-use super::{Connecting, Connector, FrameSink, FrameStream, Transport, TransportKind};
+use super::{Channel, Connecting, Connector, FrameSink, FrameStream, Transport, TransportKind};
 
 /// A TCP connection.
 pub struct TcpTransport {
@@ -59,6 +59,11 @@ impl Transport for TcpTransport {
 
     fn connector(&self) -> Option<Arc<dyn Connector>> {
         Some(Arc::new(TcpConnector(self.ends.peer?)))
+    }
+
+    /// It is not encrypted.
+    fn channel(&self) -> Channel {
+        Channel::default()
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

@@ -19,7 +19,7 @@ use tokio::net::unix::UCred;
 
 use super::blocking::{self, Deferred};
 use super::polled_socket::PolledSocket;
-use super::{Connecting, Connector, FrameSink, FrameStream, Transport, TransportKind};
+use super::{Channel, Connecting, Connector, FrameSink, FrameStream, Transport, TransportKind};
 
 pub use error::{FolderProblem, UnixConnectError, UnixListenError};
 pub use folder::runtime_folder;
@@ -123,6 +123,11 @@ impl Transport for UnixSocketTransport {
 
     fn connector(&self) -> Option<Arc<dyn Connector>> {
         Some(Arc::new(UnixSocketConnector(self.connected.clone()?)))
+    }
+
+    /// It is not encrypted.
+    fn channel(&self) -> Channel {
+        Channel::default()
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

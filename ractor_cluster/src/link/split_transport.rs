@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::admission::Admission;
@@ -11,7 +12,7 @@ use super::admission::Admission;
 use crate::transport::blocking::Deferred;
 use crate::transport::Activity;
 use crate::transport::{
-    Channel, FrameSink, FrameStream, Transport, TransportKind, TransportMessage,
+    Channel, Connector, FrameSink, FrameStream, Transport, TransportKind, TransportMessage,
 };
 
 /// See the module's documentation.
@@ -64,6 +65,11 @@ impl Transport for SplitTransport {
 
     fn local(&self) -> String {
         self.local.clone()
+    }
+
+    /// It was accepted, or is a further link, which its session knows how to make again.
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        None
     }
 
     fn channel(&self) -> Channel {

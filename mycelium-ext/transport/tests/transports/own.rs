@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use mycelium_transport::simple::{Simple, SimpleSink, SimpleStream};
-use mycelium_transport::{FrameSink, FrameStream, Transport, TransportKind};
+use mycelium_transport::{Channel, Connector, FrameSink, FrameStream, Transport, TransportKind};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendError;
 
@@ -73,6 +74,14 @@ impl Transport for Own {
 
     fn local(&self) -> String {
         "this end".to_owned()
+    }
+
+    fn connector(&self) -> Option<Arc<dyn Connector>> {
+        None
+    }
+
+    fn channel(&self) -> Channel {
+        Channel::default()
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
