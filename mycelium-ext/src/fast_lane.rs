@@ -9,7 +9,8 @@
 //!   and supervision events come before messages, between two batches; a kill interrupts a handler.
 //! * **Bounds.** At most [`LaneConfig::capacity`] messages wait. One that finds no room goes back
 //!   to its sender, or is dropped and counted, as [`LaneConfig::overflow`] says;
-//!   [`send`](FastActorRef::send) waits for room.
+//!   [`send`](FastActorRef::send) waits for room. A policy that lanes do not have is an error when
+//!   the actor is spawned ([`UnknownOverflow`]).
 //! * **`Arc`.** [`cast_arc`](FastActorRef::cast_arc) sends a message that others hold too. The
 //!   receiver reads either the same way ([`Delivery`]).
 //! * **Fairness.** After each batch of at most [`BATCH`] messages the others on the thread get a
@@ -88,7 +89,7 @@ mod runtime;
 pub use actor::FastActor;
 pub use actor_ref::FastActorRef;
 pub use batch::{BATCH, Batch, Delivery};
-pub use config::LaneConfig;
+pub use config::{LaneConfig, UnknownOverflow};
 pub use directory::NoLane;
 pub use forward::Forward;
 pub use runtime::FastMessage;

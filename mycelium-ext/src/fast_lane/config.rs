@@ -1,5 +1,6 @@
 //! How a lane is made.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 
 use ractor::actor::actor_config::Overflow;
@@ -41,3 +42,52 @@ impl Default for LaneConfig {
         Self::bounded(1024, Overflow::Reject)
     }
 }
+
+/// What a full lane does: a policy of [`Overflow`] that lanes know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhenFull {
+    Reject,
+    DropNewest,
+    DropOldest,
+}
+
+/// The policies that lanes know.
+pub(super) const POLICIES: [(Overflow, WhenFull); 3] = [
+    (Overflow::Reject, WhenFull::Reject),
+    (Overflow::DropNewest, WhenFull::DropNewest),
+    (Overflow::DropOldest, WhenFull::DropOldest),
+];
+
+impl WhenFull {
+    /// Finds a policy among `known`.
+    pub(super) fn of(
+        policy: Overflow,
+        known: &[(Overflow, Self)],
+    ) -> Result<Self, UnknownOverflow> {
+        let found = known.iter().find(|(it, _)| *it == policy);
+        found.map(|(_, when_full)| *when_full).ok_or(UnknownOverflow(policy))
+    }
+}
+
+/// A lane was to have a policy that no lane has. Spawning fails with
+/// [`SpawnErr::StartupFailed`](ractor::SpawnErr::StartupFailed), which holds this error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownOverflow(Overflow);
+
+impl UnknownOverflow {
+    /// The policy that the lane was to have.
+    #[must_use]
+    pub const fn policy(&self) -> Overflow {
+        self.0
+    }
+}
+
+impl fmt::Display for UnknownOverflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a fast lane has no overflow policy {:?}: choose one of", self.0)?;
+        POLICIES.iter().try_for_each(|(policy, _)| write!(f, " {policy:?}"))?;
+        f.write_str(", or give an ordinary actor a mailbox with it")
+    }
+}
+
+impl std::error::Error for UnknownOverflow {}

@@ -7,22 +7,22 @@
 use std::any::type_name;
 use std::collections::VecDeque;
 use std::mem;
+use std::num::NonZeroUsize;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
-use ractor::actor::actor_config::Overflow;
 use ractor::concurrency::Notify;
 
 use super::batch::Delivery;
-use super::config::LaneConfig;
+use super::config::WhenFull;
 
 /// The queue of a lane.
 pub(super) struct Queue<M> {
     state: Mutex<State<M>>,
     capacity: usize,
-    policy: Overflow,
+    when_full: WhenFull,
     room: Notify,
     lost: AtomicU64,
 }
@@ -51,7 +51,7 @@ pub(super) enum Refused<M> {
 }
 
 impl<M> Queue<M> {
-    pub(super) fn new(config: LaneConfig) -> Arc<Self> {
+    pub(super) fn new(capacity: NonZeroUsize, when_full: WhenFull) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
@@ -60,8 +60,8 @@ impl<M> Queue<M> {
                 busy: false,
                 high_water: 0,
             }),
-            capacity: config.capacity.get(),
-            policy: config.overflow,
+            capacity: capacity.get(),
+            when_full,
             room: Notify::new(),
             lost: AtomicU64::new(0),
         })
@@ -80,14 +80,14 @@ impl<M> Queue<M> {
         }
         let mut displaced = None;
         if state.waiting.len() >= self.capacity {
-            match self.policy {
-                Overflow::DropOldest => displaced = state.waiting.pop_front(),
-                Overflow::DropNewest => {
+            match self.when_full {
+                WhenFull::DropOldest => displaced = state.waiting.pop_front(),
+                WhenFull::DropNewest => {
                     drop(state);
                     self.overflow();
                     return Ok(());
                 }
-                _ => return Err(Refused::Full(message)),
+                WhenFull::Reject => return Err(Refused::Full(message)),
             }
         }
         self.push(state, message, begin)?;

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
+use ractor::actor::actor_config::Overflow;
 use ractor::concurrency::JoinHandle;
 use ractor::{
     Actor, ActorCell, ActorName, ActorProcessingErr, ActorRef, ActorStatus, MessagingErr, SpawnErr,
@@ -15,7 +16,7 @@ use ractor::{
 use super::actor::FastActor;
 use super::actor_ref::FastActorRef;
 use super::batch::{Batch, Delivery};
-use super::config::LaneConfig;
+use super::config::{LaneConfig, POLICIES, WhenFull};
 use super::directory::Entry;
 use super::queue::{Queue, Turn};
 
@@ -108,7 +109,21 @@ pub(super) async fn spawn<A: FastActor>(
     lane: LaneConfig,
     supervisor: Option<ActorCell>,
 ) -> Result<(FastActorRef<A::Msg, A::Control>, JoinHandle<()>), SpawnErr> {
-    let queue = Queue::new(lane);
+    spawn_knowing(&POLICIES, actor, name, arguments, lane, supervisor).await
+}
+
+/// As [`spawn`], with these policies.
+async fn spawn_knowing<A: FastActor>(
+    policies: &[(Overflow, WhenFull)],
+    actor: A,
+    name: Option<ActorName>,
+    arguments: A::Arguments,
+    lane: LaneConfig,
+    supervisor: Option<ActorCell>,
+) -> Result<(FastActorRef<A::Msg, A::Control>, JoinHandle<()>), SpawnErr> {
+    let when_full = WhenFull::of(lane.overflow, policies)
+        .map_err(|unknown| SpawnErr::StartupFailed(unknown.into()))?;
+    let queue = Queue::new(lane.capacity, when_full);
     let runtime = Runtime { actor, queue: queue.clone(), entry: OnceLock::new() };
     let (actor, handle) = match supervisor {
         None => Actor::spawn(name, runtime, arguments).await?,
@@ -211,4 +226,53 @@ async fn yield_now() {
         Poll::Pending
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fast_lane::UnknownOverflow;
+
+    /// Does nothing.
+    struct Idle;
+
+    impl FastActor for Idle {
+        type Msg = u64;
+        type Control = ();
+        type State = ();
+        type Arguments = ();
+
+        async fn pre_start(&self, _: FastActorRef<u64>, (): ()) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+
+        async fn handle(
+            &self,
+            _: FastActorRef<u64>,
+            _: Batch<'_, u64>,
+            (): &mut (),
+        ) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+    }
+
+    /// As it is with a policy that `ractor` has and lanes do not know yet.
+    #[tokio::test]
+    async fn an_actor_with_an_unknown_policy_does_not_start() {
+        let lane = LaneConfig::bounded(1, Overflow::DropOldest);
+        let name = Some("unknown policy".to_owned());
+        let spawned = spawn_knowing(&POLICIES[..2], Idle, name, (), lane, None).await;
+        let Err(SpawnErr::StartupFailed(error)) = spawned else { panic!("it starts") };
+        let unknown = error.downcast_ref::<UnknownOverflow>().expect("its own error");
+        assert_eq!(unknown.policy(), Overflow::DropOldest);
+        let text = error.to_string();
+        for part in ["no overflow policy DropOldest", "choose one of Reject DropNewest"] {
+            assert!(text.contains(part), "no {part:?} in {text:?}");
+        }
+        assert!(ractor::registry::where_is("unknown policy").is_none());
+
+        let (known, ended) = spawn(Idle, None, (), lane, None).await.expect("it starts");
+        known.stop(None);
+        ended.await.expect("it ends in order");
+    }
 }
