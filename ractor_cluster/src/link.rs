@@ -12,7 +12,8 @@
 //! | `attach`, `upgrade` | the handshake of a further link; shared memory out of a Unix socket |
 //! | `dial`, `connect` | making links again; connections for applications |
 //! | `admission`, `places` | connections that are not authenticated, and their places |
-//! | `refusal`, `quiet_log` | why a peer is refused; bounds of what it can have logged |
+//! | `settle`, `refuse` | whether a connection or a peer is let in; what a refusal consists of |
+//! | `refusal`, `quiet_log` | the causes of refusals; bounds of what a peer can have logged |
 //! | `decode` | control frames, behind a scan of what their lists cost |
 //! | [`options`], [`limits`] | what an application chooses; what a peer may make a node keep |
 //! | `directory`, `sockets` | sessions and servers of this process; their listening sockets |
@@ -67,6 +68,8 @@ pub(crate) mod proxy;
 pub(crate) mod quiet_log;
 pub(crate) mod reader;
 mod refusal;
+pub(crate) mod refuse;
+pub(crate) mod settle;
 mod slices;
 pub(crate) mod sockets;
 pub(crate) mod split_transport;
@@ -168,7 +171,11 @@ pub(crate) enum Event {
     /// A link brought what the session cannot go on after.
     Broken(Broken),
     /// A frame came that the peer is refused for.
-    Undecodable(Undecodable),
+    Undecodable {
+        error: Undecodable,
+        /// The peer's `Hello` had come too, and is not handled any more.
+        with_hello: bool,
+    },
     /// A message goes to a stock node.
     Outbound(Outbound),
 }

@@ -32,6 +32,8 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 enum Told {
     /// A node that dialled: this error.
     Node(ConnectError),
+    /// Both: a node dialled, and its peer is refused and is of the test's own making.
+    Both(ConnectError, Option<u32>),
     /// A peer of the test's own making, of the fork as far as it says: this code.
     Peer(Option<u32>),
     /// Nothing, for this reason.
@@ -66,6 +68,8 @@ const SCENES: &[(Refusal, RefusedBy, Scene)] = &[
     (Refusal::Malformed, RefusedBy::Peer, || Box::pin(by::late_garbage())),
     (Refusal::Malformed, RefusedBy::ThisNode, || Box::pin(by::a_listener_that_sends_garbage())),
     (Refusal::ListTooLong, RefusedBy::Peer, || Box::pin(by::a_list_before_authentication())),
+    (Refusal::ListTooLong, RefusedBy::Peer, || Box::pin(by::a_list_right_behind_its_hello())),
+    (Refusal::ListTooLong, RefusedBy::ThisNode, || Box::pin(by::a_listener_with_an_early_list())),
     (Refusal::OutOfTurn, RefusedBy::Peer, || Box::pin(by::two_hellos())),
     (Refusal::OutOfTurn, RefusedBy::ThisNode, || Box::pin(by::a_listener_with_two_hellos())),
     (Refusal::TooSlow, RefusedBy::Peer, || Box::pin(by::a_stalled_handshake())),
@@ -80,11 +84,16 @@ const SCENES: &[(Refusal, RefusedBy, Scene)] = &[
     (Refusal::OlderIncarnation, RefusedBy::Peer, || Box::pin(by::an_older_incarnation())),
 ];
 
-fn check_told(told: &Told, cause: Refusal, refused_by: RefusedBy) {
+fn check_told(told: Told, cause: Refusal, refused_by: RefusedBy) {
     match told {
-        Told::Node(error @ ConnectError::Refused { address, .. }) => {
+        Told::Both(error, code) => {
+            check_told(Told::Node(error), cause, refused_by);
+            check_told(Told::Peer(code), cause, refused_by);
+        }
+        Told::Node(error @ ConnectError::Refused { .. }) => {
             assert_eq!(error.refusal(), Some((cause, refused_by)), "{error}");
             let text = error.to_string();
+            let ConnectError::Refused { address, .. } = &error else { unreachable!("it is one") };
             for part in [cause.name(), &cause.to_string(), &address.to_string()] {
                 assert!(text.contains(part), "no {part:?} in {text:?}");
             }
@@ -98,7 +107,7 @@ fn check_told(told: &Told, cause: Refusal, refused_by: RefusedBy) {
             assert!(error.to_string().contains("certificate"), "{error}");
         }
         Told::Node(error) => panic!("{error}: {error:?}"),
-        Told::Peer(code) => assert_eq!(*code, Some(cause as u32), "{}", cause.name()),
+        Told::Peer(code) => assert_eq!(code, Some(cause as u32), "{}", cause.name()),
         Told::Nothing(reason) => assert!(!reason.is_empty()),
     }
 }
@@ -130,6 +139,6 @@ async fn both_sides_name_each_cause() {
         };
         assert_eq!(lines.iter().filter(of_refusing).count(), 1, "{place}: {lines:#?}");
         println!("{place}: {lines:#?}");
-        check_told(&told, cause, *refused_by);
+        check_told(told, cause, *refused_by);
     }
 }

@@ -86,13 +86,15 @@ async fn says(what: &[u8], listener: Node) -> Option<u32> {
 }
 
 /// A listener that is no node: it says this to the one who connects, and reads until that one goes.
-async fn speaker(what: Vec<u8>) -> (Address, JoinHandle<()>) {
+///
+/// The task returns the code of the cause that it was told, if it was.
+async fn speaker(what: Vec<u8>) -> (Address, JoinHandle<Option<u32>>) {
     let door = TcpListener::bind("127.0.0.1:0").await.expect("there are ports");
     let address = format!("tcp://{}", door.local_addr().expect("it is bound"));
     let task = tokio::spawn(async move {
         let (mut stream, _) = door.accept().await.expect("it is dialled");
         stream.write_all(&what).await.expect("it reads");
-        wire::told(&mut stream).await;
+        wire::told(&mut stream).await
     });
     (address.parse().expect("an address"), task)
 }
@@ -103,6 +105,15 @@ async fn hears(what: Vec<u8>, dialler: Node) -> Told {
     let told = refused_at(address, dialler, None).await;
     task.await.expect("it ends in order");
     told
+}
+
+/// As [`hears`], of a listener that is to be told why it is refused.
+async fn hears_and_tells(what: Vec<u8>, dialler: Node) -> Told {
+    let (address, task) = speaker(what).await;
+    let Told::Node(error) = refused_at(address, dialler, None).await else {
+        unreachable!("a node dialled")
+    };
+    Told::Both(error, task.await.expect("it ends in order"))
 }
 
 pub async fn another_cookie() -> Told {
@@ -276,12 +287,23 @@ pub async fn a_list_before_authentication() -> Told {
     Told::Peer(told)
 }
 
+/// The list is found before the node has handled the `Hello`.
+pub async fn a_list_right_behind_its_hello() -> Told {
+    let said = [wire::hello(), wire::list()].concat();
+    Told::Peer(says(&said, started(node("a")).await).await)
+}
+
+pub async fn a_listener_with_an_early_list() -> Told {
+    let said = [wire::hello(), wire::list()].concat();
+    hears_and_tells(said, started(node("b")).await).await
+}
+
 pub async fn two_hellos() -> Told {
     Told::Peer(says(&wire::hello().repeat(2), started(node("a")).await).await)
 }
 
 pub async fn a_listener_with_two_hellos() -> Told {
-    hears(wire::hello().repeat(2), started(node("b")).await).await
+    hears_and_tells(wire::hello().repeat(2), started(node("b")).await).await
 }
 
 async fn stalled(passes: Passes) -> Told {

@@ -22,8 +22,8 @@ pub struct Origin {
     pub(crate) backlog: Option<Arc<Backlog>>,
 }
 
-/// The place of a connection among those that are not authenticated yet: given up by
-/// authentication, or with the connection.
+/// Whether the peer of a connection is authenticated, and the connection's place among those that
+/// are not: given up by authentication, or with the connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission(Arc<Inner>);
 
@@ -43,6 +43,16 @@ impl Admission {
             leave: visitor.leave.clone(),
             place: Mutex::new(Some(visitor.into_place())),
             handover: Mutex::new(handover),
+        }))
+    }
+
+    /// Of a connection that takes no place: this node made it, or an application accepted it.
+    pub(crate) fn without_place() -> Self {
+        Self(Arc::new(Inner {
+            admitted: AtomicBool::new(false),
+            leave: Arc::default(),
+            place: Mutex::default(),
+            handover: Mutex::default(),
         }))
     }
 

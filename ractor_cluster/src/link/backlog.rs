@@ -208,8 +208,9 @@ impl Backlog {
     }
 
     /// Drops all that waits, and takes nothing more: the peer is refused. Readers pause until they
-    /// end, so that no more of what it sends is looked at.
-    pub(super) fn refuse(&self) {
+    /// end, so that no more of what it sends is looked at. Returns whether the peer's `Hello` was
+    /// among what waited.
+    pub(super) fn refuse(&self) -> bool {
         let items = {
             let mut waiting = locked(&self.waiting);
             waiting.closed = true;
@@ -217,7 +218,7 @@ impl Backlog {
             self.full.store(true, Ordering::Release);
             std::mem::take(&mut waiting.items)
         };
-        drop(items);
+        items.iter().any(|entry| entry.what.is_hello())
     }
 
     /// Drops all that waits, and takes nothing more.

@@ -13,6 +13,7 @@ use ractor::{ActorId, ActorRef};
 
 use super::directory::{is_suspended, locked};
 use super::incarnation::Incarnation;
+use super::settle::{settle, Contestant, Finding, Standing, Verdict};
 use super::{Event, LinkEvent};
 use crate::transport::Activity;
 use crate::NodeSessionMessage;
@@ -71,36 +72,38 @@ pub(crate) enum Outcome {
 }
 
 impl Contest {
-    /// What has been silent comes after all that has not.
-    fn rank(&self, name: &Name, incarnation: Incarnation) -> (bool, Incarnation) {
+    fn contestant(&self, name: &Name, incarnation: Incarnation, is_there: bool) -> Contestant {
         let was_silent =
             self.silent.iter().any(|(of, silent)| of == name && *silent == incarnation);
-        (!was_silent, incarnation)
+        Contestant { incarnation, was_silent, is_there }
     }
 
     fn enter(&mut self, id: ActorId, silent: &[ActorId]) -> Outcome {
         let Some(newcomer) = self.sessions.get(&id) else { return Outcome::Enters };
         let (name, incarnation) = (newcomer.name.clone(), newcomer.incarnation);
-        let own = self.rank(&name, incarnation);
-        let (mut stronger, mut weaker) = (Vec::new(), Vec::new());
+        let own = self.contestant(&name, incarnation, true);
+        let (mut ids, mut rivals) = (Vec::new(), Vec::new());
         for (of, it) in &self.sessions {
             let is_rival = it.proven && it.replaced_by.is_none() && it.name == name;
-            if !is_rival || it.incarnation == incarnation {
-                continue;
-            }
-            let is_there = !silent.contains(of) && !is_suspended(*of);
-            if is_there && self.rank(&name, it.incarnation) > own {
-                let (activity, session) = (it.activity.clone(), it.session.clone());
-                stronger.push(Rival { id: *of, incarnation: it.incarnation, activity, session });
-            } else {
-                weaker.push(*of);
+            if is_rival && it.incarnation != incarnation {
+                let is_there = !silent.contains(of) && !is_suspended(*of);
+                ids.push(*of);
+                rivals.push(self.contestant(&name, it.incarnation, is_there));
             }
         }
-        if !stronger.is_empty() {
-            return Outcome::Contested(stronger);
+        // The rule looks at nothing else of the newcomer.
+        let finding = Finding::Claim { own, rivals: &rivals };
+        if let Verdict::Contested(stronger) = settle(&finding, Standing::ARRIVING) {
+            let rival = |number| {
+                let id = *ids.get(number)?;
+                let it = self.sessions.get(&id)?;
+                let (activity, session) = (it.activity.clone(), it.session.clone());
+                Some(Rival { id, incarnation: it.incarnation, activity, session })
+            };
+            return Outcome::Contested(stronger.into_iter().filter_map(rival).collect());
         }
         self.silent.retain(|(of, it)| *of != name || *it != incarnation);
-        for of in weaker {
+        for of in ids {
             let Some(loser) = self.sessions.get_mut(&of) else { continue };
             loser.replaced_by = Some(incarnation);
             loser.session.stop(Some(REPLACED.to_owned()));

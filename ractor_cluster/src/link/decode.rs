@@ -139,9 +139,9 @@ pub(super) fn for_session(
     match decode(frame, caps) {
         Ok(decoded) => Ok(Some(decoded)),
         Err(error @ Undecodable::TooLong { .. }) => {
-            backlog.refuse();
+            let with_hello = backlog.refuse();
             // The session may have ended already.
-            _ = session.cast(LinkEvent(Event::Undecodable(error)).into());
+            _ = session.cast(LinkEvent(Event::Undecodable { error, with_hello }).into());
             Ok(None)
         }
         Err(error) => Err(error.into()),

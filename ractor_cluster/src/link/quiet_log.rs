@@ -29,9 +29,8 @@ impl RefusalLog {
         self.channels.permit_at(Instant::now(), self.burst)
     }
 
-    /// Counts a refusal. Returns whether a line may be logged: how many were left out before it.
-    pub(crate) fn refused(&self, cause: Refusal) -> Option<u64> {
-        cause.count();
+    /// Whether a line may be logged of a refusal for this: how many were left out before it.
+    pub(crate) fn permits(&self, cause: Refusal) -> Option<u64> {
         let burst = if cause == Refusal::Displaced { 1 } else { self.burst };
         self.causes[refusal::index(cause)].permit_at(Instant::now(), burst)
     }

@@ -11,7 +11,8 @@ use crate::protocol::control::{
 };
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
-use crate::protocol::mycelium::{ActorPreference, Preferences};
+use crate::protocol::mycelium::frame::Body;
+use crate::protocol::mycelium::{ActorPreference, Frame, Preferences};
 use crate::protocol::NetworkMessage;
 
 /// The elements of a slice.
@@ -40,6 +41,16 @@ pub(super) enum List {
 }
 
 impl Waiting {
+    /// Whether it is the `Hello` of a node of the fork.
+    pub(super) fn is_hello(&self) -> bool {
+        matches!(
+            self,
+            Self::Whole(Arrived::Frame(NetworkMessage {
+                message: Some(Network::Mycelium(Frame { body: Some(Body::Hello(_)) })),
+            }))
+        )
+    }
+
     /// Something that came. A list whose group is called longer than `name_bytes` stays whole: each
     /// slice would repeat the name, and all are left out for it.
     pub(super) fn of(arrived: Arrived, name_bytes: usize) -> Self {

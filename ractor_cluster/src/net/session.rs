@@ -33,7 +33,7 @@ pub(crate) struct Session {
     peer: String,
     max_inbound_frame_size: u64,
     joined: Joined,
-    /// Of a connection that a listener took.
+    /// Of a session's first connection.
     admission: Option<Admission>,
 }
 

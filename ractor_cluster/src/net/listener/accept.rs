@@ -1,30 +1,31 @@
 //! From a connection to its first frame.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use ractor::ActorRef;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::link::admission::{Admission, Origin};
-use crate::link::attach::{self, AttachError};
-use crate::link::decode::{decode, Caps, Undecodable};
+use crate::link::attach;
+use crate::link::decode::{decode, Caps};
 use crate::link::directory::{self, Server};
 use crate::link::options::LinkOptions;
 use crate::link::places::{Places, Source, Visitor};
 use crate::link::quiet_log::limited_warn;
+use crate::link::refuse::Who;
+use crate::link::settle::{settle, Finding, Standing, Verdict};
 use crate::link::split_transport::SplitTransport;
-use crate::link::Refusal;
 use crate::net::NetworkStream;
 use crate::node::{NodeServerMessage, DEFAULT_MAX_INBOUND_FRAME_SIZE};
 use crate::protocol::meta::network_message::Message;
-use crate::protocol::mycelium::{self as wire, frame::Body, Frame};
+use crate::protocol::mycelium::{frame::Body, Frame};
 use crate::transport::{TcpTransport, TlsTransport, Transport, TransportKind, TransportMessage};
 use mycelium_link::secret::Role;
 
@@ -46,38 +47,6 @@ pub(super) enum Acceptor {
 enum Incoming {
     Transport(Box<dyn Transport>),
     Tls(tokio::net::TcpStream, TlsAcceptor),
-}
-
-/// Why a connection is refused.
-struct Refused {
-    cause: Refusal,
-    error: String,
-}
-
-impl Refused {
-    fn new(cause: Refusal, error: impl ToString) -> Self {
-        Self { cause, error: error.to_string() }
-    }
-}
-
-impl From<io::Error> for Refused {
-    /// What a frame could not be read for.
-    fn from(error: io::Error) -> Self {
-        let cause = Undecodable::cause_of(&error).unwrap_or_else(|| match error.kind() {
-            io::ErrorKind::InvalidData => Refusal::of_unreadable(&error.to_string()),
-            // It ended within a frame, or broke.
-            _ => Refusal::Unauthenticated,
-        });
-        Self::new(cause, error)
-    }
-}
-
-/// What became of a connection.
-enum Entered {
-    /// It is where it belongs.
-    Taken,
-    /// It was closed without a word.
-    Left,
 }
 
 impl Acceptor {
@@ -160,7 +129,7 @@ impl Door {
     /// Takes a connection to its first frame, and to where that belongs. A session keeps its place
     /// among those that are not authenticated until it is.
     async fn enter(&self, incoming: Incoming, visitor: Visitor) {
-        let peer = match &incoming {
+        let address = match &incoming {
             Incoming::Transport(transport) => format!("{transport:?}"),
             Incoming::Tls(stream, _) => match stream.peer_addr() {
                 Ok(peer) => format!("tls link to {peer}"),
@@ -172,107 +141,92 @@ impl Door {
         let mut arrived = None;
         let first = self.first_frame(incoming, visitor, &mut arrived);
         let first = tokio::time::timeout(timeout, first);
-        let outcome = tokio::select! {
+        let verdict = tokio::select! {
             biased;
-            outcome = first => outcome.unwrap_or_else(|_| {
-                let error = format!("its handshake was not done in time ({timeout:?})");
-                Err(Refused::new(Refusal::TooSlow, error))
-            }),
-            () = leave.told() => {
-                let error = "its place goes to a newer connection";
-                Err(Refused::new(Refusal::Displaced, error))
-            }
+            verdict = first => verdict.unwrap_or_else(|_| found(&Finding::Overdue(Some(timeout)))),
+            () = leave.told() => found(&Finding::Displaced),
         };
-        match outcome {
-            Ok(Entered::Taken) => {}
-            // As those do who look whether somebody listens.
-            Ok(Entered::Left) => {
-                tracing::debug!(peer, "a connection was closed before its first frame");
+        match verdict {
+            Verdict::Refused(refused) => {
+                let who = Who { node_id: None, what: "a connection", peer: "", address: &address };
+                refused.carry_out(who, Some(&self.places.log), |frame| {
+                    if let Some(connection) = arrived {
+                        tell(connection, frame);
+                    }
+                });
             }
-            Err(Refused { cause, error }) => {
-                if let Some(suppressed) = self.places.log.refused(cause) {
-                    tracing::warn!(
-                        peer,
-                        cause = cause.name(),
-                        advice = %cause,
-                        suppressed,
-                        "a connection is refused: {error}"
-                    );
-                }
-                if let Some(connection) = arrived {
-                    tell(connection, cause).await;
-                }
-            }
+            Verdict::Ends => tracing::debug!(address, "a connection ends before its first frame"),
+            Verdict::GoesOn | Verdict::Contested(_) | Verdict::RefusedByPeer(_) => {}
         }
     }
 
+    /// Returns what becomes of the connection: one that goes on is where it belongs.
     async fn first_frame(
         &self,
         incoming: Incoming,
         mut visitor: Visitor,
         arrived: &mut Option<SplitTransport>,
-    ) -> Result<Entered, Refused> {
+    ) -> Verdict {
         let transport: Box<dyn Transport> = match incoming {
             Incoming::Transport(transport) => transport,
             Incoming::Tls(stream, tls) => match TlsTransport::accept(stream, &tls).await {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Ok(Entered::Left);
-                }
-                accepted => Box::new(accepted.map_err(|it| Refused::new(Refusal::Tls, it))?),
+                Ok(transport) => Box::new(transport),
+                Err(error) => return found(&Finding::Tls(&error)),
             },
         };
         let halves = arrived.insert(SplitTransport::of(transport, self.first_frame));
-        let first = halves.stream.frame().await?;
-        let Some(TransportMessage::Bytes(frame)) = first else { return Ok(Entered::Left) };
-        let message = decode(frame.clone(), Caps::STRANGER)
-            .map_err(|error| Refused::new(error.cause(), format!("no frame of a node: {error}")))?;
-        let message = message.message;
+        let frame = match halves.stream.frame().await {
+            Ok(Some(TransportMessage::Bytes(frame))) => frame,
+            Ok(_) => return found(&Finding::NoFrame),
+            Err(error) => return found(&Finding::Unread(&error)),
+        };
+        let message = match decode(frame.clone(), Caps::STRANGER) {
+            Ok(decoded) => decoded.message,
+            Err(error) => {
+                return found(&Finding::Undecodable { error: &error, with_hello: false });
+            }
+        };
         if let Some(Message::Mycelium(Frame { body: Some(Body::Attach(attach)) })) = message.message
         {
             match directory::session(&attach.session, Role::Listener) {
                 Some(session) => visitor.returns(session.secret.name()),
                 None => visitor.speaks(),
             }
-            attach::accept(arrived, attach, self.max_frame).await.map_err(|error| match error {
-                AttachError::Io(error) => error.into(),
-                AttachError::NoSession | AttachError::Proof => {
-                    Refused::new(Refusal::NoSession, error)
-                }
-                error => Refused::new(Refusal::OutOfTurn, error),
-            })?;
-            return Ok(Entered::Taken);
+            return match attach::accept(arrived, attach, self.max_frame).await {
+                Ok(()) => Verdict::GoesOn,
+                Err(error) => found(&Finding::Link(&error)),
+            };
         }
         visitor.speaks();
         // What is on the way to the session cannot be displaced, so that there is little of it.
         let handover = self.places.handovers.clone().acquire_owned().await.ok();
         let admission = Admission::new(visitor, handover);
-        let Some(halves) = arrived.take() else { return Ok(Entered::Left) };
+        let Some(halves) = arrived.take() else { return Verdict::Ends };
         let first = TransportMessage::Bytes(frame);
         let halves = halves.unread(first, admission.clone(), self.max_frame);
         let origin = Origin { admission: Some(admission), ..Origin::default() };
         let stream = Box::new(NetworkStream::Transport(Box::new(halves)).with_origin(origin));
         let opened = NodeServerMessage::ConnectionOpened { stream, is_server: true };
         match self.node_server.cast(opened) {
-            Ok(()) => Ok(Entered::Taken),
-            Err(_) => Err(Refused::new(Refusal::Unauthenticated, "the node server has ended")),
+            Ok(()) => Verdict::GoesOn,
+            Err(_) => found(&Finding::NoServer),
         }
     }
 }
 
+/// What becomes of a connection that a listener has.
+fn found(finding: &Finding<'_>) -> Verdict {
+    settle(finding, Standing::ARRIVING)
+}
+
 /// Tells the peer why it is refused, as far as its socket takes that at once: nothing is waited
 /// for. A stock node skips the frame.
-async fn tell(mut connection: SplitTransport, cause: Refusal) {
-    let refused = Body::Refused(wire::Refused { code: cause.code() }).encoded();
-    if connection.sink.queue(TransportMessage::Bytes(refused)).is_err() {
-        // Every transport carries bytes.
-        return;
-    }
-    poll_fn(|context| {
+fn tell(mut connection: SplitTransport, frame: Bytes) {
+    // Every transport carries bytes.
+    if connection.sink.queue(TransportMessage::Bytes(frame)).is_ok() {
         // Whether it was taken or not, the connection is closed.
-        _ = connection.sink.poll_flush(context);
-        Poll::Ready(())
-    })
-    .await;
+        _ = connection.sink.poll_flush(&mut Context::from_waker(Waker::noop()));
+    }
 }
 
 /// Accepts for ever, and never waits for a place. Dropping the future ends all handshakes that are

@@ -40,6 +40,7 @@ use crate::link::link_table::Link;
 use crate::link::options::{Location, PeerPolicy};
 use crate::link::peer_addresses::PeerAddresses;
 use crate::link::proxy::Proxy;
+use crate::link::settle::{Phase, Standing};
 use crate::link::stock::{StockPeer, StockProxy};
 use crate::link::upgrade::Upgrade;
 use crate::link::{Event, LinkEvent, Refusal};
@@ -85,19 +86,6 @@ const MAX_LINKS: usize = 8;
 /// So many proxies begin before others get a turn.
 const PROXIES_IN_TURN: usize = 64;
 
-/// How far a session has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Whether the peer is a node of the fork is not known, since it is not authenticated.
-    Greeting,
-    /// It is a stock node.
-    Stock,
-    /// It is one of the fork's, and where it is is being found out.
-    Holding,
-    /// It is known where it is, and actors are announced.
-    Settled,
-}
-
 /// The links of a session; nothing where no node server of this process is behind it.
 #[derive(Debug, Default)]
 pub(super) struct Links(Option<Box<Active>>);
@@ -130,7 +118,7 @@ struct Active {
     found: Option<Refusal>,
     /// The session.
     session: ActorRef<NodeSessionMessage>,
-    /// The place among connections that are not authenticated, of one that a listener took.
+    /// Until the peer is authenticated.
     admission: AssertUnwindSafe<Option<Admission>>,
     /// The place among the peers that are.
     place: AssertUnwindSafe<Option<OwnedSemaphorePermit>>,
@@ -178,17 +166,21 @@ impl Described {
     /// From here on it is listened to.
     pub(super) fn of(stream: NetworkStream, node_server: ActorId) -> (Self, NetworkStream) {
         let server = directory::server(node_server);
-        let caps = server.map_or_else(Caps::default, |it| Caps::of(&it.options.limits));
+        let caps = server.as_ref().map_or_else(Caps::default, |it| Caps::of(&it.options.limits));
+        let mut origin = stream.origin();
+        if server.is_some() {
+            origin.admission.get_or_insert_with(Admission::without_place);
+        }
         let (activity, backlog) = (Activity::default(), Arc::new(Backlog::new(caps)));
         let described = Self {
             ends: stream.describe(),
             channel: stream.channel(),
             connector: stream.connector(),
-            admission: stream.origin().admission,
+            admission: origin.admission.clone(),
             activity,
             backlog,
         };
-        let stream = watch(stream, &described.activity, &described.backlog);
+        let stream = watch(stream.with_origin(origin), &described.activity, &described.backlog);
         (described, stream)
     }
 }
@@ -270,14 +262,13 @@ impl Links {
         }
     }
 
-    /// Counts a refusal. Returns whether a line may be logged: how many were left out before it.
-    fn refused(&self, cause: Refusal) -> Option<u64> {
-        match &self.0 {
-            Some(active) => active.server.strangers.log.refused(cause),
-            None => {
-                cause.count();
-                Some(0)
-            }
+    /// How far the peer has come.
+    fn standing(&self, is_server: bool) -> Standing {
+        let active = self.0.as_deref();
+        Standing {
+            phase: Some(active.map_or(Phase::Greeting, |active| active.phase)),
+            end: if is_server { Role::Listener } else { Role::Dialler },
+            is_greeted: active.is_some_and(|active| active.peer_nonce.is_some()),
         }
     }
 

@@ -10,7 +10,7 @@ use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Active};
 use crate::link::limits::{Limit, Limits};
 use crate::link::quiet_log::limited_warn;
-use crate::link::Refusal;
+use crate::link::settle::Finding;
 use crate::node::NodeSessionMessage;
 use crate::peers::{self, identities, names, PeerEvent};
 use crate::protocol::control::control_message::Msg as Control;
@@ -214,13 +214,15 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) -> bool {
         let Some(active) = state.links.0.as_deref_mut() else { return true };
-        let Ok(place) = active.server.places.clone().try_acquire_owned() else {
+        *active.place = active.server.places.clone().try_acquire_owned().ok();
+        let has_place = active.place.is_some();
+        if !has_place {
             peers::tell(PeerEvent::LimitReached { node_id: self.node_id, limit: Limit::Peers });
-            let reason = "there are as many peers as there may be";
-            self.refuse(state, Refusal::TooManyPeers, reason, myself);
+        }
+        if !self.goes_on(state, &Finding::Authenticated { has_place }, myself) {
             return false;
-        };
-        *active.place = Some(place);
+        }
+        let Some(active) = state.links.0.as_deref_mut() else { return true };
         let peer = name_of(&state.name);
         let own = &self.this_node_name.name;
         active.traffic.rename(identities::take(own, peer, myself.get_id(), self.node_id));

@@ -10,7 +10,8 @@ use crate::link::activity::watch;
 use crate::link::arrivals::Arrived;
 use crate::link::link_table::Link;
 use crate::link::quiet_log::limited_warn;
-use crate::link::{Event, LinkEvent, Refusal};
+use crate::link::settle::Finding;
+use crate::link::{Event, LinkEvent};
 use crate::net::{NetworkStream, Session, SessionMessage};
 use crate::node::NodeSessionMessage;
 use crate::peers::{self, PeerInfo};
@@ -55,19 +56,8 @@ impl NodeSession {
             Event::GraceOver => self.give_up(state, "no link came back", &myself),
             Event::Forgotten => self.give_up(state, "it has ended the session", &myself),
             Event::Settled { unproven } => self.settle(state, unproven, &myself)?,
-            Event::Overdue => {
-                let phase = state.links.0.as_ref().map(|active| active.phase);
-                if matches!(phase, Some(Phase::Greeting | Phase::Holding)) {
-                    let reason = "its handshake was not done in time";
-                    self.refuse(state, Refusal::TooSlow, reason, &myself);
-                }
-            }
-            Event::Displaced => {
-                if state.links.0.as_ref().is_some_and(|active| active.phase == Phase::Greeting) {
-                    let reason = "its place goes to a newer connection";
-                    self.refuse(state, Refusal::Displaced, reason, &myself);
-                }
-            }
+            Event::Overdue => _ = self.goes_on(state, &Finding::Overdue(None), &myself),
+            Event::Displaced => _ = self.goes_on(state, &Finding::Displaced, &myself),
             Event::Unreadable(error) => self.unreadable(state, &error, &myself),
             Event::Ended(reason) => self.ended(state, reason, &myself),
             Event::Close(kind) => {
@@ -100,8 +90,8 @@ impl NodeSession {
             // Is something else by now.
             Event::Waiting(_) => {}
             Event::Broken(error) => self.break_off(state, &error, &myself),
-            Event::Undecodable(error) => {
-                self.refuse(state, error.cause(), &error.to_string(), &myself);
+            Event::Undecodable { error, with_hello } => {
+                self.goes_on(state, &Finding::Undecodable { error: &error, with_hello }, &myself);
             }
             Event::Outbound(message) => state.send_outbound(message),
         }

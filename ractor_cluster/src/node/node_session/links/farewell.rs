@@ -145,21 +145,6 @@ impl NodeSession {
         Some(by)
     }
 
-    /// The peer is refused, since a newer incarnation of its name lives.
-    pub(super) fn supersede(
-        &self,
-        state: &mut NodeSessionState,
-        newer: Incarnation,
-        myself: &ActorRef<NodeSessionMessage>,
-    ) {
-        if let Some(active) = state.links.0.as_deref_mut() {
-            active.proving.superseded_by = Some(newer);
-        }
-        let reason =
-            format!("a newer process of its name is connected, and answers: incarnation {newer}");
-        self.refuse(state, Refusal::OlderIncarnation, &reason, myself);
-    }
-
     /// Another process of this node's name has its place at the peer.
     fn superseded(
         &self,

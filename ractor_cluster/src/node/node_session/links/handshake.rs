@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use ractor::{ActorProcessingErr, ActorRef};
 
 use super::super::{AbortOnDropTask, NodeSession, NodeSessionState};
 use super::{name_of, Active, Phase};
 use crate::link::dial::Dialler;
 use crate::link::directory;
-use crate::link::options::Location;
 use crate::link::proven_names;
 use crate::link::quiet_log::{limited_info, limited_warn};
+use crate::link::refuse::{Refused, Who};
+use crate::link::settle::{settle, Ending, Finding, Verdict};
 use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::SessionMessage;
 use crate::node::{NodeServerMessage, NodeSessionMessage};
 use crate::peers::{self, PeerEvent};
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{Announcement, Hello, Preference, Refused, Settled};
+use crate::protocol::mycelium::{Announcement, Hello, Preference, Settled};
 use crate::transport::Locality;
 use crate::transport::TransportKind;
 use mycelium_link::secret::{Role, Secret, BYTES};
@@ -107,17 +109,13 @@ impl NodeSession {
         // Without a node server of ours there is no peer to greet.
         let Some(active) = state.links.0.as_deref_mut() else { return };
         let is_first = active.phase == Phase::Greeting && active.peer_nonce.is_none();
-        if !is_first || hello.version == 0 || hello.nonce.len() != BYTES {
-            let reason = "invalid or repeated Hello";
-            self.refuse(state, Refusal::OutOfTurn, reason, myself);
-            return;
+        let is_due = is_first && hello.version != 0 && hello.nonce.len() == BYTES;
+        let is_named = active.proving.is_named();
+        if is_due {
+            active.peer_nonce = Some(hello.nonce.clone());
+            active.proving.greeted(hello);
         }
-        active.peer_nonce = Some(hello.nonce.clone());
-        if let Err(fault) = active.proving.greeted(hello) {
-            self.refuse(state, fault.cause(), &fault.to_string(), myself);
-            return;
-        }
-        if self.is_server {
+        if self.goes_on(state, &Finding::Hello { is_due, is_named }, myself) && self.is_server {
             state.links.greet(state.tcp.as_ref());
         }
     }
@@ -131,19 +129,17 @@ impl NodeSession {
     ) {
         let name = name_of(&state.name).to_owned();
         let Some(active) = state.links.speaking() else { return };
-        if let Some(reason) = active.too_long(&announcement) {
-            self.refuse(state, Refusal::OutOfTurn, reason, myself);
-            return;
-        }
+        let too_long = active.too_long(&announcement);
         let (client, server, end) = match self.is_server {
             true => (&announcement.share, &active.share.to_vec(), Role::Listener),
             false => (&active.share.to_vec(), &announcement.share, Role::Dialler),
         };
-        let Some(secret) = Secret::new(&self.cookie, client, server) else {
-            let reason = "its announcement has no share of a secret";
-            self.refuse(state, Refusal::OutOfTurn, reason, myself);
+        let secret = Secret::new(&self.cookie, client, server);
+        let found = Finding::Announced { too_long, has_share: secret.is_some() };
+        if !self.goes_on(state, &found, myself) {
             return;
-        };
+        }
+        let (Some(active), Some(secret)) = (state.links.speaking(), secret) else { return };
         tracing::info!(
             node_id = self.node_id,
             peer = name,
@@ -194,15 +190,12 @@ impl NodeSession {
         let Some(active) = state.links.speaking().filter(|it| it.phase == Phase::Holding) else {
             return Ok(());
         };
-        let locality = active.traffic.locality();
-        if active.policy.location == Location::Local && locality == Locality::Remote {
-            let unproven = unproven.as_deref().unwrap_or("no local link was made");
-            let reason = format!(
-                "by configuration it is on this machine, and it has not proven so: {unproven}"
-            );
-            self.refuse(state, Refusal::NotLocal, &reason, myself);
+        let (locality, must_be) = (active.traffic.locality(), active.policy.location);
+        let found = Finding::Located { must_be, is: locality, unproven: unproven.as_deref() };
+        if !self.goes_on(state, &found, myself) {
             return Ok(());
         }
+        let Some(active) = state.links.speaking() else { return Ok(()) };
         active.phase = Phase::Settled;
         active.overdue = None;
         let announcer = active.announcer.clone();
@@ -228,78 +221,85 @@ impl NodeSession {
         Ok(())
     }
 
-    /// Refuses the peer: tells it why, where it is a node of the fork, logs that, and ends the
-    /// session.
-    pub(super) fn refuse(
+    /// Does what is settled about the peer, of which this was found. Returns whether it goes on.
+    pub(super) fn goes_on(
         &self,
         state: &mut NodeSessionState,
-        cause: Refusal,
-        reason: &str,
+        finding: &Finding<'_>,
         myself: &ActorRef<NodeSessionMessage>,
-    ) {
-        let (peer, address) = (name_of(&state.name), state.links.address());
-        let is_explained = state.links.0.as_ref().is_some_and(|active| active.explained);
-        if let Some(suppressed) = state.links.refused(cause).filter(|_| !is_explained) {
-            tracing::warn!(
-                node_id = self.node_id,
-                peer,
-                address,
-                reason,
-                cause = cause.name(),
-                advice = %cause,
-                suppressed,
-                "a peer is refused"
-            );
+    ) -> bool {
+        let verdict = settle(finding, state.links.standing(self.is_server));
+        self.carry_out(state, verdict, myself)
+    }
+
+    /// Does what was settled about the peer. Returns whether it goes on.
+    pub(super) fn carry_out(
+        &self,
+        state: &mut NodeSessionState,
+        verdict: Verdict,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) -> bool {
+        match verdict {
+            Verdict::GoesOn => return true,
+            Verdict::Refused(refused) => {
+                self.refuse(state, &refused);
+                myself.stop(Some(refused.cause.end()));
+            }
+            Verdict::RefusedByPeer(cause) => self.refused_by_peer(state, cause, myself),
+            Verdict::Contested(_) | Verdict::Ends => {}
         }
-        if let Some(active) = &mut state.links.0 {
-            active.explained = true;
-            active.end_without_goodbye(reason);
-            active.tell_refused(cause);
+        false
+    }
+
+    /// Refuses the peer, once.
+    fn refuse(&self, state: &mut NodeSessionState, refused: &Refused) {
+        let address = state.links.address().to_owned();
+        let (node_id, peer) = (Some(self.node_id), name_of(&state.name));
+        let who = Who { node_id, what: "a peer", peer, address: &address };
+        let Some(active) = state.links.0.as_deref_mut() else {
+            // There is no server whose log has limits, and no link of the fork's.
+            return refused.carry_out(who, None, |_| {});
+        };
+        if std::mem::replace(&mut active.explained, true) {
+            return;
         }
-        myself.stop(Some(cause.end()));
+        active.end_without_goodbye(&refused.reason);
+        let server = active.server.clone();
+        refused.carry_out(who, Some(&server.strangers.log), |frame| active.tell_refused(frame));
     }
 
     /// Says why a handshake failed that ended without a refusal: upstream's part of it failed, or
     /// the connection ended.
     pub(super) fn explain(&self, state: &mut NodeSessionState) {
-        let authenticated = state.auth.is_ok();
-        let (peer, address) = (name_of(&state.name).to_owned(), state.links.address().to_owned());
-        let Some(active) = state.links.0.as_deref_mut() else { return };
+        let is_authenticated = state.auth.is_ok();
+        let Some(active) = state.links.0.as_deref() else { return };
         if active.phase != Phase::Greeting || active.explained {
             return;
         }
-        active.explained = true;
-        let cause = active.found.or(match active.proving.answered {
-            _ if authenticated => Some(Refusal::NameTaken),
-            true => Some(Refusal::WrongCookie),
-            // The peer has refused this node, or has ended; or this node ends.
-            false if !self.is_server || active.server.is_closing() => None,
-            false => Some(Refusal::Unauthenticated),
-        });
-        let Some(cause) = cause else {
-            if active.server.is_closing() {
-                limited_info!(peer, address, "a handshake ends with this node");
-            } else {
-                limited_warn!(
-                    node_id = self.node_id,
-                    peer,
-                    address,
-                    "a peer ended the handshake, and did not say why: look at its log"
-                );
-            }
-            return;
+        let is_closing = active.server.is_closing();
+        let ending = Ending {
+            found: active.found,
+            is_authenticated,
+            has_answered: active.proving.answered,
+            is_closing,
         };
-        active.tell_refused(cause);
-        if let Some(suppressed) = active.server.strangers.log.refused(cause) {
-            tracing::warn!(
+        let verdict = settle(&Finding::Ended(ending), state.links.standing(self.is_server));
+        if let Verdict::Refused(refused) = verdict {
+            return self.refuse(state, &refused);
+        }
+        let (peer, address) = (name_of(&state.name), state.links.address());
+        if is_closing {
+            limited_info!(peer, address, "a handshake ends with this node");
+        } else {
+            limited_warn!(
                 node_id = self.node_id,
                 peer,
                 address,
-                cause = cause.name(),
-                advice = %cause,
-                suppressed,
-                "a peer is refused: it was not authenticated"
+                "a peer ended the handshake, and did not say why: look at its log"
             );
+        }
+        if let Some(active) = &mut state.links.0 {
+            active.explained = true;
         }
     }
 
@@ -310,15 +310,9 @@ impl NodeSession {
         error: &str,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
-        if state.links.0.as_ref().is_some_and(|active| active.phase == Phase::Greeting) {
-            match Refusal::of_unreadable(error) {
-                // The peer has refused this end's certificate.
-                Refusal::Tls => self.refused_by_peer(state, Refusal::Tls, myself),
-                cause => {
-                    let reason = format!("what it sent cannot be read: {error}");
-                    self.refuse(state, cause, &reason, myself);
-                }
-            }
+        let verdict = settle(&Finding::Unreadable(error), state.links.standing(self.is_server));
+        if verdict != Verdict::Ends {
+            self.carry_out(state, verdict, myself);
             return;
         }
         let (peer, address) = (name_of(&state.name), state.links.address());
@@ -346,7 +340,7 @@ impl NodeSession {
     }
 
     /// The peer refuses this node.
-    pub(super) fn refused_by_peer(
+    fn refused_by_peer(
         &self,
         state: &mut NodeSessionState,
         cause: Refusal,
@@ -376,14 +370,11 @@ impl NodeSession {
 }
 
 impl Active {
-    /// Tells the peer why it is refused. A stock node does not know the frame, and a stranger gets
-    /// none. An older incarnation is told more by its goodbye.
-    fn tell_refused(&mut self, cause: Refusal) {
-        let is_told = self.peer_nonce.is_some() && self.proving.superseded_by.is_none();
-        if let Some(link) = self.traffic.any().filter(|_| is_told) {
-            let refused = Body::Refused(Refused { code: cause.code() }).encoded();
+    /// Sends the frame that says why the peer is refused, and ends the link with it.
+    fn tell_refused(&mut self, frame: Bytes) {
+        if let Some(link) = self.traffic.any() {
             // One that has ended needs none.
-            self.refusing = link.cast(SessionMessage::Refuse(refused)).is_ok();
+            self.refusing = link.cast(SessionMessage::Refuse(frame)).is_ok();
         }
     }
 }

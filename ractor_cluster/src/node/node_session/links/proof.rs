@@ -9,15 +9,14 @@
 //!
 //! A peer without `Hello` is a stock node, and has upstream's handshake alone, or is refused.
 
-use std::fmt;
-
 use ractor::{ActorId, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{Active, Phase};
 use crate::link::contest::{self, Claim, Outcome};
 use crate::link::proven_names;
-use crate::link::{Event, Incarnation, LinkEvent, Refusal};
+use crate::link::settle::{settle, Channels, Finding, Naming, Verdict};
+use crate::link::{Event, Incarnation, LinkEvent};
 use crate::node::{NodeSessionMessage, PROTOCOL_VERSION};
 use crate::protocol::auth::authentication_message::Msg;
 use crate::protocol::auth::server_status::Status;
@@ -29,82 +28,6 @@ use crate::protocol::NetworkMessage;
 use crate::transport::{Channel, TransportKind};
 use mycelium_link::secret::Role;
 use mycelium_link::transcript::{End, Transcript};
-
-/// Why a peer is not let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// It has the name or the address of this node.
-    Own,
-    /// It speaks another version of stock's protocol.
-    Version(u32),
-    /// It is a stock node, or passes for one.
-    NoFork,
-    /// It said `Hello` behind its name.
-    LateHello,
-    /// Its proof is wrong.
-    Wrong,
-    /// There is no proof where one is due, or one where none is.
-    OutOfTurn,
-    /// Both ends see different kinds of channels.
-    Channels { here: &'static str, there: String },
-    /// A channel of TLS has no binding at one end.
-    Unbound,
-    /// Its certificate is for somebody else.
-    Certificate(String),
-    /// A node of the fork had its name before.
-    Downgrade,
-}
-
-impl Fault {
-    /// The cause that the peer is told, and that is counted.
-    pub(super) const fn cause(&self) -> Refusal {
-        match self {
-            Self::Own => Refusal::OwnName,
-            Self::Version(_) => Refusal::Version,
-            Self::NoFork => Refusal::StockNode,
-            Self::Downgrade => Refusal::Downgrade,
-            Self::Wrong => Refusal::WrongCookie,
-            Self::LateHello | Self::OutOfTurn => Refusal::OutOfTurn,
-            Self::Channels { .. } | Self::Unbound => Refusal::Channel,
-            Self::Certificate(_) => Refusal::Certificate,
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Own => f.write_str("it has the name or the address of this node"),
-            Self::Version(theirs) => write!(
-                f,
-                "it speaks version {theirs} of the protocol, and this node {PROTOCOL_VERSION}"
-            ),
-            Self::NoFork => f.write_str(
-                "it is a stock node, or passes for one, and this node lets in none (strict)",
-            ),
-            Self::Downgrade => f.write_str(
-                "it is a stock node, or passes for one, and a node of the fork had its name before \
-                 (refuse_downgrade)",
-            ),
-            Self::LateHello => f.write_str("its Hello came behind its name"),
-            Self::Wrong => f.write_str(
-                "its proof is wrong: it has another cookie, or somebody is between the two",
-            ),
-            Self::OutOfTurn => f.write_str("it has not proven that it knows the cookie in its turn"),
-            Self::Channels { here, there } => write!(
-                f,
-                "it is connected by {there:?} and this node by {here:?}: somebody is between the \
-                 two (strict)"
-            ),
-            Self::Unbound => f.write_str(
-                "its proof cannot be bound to the channel, which takes TLS 1.3 at both ends (strict)",
-            ),
-            Self::Certificate(name) => {
-                write!(f, "its certificate is not for {name:?}, nor for a name that is listed for it")
-            }
-        }
-    }
-}
 
 /// How far both ends' proofs have come.
 #[derive(Debug, Default)]
@@ -133,12 +56,13 @@ impl Proving {
     }
 
     /// The peer is a node of the fork.
-    pub(super) fn greeted(&mut self, hello: Hello) -> Result<(), Fault> {
-        if self.named {
-            return Err(Fault::LateHello);
-        }
+    pub(super) fn greeted(&mut self, hello: Hello) {
         self.hello = Some(hello);
-        Ok(())
+    }
+
+    /// Whether the peer has named itself.
+    pub(super) fn is_named(&self) -> bool {
+        self.named
     }
 
     /// The incarnation of the peer, once it is proven.
@@ -171,41 +95,41 @@ impl Active {
         }
     }
 
-    /// The peer names itself: whether it may go on, and whether it has to prove itself.
-    fn named(&mut self, session: &NodeSession, name: &NameMessage) -> Result<(), Fault> {
+    /// Whether a peer of this name, which says so of itself, is one that may have it.
+    fn naming<'a>(&'a self, session: &NodeSession, name: &'a NameMessage) -> Naming<'a> {
         let security = &self.server.options.security;
-        let version = name.flags.map_or(0, |flags| flags.version);
-        if version != PROTOCOL_VERSION {
-            return Err(Fault::Version(version));
-        }
         let own = &session.this_node_name;
-        if name.name == own.name || name.connection_string == own.connection_string {
-            return Err(Fault::Own);
+        let certificate = &self.proving.channel.certificate;
+        let certified = security.certificate_names.as_ref().zip(certificate.as_ref());
+        let (here, is_tls) = (self.first.kind.name(), self.first.kind == TransportKind::Tls);
+        let channels = self.proving.hello.as_ref().map(|hello| Channels {
+            here,
+            there: &hello.channel,
+            is_tls,
+            is_bound: self.proving.channel.binding.is_some() && hello.bound,
+        });
+        Naming {
+            name: &name.name,
+            version: name.flags.map_or(0, |flags| flags.version),
+            own_version: PROTOCOL_VERSION,
+            is_own: name.name == own.name || name.connection_string == own.connection_string,
+            has_wrong_certificate: certified
+                .is_some_and(|(names, shown)| !names.allow(&name.name, shown)),
+            channels,
+            was_fork: proven_names::is_known(&name.name),
+            strict: security.strict,
+            refuse_downgrade: security.refuse_downgrade,
         }
-        if let (Some(names), Some(shown)) =
-            (&security.certificate_names, &self.proving.channel.certificate)
-        {
-            if !names.allow(&name.name, shown) {
-                return Err(Fault::Certificate(name.name.clone()));
-            }
-        }
+    }
+
+    /// The peer has named itself, and may go on: one of the fork has to prove itself.
+    fn named(&mut self, session: &NodeSession, name: &NameMessage) {
         self.proving.named = true;
-        let Some(hello) = &self.proving.hello else {
-            return if security.strict {
-                Err(Fault::NoFork)
-            } else if security.refuse_downgrade && proven_names::is_known(&name.name) {
-                Err(Fault::Downgrade)
-            } else {
-                Ok(())
-            };
-        };
+        let Some(hello) = &self.proving.hello else { return };
         let (ours, theirs) = (end(&self.hello(), &session.this_node_name), end(hello, name));
         let bound = ours.bound && theirs.bound;
         if ours.channel != theirs.channel {
-            let (here, there) = (self.first.kind.name(), theirs.channel.clone());
-            if security.strict {
-                return Err(Fault::Channels { here, there });
-            }
+            let (here, there) = (self.first.kind.name(), theirs.channel.as_str());
             if let Some(suppressed) = self.server.strangers.log.another_channel() {
                 tracing::warn!(
                     node_id = session.node_id,
@@ -216,8 +140,6 @@ impl Active {
                     "a peer sees another kind of channel: its proof is not bound to it"
                 );
             }
-        } else if security.strict && self.first.kind == TransportKind::Tls && !bound {
-            return Err(Fault::Unbound);
         }
         let (dialler, listener, connection_id) = match session.is_server {
             true => (theirs, ours, name.connection_id),
@@ -234,33 +156,11 @@ impl Active {
                 (incarnation, claim)
             });
         self.proving.transcript = Some(transcript);
-        Ok(())
     }
 
-    /// Looks at a message of upstream's handshake before that does. Returns what is to be sent
-    /// before it does.
-    fn before(
-        &mut self,
-        session: &NodeSession,
-        message: &AuthenticationMessage,
-    ) -> Result<Option<Proof>, Fault> {
-        match (&message.msg, session.is_server) {
-            (Some(Msg::Name(name)), true) if !self.proving.named => {
-                self.named(session, name).map(|()| None)
-            }
-            (Some(Msg::ServerChallenge(challenge)), false) if !self.proving.named => {
-                self.named(session, &name_in(challenge))?;
-                Ok(self.prove(session, Role::Dialler))
-            }
-            (Some(Msg::ClientChallenge(_)), true) | (Some(Msg::ServerAck(_)), false)
-                if self.proving.hello.is_some()
-                    && (!self.proving.verified || self.proving.kept.is_some()) =>
-            {
-                Err(Fault::OutOfTurn)
-            }
-            // Upstream knows what is due.
-            _ => Ok(None),
-        }
+    /// Whether upstream's handshake may be completed, with a peer of the fork.
+    fn is_proven(&self) -> bool {
+        self.proving.verified && self.proving.kept.is_none()
     }
 
     fn prove(&self, session: &NodeSession, role: Role) -> Option<Proof> {
@@ -268,19 +168,12 @@ impl Active {
         Some(Proof { proof: transcript.proof(&session.cookie, role) })
     }
 
-    /// The peer's proof came. Returns the answer.
-    fn verify(&mut self, session: &NodeSession, proof: &Proof) -> Result<Option<Proof>, Fault> {
+    /// Whether a proof of the peer is due, and whether this one is right.
+    fn verify(&self, session: &NodeSession, proof: &Proof) -> (bool, bool) {
         let theirs = if session.is_server { Role::Dialler } else { Role::Listener };
-        match &self.proving.transcript {
-            Some(transcript) if !self.proving.verified => {
-                if !transcript.verify(&session.cookie, theirs, &proof.proof) {
-                    return Err(Fault::Wrong);
-                }
-            }
-            _ => return Err(Fault::OutOfTurn),
-        }
-        self.proving.verified = true;
-        Ok(if session.is_server { self.prove(session, Role::Listener) } else { None })
+        let due = self.proving.transcript.as_ref().filter(|_| !self.proving.verified);
+        let is_right = due.is_some_and(|it| it.verify(&session.cookie, theirs, &proof.proof));
+        (due.is_some(), is_right)
     }
 }
 
@@ -292,6 +185,7 @@ impl NodeSession {
         message: &AuthenticationMessage,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> bool {
+        let at = state.links.standing(self.is_server);
         let Some(active) = state.links.0.as_deref_mut() else { return true };
         if active.phase != Phase::Greeting {
             // It is authenticated, and upstream drops what comes late.
@@ -302,22 +196,46 @@ impl NodeSession {
         if active.proving.is_complete(message, self.is_server) {
             return self.enters(active, message, &[], myself);
         }
-        if let (Some(Msg::ServerStatus(it)), false) = (&message.msg, self.is_server) {
-            if matches!(it.status(), Status::NotOk | Status::NotAllowed) {
-                self.refused_by_peer(state, Refusal::NameTaken, myself);
-                return false;
+        let named = match (&message.msg, self.is_server) {
+            (Some(Msg::Name(name)), true) => Some(name.clone()),
+            (Some(Msg::ServerChallenge(challenge)), false) => Some(name_in(challenge)),
+            _ => None,
+        };
+        let named = named.filter(|_| !active.proving.named);
+        let finding = match (&message.msg, self.is_server, &named) {
+            (_, _, Some(name)) => Finding::Name(active.naming(self, name)),
+            (Some(Msg::ClientChallenge(_)), true, _) | (Some(Msg::ServerAck(_)), false, _)
+                if active.proving.hello.is_some() =>
+            {
+                Finding::LastWord { is_proven: active.is_proven() }
             }
-        }
-        let outcome = active.before(self, message);
-        if outcome.is_err() {
+            (Some(Msg::ServerStatus(it)), false, _)
+                if matches!(it.status(), Status::NotOk | Status::NotAllowed) =>
+            {
+                Finding::NotOk
+            }
+            // Upstream knows what is due.
+            _ => return true,
+        };
+        let verdict = settle(&finding, at);
+        if verdict != Verdict::GoesOn {
             // For the log: upstream does not get to see it.
-            state.name = state.name.take().or_else(|| match &message.msg {
-                Some(Msg::Name(name)) => Some(name.clone()),
-                Some(Msg::ServerChallenge(challenge)) => Some(name_in(challenge)),
-                _ => None,
-            });
+            state.name = state.name.take().or(named);
+            return self.carry_out(state, verdict, myself);
         }
-        self.go_on(state, outcome, myself)
+        let (Some(name), Some(active)) = (named, state.links.0.as_deref_mut()) else {
+            return true;
+        };
+        active.named(self, &name);
+        if !self.is_server {
+            let proof = active.prove(self, Role::Dialler);
+            if let Some(proof) = proof {
+                state.send_frame(Body::Proof(proof));
+            }
+            // Upstream answers the challenge now. A peer that takes the answer may send lists.
+            state.links.admit();
+        }
+        true
     }
 
     /// Whether the peer has its name. Where another incarnation may have it that one is asked, and
@@ -358,7 +276,8 @@ impl NodeSession {
         let Some(active) = state.links.0.as_deref_mut() else { return };
         let Some(kept) = active.proving.kept.take() else { return };
         if let Some(newer) = alive {
-            self.supersede(state, newer, myself);
+            active.proving.superseded_by = Some(newer);
+            self.goes_on(state, &Finding::Answered(newer), myself);
         } else if self.enters(active, &kept, silent, myself) {
             let message = Some(Message::Auth(kept));
             // To itself, behind nothing that could depend on it: the peer waits for the answer.
@@ -373,28 +292,15 @@ impl NodeSession {
         proof: &Proof,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
+        let Some(active) = state.links.0.as_deref() else { return };
+        let (is_due, is_right) = active.verify(self, proof);
+        if !self.goes_on(state, &Finding::Proof { is_due, is_right }, myself) {
+            return;
+        }
         let Some(active) = state.links.0.as_deref_mut() else { return };
-        let outcome = active.verify(self, proof);
-        self.go_on(state, outcome, myself);
-    }
-
-    fn go_on(
-        &self,
-        state: &mut NodeSessionState,
-        outcome: Result<Option<Proof>, Fault>,
-        myself: &ActorRef<NodeSessionMessage>,
-    ) -> bool {
-        match outcome {
-            Ok(proof) => {
-                if let Some(proof) = proof {
-                    state.send_frame(Body::Proof(proof));
-                }
-                true
-            }
-            Err(fault) => {
-                self.refuse(state, fault.cause(), &fault.to_string(), myself);
-                false
-            }
+        active.proving.verified = true;
+        if let (true, Some(answer)) = (self.is_server, active.prove(self, Role::Listener)) {
+            state.send_frame(Body::Proof(answer));
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{name_of, Active, Phase};
 use crate::link::announcer::preference_of;
 use crate::link::arrivals::{Arrived, Broken};
 use crate::link::quiet_log::limited_warn;
+use crate::link::settle::Finding;
 use crate::link::stock::{Outbound, ENTRY};
 use crate::link::Refusal;
 use crate::net::SessionMessage;
@@ -41,7 +42,7 @@ impl NodeSession {
             return Ok(());
         }
         if let Body::Refused(Refused { code }) = body {
-            self.refused_by_peer(state, Refusal::of_code(code), &myself);
+            self.goes_on(state, &Finding::Told(Refusal::of_code(code)), &myself);
             return Ok(());
         }
         let is_proven = state.links.0.as_deref().is_some_and(|active| active.proving.verified);
@@ -50,8 +51,7 @@ impl NodeSession {
             return Ok(());
         }
         let Some(active) = state.links.speaking() else {
-            let reason = "it sent a frame before its Hello or its authentication";
-            self.refuse(state, Refusal::OutOfTurn, reason, &myself);
+            self.goes_on(state, &Finding::NotDue, &myself);
             return Ok(());
         };
         match body {
@@ -62,10 +62,7 @@ impl NodeSession {
             Body::Settled(Settled {}) if self.is_server && active.awaits_settled() => {
                 self.settle(state, None, &myself)?;
             }
-            _ => {
-                let reason = "it sent a frame that was not due";
-                self.refuse(state, Refusal::OutOfTurn, reason, &myself);
-            }
+            _ => _ = self.goes_on(state, &Finding::NotDue, &myself),
         }
         Ok(())
     }
