@@ -17,6 +17,7 @@ use ractor::{ActorCell, ActorId};
 use tokio::sync::broadcast;
 
 pub use crate::link::limits::Limit;
+use crate::link::quiet_log::limited_info;
 pub use crate::link::Incarnation;
 pub use crate::transport::Locality;
 use crate::transport::TransportKind;
@@ -235,7 +236,7 @@ pub(crate) fn publish(peer: PeerInfo) {
     match before {
         None => tell(PeerEvent::Settled(peer)),
         Some(before) if before.locality != to => {
-            tracing::info!(node_id, from = %before.locality, %to, "a peer's locality changed");
+            limited_info!(node_id, from = %before.locality, %to, "a peer's locality changed");
             tell(PeerEvent::LocalityChanged { node_id, from: before.locality, to });
         }
         Some(_) => {}

@@ -41,7 +41,8 @@ settings! {
         max_name: u64 as Size = link links.limits.name_bytes;
         /// How many calls to one peer may wait for an answer, and how many of its calls.
         max_calls: u64 as u64 = link links.max_calls;
-        /// How many lines are logged at once about peers that are refused for one cause.
+        /// How many lines are logged at once about peers that are refused for one cause, and about
+        /// links and sessions, of one kind.
         log_lines: u64 as u64 = link links.limits.log_lines;
         /// How long a peer may be silent until its links are closed; zero: for ever.
         silence_timeout: Duration as OrOff = link links.silence_timeout;

@@ -287,7 +287,8 @@ impl NodeBuilder {
         let listen: Result<Vec<_>, _> = self.listen.drain(..).map(|listen| listen.0).collect();
         let mut listen = listen.map_err(StartError::Address)?;
         mutual::prepare(&mut self, &mut listen)?;
-        let roster = Arc::new(Roster::new(*self.limits.handshake_timeout));
+        let roster =
+            Arc::new(Roster::new(*self.limits.handshake_timeout, self.links().limits.log_lines));
         let running =
             start_server(&self, &listen, &name, &cookie, (roster.clone(), span.clone())).await?;
         let addresses = listening(&running.server)

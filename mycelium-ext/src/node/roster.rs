@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mycelium_transport::log_limit::LineLimit;
 use parking_lot::Mutex;
@@ -52,8 +52,31 @@ pub(super) struct Roster {
     changed: watch::Sender<()>,
     events: broadcast::Sender<NodeEvent>,
     handshake_timeout: Duration,
-    /// Of the lines about incoming handshakes that failed.
+    /// Of the lines about peers that connect: a peer can come and go without end.
+    incoming: Incoming,
+}
+
+/// The limits of lines about peers that connect, of each kind. A node makes pauses between its own
+/// tries, which have none.
+#[derive(Debug)]
+struct Incoming {
+    /// Lines at once.
+    burst: u32,
+    connected: LineLimit,
+    disconnected: LineLimit,
     failed: LineLimit,
+}
+
+impl Incoming {
+    const fn new(burst: u32) -> Self {
+        let [connected, disconnected, failed] = [const { LineLimit::new() }; 3];
+        Self { burst, connected, disconnected, failed }
+    }
+
+    /// Whether a line may be logged: how many were left out before it.
+    fn permit(&self, is_incoming: bool, limit: &LineLimit) -> Option<u64> {
+        if is_incoming { limit.permit_at(Instant::now(), self.burst) } else { Some(0) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -81,13 +104,14 @@ impl Drop for Session {
 }
 
 impl Roster {
-    pub(super) fn new(handshake_timeout: Duration) -> Self {
+    /// With so many lines at once about peers that connect, of each kind.
+    pub(super) fn new(handshake_timeout: Duration, log_lines: u32) -> Self {
         Self {
             state: Mutex::default(),
             changed: watch::Sender::new(()),
             events: broadcast::Sender::new(EVENTS),
             handshake_timeout,
-            failed: LineLimit::new(),
+            incoming: Incoming::new(log_lines),
         }
     }
 
@@ -212,15 +236,19 @@ impl NodeEventSubscription for Watcher {
                 progress.send_replace(Progress::Ready(peer.clone()));
             }
         }
-        tracing::info!(
-            peer = peer.name,
-            peer.node_id = peer.node_id,
-            peer.address = it.peer_addr,
-            peer.locality = %peer.locality,
-            link.kind = peer.active().map(|kind| kind.name()),
-            link.incoming = it.is_server,
-            "connected"
-        );
+        let log = &self.0.incoming;
+        if let Some(suppressed) = log.permit(it.is_server, &log.connected) {
+            tracing::info!(
+                peer = peer.name,
+                peer.node_id = peer.node_id,
+                peer.address = it.peer_addr,
+                peer.locality = %peer.locality,
+                link.kind = peer.active().map(|kind| kind.name()),
+                link.incoming = it.is_server,
+                suppressed,
+                "connected"
+            );
+        }
         self.0.changed.send_replace(());
         self.0.tell(NodeEvent::Connected(peer));
     }
@@ -239,20 +267,23 @@ impl NodeEventSubscription for Watcher {
         };
         match peer {
             Some(peer) => {
-                tracing::warn!(
-                    peer = peer.name,
-                    peer.node_id = peer.node_id,
-                    peer.address = it.peer_addr,
-                    reason,
-                    "disconnected"
-                );
+                let log = &self.0.incoming;
+                if let Some(suppressed) = log.permit(it.is_server, &log.disconnected) {
+                    tracing::warn!(
+                        peer = peer.name,
+                        peer.node_id = peer.node_id,
+                        peer.address = it.peer_addr,
+                        reason,
+                        suppressed,
+                        "disconnected"
+                    );
+                }
                 self.0.changed.send_replace(());
                 self.0.tell(NodeEvent::Disconnected { peer, reason });
             }
             None => {
-                // A stranger that connects can cause this; who dials makes pauses.
-                let line = if it.is_server { self.0.failed.permit() } else { Some(0) };
-                if let Some(suppressed) = line {
+                let log = &self.0.incoming;
+                if let Some(suppressed) = log.permit(it.is_server, &log.failed) {
                     tracing::info!(
                         peer.address = it.peer_addr,
                         link.incoming = it.is_server,
@@ -262,6 +293,21 @@ impl NodeEventSubscription for Watcher {
                     );
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Incoming;
+
+    #[test]
+    fn peers_that_come_and_go_have_few_lines_and_dialled_ones_have_all() {
+        let log = &Incoming::new(3);
+        for limit in [&log.connected, &log.disconnected, &log.failed] {
+            let lines = |is_incoming| (0..100).filter_map(move |_| log.permit(is_incoming, limit));
+            assert_eq!(lines(true).count(), 3);
+            assert_eq!(lines(false).count(), 100);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Tests that a wrapper of a transport, sink or stream forwards each method: one that leaves a method out
-//! does not compile, and one that has all of them does.
+//! Tests that a wrapper of a transport, of a sink or of a stream forwards each method: one that
+//! leaves a method out does not compile, and one that has all of them does.
 
 /// What a wrapper needs.
 macro_rules! beginning {

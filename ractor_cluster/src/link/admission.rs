@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::backlog::Backlog;
 use super::places::{Leave, Place, Visitor};
+use super::quiet_log::PeerLog;
 use crate::node::NodeSessionMessage;
 use crate::transport::Connector;
 
@@ -20,6 +21,8 @@ pub struct Origin {
     pub(crate) connector: Option<Arc<dyn Connector>>,
     /// Where what comes by it waits for its session.
     pub(crate) backlog: Option<Arc<Backlog>>,
+    /// The limits of what its peer can have logged.
+    pub(crate) log: Option<Arc<PeerLog>>,
 }
 
 /// Whether the peer of a connection is authenticated, and the connection's place among those that

@@ -44,8 +44,10 @@ options! {
         /// frames of a handshake have a few hundred.
         first_frame: u64 = 64 * 1024, with_first_frame;
         /// How many lines the node logs at once about peers and connections that it refuses for one
-        /// cause. From there on it is a line every ten seconds, with the number of those left out.
-        /// [`refusals`](crate::link::refusals) counts all.
+        /// cause, and about links and sessions that break or end, of one kind. From there on it is
+        /// a line every ten seconds, with the number of those left out.
+        /// [`refusals`](crate::link::refusals) counts all refusals, and
+        /// [`peers::events`](crate::peers::events) tells of every session.
         log_lines: u32 = 8, with_log_lines;
     }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use ractor::concurrency::JoinHandle;
 use ractor::ActorRef;
-use tokio::sync::{mpsc, Semaphore};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::directory::Server;
+use super::quiet_log::peer_line;
 use crate::transport::TransportKind;
 use crate::NodeServerMessage;
 
@@ -78,7 +79,7 @@ impl PeerAddresses {
             return Offer::Enough;
         }
         self.taken.insert(address.to_owned());
-        let begin = || Dialling::begin(node_server.clone(), server.supplied_dials.clone());
+        let begin = || Dialling::begin(node_server.clone(), server);
         self.dialling.get_or_insert_with(begin).dial(address.to_owned());
         Offer::Taken
     }
@@ -92,17 +93,19 @@ struct Dialling {
 }
 
 impl Dialling {
-    fn begin(server: ActorRef<NodeServerMessage>, places: Arc<Semaphore>) -> Self {
+    fn begin(node_server: ActorRef<NodeServerMessage>, server: &Server) -> Self {
+        let (places, log) = (server.supplied_dials.clone(), server.strangers.log.clone());
         // No more than are taken of a peer.
         let (addresses, mut waiting) = mpsc::unbounded_channel::<String>();
         let task = ractor::concurrency::spawn(async move {
             let mut dials = JoinSet::new();
             while let Some(address) = waiting.recv().await {
                 let Ok(place) = places.clone().acquire_owned().await else { return };
-                let server = server.clone();
+                let (node_server, log) = (node_server.clone(), log.clone());
                 dials.spawn(async move {
-                    if let Err(error) = crate::node::client::connect(&server, &address).await {
-                        tracing::warn!(address, %error, "a peer's peer is not connected to");
+                    if let Err(error) = crate::node::client::connect(&node_server, &address).await {
+                        let said = "a peer's peer is not connected to";
+                        peer_line!(Some(&log), NotConnected, warn, address, %error, "{said}");
                     }
                     drop(place);
                 });

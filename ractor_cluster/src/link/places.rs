@@ -14,7 +14,7 @@ use std::time::Duration;
 use ractor::ActorRef;
 use tokio::sync::{Notify, Semaphore};
 
-use super::quiet_log::RefusalLog;
+use super::quiet_log::PeerLog;
 use super::{Event, LinkEvent};
 use crate::node::NodeSessionMessage;
 use mycelium_link::secret::SessionName;
@@ -61,10 +61,10 @@ impl Source {
     }
 }
 
-/// All places of one node server, and the log of what it refuses.
+/// All places of one node server, and the limits of its log.
 #[derive(Debug)]
 pub(crate) struct Places {
-    pub(crate) log: RefusalLog,
+    pub(crate) log: Arc<PeerLog>,
     silent: Arc<Pool>,
     speaking: Arc<Pool>,
     local: Arc<Pool>,
@@ -79,7 +79,7 @@ impl Places {
         let count = count.max(1);
         let share = if count < FEW { count } else { count / 2 };
         Arc::new(Self {
-            log: RefusalLog::new(lines),
+            log: Arc::new(PeerLog::new(lines)),
             silent: Pool::new(count, share),
             speaking: Pool::new(count, share),
             local: Pool::new(count, count),

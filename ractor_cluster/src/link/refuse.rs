@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::quiet_log::RefusalLog;
+use super::quiet_log::PeerLog;
 use super::refusal::Refusal;
 use crate::protocol::mycelium::{self as wire, frame::Body};
 use crate::NodeId;
@@ -36,7 +36,7 @@ impl Refused {
     pub(crate) fn carry_out(
         &self,
         Who { node_id, what, peer, address }: Who<'_>,
-        log: Option<&RefusalLog>,
+        log: Option<&PeerLog>,
         tell: impl FnOnce(Bytes),
     ) {
         let Self { cause, reason, is_told } = self;

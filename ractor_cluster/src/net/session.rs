@@ -11,9 +11,9 @@ use prost::Message as _;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::task::JoinSet;
 
-use crate::link::admission::Admission;
+use crate::link::admission::{Admission, Origin};
 use crate::link::data_plane::{ByteReservation, DataPlane};
-use crate::link::quiet_log::{limited_error, limited_info};
+use crate::link::quiet_log::{limited_error, limited_info, peer_line, PeerLog};
 use crate::link::reader::{Joined, LinkReader, Receiver};
 use crate::link::writer::LinkWriter;
 use crate::link::{Event, LinkEvent};
@@ -35,6 +35,8 @@ pub(crate) struct Session {
     joined: Joined,
     /// Of a session's first connection.
     admission: Option<Admission>,
+    /// The limits of what the peer can have logged.
+    log: Option<Arc<PeerLog>>,
 }
 
 impl Session {
@@ -72,8 +74,8 @@ impl Session {
     ) -> Result<ActorRef<SessionMessage>, SpawnErr> {
         let (kind, peer, _) = stream.describe();
         let peer = format!("{kind} {peer}");
-        let admission = stream.origin().admission;
-        let session = Self { handler, peer, max_inbound_frame_size, joined, admission };
+        let Origin { admission, log, .. } = stream.origin();
+        let session = Self { handler, peer, max_inbound_frame_size, joined, admission, log };
         match Actor::spawn_linked(None, session, stream, supervisor).await {
             Ok((session, _)) => Ok(session),
             Err(error) => {
@@ -132,8 +134,8 @@ impl Actor for Session {
         let pump = Arc::new(LinkWriter::new(sink, &intake));
         let mut writer = JoinSet::new();
         let (stranger, session) = (self.admission.clone(), self.handler.clone());
-        let (peer, joined) = (self.peer.clone(), self.joined.clone());
-        let sends = write(pump.clone(), myself.clone(), peer, stranger, session, joined);
+        let (peer, joined, log) = (self.peer.clone(), self.joined.clone(), self.log.clone());
+        let sends = write(pump.clone(), myself.clone(), peer, stranger, session, joined, log);
         writer.spawn(sends);
         let (reader, _) =
             Actor::spawn_linked(None, SessionReader, intake, myself.get_cell()).await?;
@@ -203,7 +205,10 @@ impl Actor for Session {
                 } else if let Some(error) = read.or(broken) {
                     // The session logs the end of a connection that is no link yet.
                     if is_joined {
-                        tracing::warn!(
+                        peer_line!(
+                            self.log.as_deref(),
+                            ConnectionClosed,
+                            warn,
                             peer = self.peer,
                             error,
                             "a connection is closed for what came by it"
@@ -228,6 +233,7 @@ async fn write(
     admission: Option<Admission>,
     handler: ActorRef<NodeSessionMessage>,
     joined: Joined,
+    log: Option<Arc<PeerLog>>,
 ) {
     let error = pump.run().await;
     // TLS may learn from a write that the peer refuses this end.
@@ -239,7 +245,14 @@ async fn write(
         // The session logs why it refuses a peer.
         tracing::debug!(peer, %error, "a connection that is refused is not written to any more");
     } else {
-        tracing::warn!(peer, %error, "a connection cannot be written to");
+        peer_line!(
+            log.as_deref(),
+            ConnectionBroke,
+            warn,
+            peer,
+            %error,
+            "a connection cannot be written to"
+        );
     }
     session.stop(Some("channel_closed".to_owned()));
 }

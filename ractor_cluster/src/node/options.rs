@@ -10,6 +10,7 @@ use super::{
 };
 use crate::link::directory;
 use crate::link::options::LinkOptions;
+use crate::link::quiet_log::peer_line;
 use crate::peers::identities;
 
 /// How long the sessions of a server may take to end with it.
@@ -61,6 +62,7 @@ impl NodeServer {
     /// A session has ended. Why a peer was refused before it was authenticated is logged by its
     /// session.
     pub(super) fn tell_end(
+        myself: &ActorRef<NodeServerMessage>,
         session: &NodeServerSessionInformation,
         authenticated: bool,
         reason: &Option<String>,
@@ -68,9 +70,11 @@ impl NodeServer {
         let (node_id, peer) = (session.node_id, session.peer_name.as_ref());
         let peer = peer.map_or("", |name| name.name.as_str());
         let reason = reason.as_deref().unwrap_or("no reason");
+        let server = directory::server(myself.get_id());
+        let log = server.as_ref().map(|server| &*server.strangers.log);
         // An authenticated session of the same name has taken the place of such a one.
         if authenticated || reason == "duplicate_connection" {
-            tracing::warn!(node_id, peer, reason, "a session ended");
+            peer_line!(log, SessionEnded, warn, node_id, peer, reason, "a session ended");
         } else {
             tracing::debug!(node_id, peer, reason, "a session ended before authentication");
         }

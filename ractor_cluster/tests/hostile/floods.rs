@@ -1,4 +1,5 @@
-//! What strangers can make a node log: a few lines of each kind, however often they come back.
+//! What strangers and members can make a node log: a few lines of each kind, however often they
+//! come back.
 
 use std::time::{Duration, Instant};
 
@@ -142,6 +143,13 @@ async fn flood(name: &str, security: Security) {
             }
         }
     }
+    logged_few(&scene, begin);
+    scene.serves(TransportKind::Tcp).await;
+    scene.end().await;
+}
+
+/// What was logged since `begin` are few lines of each kind.
+fn logged_few(scene: &Scene, begin: Instant) {
     let kinds = scene.log.kinds();
     let intervals = usize::try_from(begin.elapsed().as_secs() / INTERVAL.as_secs());
     let most = BURST + 1 + intervals.expect("it is short");
@@ -150,7 +158,74 @@ async fn flood(name: &str, security: Security) {
     for (kind, count) in &kinds {
         assert!(*count <= most, "{most} lines of a kind are allowed; {kind:?} in {kinds:#?}");
     }
-    scene.serves(TransportKind::Tcp).await;
+}
+
+/// A further link of the session that `first` began, which the node has taken.
+async fn joined(scene: &Scene, first: &Client) -> Client {
+    let mut link = scene.client(TransportKind::Tcp).await;
+    let proof = link.attach(first).await;
+    link.send(Frame::AttachProof(proof)).await;
+    let Frame::AttachAccepted(_) = link.ours().await else { panic!("it was proven") };
+    link
+}
+
+/// The fork's frame 20, which says that the session ends.
+const GOODBYE: [u8; 14] = [0, 0, 0, 0, 0, 0, 0, 6, 0xc2, 0x3e, 3, 0xa2, 1, 0];
+
+/// Says that the session ends.
+async fn leaves(mut client: Client) {
+    client.send_bytes(&GOODBYE).await.expect("it is open");
+    client.closed().await;
+}
+
+/// Peers that know the cookie, with which nothing is wrong but that they come and go.
+#[tokio::test]
+async fn members_that_come_and_go_make_few_lines() {
+    // Longer than the test takes.
+    let grace = Duration::from_secs(600);
+    let options = LinkOptions::default().with_reconnect_grace(grace);
+    let begin = Instant::now();
+    let mut scene = Scene::terse("stays", options).await;
+    let steady = scene.guest(TransportKind::Tcp).await;
+    for number in 0..MANY {
+        // Its last link breaks, and another one comes back.
+        let mut first = scene.client(TransportKind::Tcp).await;
+        first.join(&format!("returns-{number}")).await;
+        first.shut_down().await.expect("it is open");
+        first.closed().await;
+        leaves(joined(&scene, &first).await).await;
+        // It leaves at once.
+        leaves(scene.guest(TransportKind::Tcp).await).await;
+        // A further link breaks.
+        let mut link = joined(&scene, &steady).await;
+        link.shut_down().await.expect("it is open");
+        link.closed().await;
+        // It is replaced by a later start of its process, which sends garbage.
+        let mut twin = scene.client(TransportKind::Tcp).await;
+        twin.join("twin").await;
+        _ = twin.send_bytes(&[0, 0, 0, 0, 0, 0, 0, 3, 0xff, 0xff, 0xff]).await;
+        twin.closed().await;
+        // It is a stock node.
+        let mut stock = scene.client(TransportKind::Tcp).await;
+        stock.try_join_as_stock(&format!("stock-{number}")).await.expect("it is let in");
+        stock.shut_down().await.expect("it is open");
+        stock.closed().await;
+    }
+    let kinds = scene.log.kinds();
+    for said in [
+        "a link broke",
+        "a session waits for a link",
+        "a session goes on",
+        "a session ended",
+        "a peer leaves",
+        "a connection is closed for what came by it",
+        "a peer is let in by stock's challenge",
+        "the peer runs Mycelium's fork",
+    ] {
+        assert!(kinds.keys().any(|kind| kind.starts_with(said)), "no {said:?} in {kinds:#?}");
+    }
+    logged_few(&scene, begin);
+    drop(steady);
     scene.end().await;
 }
 

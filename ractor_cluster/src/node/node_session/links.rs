@@ -40,6 +40,7 @@ use crate::link::link_table::Link;
 use crate::link::options::{Location, PeerPolicy};
 use crate::link::peer_addresses::PeerAddresses;
 use crate::link::proxy::Proxy;
+use crate::link::quiet_log::{peer_line, PeerLog};
 use crate::link::settle::{Phase, Standing};
 use crate::link::stock::{StockPeer, StockProxy};
 use crate::link::upgrade::Upgrade;
@@ -168,8 +169,9 @@ impl Described {
         let server = directory::server(node_server);
         let caps = server.as_ref().map_or_else(Caps::default, |it| Caps::of(&it.options.limits));
         let mut origin = stream.origin();
-        if server.is_some() {
+        if let Some(server) = &server {
             origin.admission.get_or_insert_with(Admission::without_place);
+            origin.log = Some(server.strangers.log.clone());
         }
         let (activity, backlog) = (Activity::default(), Arc::new(Backlog::new(caps)));
         let described = Self {
@@ -262,6 +264,11 @@ impl Links {
         }
     }
 
+    /// The limits of what the peer can have logged.
+    fn log(&self) -> Option<&PeerLog> {
+        self.0.as_ref().and_then(|active| active.log())
+    }
+
     /// How far the peer has come.
     fn standing(&self, is_server: bool) -> Standing {
         let active = self.0.as_deref();
@@ -314,7 +321,8 @@ impl Links {
         let lost = active.traffic.unacknowledged();
         if active.phase == Phase::Settled && lost > 0 {
             let (node_id, peer) = (active.traffic.node_id(), name_of(name));
-            tracing::warn!(node_id, peer, lost, "a session ended with messages unacknowledged");
+            let said = "a session ended with messages unacknowledged";
+            peer_line!(active.log(), Unacknowledged, warn, node_id, peer, lost, "{said}");
         }
     }
 
@@ -332,6 +340,10 @@ impl Links {
 }
 
 impl Active {
+    fn log(&self) -> Option<&PeerLog> {
+        Some(&self.server.strangers.log)
+    }
+
     fn stock_peer(&self) -> StockPeer {
         StockPeer::new(self.session.clone(), self.traffic.clone())
     }

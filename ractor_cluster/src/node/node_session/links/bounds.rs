@@ -9,7 +9,7 @@ use tokio::task::yield_now;
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Active};
 use crate::link::limits::{Limit, Limits};
-use crate::link::quiet_log::limited_warn;
+use crate::link::quiet_log::{limited_warn, peer_line};
 use crate::link::settle::Finding;
 use crate::node::NodeSessionMessage;
 use crate::peers::{self, identities, names, PeerEvent};
@@ -290,8 +290,12 @@ impl NodeSession {
     pub(super) fn tell_limits(&self, state: &mut NodeSessionState) {
         let Some(active) = state.links.0.as_deref_mut() else { return };
         let (node_id, peer) = (active.traffic.node_id(), name_of(&state.name));
+        let log = active.server.strangers.log.clone();
         for limit in active.announced.news.drain(..) {
-            tracing::warn!(
+            peer_line!(
+                Some(&log),
+                LimitReached,
+                warn,
                 node_id,
                 peer,
                 %limit,

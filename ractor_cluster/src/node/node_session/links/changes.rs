@@ -7,9 +7,10 @@ use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, Supe
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};
 use crate::link::activity::watch;
+use crate::link::admission::Origin;
 use crate::link::arrivals::Arrived;
 use crate::link::link_table::Link;
-use crate::link::quiet_log::limited_warn;
+use crate::link::quiet_log::{limited_warn, peer_line};
 use crate::link::settle::Finding;
 use crate::link::{Event, LinkEvent};
 use crate::net::{NetworkStream, Session, SessionMessage};
@@ -74,7 +75,7 @@ impl NodeSession {
                     }
                 };
                 if let Some(reason) = undelivered {
-                    tracing::warn!(pid = cast.to, reason, "a shared message is lost");
+                    limited_warn!(pid = cast.to, reason, "a shared message is lost");
                 }
             }
             Event::Arrived(arrived, ticket) => {
@@ -114,7 +115,9 @@ impl NodeSession {
             limited_warn!(node_id = self.node_id, peer, "a link is refused: there are enough");
             return;
         }
-        let stream = NetworkStream::Transport(transport);
+        let log = Some(active.server.strangers.log.clone());
+        let origin = Origin { log, ..Origin::default() };
+        let stream = NetworkStream::Transport(transport).with_origin(origin);
         let (kind, peer, local) = stream.describe();
         let stream = watch(stream, &active.liveness.activity, active.traffic.backlog());
         let (max, traffic) = (self.max_inbound_frame_size, active.traffic.clone());
@@ -182,7 +185,15 @@ impl NodeSession {
         }
         let lost = active.traffic.remove(ended)?;
         let peer = name_of(&state.name);
-        tracing::warn!(node_id = self.node_id, peer, kind = %lost.kind, "a link broke");
+        peer_line!(
+            active.log(),
+            LinkBroke,
+            warn,
+            node_id = self.node_id,
+            peer,
+            kind = %lost.kind,
+            "a link broke"
+        );
         if let Some(error) = lost.stuck {
             self.break_off(state, &error.into(), myself);
             return None;

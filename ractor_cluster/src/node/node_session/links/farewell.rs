@@ -9,6 +9,7 @@ use tokio::task::yield_now;
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Active, Phase};
+use crate::link::quiet_log::peer_line;
 use crate::link::{contest, Incarnation, Refusal};
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
@@ -138,7 +139,16 @@ impl NodeSession {
         // Whatever else is wrong with it.
         active.why = Some("replaced by another incarnation".to_owned());
         let was = active.proving.incarnation().map(|it| it.to_string());
-        tracing::warn!(node_id, peer, was, %by, "a peer is replaced by another process of its name");
+        peer_line!(
+            active.log(),
+            Replaced,
+            warn,
+            node_id,
+            peer,
+            was,
+            %by,
+            "a peer is replaced by another process of its name"
+        );
         if peers::get(node_id).is_some() {
             peers::tell(PeerEvent::Replaced { node_id, by });
         }
@@ -154,7 +164,10 @@ impl NodeSession {
     ) {
         let peer = name_of(&state.name).to_owned();
         let own = self.this_node_name.name.as_str();
-        tracing::error!(
+        peer_line!(
+            state.links.log(),
+            Superseded,
+            error,
             peer,
             own,
             %by,
@@ -189,7 +202,14 @@ impl NodeSession {
             return self.superseded(state, by, myself);
         }
         let node_id = self.known_as(state);
-        tracing::info!(node_id, peer = name_of(&state.name), "a peer leaves");
+        peer_line!(
+            state.links.log(),
+            Left,
+            info,
+            node_id,
+            peer = name_of(&state.name),
+            "a peer leaves"
+        );
         if let Some(active) = state.links.speaking() {
             active.leaving = true;
             active.peer_left = true;

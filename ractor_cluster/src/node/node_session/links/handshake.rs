@@ -10,7 +10,7 @@ use super::{name_of, Active, Phase};
 use crate::link::dial::Dialler;
 use crate::link::directory;
 use crate::link::proven_names;
-use crate::link::quiet_log::{limited_info, limited_warn};
+use crate::link::quiet_log::{limited_info, limited_warn, peer_line};
 use crate::link::refuse::{Refused, Who};
 use crate::link::settle::{settle, Ending, Finding, Verdict};
 use crate::link::{Event, LinkEvent, Refusal};
@@ -81,7 +81,10 @@ impl NodeSession {
         let (node_id, peer) = (active.traffic.node_id(), name_of(&state.name).to_owned());
         let was_fork = proven_names::is_known(&peer);
         if was_fork {
-            tracing::warn!(
+            peer_line!(
+                active.log(),
+                StockAdmitted,
+                warn,
                 node_id,
                 peer,
                 address = state.links.address(),
@@ -89,7 +92,10 @@ impl NodeSession {
                  it was replaced, or somebody passes for it (refuse_downgrade refuses it)"
             );
         } else {
-            tracing::warn!(
+            peer_line!(
+                active.log(),
+                StockAdmitted,
+                warn,
                 node_id,
                 peer,
                 address = state.links.address(),
@@ -140,7 +146,10 @@ impl NodeSession {
             return;
         }
         let (Some(active), Some(secret)) = (state.links.speaking(), secret) else { return };
-        tracing::info!(
+        peer_line!(
+            active.log(),
+            ForkAdmitted,
+            info,
             node_id = self.node_id,
             peer = name,
             release = announcement.release,
@@ -400,6 +409,7 @@ fn look_closer(active: &Active, peer: String, session: ActorRef<NodeSessionMessa
     };
     let settled = |unproven| NodeSessionMessage::Link(LinkEvent(Event::Settled { unproven }));
     let (routes, Some(dialler)) = (active.local_routes(), active.dialler.clone()) else { return };
+    let log = active.server.strangers.log.clone();
     let mut unproven = Some("it does not look like one of this machine".to_owned());
     // Ends by itself: every step of a dial has a deadline.
     drop(ractor::concurrency::spawn(async move {
@@ -413,9 +423,24 @@ fn look_closer(active: &Active, peer: String, session: ActorRef<NodeSessionMessa
                 Err(error) => {
                     let kind = route.kind();
                     if kind == TransportKind::SharedMemory {
-                        tracing::warn!(peer, %error, "a peer looks local, and shares no memory");
+                        peer_line!(
+                            Some(&log),
+                            NotLocal,
+                            warn,
+                            peer,
+                            %error,
+                            "a peer looks local, and shares no memory"
+                        );
                     } else {
-                        tracing::warn!(peer, %kind, %error, "a peer looks local, and is not");
+                        peer_line!(
+                            Some(&log),
+                            NotLocal,
+                            warn,
+                            peer,
+                            %kind,
+                            %error,
+                            "a peer looks local, and is not"
+                        );
                     }
                     unproven = Some(error.to_string());
                 }

@@ -10,6 +10,7 @@ use ractor::ActorRef;
 
 use super::super::{AbortOnDropTask, NodeSession, NodeSessionState};
 use super::{later, name_of, Active, Phase};
+use crate::link::quiet_log::peer_line;
 use crate::link::Event;
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
@@ -117,7 +118,10 @@ impl NodeSession {
                 Verdict::Silent => {
                     let silence = active.server.options.silence_timeout;
                     let (peer, address) = (name_of(&state.name), active.first.peer.as_str());
-                    tracing::warn!(
+                    peer_line!(
+                        active.log(),
+                        Silent,
+                        warn,
                         node_id = active.traffic.node_id(),
                         peer,
                         address,

@@ -2,6 +2,7 @@
 
 use super::super::{NodeSession, NodeSessionState};
 use super::name_of;
+use crate::link::quiet_log::peer_line;
 
 impl NodeSession {
     /// A peer told an address of a peer of its own. Returns whether that is all there is to do
@@ -17,7 +18,10 @@ impl NodeSession {
         if let Some(reason) = offer.reason() {
             if !std::mem::replace(&mut active.supplied.told, true) {
                 let peer = name_of(&state.name);
-                tracing::warn!(
+                peer_line!(
+                    state.links.log(),
+                    NotDialled,
+                    warn,
                     node_id = self.node_id,
                     peer,
                     address,

@@ -15,6 +15,7 @@ use super::super::{NodeSession, NodeSessionState};
 use super::{Active, Phase};
 use crate::link::contest::{self, Claim, Outcome};
 use crate::link::proven_names;
+use crate::link::quiet_log::peer_line;
 use crate::link::settle::{settle, Channels, Finding, Naming, Verdict};
 use crate::link::{Event, Incarnation, LinkEvent};
 use crate::node::{NodeSessionMessage, PROTOCOL_VERSION};
@@ -130,16 +131,16 @@ impl Active {
         let bound = ours.bound && theirs.bound;
         if ours.channel != theirs.channel {
             let (here, there) = (self.first.kind.name(), theirs.channel.as_str());
-            if let Some(suppressed) = self.server.strangers.log.another_channel() {
-                tracing::warn!(
-                    node_id = session.node_id,
-                    peer = name.name,
-                    here,
-                    there,
-                    suppressed,
-                    "a peer sees another kind of channel: its proof is not bound to it"
-                );
-            }
+            peer_line!(
+                self.log(),
+                AnotherChannel,
+                warn,
+                node_id = session.node_id,
+                peer = name.name,
+                here,
+                there,
+                "a peer sees another kind of channel: its proof is not bound to it"
+            );
         }
         let (dialler, listener, connection_id) = match session.is_server {
             true => (theirs, ours, name.connection_id),

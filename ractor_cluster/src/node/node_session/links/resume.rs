@@ -13,6 +13,7 @@ use super::super::{AbortOnDropTask, NodeSession, NodeSessionState};
 use super::{later, name_of, Active, Phase};
 use crate::link::dial::Route;
 use crate::link::directory::{self, Suspended};
+use crate::link::quiet_log::peer_line;
 use crate::link::Event;
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
@@ -74,7 +75,15 @@ impl NodeSession {
             }
         }
         let (node_id, peer) = (active.traffic.node_id(), name_of(&state.name));
-        tracing::warn!(node_id, peer, ?grace, "a session waits for a link to come back");
+        peer_line!(
+            active.log(),
+            Suspended,
+            warn,
+            node_id,
+            peer,
+            ?grace,
+            "a session waits for a link to come back"
+        );
         self.publish_news(state);
         peers::tell(PeerEvent::Suspended { node_id });
     }
@@ -96,7 +105,14 @@ impl NodeSession {
             active.redial(kind);
         }
         let (node_id, peer) = (active.traffic.node_id(), name_of(&state.name));
-        tracing::info!(node_id, peer, "a session goes on by a link that came back");
+        peer_line!(
+            active.log(),
+            Resumed,
+            info,
+            node_id,
+            peer,
+            "a session goes on by a link that came back"
+        );
         state.tcp = Some(by);
         state.start_ping_loop();
         peers::tell(PeerEvent::Resumed { node_id });

@@ -8,7 +8,7 @@ use super::super::{NodeSession, NodeSessionState, ReadyState};
 use super::{name_of, Active, Phase};
 use crate::link::announcer::preference_of;
 use crate::link::arrivals::{Arrived, Broken};
-use crate::link::quiet_log::limited_warn;
+use crate::link::quiet_log::{limited_warn, peer_line};
 use crate::link::settle::Finding;
 use crate::link::stock::{Outbound, ENTRY};
 use crate::link::Refusal;
@@ -103,7 +103,16 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let (peer, address) = (name_of(&state.name), state.links.address());
-        tracing::error!(node_id = self.node_id, peer, address, %error, "a session ends");
+        peer_line!(
+            state.links.log(),
+            SessionBroken,
+            error,
+            node_id = self.node_id,
+            peer,
+            address,
+            %error,
+            "a session ends"
+        );
         if let Some(active) = &mut state.links.0 {
             active.end_without_goodbye(&error.to_string());
         }
