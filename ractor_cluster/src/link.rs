@@ -51,7 +51,7 @@ pub(crate) mod calls;
 pub(crate) mod connect;
 pub(crate) mod contest;
 pub(crate) mod data_plane;
-mod dead_letters;
+pub(crate) mod dead_letters;
 pub(crate) mod decode;
 pub(crate) mod dial;
 pub(crate) mod directory;

@@ -254,7 +254,7 @@ impl Handled {
 }
 
 /// The reason of what was sent to a reader that left at that moment.
-const LEFT: &str = "LeftMeanwhile";
+const LEFT: &str = "left_meanwhile";
 
 /// What became of all messages. A message to ten readers counts ten times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use ractor::errors::UndeliveredCause;
 use ractor::rpc::CallResult;
 use ractor::{ActorCell, ActorId, ActorRef, MessagingErr, pg};
 use tokio::task::JoinSet;
@@ -56,11 +57,9 @@ fn reader_of(process: &str) -> Option<ActorCell> {
 
 fn reason<T, M>(failed: &Result<CallResult<T>, MessagingErr<M>>) -> &'static str {
     match failed {
-        Ok(CallResult::Success(_)) => "Success",
-        Ok(CallResult::Timeout) => "Timeout",
-        Ok(CallResult::SenderError) => "SenderError",
-        Err(MessagingErr::SendErr(_)) => "SendErr",
-        Err(MessagingErr::ChannelClosed) => "ChannelClosed",
-        Err(MessagingErr::InvalidActorType) => "InvalidActorType",
+        Ok(CallResult::Success(_)) => "success",
+        Ok(CallResult::Timeout) => "timeout",
+        Ok(CallResult::SenderError) => "port_dropped",
+        Err(error) => UndeliveredCause::from(error).name(),
     }
 }

@@ -58,7 +58,7 @@ fn limits() -> Limits {
 /// Notes which messages of peers reached no actor of this process, in all.
 pub(crate) fn note_dead_letters() {
     for (cause, count) in link::dead_letters().into_iter().filter(|(_, count)| *count > 0) {
-        Record::DeadLetters { count, reason: format!("{cause:?}") }.note();
+        Record::DeadLetters { count, reason: cause.name().to_owned() }.note();
     }
 }
 

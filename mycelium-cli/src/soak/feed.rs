@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::errors::UndeliveredReason;
+use ractor::errors::UndeliveredCause;
 use ractor::rpc::CallResult;
 use ractor::{ActorCell, ActorId, ActorRef, ActorStatus, MessagingErr, pg};
 use ractor_cluster::peers::{self, PeerEvent};
@@ -135,11 +135,10 @@ impl Feed {
         let tick = || SoakMessage::Tick(self.incarnation, number, content.clone());
         Record::Sending { number }.note();
         let refused = match number % 3 {
-            0 => self.each(|target| target.cast(tick()).map_err(|error| word(&error))),
+            0 => self.each(|target| target.cast(tick()).map_err(|error| (&error).into())),
             1 => {
                 let tick = Arc::new(tick());
-                let sent = |reason: UndeliveredReason| format!("{reason:?}");
-                self.each(|target| target.cast_arc(tick.clone()).map_err(|it| sent(it.reason())))
+                self.each(|to| to.cast_arc(tick.clone()).map_err(|it| it.reason().into()))
             }
             _ => self.broadcast(tick()),
         };
@@ -148,10 +147,10 @@ impl Feed {
 
     fn each(
         &self,
-        send: impl Fn(&ActorRef<SoakMessage>) -> Result<(), String>,
+        send: impl Fn(&ActorRef<SoakMessage>) -> Result<(), UndeliveredCause>,
     ) -> Vec<(u64, Refusal)> {
         let refusal = |(slot, target): (&u64, &ActorRef<SoakMessage>)| {
-            Some((*slot, Refusal::Rejected(send(target).err()?)))
+            Some((*slot, Refusal::Rejected(send(target).err()?.name().to_owned())))
         };
         self.targets.iter().filter_map(refusal).collect()
     }
@@ -165,7 +164,7 @@ impl Feed {
         let refusal = |(slot, target): (&u64, &ActorRef<SoakMessage>)| {
             let id = target.get_id();
             if let Some((_, reason)) = failed.iter().find(|(cell, _)| cell.get_id() == id) {
-                return Some((*slot, Refusal::Rejected(format!("{reason:?}"))));
+                return Some((*slot, Refusal::Rejected(reason.name().to_owned())));
             }
             let left = !whole && members.iter().all(|cell| cell.get_id() != id);
             left.then_some((*slot, Refusal::Left))
@@ -224,13 +223,4 @@ pub(super) fn session(actor: ActorId) -> u64 {
         ActorId::Local(_) => 0,
         ActorId::Remote { node_id, .. } | ActorId::LocalMachine { node_id, .. } => node_id,
     }
-}
-
-fn word<T>(error: &MessagingErr<T>) -> String {
-    let word = match error {
-        MessagingErr::SendErr(_) => "SendErr",
-        MessagingErr::ChannelClosed => "ChannelClosed",
-        MessagingErr::InvalidActorType => "InvalidActorType",
-    };
-    word.to_owned()
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 use ractor::concurrency::Notify;
+use ractor::errors::UndeliveredCause;
 
 use super::batch::Delivery;
 use super::config::WhenFull;
@@ -164,6 +165,7 @@ impl<M> Queue<M> {
         if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!(
                 message = type_name::<M>(),
+                cause = UndeliveredCause::Overflow.name(),
                 capacity = self.capacity,
                 "A fast lane is full, and a message is dropped. Further ones are counted only \
                  (FastActorRef::lost_in_lane)."

@@ -9,6 +9,7 @@ use crate::actor::mailbox::Mailbox;
 use crate::actor::messages::StopMessage;
 use crate::actor::supervision::SupervisionTree;
 use crate::concurrency::Notify;
+use crate::errors::UndeliveredCause;
 #[cfg(feature = "cluster")]
 use crate::remoting::Codec;
 use crate::{ActorId, ActorName, ActorStatus, Message, MessagingErr, Signal, SupervisionEvent};
@@ -218,11 +219,12 @@ impl ActorProperties {
     }
 
     /// Counts a message that was admitted and that no handler will get; the first is logged.
-    pub(crate) fn lose(&self, type_name: &str, why: &str) {
+    pub(crate) fn lose(&self, type_name: &str, cause: UndeliveredCause, why: &str) {
         if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!(
                 actor = %self.id,
                 name = self.name.as_deref(),
+                cause = cause.name(),
                 "A message ({type_name}) is lost: {why}. Further ones are counted only \
                  (ActorCell::lost_messages)."
             );

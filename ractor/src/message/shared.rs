@@ -7,6 +7,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use super::{ArcMessage, BoxedDowncastErr, Message, SharedMessage};
+use crate::errors::UndeliveredCause;
 use crate::ActorCell;
 
 /// A message that other actors may hold too, as [`handle_arc`](crate::Actor::handle_arc) gets
@@ -101,7 +102,7 @@ impl<T: Message> Shared<T> {
             Form::Sent(message) => Some(message),
             Form::Sole(_) => {
                 let why = "its actor has neither `handle` nor `handle_arc`";
-                actor.inner.lose(std::any::type_name::<T>(), why);
+                actor.inner.lose(std::any::type_name::<T>(), UndeliveredCause::Unhandled, why);
                 None
             }
         }
@@ -115,8 +116,12 @@ impl ArcMessage {
         let of = self.type_name();
         match catch_unwind(AssertUnwindSafe(|| self.into_owned())) {
             Ok(Ok(message)) => return Some(message),
-            Ok(Err(_)) => actor.inner.lose(of, "others hold it and it cannot be copied"),
-            Err(_) => actor.inner.lose(of, "its `clone` panicked"),
+            Ok(Err(_)) => actor.inner.lose(
+                of,
+                UndeliveredCause::NotCopyable,
+                "others hold it and it cannot be copied",
+            ),
+            Err(_) => actor.inner.lose(of, UndeliveredCause::NotCopyable, "its `clone` panicked"),
         }
         None
     }

@@ -7,6 +7,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use super::Incoming;
 use crate::actor::actor_properties::ActorProperties;
 use crate::actor::mailbox::{Displaced, Refused};
+use crate::errors::UndeliveredCause;
 use crate::message::{ArcMessage, BoxedDowncastErr, BoxedMessage};
 use crate::{ActorCell, ActorId, Message};
 
@@ -193,7 +194,7 @@ impl ActorProperties {
         match self.mailbox.put_shared(message) {
             Ok(Displaced(false)) => Ok(()),
             Ok(Displaced(true)) => {
-                self.lose("shared", "the mailbox was full");
+                self.lose("shared", UndeliveredCause::Overflow, "the mailbox was full");
                 Ok(())
             }
             Err(Refused::Full(_)) => Err(Undeliverable::Full),

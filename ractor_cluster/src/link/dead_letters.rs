@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ractor::errors::{UndeliveredCause, UndeliveredReason};
 use ractor::remoting::Undeliverable;
 
 use crate::NodeId;
@@ -46,9 +47,15 @@ impl Cause {
         Self::AnnouncementTooLarge,
     ];
 
+    /// The cause's name for programs, such as `full`: that of [`UndeliveredCause`].
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        UndeliveredCause::from(self).name()
+    }
+
     const fn text(self) -> &'static str {
         match self {
-            Self::NoActor => "there is no such actor",
+            Self::NoActor => "there is no such actor, or it takes no messages of other nodes",
             Self::Stopped => "its actor is draining or stopped",
             Self::Full => "its actor's mailbox is full",
             Self::Undecodable => "its actor handles messages of another type, or it was damaged",
@@ -68,12 +75,39 @@ impl fmt::Display for Cause {
     }
 }
 
+impl From<Cause> for UndeliveredCause {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::NoActor => Self::NoActor,
+            Cause::Stopped => Self::Stopped,
+            Cause::Full => Self::Full,
+            Cause::Undecodable => Self::NotDecodable,
+            Cause::TooManyCalls => Self::TooManyCalls,
+            Cause::TooManyCopies => Self::TooManyCopies,
+            Cause::AnswerTooLarge => Self::AnswerTooLarge,
+            Cause::AnnouncementTooLarge => Self::AnnouncementTooLarge,
+        }
+    }
+}
+
 impl From<Undeliverable> for Cause {
     fn from(failure: Undeliverable) -> Self {
         match failure {
+            Undeliverable::WrongType => Self::NoActor,
             Undeliverable::Stopped => Self::Stopped,
             Undeliverable::Full => Self::Full,
             Undeliverable::TooManyCopies => Self::TooManyCopies,
+            _ => Self::Undecodable,
+        }
+    }
+}
+
+impl From<UndeliveredReason> for Cause {
+    /// Of a message that came as an `Arc`.
+    fn from(reason: UndeliveredReason) -> Self {
+        match reason {
+            UndeliveredReason::Stopped => Self::Stopped,
+            UndeliveredReason::Full => Self::Full,
             _ => Self::Undecodable,
         }
     }
@@ -93,6 +127,7 @@ pub(crate) fn count(node_id: NodeId, cause: Cause) {
     if COUNTS[cause as usize].fetch_add(1, Ordering::Relaxed) == 0 {
         tracing::warn!(
             node_id,
+            cause = cause.name(),
             reason = cause.text(),
             "a message of a peer, or to it, is lost; further ones are counted only (link::dead_letters)"
         );

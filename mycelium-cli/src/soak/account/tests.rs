@@ -83,17 +83,17 @@ fn a_session_explains_as_many_as_it_reported_and_no_more() {
 fn dead_letters_explain_as_many_as_there_were_by_reason() {
     let mut account = sent(9);
     handle(&mut account, 0..2);
-    note(&mut account, FEED, "dead-letters 9 Full");
+    note(&mut account, FEED, "dead-letters 9 full");
     assert_eq!(faults(&account), [("missing without a word", 7)], "they came to another process");
-    note(&mut account, READER, "dead-letters 2 Full");
-    note(&mut account, READER, "dead-letters 1 Stopped");
+    note(&mut account, READER, "dead-letters 2 full");
+    note(&mut account, READER, "dead-letters 1 stopped");
     assert_eq!(faults(&account), [("missing without a word", 4)]);
     // What a session reported is not also a dead letter.
     note(&mut account, FEED, "gone 3 3");
     assert_eq!(faults(&account), [("missing without a word", 1)]);
-    note(&mut account, READER, "dead-letters 5 Stopped");
+    note(&mut account, READER, "dead-letters 5 stopped");
     let balance = account.balance();
-    let told = [("Full".to_owned(), 2), ("Stopped".to_owned(), 2)];
+    let told = [("full".to_owned(), 2), ("stopped".to_owned(), 2)];
     assert_eq!((balance.dead_letters.clone(), balance.unacknowledged), (told.into(), 3));
     assert_eq!((balance.explained(), balance.faults()), (9, vec![]));
     // Two feeds do not get more of them than there are.
@@ -115,12 +115,12 @@ fn two_readers_share_what_their_session_reported() {
 fn rejections_are_told_by_reason_and_hold() {
     let mut account = sent(1);
     note(&mut account, FEED, "sending 1");
-    note(&mut account, FEED, "sent 1 7=Full");
+    note(&mut account, FEED, "sent 1 7=full");
     note(&mut account, FEED, "sending 2");
     note(&mut account, FEED, "sent 2 7");
     handle(&mut account, [0]);
     let balance = account.balance();
-    let told = [("Full".to_owned(), 1), ("LeftMeanwhile".to_owned(), 1)];
+    let told = [("full".to_owned(), 1), ("left_meanwhile".to_owned(), 1)];
     assert_eq!((balance.rejected.clone(), balance.faults()), (told.into(), vec![]));
     // Who was sent to while it left may have got it.
     handle(&mut account, [2]);
@@ -161,7 +161,7 @@ fn sessions_may_overtake_each_other() {
 #[test]
 fn a_journal_that_contradicts_itself_is_refused() {
     let mut account = sent(1);
-    for line in ["left 9", "sent 1 9=Full", "found 1 1 somebody"] {
+    for line in ["left 9", "sent 1 9=full", "found 1 1 somebody"] {
         assert!(account.note(FEED, line.parse().expect("a record")).is_err(), "{line}");
     }
 }

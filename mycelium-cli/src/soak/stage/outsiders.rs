@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use ractor::errors::UndeliveredCause;
+
 use super::super::chaos::Pair;
 use super::super::crew::{Order, Outsider, Task};
 use super::super::health::Samples;
@@ -12,7 +14,7 @@ use super::Stage;
 const COMING_BACK: Duration = Duration::from_secs(2);
 
 /// The reason of a call that came back unsent.
-const NO_LINK: &str = "SendErr";
+const NO_LINK: &str = UndeliveredCause::NoReason.name();
 
 const OUTSIDERS: [Outsider; 2] = [Outsider::Hostile, Outsider::Stranger];
 

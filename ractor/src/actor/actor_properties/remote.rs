@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::ActorProperties;
 use crate::actor::actor_config::TransportPreference;
 use crate::actor::mailbox::{is_inline, Displaced, Parcel, Refused};
-use crate::errors::{Undelivered, UndeliveredReason};
+use crate::errors::{Undelivered, UndeliveredCause, UndeliveredReason};
 use crate::message::ArcMessage;
 use crate::remoting::{Outlet, Undeliverable};
 use crate::{ActorCell, ActorStatus, Message};
@@ -131,7 +131,11 @@ impl ActorCell {
             match self.inner.mailbox.put_shared(message) {
                 Ok(Displaced(displaced)) => {
                     if displaced {
-                        self.inner.lose("shared", "the mailbox was full");
+                        self.inner.lose(
+                            "shared",
+                            UndeliveredCause::Overflow,
+                            "the mailbox was full",
+                        );
                     }
                     return Ok(());
                 }

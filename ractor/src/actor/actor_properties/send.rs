@@ -5,7 +5,7 @@ use std::any::type_name;
 use crate::actor::mailbox::{
     is_inline, is_large, Bound, Displaced, Mailbox, Parcel, Queue, Refused,
 };
-use crate::errors::UndeliveredReason;
+use crate::errors::{UndeliveredCause, UndeliveredReason};
 #[cfg(feature = "cluster")]
 use crate::message::SerializedMessage;
 use crate::message::{BoxedDowncastErr, BoxedMessage, Message};
@@ -112,7 +112,7 @@ impl ActorProperties {
     /// Counts a message that found the mailbox full.
     #[cold]
     pub(super) fn lose_overflow<M>(&self) {
-        self.lose(type_name::<M>(), "the mailbox was full");
+        self.lose(type_name::<M>(), UndeliveredCause::Overflow, "the mailbox was full");
     }
 
     /// As [`send_boxed`](Self::send_boxed), with a frame of its own.
@@ -294,7 +294,7 @@ impl ActorCell {
             && is_bounded;
         if full && !self.is_bounded() {
             let why = "there was no room on the way to its node, or that takes none so large";
-            self.inner.lose(type_name::<M>(), why);
+            self.inner.lose(type_name::<M>(), UndeliveredCause::Full, why);
         } else if full {
             self.lose_overflow::<M>();
         }
@@ -305,7 +305,8 @@ impl ActorCell {
     pub(crate) fn lose_one<M>(&self, reason: UndeliveredReason) {
         match reason {
             UndeliveredReason::TooLarge { .. } => {
-                self.inner.lose(type_name::<M>(), "its node takes no message so large");
+                let why = "its node takes no message so large";
+                self.inner.lose(type_name::<M>(), reason.into(), why);
             }
             _ => self.lose_overflow::<M>(),
         }

@@ -8,6 +8,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use super::{ReplySink, RpcReplyPort};
 use crate::concurrency::{Duration, Instant};
+use crate::errors::UndeliveredCause;
 use crate::{BytesConvertable, MessagingErr};
 
 impl<T: BytesConvertable + Send + 'static> RpcReplyPort<T> {
@@ -71,7 +72,8 @@ impl<T: BytesConvertable + Send + 'static> ReplySink<Vec<u8>> for Decoding<T> {
         }
         let Some(answer) = convert(T::from_bytes, answer) else {
             let of = std::any::type_name::<T>();
-            tracing::warn!("Dropping an answer from another node that is no {of}");
+            let cause = UndeliveredCause::NotDecodable.name();
+            tracing::warn!(cause, "Dropping an answer from another node that is no {of}");
             return Ok(());
         };
         self.0.into_port().send(answer).map_err(|unsent| match unsent {

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
+use ractor::errors::UndeliveredCause;
 use ractor::{ActorCell, ActorId, ActorRef};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -321,8 +322,9 @@ impl Links {
         let lost = active.traffic.unacknowledged();
         if active.phase == Phase::Settled && lost > 0 {
             let (node_id, peer) = (active.traffic.node_id(), name_of(name));
+            let cause = UndeliveredCause::Unacknowledged.name();
             let said = "a session ended with messages unacknowledged";
-            peer_line!(active.log(), Unacknowledged, warn, node_id, peer, lost, "{said}");
+            peer_line!(active.log(), Unacknowledged, warn, node_id, peer, cause, lost, "{said}");
         }
     }
 

@@ -9,6 +9,7 @@ use super::{name_of, Phase, MAX_LINKS};
 use crate::link::activity::watch;
 use crate::link::admission::Origin;
 use crate::link::arrivals::Arrived;
+use crate::link::dead_letters::{self, Cause};
 use crate::link::link_table::Link;
 use crate::link::quiet_log::{limited_warn, peer_line};
 use crate::link::settle::Finding;
@@ -69,13 +70,13 @@ impl NodeSession {
             Event::Shared(cast) => {
                 let actor = ractor::registry::where_is_pid(ActorId::Local(cast.to));
                 let undelivered = match actor {
-                    None => Some("there is no such actor".to_owned()),
+                    None => Some(Cause::NoActor),
                     Some(actor) => {
-                        actor.send_shared(cast.message).err().map(|error| error.to_string())
+                        actor.send_shared(cast.message).err().map(|error| error.reason().into())
                     }
                 };
-                if let Some(reason) = undelivered {
-                    limited_warn!(pid = cast.to, reason, "a shared message is lost");
+                if let Some(cause) = undelivered {
+                    dead_letters::count(self.known_as(state), cause);
                 }
             }
             Event::Arrived(arrived, ticket) => {
