@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use common::doubler::{Doubler, Question};
+use common::server::member;
 use common::{until, watched, Node, Stage};
-use ractor::{call, pg, Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use ractor::{call, pg, ActorRef};
 use ractor_cluster::link::options::{Location, Peer, PeerPolicy};
 use ractor_cluster::link::LinkOptions;
 use ractor_cluster::peers;
@@ -18,7 +20,7 @@ use ractor_cluster::transport::{
     Channel, Connector, FrameSink, FrameStream, TcpTransport, Transport, TransportKind,
     TransportMessage,
 };
-use ractor_cluster::{NetworkStream, NodeServerMessage, RactorClusterMessage};
+use ractor_cluster::{NetworkStream, NodeServerMessage};
 use tokio::net::{TcpListener, TcpStream};
 
 const GROUP: &str = "answering";
@@ -95,34 +97,6 @@ impl FrameSink for CountedSink {
     }
 }
 
-#[derive(RactorClusterMessage)]
-enum Question {
-    #[rpc]
-    Twice(u32, RpcReplyPort<u32>),
-}
-
-struct Answering;
-
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Answering {
-    type Msg = Question;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Question>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Question>,
-        Question::Twice(number, reply): Question,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        Ok(reply.send(2 * number)?)
-    }
-}
-
 /// Gives each node an end of a connection, and returns what counts at each.
 async fn join(nodes: [&Node; 2]) -> [Arc<AtomicUsize>; 2] {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
@@ -147,8 +121,7 @@ async fn expected(near: bool, far: bool) -> [usize; 2] {
     let options = |other: &str, busy_poll: bool| {
         LinkOptions::default().with_peer(Peer::named(other), remote).with_busy_poll(busy_poll)
     };
-    let (actor, handle) = Actor::spawn(None, Answering, ()).await.expect("it starts");
-    pg::join(GROUP.to_owned(), vec![actor.get_cell()]);
+    let (actor, handle) = member(Doubler, GROUP).await;
     let mut first = Node::start("first", options("second", near)).await;
     let mut second = Node::start("second", options("first", far)).await;
     let counts = join([&first, &second]).await;

@@ -33,6 +33,7 @@ use ractor_cluster::RactorClusterMessage;
 use stats_alloc::{StatsAlloc, INSTRUMENTED_SYSTEM};
 
 use client::Client;
+use common::server::member;
 use common::{peer, until, watched, Node};
 use watchdog::watch;
 use wire::{ControlBody, Enveloped, Frame, PgJoin, Terminate};
@@ -107,8 +108,7 @@ fn ends() -> ControlBody {
 async fn a_flood_of_control_traffic_is_bounded_and_stalls_nobody() {
     let options = LinkOptions::default().with_reconnect_grace(Duration::ZERO);
     let node = Node::start("flooded", options).await;
-    let (counter, ended) = Actor::spawn(None, Counter, ()).await.expect("it starts");
-    pg::join("counters of flooded".to_owned(), vec![counter.get_cell()]);
+    let (counter, ended) = member(Counter, "counters of flooded").await;
     let pid = counter.get_id().pid();
     let mut innocent = guest(&node, "innocent").await;
     for (name, body) in [("joins", joins()), ("ends", ends())] {

@@ -7,16 +7,17 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
+use common::doubler::{Doubler, Question};
 use common::{node_server, peer, until, watched, Node, Stage};
 use ractor::actor::actor_config::{ActorConfig, TransportPreference};
-use ractor::{pg, Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use ractor::{pg, Actor, ActorRef};
 use ractor_cluster::link::options::{Location, Peer, PeerPolicy};
 use ractor_cluster::link::{self, LinkOptions};
 use ractor_cluster::peers::{self, PeerEvent};
 use ractor_cluster::transport::{
     Channel, Connecting, Connector, FrameSink, FrameStream, TcpTransport, Transport, TransportKind,
 };
-use ractor_cluster::{NodeServerMessage, RactorClusterMessage};
+use ractor_cluster::NodeServerMessage;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -72,35 +73,6 @@ impl Connector for MyConnector {
                 Box::new(Mine(TcpTransport::connect(dialled.address).await?));
             Ok(made)
         })
-    }
-}
-
-#[derive(RactorClusterMessage)]
-enum Question {
-    #[rpc]
-    Twice(u32, RpcReplyPort<u32>),
-}
-
-struct Doubler;
-
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Doubler {
-    type Msg = Question;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Question>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Question>,
-        Question::Twice(number, reply): Question,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        _ = reply.send(2 * number);
-        Ok(())
     }
 }
 

@@ -23,6 +23,10 @@ mod message;
 pub mod pieces;
 #[cfg(target_os = "linux")]
 pub mod ring;
+#[allow(unreachable_pub, reason = "as above")]
+#[rustfmt::skip]
+#[path = "../../../ractor_cluster/tests/common/server.rs"]
+mod server;
 pub mod session;
 #[allow(dead_code, missing_docs, missing_debug_implementations, reason = "as above")]
 #[rustfmt::skip]

@@ -4,16 +4,13 @@
 //! The first byte of the input is the [`Depth`]. Behind it come frames, each after its length in
 //! two bytes, big endian, or, at [`Depth::Bytes`], whatever goes over the wire. Then the peer goes.
 
-use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Once};
 
 use ractor::message::{BoxedDowncastErr, SerializedMessage};
-use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, Message, RpcReplyPort, call, pg};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, Message, RpcReplyPort, call};
 use ractor_cluster::node::NodeConnectionMode;
-use ractor_cluster::{
-    BoxRead, BoxWrite, ClusterBidiStream, IncomingEncryptionMode, NodeServer, NodeServerMessage,
-};
+use ractor_cluster::{BoxRead, BoxWrite, ClusterBidiStream, NodeServerMessage};
 use tokio::io::DuplexStream;
 use tokio::runtime::Runtime;
 
@@ -21,6 +18,7 @@ use crate::budget::Budget;
 use crate::client::Client;
 use crate::common::{COOKIE, watched};
 use crate::pieces;
+use crate::server::{member, node_server};
 
 /// How far a peer behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,19 +69,10 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
     let (server, counter) = runtime.block_on(async {
         // The first of all actors, so that its number is the same in each process, and in the
         // seeds.
-        let (counter, _) = Actor::spawn(None, Counter, ()).await.expect("an actor starts");
-        let server = NodeServer::new(
-            0,
-            COOKIE.to_owned(),
-            "node".to_owned(),
-            "here".to_owned(),
-            Some(IncomingEncryptionMode::Raw),
-            Some(NodeConnectionMode::Isolated),
-        )
-        .with_listen_addr(Ipv4Addr::LOCALHOST.into())
-        .with_max_inbound_frame_size(MAX_FRAME);
+        let (counter, _) = member(Counter, "counters").await;
+        let server = node_server("node", COOKIE, NodeConnectionMode::Isolated)
+            .with_max_inbound_frame_size(MAX_FRAME);
         let (server, _) = Actor::spawn(None, server, ()).await.expect("a node starts");
-        pg::join("counters".to_owned(), vec![counter.get_cell()]);
         (server, counter)
     });
     Scene { runtime, server, counter }

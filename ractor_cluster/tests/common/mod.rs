@@ -2,6 +2,9 @@
 #![allow(unreachable_pub, reason = "the test is a crate, whose modules share what they need")]
 #![allow(dead_code, reason = "every test uses a part of it")]
 
+pub mod doubler;
+pub mod server;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -106,10 +109,12 @@ impl Node {
 
 /// A node server at a port of loopback that the system chooses.
 pub fn node_server(name: &str) -> NodeServer {
-    let (cookie, host) = (COOKIE.to_owned(), "localhost".to_owned());
-    let isolated = Some(NodeConnectionMode::Isolated);
-    NodeServer::new(0, cookie, name.to_owned(), host, None, isolated)
-        .with_listen_addr([127, 0, 0, 1].into())
+    server::node_server(name, COOKIE, NodeConnectionMode::Isolated)
+}
+
+/// One that connects to the peers of its peers.
+pub fn transitive_server(name: &str) -> NodeServer {
+    server::node_server(name, COOKIE, NodeConnectionMode::Transitive)
 }
 
 /// The peer whose name begins so, as its session knows it.

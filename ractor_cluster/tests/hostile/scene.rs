@@ -7,7 +7,6 @@ use ractor::concurrency::JoinHandle;
 use ractor::{call, pg, Actor, ActorProcessingErr, ActorRef, BytesConvertable, RpcReplyPort};
 use ractor_cluster::link::options::{Listen, UnixListening};
 use ractor_cluster::link::LinkOptions;
-use ractor_cluster::node::NodeConnectionMode;
 use ractor_cluster::transport::TransportKind;
 use ractor_cluster::{NodeServer, RactorClusterMessage};
 use tempfile::TempDir;
@@ -17,7 +16,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::client::Client;
-use crate::common::{node_server, watched, Node, COOKIE};
+use crate::common::server::member;
+use crate::common::{node_server, transitive_server, watched, Node};
 use crate::logs::Log;
 use crate::watchdog::cpu;
 
@@ -109,11 +109,7 @@ impl Scene {
 
     /// A node that connects to the peers of its peers.
     pub async fn transitive(name: &str, options: LinkOptions) -> Self {
-        let (cookie, host) = (COOKIE.to_owned(), "localhost".to_owned());
-        let mode = Some(NodeConnectionMode::Transitive);
-        let server = NodeServer::new(0, cookie, name.to_owned(), host, None, mode)
-            .with_listen_addr([127, 0, 0, 1].into());
-        Self::of(name, server, options).await
+        Self::of(name, transitive_server(name), options).await
     }
 
     /// A node that logs no more lines of one cause than it does by default.
@@ -136,8 +132,7 @@ impl Scene {
             .with_listener(Listen::Tls(([127, 0, 0, 1], 0).into(), acceptor));
         let server = server.with_links(options).with_max_inbound_frame_size(MAX_FRAME);
         let node = Node::spawn(server).await;
-        let (counter, ended) = Actor::spawn(None, Counter, ()).await.expect("it starts");
-        pg::join(format!("counters of {name}"), vec![counter.get_cell()]);
+        let (counter, ended) = member(Counter, &format!("counters of {name}")).await;
         Self { log, node, counter, ended, connector, guests: 0, _folder: folder }
     }
 

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use ractor::{call, ActorRef, BytesConvertable};
 use ractor_cluster::link::options::{Location, Peer, PeerPolicy, Security};
 use ractor_cluster::link::{self, LinkOptions, Refusal};
+use ractor_cluster::node::NodeConnectionMode;
 use ractor_cluster::peers;
 use ractor_cluster::transport::TransportKind;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::client::Client;
+use crate::common::server::node_server;
 use crate::common::{peer, until, watched, Node, Stage};
 use crate::scene::{proxy_of, Count, Scene, KINDS};
 use crate::wire::Frame;
@@ -254,15 +256,7 @@ async fn a_refused_node_is_told_the_cause() {
         scene.serves(kind).await;
     }
     // As a node of the fork learns it.
-    let server = ractor_cluster::NodeServer::new(
-        0,
-        "vanilla".to_owned(),
-        "refused".to_owned(),
-        "localhost".to_owned(),
-        None,
-        None,
-    )
-    .with_listen_addr([127, 0, 0, 1].into());
+    let server = node_server("refused", "vanilla", NodeConnectionMode::Isolated);
     let mut refused = Node::spawn(server).await;
     refused.connect_to(&scene.address(TransportKind::Tcp)).await;
     refused.next(Stage::Disconnected).await;

@@ -34,28 +34,37 @@ impl Probe {
     /// The frame that says the same to the other end, and how many messages it is to its sender.
     pub fn write(&mut self, Read { head, message }: &Read) -> (Bytes, usize) {
         let Head { lane, sequence, acknowledged, .. } = *head;
-        let what = match &message.kind {
-            Kind::Cast { to, method, metadata } => {
-                What::Cast { to: *to, method, metadata: metadata.as_deref() }
-            }
-            Kind::Call { to, tag, timeout, method, metadata } => What::Call {
-                to: *to,
-                tag: *tag,
-                timeout: *timeout,
-                method,
-                metadata: metadata.as_deref(),
-            },
-            Kind::Many { to, method, metadata } => {
-                What::Many { to, method, metadata: metadata.as_deref() }
-            }
-            Kind::Reply { to, tag } => What::Reply { to: *to, tag: *tag },
-            Kind::NoReply { to, tag } => What::NoReply { to: *to, tag: *tag },
-        };
         let mut frame = BytesMut::new();
-        write(Frame { lane, sequence, acknowledged }, what, &mut self.numbers, &mut frame);
+        write(
+            Frame { lane, sequence, acknowledged },
+            what(&message.kind),
+            &mut self.numbers,
+            &mut frame,
+        );
         let count = messages_in(&frame);
         frame.extend_from_slice(&message.args);
         (frame.freeze(), count)
+    }
+}
+
+/// What was read, as it is written.
+pub(super) fn what<'a>(kind: &'a Kind<'_>) -> What<'a> {
+    match kind {
+        Kind::Cast { to, method, metadata } => {
+            What::Cast { to: *to, method, metadata: metadata.as_deref() }
+        }
+        Kind::Call { to, tag, timeout, method, metadata } => What::Call {
+            to: *to,
+            tag: *tag,
+            timeout: *timeout,
+            method,
+            metadata: metadata.as_deref(),
+        },
+        Kind::Many { to, method, metadata } => {
+            What::Many { to, method, metadata: metadata.as_deref() }
+        }
+        Kind::Reply { to, tag } => What::Reply { to: *to, tag: *tag },
+        Kind::NoReply { to, tag } => What::NoReply { to: *to, tag: *tag },
     }
 }
 

@@ -1,7 +1,8 @@
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::{CodecError, Frame, Kind, MAX_NAMES, Names, Numbers, What, head, messages_in, write};
+use super::probe;
+use super::{CodecError, Frame, MAX_NAMES, Names, Numbers, What, head, messages_in, write};
 
 const FRAME: Frame = Frame { lane: 3, sequence: 1 << 33, acknowledged: 5 };
 
@@ -19,23 +20,7 @@ fn there_and_back(what: What<'_>, args: &[u8], numbers: &mut Numbers, names: &mu
     assert_eq!((head.lane, head.sequence, head.acknowledged), (3, 1 << 33, 5));
     let message = head.message(frame.clone(), names).unwrap();
     assert_eq!(message.args, args);
-    let there = match &message.kind {
-        Kind::Cast { to, method, metadata } => {
-            What::Cast { to: *to, method, metadata: metadata.as_deref() }
-        }
-        Kind::Call { to, tag, timeout, method, metadata } => What::Call {
-            to: *to,
-            tag: *tag,
-            timeout: *timeout,
-            method,
-            metadata: metadata.as_deref(),
-        },
-        Kind::Many { to, method, metadata } => {
-            What::Many { to, method, metadata: metadata.as_deref() }
-        }
-        Kind::Reply { to, tag } => What::Reply { to: *to, tag: *tag },
-        Kind::NoReply { to, tag } => What::NoReply { to: *to, tag: *tag },
-    };
+    let there = probe::what(&message.kind);
     assert_eq!(format!("{there:?}"), format!("{what:?}"));
     assert_eq!(
         format!("{:?}", message.into_owned().args),
