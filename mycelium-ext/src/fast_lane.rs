@@ -82,13 +82,15 @@ mod batch;
 mod config;
 mod directory;
 mod forward;
+mod inlet;
 mod queue;
 mod runtime;
 
 pub use actor::FastActor;
 pub use actor_ref::FastActorRef;
-pub use batch::{BATCH, Batch, Delivery};
+pub use batch::{BATCH, Batch};
 pub use config::LaneConfig;
 pub use directory::NoLane;
 pub use forward::Forward;
+pub use queue::Delivery;
 pub use runtime::FastMessage;

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use ractor::errors::{Undelivered, UndeliveredReason};
 use ractor::{ActorCell, ActorRef, MessagingErr};
 
-use super::batch::Delivery;
-use super::queue::{Queue, Refused};
+use super::queue::{Delivery, Queue, Refused};
 use super::runtime::{FastMessage, begin, tell};
 
 /// A reference to a [`FastActor`](super::FastActor) that handles `M`, and `C` beside.
@@ -141,11 +140,11 @@ impl<M: Send + Sync + 'static, C: Send + 'static> FastActorRef<M, C> {
 
     #[inline]
     fn put(&self, message: Delivery<M>) -> Result<(), Undelivered<Delivery<M>>> {
-        let put = self.queue.put(message, |turn| begin(&self.actor, turn));
-        put.map_err(|refused| match refused {
-            Refused::Full(back) => self.undelivered(back, UndeliveredReason::Full),
-            Refused::Closed(back) => self.undelivered(back, UndeliveredReason::Stopped),
-        })
+        match self.queue.put(message, |turn| begin(&self.actor, turn)) {
+            Ok(_) => Ok(()),
+            Err(Refused::Full(back)) => Err(self.undelivered(back, UndeliveredReason::Full)),
+            Err(Refused::Stopped(back)) => Err(self.undelivered(back, UndeliveredReason::Stopped)),
+        }
     }
 
     async fn put_when_room(
@@ -159,7 +158,7 @@ impl<M: Send + Sync + 'static, C: Send + 'static> FastActorRef<M, C> {
             match self.queue.put_if_room(message, |turn| begin(&self.actor, turn)) {
                 Ok(()) => return Ok(()),
                 Err(Refused::Full(back)) => message = back,
-                Err(Refused::Closed(back)) => {
+                Err(Refused::Stopped(back)) => {
                     return Err(self.undelivered(back, UndeliveredReason::Stopped));
                 }
             }
