@@ -102,15 +102,18 @@ impl<M: Send + Sync + 'static, C: Send + 'static> FastActorRef<M, C> {
         self.actor.drain()
     }
 
-    /// The same actor for what is written for `ractor` actors: output ports, timers, groups,
-    /// factories.
+    /// The same actor for what goes beside the lane: control, and messages that wait in the mailbox
+    /// ([`FastMessage`]).
+    ///
+    /// For what is written for `ractor` actors (output ports, timers, derived references) an
+    /// `ActorRef<M>` of the actor's cell leads into the lane:
     ///
     /// ```
     /// use mycelium_ext::fast_lane::FastActorRef;
-    /// use ractor::OutputPort;
+    /// use ractor::{ActorRef, OutputPort};
     ///
     /// fn feed(ticks: &OutputPort<u64>, reader: &FastActorRef<u64>) {
-    ///     ticks.subscribe(reader.as_actor_ref().clone(), |tick| Some(tick.into()));
+    ///     ticks.subscribe(ActorRef::<u64>::from(reader.get_cell()), Some);
     /// }
     /// ```
     pub fn as_actor_ref(&self) -> &ActorRef<FastMessage<M, C>> {

@@ -80,7 +80,8 @@ pub fn broadcast_arc<T: SharedMessage>(group: &GroupName, message: Arc<T>) -> Br
 /// messages of this sender to each member; which member is first is not defined.
 ///
 /// A member that cannot take it is reported, and keeps none of the others from getting it. The
-/// caller who wants to send it again keeps a reference.
+/// caller who wants to send it again keeps a reference. It never waits; to wait for members that
+/// have no room, use [`send_arc_scoped`](super::send_arc_scoped).
 pub fn broadcast_arc_scoped<T: SharedMessage>(
     scope: &ScopeName,
     group: &GroupName,
