@@ -206,13 +206,14 @@ fn put_when_room(mailbox: &Mailbox, mut item: u32) -> Result<(), u32> {
 fn a_sender_that_waits_for_room_is_told_of_it() {
     loom::model(|| {
         let mailbox = Mailbox::new(Some(Bound::new(1, Overflow::DropOldest)));
-        let sender = spawn(&mailbox, |it| {
-            put_when_room(it, 1).unwrap();
-            put_when_room(it, 2).unwrap();
-            it.queue.drain();
-        });
-        assert_eq!(mailbox.rest(), [1, 2]);
-        sender.join().unwrap();
+        assert_eq!(mailbox.queue.put(1), Ok(None));
+        let sender = spawn(&mailbox, |it| put_when_room(it, 2));
+        let mut batch = VecDeque::new();
+        assert_eq!(mailbox.next(&mut batch), Received::Item);
+        sender.join().unwrap().unwrap();
+        mailbox.queue.drain();
+        batch.extend(mailbox.rest());
+        assert_eq!(batch, [1, 2]);
     });
 }
 
