@@ -90,22 +90,14 @@ async fn each_member_has_its_own_outcome() {
     let group = "outcomes".to_owned();
     let free = Member::of(&group, Overflow::Reject, 0).await;
     let slow = Member::of(&group, Overflow::Reject, 1).await;
-    let ending = Member::of(&group, Overflow::Reject, 1).await;
     let other = Running::start(Owner).await;
     pg::join(group.clone(), vec![other.actor.get_cell()]);
 
-    let report = {
-        let mut send = pin!(pg::send_arc(&group, Arc::new(7_u64), Duration::from_millis(50)));
-        assert!(poll!(&mut send).is_pending());
-        ending.actor.kill();
-        send.await
-    };
+    let report = pg::send_arc(&group, Arc::new(7_u64), Duration::from_millis(50)).await;
 
     assert_eq!(report.delivered(), 1);
     assert_eq!(free.outcome(&report), MemberOutcome::Delivered);
     assert_eq!(slow.outcome(&report), MemberOutcome::DeadlinePassed);
-    let stopped = MemberOutcome::Returned(UndeliveredReason::Stopped);
-    assert_eq!(ending.outcome(&report), stopped);
     let wrong = MemberOutcome::Returned(UndeliveredReason::WrongType);
     assert_eq!(report.undelivered().filter(|(_, outcome)| *outcome == wrong).count(), 1);
     let text = MemberOutcome::DeadlinePassed.to_string();
@@ -114,8 +106,27 @@ async fn each_member_has_its_own_outcome() {
     // Those who missed it have nothing to come.
     assert_eq!(free.rest().await, [7]);
     assert_eq!(slow.rest().await, [1]);
-    ending.handle.await.unwrap();
     other.stop().await;
+}
+
+#[ractor::concurrency::test]
+async fn a_member_that_ends_is_waited_for_no_more() {
+    let group = "endings".to_owned();
+    let free = Member::of(&group, Overflow::Reject, 0).await;
+    let ending = Member::of(&group, Overflow::Reject, 1).await;
+
+    let report = {
+        let mut send = pin!(pg::send_arc(&group, Arc::new(7_u64), LONG));
+        assert!(poll!(&mut send).is_pending());
+        ending.actor.kill();
+        send.await
+    };
+
+    assert_eq!(free.outcome(&report), MemberOutcome::Delivered);
+    let stopped = MemberOutcome::Returned(UndeliveredReason::Stopped);
+    assert_eq!(ending.outcome(&report), stopped);
+    assert_eq!(free.rest().await, [7]);
+    ending.handle.await.unwrap();
 }
 
 #[ractor::concurrency::test]

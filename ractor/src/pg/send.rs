@@ -94,7 +94,7 @@ pub async fn send_arc<T: SharedMessage>(
     message: Arc<T>,
     within: Duration,
 ) -> SendReport {
-    send(get_members(group), message, within).await
+    send_to_members(get_members(group), message, within).await
 }
 
 /// Sends a message to all members of a group, which share it, and waits for those that have no
@@ -136,10 +136,11 @@ pub async fn send_arc_scoped<T: SharedMessage>(
     message: Arc<T>,
     within: Duration,
 ) -> SendReport {
-    send(get_scoped_members(scope, group), message, within).await
+    send_to_members(get_scoped_members(scope, group), message, within).await
 }
 
-async fn send<T: SharedMessage>(
+/// Sends to `members`, as [`send_arc_scoped`] does.
+pub(crate) async fn send_to_members<T: SharedMessage>(
     members: Vec<ActorCell>,
     message: Arc<T>,
     within: Duration,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::poll;
 use ractor::errors::UndeliveredReason;
 use ractor::pg::{self, MemberOutcome};
+use ractor::OutputPort;
 
 use crate::messages::New;
 use crate::outlet::{Remote, Session};
@@ -137,4 +138,45 @@ async fn a_group_waits_for_each_session_and_sends_to_it_once() {
     for remote in remotes {
         remote.stop().await;
     }
+}
+
+#[ractor::concurrency::test]
+async fn a_port_waits_for_each_session_and_sends_to_it_once() {
+    let (near, far) = (Session::new(), Session::new());
+    let remotes = [Remote::of(&near).await, Remote::of(&far).await, Remote::of(&far).await];
+    let port = OutputPort::<New>::default();
+    for remote in &remotes {
+        port.subscribe_arc(remote.to::<New>(), Some);
+    }
+    far.set_room(false);
+    let message = new("tick");
+
+    let report = {
+        let mut publish = pin!(port.send_arc_within(message.clone(), LONG));
+        assert!(poll!(&mut publish).is_pending());
+        assert_eq!(names(&near), [(vec![remotes[0].pid()], "tick".to_owned())]);
+        assert!(names(&far).is_empty());
+        far.set_room(true);
+        publish.await
+    };
+    assert!(report.is_complete(), "{report:?}");
+    assert_eq!(report.delivered(), 3);
+    let mut sent = names(&far);
+    sent[0].0.sort_unstable();
+    assert_eq!(sent, [(vec![remotes[1].pid(), remotes[2].pid()], "tick".to_owned())]);
+
+    far.set_room(false);
+    let report = port.send_arc_within(message, Duration::from_millis(20)).await;
+    assert_eq!((report.delivered(), report.undelivered().count()), (1, 2), "{report:?}");
+    far.set_room(true);
+    assert!(names(&far).is_empty());
+
+    // One that has ended is told of once.
+    let [first, ..] = remotes;
+    let gone = first.cell.get_id();
+    first.stop().await;
+    let report = port.send_arc_within(new("last"), LONG).await;
+    let stopped = MemberOutcome::Returned(UndeliveredReason::Stopped);
+    assert_eq!(report.undelivered().collect::<Vec<_>>(), [(gone, stopped)]);
+    assert!(port.send_arc_within(new("last"), LONG).await.is_complete());
 }

@@ -115,6 +115,14 @@ impl<TMessage: Message> ActorRef<TMessage> {
     }
 }
 
+impl<TFrom> DerivedActorRef<TFrom> {
+    /// Sends a message by value when there is room.
+    #[cfg(feature = "output-port-v2")]
+    pub(crate) fn send_when_room(&self, message: TFrom) -> Sending {
+        self.conversions.send(message)
+    }
+}
+
 impl<TFrom: SharedMessage> DerivedActorRef<TFrom> {
     /// Sends a message that the caller goes on sharing.
     ///
@@ -149,8 +157,8 @@ impl<TFrom: SharedMessage> DerivedActorRef<TFrom> {
     /// one task sends, and cancel safe. The conversion runs once, before it waits.
     ///
     /// # Errors
-    /// [`Undelivered`] returns the `Arc` and says why; never
-    /// [`Full`](UndeliveredReason::Full).
+    /// [`Undelivered`] returns the `Arc` and says why. Of an actor of another node that does not take
+    /// it, the reason may be [`Full`](UndeliveredReason::Full), where the cause is not known.
     ///
     /// # Panics
     /// When a conversion does.
@@ -175,6 +183,13 @@ impl<TFrom: SharedMessage> DerivedActorRef<TFrom> {
     /// Whether the actor takes a `TFrom` as it is, in its mailbox or in a queue of its own.
     fn is_of_its_own_type(&self) -> bool {
         self.get_type_id() == TypeId::of::<TFrom>() || self.inner.inner.inlet::<TFrom>().is_some()
+    }
+}
+
+impl ActorCell {
+    /// Why a message was not delivered, as far as stock's error and the actor tell.
+    pub(crate) fn reason_of<T>(&self, error: &MessagingErr<T>) -> UndeliveredReason {
+        reason(self, error)
     }
 }
 
