@@ -19,7 +19,7 @@ pub(super) struct LaneInlet<M, C> {
 }
 
 impl<M: Send + Sync + 'static, C: Send + 'static> LaneInlet<M, C> {
-    pub(super) fn new(queue: &Arc<Queue<M>>) -> Arc<dyn Inlet<M>> {
+    pub(super) fn of(queue: &Arc<Queue<M>>) -> Arc<dyn Inlet<M>> {
         Arc::new(Self { queue: queue.clone(), control: PhantomData })
     }
 

@@ -141,7 +141,7 @@ ractor::library_actor! {
             myself: ActorRef<Self::Msg>,
             arguments: A::Arguments,
         ) -> Result<A::State, ActorProcessingErr> {
-            myself.set_inlet(LaneInlet::<A::Msg, A::Control>::new(&self.queue));
+            myself.set_inlet(LaneInlet::<A::Msg, A::Control>::of(&self.queue));
             self.actor.pre_start(self.fast(myself), arguments).await
         }
 

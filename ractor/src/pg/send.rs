@@ -35,8 +35,8 @@ impl fmt::Display for MemberOutcome {
             Self::Returned(reason) => reason.fmt(f),
             Self::DeadlinePassed => f.write_str(
                 "its mailbox, or the way to its node, was full until the deadline passed; allow \
-                 for more time, or for more in its mailbox (`ActorConfig::with_mailbox`) or on the \
-                 way (`LinkOptions::with_replay_window`)",
+                 for more time, or for more in its mailbox (`ActorConfig::with_mailbox`; \
+                 `LaneConfig` for a lane) or on the way (`LinkOptions::with_replay_window`)",
             ),
         }
     }

@@ -203,7 +203,9 @@ impl ActorCell {
     /// that could not be copied for `handle`, or messages to an actor with neither `handle` nor
     /// [`handle_arc`](crate::Actor::handle_arc). The first is logged.
     ///
-    /// Messages that wait when the actor stops are dropped as in stock `ractor`, and not counted.
+    /// Messages that wait when the actor stops are dropped as in stock `ractor`, and not counted. What
+    /// is dropped in an actor's own queue ([`inlet`](crate::inlet)) is counted there: of a fast
+    /// actor, by `lost_in_lane`.
     pub fn lost_messages(&self) -> u64 {
         self.inner.lost()
     }
