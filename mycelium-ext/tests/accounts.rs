@@ -208,12 +208,15 @@ impl Sender {
         }
     }
 
-    fn poll(&mut self) {
+    /// Who waits for room takes it from nobody.
+    fn poll(&mut self, target: &Target) {
         let Some((it, mut sending)) = self.waits.take() else { return };
+        let lost = target.lost();
         match sending.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => self.note(it, outcome),
             Poll::Pending => self.waits = Some((it, sending)),
         }
+        assert_eq!(target.lost(), lost, "a message was dropped for one that waited");
     }
 }
 
@@ -263,7 +266,7 @@ async fn account(is_fast: bool, capacity: usize, overflow: Overflow, steps: Vec<
                         Way::SendArc => sender.waits = Some((it, target.send_arc(it, by_cell))),
                     }
                 }
-                sender.poll();
+                sender.poll(&target);
             }
             Step::Cancel(at) => {
                 let given_up = senders[at].waits.take();
@@ -289,7 +292,7 @@ async fn account(is_fast: bool, capacity: usize, overflow: Overflow, steps: Vec<
     gate.add_permits(Semaphore::MAX_PERMITS / 2);
     while senders.iter().any(|it| it.waits.is_some()) {
         others_run().await;
-        senders.iter_mut().for_each(Sender::poll);
+        senders.iter_mut().for_each(|it| it.poll(&target));
     }
     let last = end.unwrap_or(End::Drain);
     _ = target.cell().drain();

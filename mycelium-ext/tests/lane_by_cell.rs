@@ -320,19 +320,31 @@ async fn its_name_leads_to_it_by_the_type_of_its_messages() {
 /// A subscriber whose lane is full misses a message, and stays one.
 #[tokio::test]
 async fn an_output_port_feeds_a_lane_by_its_cell() {
-    let mut started = Started::full(1, Overflow::Reject).await;
-    let port = OutputPort::<Tick>::default();
-    port.subscribe_arc(ActorRef::from(started.fast.get_cell()), Some);
-    port.send_arc(Arc::new(tick(5)));
-    while started.fast.lost_messages() == 0 {
-        tokio::task::yield_now().await;
-    }
-    started.open();
-    for number in [0, 1] {
+    for by_arc in [true, false] {
+        let mut started = Started::full(1, Overflow::Reject).await;
+        let port = OutputPort::<Tick>::default();
+        let subscriber = ActorRef::from(started.fast.get_cell());
+        if by_arc {
+            port.subscribe_arc(subscriber, Some);
+        } else {
+            port.subscribe(subscriber, Some);
+        }
+        port.send_arc(Arc::new(tick(5)));
+        let misses_it = async {
+            while started.fast.lost_messages() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(LONG, misses_it).await.expect("it is counted");
+        started.open();
+        for number in [0, 1] {
+            let seen = timeout(LONG, started.seen.recv()).await.expect("it comes");
+            assert_eq!(seen, Some((number, false)));
+        }
+        let report = port.send_arc_within(Arc::new(tick(6)), LONG).await;
+        assert!(report.is_complete() && report.delivered() == 1, "{report:?}");
         let seen = timeout(LONG, started.seen.recv()).await.expect("it comes");
-        assert_eq!(seen, Some((number, false)));
+        assert_eq!(seen, Some((6, by_arc)));
+        started.fast.stop(None);
     }
-    port.send_arc(Arc::new(tick(6)));
-    assert_eq!(timeout(LONG, started.seen.recv()).await.expect("it comes"), Some((6, true)));
-    started.fast.stop(None);
 }
