@@ -67,11 +67,11 @@ impl ActorProperties {
         // Listens before it looks again: room that comes between the two is not missed.
         let room = outlet.room();
         Some(async move {
-            if outlet.has_room() {
+            if matches!(self.may_send_out(&**outlet), Err(UndeliveredReason::Full)) {
+                room.await;
+            } else {
                 // An outlet that says so, and yet took nothing, keeps no thread.
                 yield_now().await;
-            } else {
-                room.await;
             }
         })
     }
