@@ -307,10 +307,11 @@ async fn its_name_leads_to_it_by_the_type_of_its_messages() {
     let (seen, mut told) = mpsc::unbounded_channel();
     let gate = Arc::new(Semaphore::new(1));
     let fast = Fast { gate, seen, owns: false };
-    let name = Some("mycelium-test-lane-by-name".to_owned());
-    let (fast, stopped) = fast.spawn(name.clone(), (), LaneConfig::default()).await.expect("free");
-    assert!(ActorRef::<u64>::where_is(name.as_deref().expect("set")).is_none());
-    let found = ActorRef::<Tick>::where_is(name.expect("set")).expect("it runs");
+    let name = "mycelium-test-lane-by-name";
+    let spawned = fast.spawn(Some(name.to_owned()), (), LaneConfig::default()).await;
+    let (fast, stopped) = spawned.expect("the name is free");
+    assert!(ActorRef::<u64>::where_is(name).is_none());
+    let found = ActorRef::<Tick>::where_is(name).expect("it runs");
     found.cast(tick(1)).expect("there is room");
     assert_eq!(timeout(LONG, told.recv()).await.expect("it comes"), Some((1, false)));
     fast.stop(None);
