@@ -1,6 +1,6 @@
 //! Accounts of messages, over random mixes of ways to send and of ends: what was sent is received,
-//! or dropped and counted, or was left when the actor ended; what came back, or was given up while
-//! it waited, is never received; and each sender's messages keep their order.
+//! or dropped and counted, or was left when the actor ended; a message that came back, or was given
+//! up while it waited, is never received; and each sender's messages keep their order.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -71,7 +71,7 @@ impl FastActor for Reader {
     }
 }
 
-/// Who is sent to: an ordinary actor, or a fast one, whose lane has two ways in.
+/// The receiver: an ordinary actor, or a fast one, whose lane has two ways in.
 #[derive(Clone)]
 enum Target {
     Plain(ActorRef<u64>),
@@ -208,7 +208,7 @@ impl Sender {
         }
     }
 
-    /// Who waits for room takes it from nobody.
+    /// A sender that waits for room takes it from no other message.
     fn poll(&mut self, target: &Target) {
         let Some((it, mut sending)) = self.waits.take() else { return };
         let lost = target.lost();
@@ -288,7 +288,7 @@ async fn account(is_fast: bool, capacity: usize, overflow: Overflow, steps: Vec<
             }
         }
     }
-    // Those who wait get room, or their messages back.
+    // Senders that wait get room, or their messages back.
     gate.add_permits(Semaphore::MAX_PERMITS / 2);
     while senders.iter().any(|it| it.waits.is_some()) {
         others_run().await;

@@ -113,7 +113,7 @@ impl Started {
         self.gate.add_permits(10_000);
     }
 
-    /// Lets it handle all, and says what came.
+    /// Lets it handle all, and returns the messages that it got.
     async fn rest(mut self) -> Vec<Seen> {
         self.open();
         self.fast.drain().expect("it runs");

@@ -1,4 +1,4 @@
-//! A queue of its own, by which an actor takes messages of one type beside its mailbox.
+//! A queue of an actor's own, beside its mailbox, for messages of one type.
 //!
 //! An actor may be faster with another queue than the mailbox that every actor has. Messages of
 //! that queue's type, however they are sent by the actor's [`ActorCell`] or by an
@@ -129,7 +129,7 @@ impl std::fmt::Debug for Owner<'_> {
     }
 }
 
-/// An inlet for those who do not know its type.
+/// An inlet without its type.
 pub(crate) trait AnyInlet: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// The `Arc<dyn Inlet<M>>`.
     fn as_any(&self) -> &dyn Any;
@@ -154,7 +154,7 @@ impl<M: Send + Sync + 'static> AnyInlet for Arc<dyn Inlet<M>> {
         message: ArcMessage,
         owner: Owner<'_>,
     ) -> Result<Option<Overflow>, (ArcMessage, UndeliveredReason)> {
-        // What is refused comes back as an `M`, of which no message can be made here.
+        // A refused message comes back as an `M`, and no `ArcMessage` can be made of it here.
         let kept = message.clone();
         let Some(message) = message.into_arc_of::<M>() else {
             return Err((kept, UndeliveredReason::WrongType));

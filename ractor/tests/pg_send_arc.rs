@@ -103,7 +103,7 @@ async fn each_member_has_its_own_outcome() {
     let text = MemberOutcome::DeadlinePassed.to_string();
     assert!(text.contains("with_mailbox") && text.contains("replay_window"), "{text}");
 
-    // Those who missed it have nothing to come.
+    // A member that missed it does not get it later.
     assert_eq!(free.rest().await, [7]);
     assert_eq!(slow.rest().await, [1]);
     other.stop().await;

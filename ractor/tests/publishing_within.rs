@@ -148,7 +148,7 @@ async fn each_subscriber_has_its_own_outcome() {
     assert_eq!(slow_by_value.outcome(&report), Some(MemberOutcome::DeadlinePassed));
     assert_eq!(indifferent.outcome(&report), None);
 
-    // Those who missed it have nothing to come of it, and get what is next.
+    // A subscriber that missed it does not get it later, and gets the next one.
     slow.gate.open();
     slow_by_value.gate.open();
     free.gate.open();

@@ -59,7 +59,7 @@ impl fmt::Display for MemberOutcome {
 /// # });
 /// ```
 #[derive(Debug, Clone, Default)]
-#[must_use = "who did not get the message stands in here only"]
+#[must_use = "the members that did not get the message are reported here only"]
 pub struct SendReport {
     members: Vec<(ActorCell, MemberOutcome)>,
 }
@@ -102,7 +102,7 @@ pub async fn send_arc<T: SharedMessage>(
 /// [`ActorRef::send_arc`](crate::ActorRef::send_arc) for a group. With a deadline of zero it only
 /// tries.
 ///
-/// Members are those of the moment; who joins meanwhile gets nothing. A member with room gets the
+/// Members are those of the moment; one that joins meanwhile gets nothing. A member with room gets the
 /// message at once, however long others are waited for, and whatever the overflow policy of its
 /// mailbox: nothing is dropped for this message. As with
 /// [`broadcast_arc_scoped`](super::broadcast_arc_scoped), one allocation reaches every member of
@@ -111,8 +111,8 @@ pub async fn send_arc<T: SharedMessage>(
 /// Order is that of all messages of this sender to each member. A member for which the deadline
 /// passed misses this message only.
 ///
-/// Cancel safe in that each member has either got the message or never will; who got it is then not
-/// reported.
+/// Cancel safe in that each member has either got the message or never will. Nothing is reported
+/// then.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -11,12 +11,12 @@ use crate::errors::{Undelivered, UndeliveredReason};
 use crate::message::{ArcMessage, SharedMessage};
 use crate::{ActorCell, ActorRef, Message};
 
-/// Who is let in where there is no room.
+/// What becomes of a message that finds no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// As the policy of the actor's mailbox says.
+    /// What the policy of the actor's mailbox says.
     AsConfigured,
-    /// Nobody, whatever the policy: the sender waits for room.
+    /// It goes back, whatever the policy: the sender waits for room.
     IfRoom,
 }
 
@@ -175,8 +175,8 @@ impl ActorCell {
         }
     }
 
-    /// Waits until the actor may have room for a `T` that is shared, or never will have any. Whoever
-    /// waited has to send at once, or leaves the room to nobody.
+    /// Waits until the actor may have room for a `T` that is shared, or never will have any. The
+    /// caller has to send at once: no other sender is notified of that room.
     pub(crate) async fn wait_for_room<T: Message>(&self) {
         #[cfg(feature = "cluster")]
         if let Some(room) = self.inner.room_on_the_way() {
@@ -307,11 +307,11 @@ impl<T: Message> ActorRef<T> {
     /// node. It is [`cast_arc`](Self::cast_arc) with the backpressure of [`send`](Self::send). With
     /// an unbounded mailbox it never waits.
     ///
-    /// Order is that of all messages of this sender to this actor, however sent. Those who wait are
+    /// Order is that of all messages of this sender to this actor, however sent. Senders that wait are
     /// let in in turn, as a rule; a cast that comes when there is room goes before them.
     ///
     /// Cancel safe: a future that is dropped has either sent the message, or not and never will. It
-    /// then drops its reference and leaves the room to the next who waits.
+    /// then drops its reference and leaves the room to the next sender that waits.
     ///
     /// An actor that sends to itself this way, or two that send to each other, can wait for each
     /// other for ever.

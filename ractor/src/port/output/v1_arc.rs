@@ -125,10 +125,10 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     /// message of the port meanwhile, and misses the oldest ones
     /// when more are published than the port's buffer holds.
     /// The port passes the message on in tasks of its own, which need a turn: with a deadline of
-    /// zero it may reach nobody.
+    /// zero it may reach no subscriber.
     ///
-    /// Cancel safe in that a future that is dropped gives up those who have not got the message;
-    /// who got it is then not reported.
+    /// Cancel safe in that a future that is dropped gives up the subscribers that have not got the
+    /// message. Nothing is reported then.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -53,10 +53,10 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     /// Order is that in which messages were published. A subscriber that is waited for gets no later
     /// message of the port meanwhile, and neither do the others.
     /// The port passes the message on in tasks of its own, which need a turn: with a deadline of
-    /// zero it may reach nobody.
+    /// zero it may reach no subscriber.
     ///
-    /// Cancel safe in that a future that is dropped gives up those who have not got the message;
-    /// who got it is then not reported.
+    /// Cancel safe in that a future that is dropped gives up the subscribers that have not got the
+    /// message. Nothing is reported then.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Publishing that waits for the subscribers.
 //!
-//! The message goes the way of all others, so that order is kept, and carries a [`Ticket`]. Whoever
-//! serves a subscriber claims its part of the ticket, waits for room, and notes the outcome. A claim
-//! comes too late once the publisher has given up: what it was told is what happens.
+//! The message goes the way of all others, so that order is kept, and carries a [`Ticket`]. The task
+//! that serves a subscriber claims it with the ticket, waits for room, and notes the outcome. Once
+//! the publisher has given up no claim is granted, so that its report stays true.
 
 use std::future::Future;
 use std::pin::{pin, Pin};
@@ -17,10 +17,10 @@ use crate::message::SharedMessage;
 use crate::pg::MemberOutcome;
 use crate::{ActorId, ActorRef, Message};
 
-/// What became of a published message, subscriber by subscriber. Those whose converter passed over
-/// the message are not listed.
+/// What became of a published message, subscriber by subscriber. A subscriber whose converter passed
+/// over the message is not listed.
 #[derive(Debug, Clone, Default)]
-#[must_use = "who did not get the message stands in here only"]
+#[must_use = "the subscribers that did not get the message are reported here only"]
 pub struct PublishReport {
     subscribers: Vec<(ActorId, MemberOutcome)>,
     unreached: bool,
@@ -94,7 +94,7 @@ struct State {
     claimed: usize,
     /// Subscriptions, once that is known.
     expected: Option<usize>,
-    /// Those whose converter passed over the message.
+    /// Subscribers whose converter passed over the message.
     passed: usize,
     outcomes: Vec<(ActorId, MemberOutcome)>,
 }
@@ -149,7 +149,7 @@ impl Publishing {
     pub(super) async fn wait(self) -> PublishReport {
         if timeout(self.within, self.shared.until(|it| it.held == 0)).await.is_err() {
             self.shared.give_up();
-            // Those who were waited for at that moment have their outcome at once.
+            // Subscribers that were waited for at that moment have their outcome at once.
             self.shared.until(|it| it.claimed == 0).await;
         }
         let mut state = self.shared.state.lock();
