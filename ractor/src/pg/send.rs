@@ -102,8 +102,8 @@ pub async fn send_arc<T: SharedMessage>(
 /// [`ActorRef::send_arc`](crate::ActorRef::send_arc) for a group. With a deadline of zero it only
 /// tries.
 ///
-/// Members are those of the moment; one that joins meanwhile gets nothing. A member with room gets the
-/// message at once, however long others are waited for, and whatever the overflow policy of its
+/// Members are those of the moment; one that joins meanwhile gets nothing. A member with room gets
+/// the message at once, however long others are waited for, and whatever the overflow policy of its
 /// mailbox: nothing is dropped for this message. As with
 /// [`broadcast_arc_scoped`](super::broadcast_arc_scoped), one allocation reaches every member of
 /// this process, and for members on other nodes it is serialised once.

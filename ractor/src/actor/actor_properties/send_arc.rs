@@ -203,8 +203,8 @@ impl ActorCell {
     /// that could not be copied for `handle`, or messages to an actor with neither `handle` nor
     /// [`handle_arc`](crate::Actor::handle_arc). The first is logged.
     ///
-    /// Messages that wait when the actor stops are dropped as in stock `ractor`, and not counted. What
-    /// is dropped in an actor's own queue ([`inlet`](crate::inlet)) is counted there: of a fast
+    /// Messages that wait when the actor stops are dropped as in stock `ractor`, and not counted.
+    /// What is dropped in an actor's own queue ([`inlet`](crate::inlet)) is counted there: of a fast
     /// actor, by `lost_in_lane`.
     pub fn lost_messages(&self) -> u64 {
         self.inner.lost()
@@ -307,8 +307,8 @@ impl<T: Message> ActorRef<T> {
     /// node. It is [`cast_arc`](Self::cast_arc) with the backpressure of [`send`](Self::send). With
     /// an unbounded mailbox it never waits.
     ///
-    /// Order is that of all messages of this sender to this actor, however sent. Senders that wait are
-    /// let in in turn, as a rule; a cast that comes when there is room goes before them.
+    /// Order is that of all messages of this sender to this actor, however sent. Senders that wait
+    /// are let in in turn, as a rule; a cast that comes when there is room goes before them.
     ///
     /// Cancel safe: a future that is dropped has either sent the message, or not and never will. It
     /// then drops its reference and leaves the room to the next sender that waits.

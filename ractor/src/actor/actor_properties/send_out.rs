@@ -60,8 +60,8 @@ impl ActorProperties {
         }
     }
 
-    /// Resolves when there may be room on the way to a proxy's actor, or never will be; `None` for an
-    /// actor that is no proxy with a way out.
+    /// Resolves when there may be room on the way to a proxy's actor, or never will be; `None` for
+    /// an actor that is no proxy with a way out.
     pub(super) fn room_on_the_way(&self) -> Option<impl Future<Output = ()> + Send + '_> {
         let outlet = self.proxy.outlet()?;
         // Listens before it looks again: room that comes between the two is not missed.

@@ -93,8 +93,8 @@ impl<TMsg: 'static> Away<TMsg> {
 }
 
 impl<TMsg: Send + Sync + 'static> Away<TMsg> {
-    /// Sends a message to all of them, and waits for those that have no room. Returns what became of
-    /// it at each that did not pass over it.
+    /// Sends a message to all of them, and waits for those that have no room. Returns what became
+    /// of it at each that did not pass over it.
     pub(super) async fn publish_within(
         &self,
         message: Arc<TMsg>,

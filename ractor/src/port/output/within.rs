@@ -1,7 +1,7 @@
 //! Publishing that waits for the subscribers.
 //!
-//! The message goes the way of all others, so that order is kept, and carries a [`Ticket`]. The task
-//! that serves a subscriber claims it with the ticket, waits for room, and notes the outcome. Once
+//! The message goes the way of all others, so that order is kept, and carries a [`Ticket`]. The
+//! task that serves a subscriber claims it with the ticket, waits for room, and notes the outcome. Once
 //! the publisher has given up no claim is granted, so that its report stays true.
 
 use std::future::Future;
@@ -17,8 +17,8 @@ use crate::message::SharedMessage;
 use crate::pg::MemberOutcome;
 use crate::{ActorId, ActorRef, Message};
 
-/// What became of a published message, subscriber by subscriber. A subscriber whose converter passed
-/// over the message is not listed.
+/// What became of a published message, subscriber by subscriber. A subscriber whose converter
+/// passed over the message is not listed.
 #[derive(Debug, Clone, Default)]
 #[must_use = "the subscribers that did not get the message are reported here only"]
 pub struct PublishReport {
