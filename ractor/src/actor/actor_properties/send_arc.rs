@@ -204,8 +204,8 @@ impl ActorCell {
     /// [`handle_arc`](crate::Actor::handle_arc). The first is logged.
     ///
     /// Messages that wait when the actor stops are dropped as in stock `ractor`, and not counted.
-    /// What is dropped in an actor's own queue ([`inlet`](crate::inlet)) is counted there: of a fast
-    /// actor, by `lost_in_lane`.
+    /// What is dropped in an actor's own queue ([`inlet`](crate::inlet)) is counted there: of a
+    /// fast actor, by `lost_in_lane`.
     pub fn lost_messages(&self) -> u64 {
         self.inner.lost()
     }

@@ -119,7 +119,8 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
 
     /// Publishes a message that all subscribers share, and waits for those that have no room for
     /// it, all at the same time, until `within` is over: in a bounded mailbox, whatever its
-    /// overflow policy, or on the way to another node. It is [`send_arc`](Self::send_arc) with backpressure.
+    /// overflow policy, or on the way to another node. It is [`send_arc`](Self::send_arc) with
+    /// backpressure.
     ///
     /// Order is that in which messages were published. A subscriber that is waited for gets no
     /// later message of the port meanwhile, and misses the oldest ones

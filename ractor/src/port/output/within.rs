@@ -1,8 +1,8 @@
 //! Publishing that waits for the subscribers.
 //!
 //! The message goes the way of all others, so that order is kept, and carries a [`Ticket`]. The
-//! task that serves a subscriber claims it with the ticket, waits for room, and notes the outcome. Once
-//! the publisher has given up no claim is granted, so that its report stays true.
+//! task that serves a subscriber claims it with the ticket, waits for room, and notes the outcome.
+//! Once the publisher has given up no claim is granted, so that its report stays true.
 
 use std::future::Future;
 use std::pin::{pin, Pin};
