@@ -12,15 +12,17 @@
 //! acknowledged, until its last slice is handled.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
+use bytes::Bytes;
 use ractor::ActorRef;
 
-use super::arrivals::Arrived;
-use super::data_plane::locked;
-use super::decode::Caps;
+use super::arrived::Arrived;
+use super::decode::{self, Caps, Decoded, Undecodable};
+use super::locked::locked;
 use super::slices;
 use super::{Event, LinkEvent};
 use crate::NodeSessionMessage;
@@ -110,6 +112,29 @@ impl Backlog {
     /// How much of lists a frame of the peer may hold.
     pub(super) fn caps(&self) -> Caps {
         self.caps
+    }
+
+    /// Decodes a frame that came for the session. When its lists are longer than `caps` allow, the
+    /// session refuses the peer, nothing more is read of it, and there is no frame.
+    ///
+    /// # Errors
+    /// The frame is no message, for which its link ends.
+    pub(super) fn decode(
+        &self,
+        frame: Bytes,
+        caps: Caps,
+        session: &ActorRef<NodeSessionMessage>,
+    ) -> io::Result<Option<Decoded>> {
+        match decode::decode(frame, caps) {
+            Ok(decoded) => Ok(Some(decoded)),
+            Err(error @ Undecodable::TooLong { .. }) => {
+                self.refuse();
+                // The session may have ended already.
+                _ = session.cast(LinkEvent(Event::Undecodable(error)).into());
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Adds something, and wakes the actor where it has no wake-up yet. A session that has ended

@@ -31,12 +31,11 @@ use crate::link::activity::watch;
 use crate::link::admission::Admission;
 use crate::link::announcer::Announcer;
 use crate::link::backlog::Backlog;
-use crate::link::data_plane::{Bounds, DataPlane};
+use crate::link::data_plane::{Bounds, DataPlane, Link};
 use crate::link::decode::Caps;
 use crate::link::dial::{Dialler, Redial, Route, LONGEST_PAUSE};
 use crate::link::directory::{self, Open, Server};
 use crate::link::identity;
-use crate::link::link_table::Link;
 use crate::link::options::{Location, PeerPolicy};
 use crate::link::peer_addresses::PeerAddresses;
 use crate::link::proxy::Proxy;
@@ -215,7 +214,7 @@ impl Links {
         // Of a peer that does not say: a cluster that raises the default does so at each of its
         // nodes.
         traffic.set_max_frame(server.max_frame.max(DEFAULT_MAX_INBOUND_FRAME_SIZE));
-        let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), pump: None });
+        let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), writer: None });
         if let Some(admission) = &admission {
             admission.begins(myself);
         }

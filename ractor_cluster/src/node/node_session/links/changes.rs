@@ -7,8 +7,8 @@ use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, Supe
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};
 use crate::link::activity::watch;
-use crate::link::arrivals::Arrived;
-use crate::link::link_table::Link;
+use crate::link::arrived::Arrived;
+use crate::link::data_plane::Link;
 use crate::link::quiet_log::limited_warn;
 use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::{NetworkStream, Session, SessionMessage};
@@ -133,7 +133,7 @@ impl NodeSession {
         let Ok(actor) = spawned else { return };
         active.redials.remove(&kind);
         active.liveness.activity.note();
-        traffic.add(Link { kind, peer, local, actor: actor.clone(), pump: None });
+        traffic.add(Link { kind, peer, local, actor: actor.clone(), writer: None });
         // It has ended, if it cannot be told.
         _ = actor.cast(SessionMessage::Join(traffic));
         if again {
