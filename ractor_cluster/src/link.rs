@@ -7,8 +7,9 @@
 //! | `writer`, `reader` | the two ends of a link; they know no session |
 //! | `link_table` | the links of a session, and what goes out over each |
 //! | `data_plane` | what the senders and readers of one session share |
-//! | `room`, `frame_bound`, `receipts`, `calls` | its parts: bytes that wait; frames that fit; what came; pending calls |
-//! | `arrivals`, `answers`, `receiver` | incoming frames; answers to the peer; frames before a connection is a link |
+//! | `room`, `frame_bound` | its bounds: bytes that wait, bytes of a frame |
+//! | `receipts`, `calls` | what came by its lanes; our calls that wait |
+//! | `arrivals`, `receiver`, `answers` | incoming frames, by links and before; answers to the peer |
 //! | `arrived`, `backlog`, `slices` | what waits for the session's actor |
 //! | `proxy`, `announcer` | outlets of proxies; announcements to the peer |
 //! | `attach`, `upgrade` | the handshake of a further link; shared memory out of a Unix socket |

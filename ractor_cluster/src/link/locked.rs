@@ -1,4 +1,4 @@
-//! Takes the locks of a session.
+//! Takes locks, also after a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
