@@ -48,6 +48,7 @@ pub(crate) struct SessionReceiver {
 impl FrameReceiver for Receiver {
     type Turn = Turn;
 
+    #[inline]
     fn pauses(&self, reader: &Waker) -> bool {
         match self {
             Self::Session(SessionReceiver { backlog, .. }) => backlog.pauses(reader),
@@ -55,10 +56,15 @@ impl FrameReceiver for Receiver {
         }
     }
 
+    // Once for each message: a call of its own costs more than most of what it does.
+    #[inline]
     fn receive(&self, frame: TransportMessage, turn: &mut Turn) -> io::Result<bool> {
         // A frame that comes too late is dropped: the end of the connection is an event.
         match (self, frame) {
-            (Self::Session(it), TransportMessage::Bytes(bytes)) => it.receive(bytes, turn)?,
+            (Self::Session(it), TransportMessage::Bytes(bytes)) => match it.joined.get() {
+                Some(traffic) => traffic.receive(bytes, &it.session, turn)?,
+                None => it.receive(bytes, turn)?,
+            },
             (Self::Session(it), TransportMessage::Arc(cast)) => {
                 _ = it.session.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
             }
@@ -71,6 +77,7 @@ impl FrameReceiver for Receiver {
         Ok(turn.is_long())
     }
 
+    #[inline]
     fn turn_over(&self, turn: &mut Turn, read: Read) {
         let Self::Session(SessionReceiver { session, joined, .. }) = self else { return };
         if read == Read::Nothing && !turn.is_owed() {
@@ -83,11 +90,9 @@ impl FrameReceiver for Receiver {
 }
 
 impl SessionReceiver {
+    /// Takes a frame of a connection that is no link.
     fn receive(&self, bytes: Bytes, turn: &mut Turn) -> io::Result<()> {
-        let Self { session, joined, backlog, admission } = self;
-        if let Some(traffic) = joined.get() {
-            return traffic.receive(bytes, session, turn);
-        }
+        let Self { session, backlog, admission, .. } = self;
         let size = bytes.len();
         let is_stranger = admission.as_ref().is_some_and(|it| !it.is_admitted());
         let caps = if is_stranger { Caps::STRANGER } else { backlog.caps() };
