@@ -18,8 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Default)]
 struct Lane {
     out: Arc<Mutex<Outbound>>,
-    during: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    during: Arc<Mutex<Option<Hook>>>,
 }
+
+/// Runs once.
+type Hook = Box<dyn FnOnce() + Send>;
 
 impl Lane {
     fn push(&self, frame: &[u8]) {
@@ -76,6 +79,11 @@ impl Sink {
 
     fn handed_over(&self) -> Vec<Bytes> {
         locked(&self.0).handed_over.clone()
+    }
+
+    /// How many frames it has handed over.
+    fn count(&self) -> usize {
+        locked(&self.0).handed_over.len()
     }
 
     fn flushes(&self) -> usize {
@@ -254,7 +262,7 @@ fn the_task_goes_on_where_the_transport_takes_no_more() {
     link.push(b"and more");
     link.writer.help(false);
     assert_eq!(link.sink.flushes(), 1, "nothing more is taken at present");
-    while link.sink.handed_over().len() < 2 {
+    while link.sink.count() < 2 {
         assert!(link.sink.flushes() < 10, "it does not go on");
         assert!(link.poll().is_pending());
     }
@@ -297,7 +305,7 @@ fn no_more_is_taken_than_the_transport_is_to_have_at_once() {
         link.push(&[7; FRAME]);
     }
     let mut flushes = 0;
-    while link.sink.handed_over().len() < FRAMES {
+    while link.sink.count() < FRAMES {
         assert!(link.poll().is_pending());
         // A chunk may go beyond the batch.
         let queued = Sink::queued_bytes(&link.sink);
@@ -323,7 +331,7 @@ fn a_link_that_breaks_in_a_frame_ends_and_gives_up_what_it_held() {
     assert_eq!(held(), [false, true, true]);
     let Poll::Ready(error) = link.poll() else { panic!("the link goes on") };
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-    assert_eq!(link.sink.handed_over().len(), 1);
+    assert_eq!(link.sink.count(), 1);
     let Link { writer, .. } = link;
     drop(writer);
     assert_eq!(held(), [false; 3]);
@@ -399,7 +407,7 @@ fn all_that_several_senders_send_is_written_once_and_in_order() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let written = async {
-            while sink.handed_over().len() < all {
+            while sink.count() < all {
                 tokio::task::yield_now().await;
             }
         };

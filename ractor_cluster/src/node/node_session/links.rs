@@ -16,7 +16,6 @@
 //! 6. When the last link breaks, the session waits for one to come back ([`resume`]). When it ends,
 //!    the peer and all who hold proxies are told ([`farewell`]).
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,8 +32,8 @@ use crate::link::announcer::Announcer;
 use crate::link::backlog::Backlog;
 use crate::link::data_plane::{Bounds, DataPlane, Link};
 use crate::link::decode::Caps;
-use crate::link::dial::{Dialler, Redial, Route, LONGEST_PAUSE};
-use crate::link::directory::{self, Open, Server};
+use crate::link::dial::{Dialler, Route, LONGEST_PAUSE};
+use crate::link::directory::{self, Server};
 use crate::link::identity;
 use crate::link::options::{Location, PeerPolicy};
 use crate::link::peer_addresses::PeerAddresses;
@@ -78,26 +77,13 @@ use bounds::Announced;
 use handshake::deadline;
 use liveness::Liveness;
 use proof::Proving;
-use state::{Farewell, State};
+use state::{Farewell, Phase, State};
 
 /// A session has no use for more links than there are kinds of them; a peer shall not make more.
 const MAX_LINKS: usize = 8;
 
 /// So many proxies begin before others get a turn.
 const PROXIES_IN_TURN: usize = 64;
-
-/// How far a session has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Whether the peer is a node of the fork is not known, since it is not authenticated.
-    Greeting,
-    /// It is a stock node.
-    Stock,
-    /// It is one of the fork's, and where it is is being found out.
-    Holding,
-    /// It is known where it is, and actors are announced.
-    Settled,
-}
 
 /// The links of a session; nothing where no node server of this process is behind it.
 #[derive(Debug, Default)]
@@ -132,23 +118,6 @@ struct Active {
     has_told_peers: bool,
     /// Proxies that began since others had a turn.
     proxies_in_turn: usize,
-}
-
-/// What is known of a peer that is a node of the fork, and was let in.
-#[derive(Debug)]
-struct Fork {
-    policy: PeerPolicy,
-    announcement: Option<Announcement>,
-    /// Further links find the session as long as this is held.
-    open: Option<Open>,
-    dialler: Option<Dialler>,
-    redials: HashMap<TransportKind, Redial>,
-}
-
-impl Fork {
-    fn with_policy(policy: PeerPolicy) -> Self {
-        Self { policy, announcement: None, open: None, dialler: None, redials: HashMap::new() }
-    }
 }
 
 /// A session may be killed, with the node server above it. It must not be found any more then.

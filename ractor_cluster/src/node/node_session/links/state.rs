@@ -1,10 +1,45 @@
 //! How far a session has come: a handshake, then established, then leaving. It goes one way.
 
+use std::collections::HashMap;
+
 use super::super::AbortOnDropTask;
 use super::resume::Waiting;
-use super::{Fork, Phase};
+use crate::link::dial::{Dialler, Redial};
+use crate::link::directory::Open;
 use crate::link::options::PeerPolicy;
 use crate::link::{Incarnation, Refusal};
+use crate::protocol::mycelium::Announcement;
+use crate::transport::TransportKind;
+
+/// How far a session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Whether the peer is a node of the fork is not known, since it is not authenticated.
+    Greeting,
+    /// It is a stock node.
+    Stock,
+    /// It is one of the fork's, and where it is is being found out.
+    Holding,
+    /// It is known where it is, and actors are announced.
+    Settled,
+}
+
+/// What is known of a peer that is a node of the fork, and was let in.
+#[derive(Debug)]
+pub(super) struct Fork {
+    pub(super) policy: PeerPolicy,
+    pub(super) announcement: Option<Announcement>,
+    /// Further links find the session as long as this is held.
+    pub(super) open: Option<Open>,
+    pub(super) dialler: Option<Dialler>,
+    pub(super) redials: HashMap<TransportKind, Redial>,
+}
+
+impl Fork {
+    fn with_policy(policy: PeerPolicy) -> Self {
+        Self { policy, announcement: None, open: None, dialler: None, redials: HashMap::new() }
+    }
+}
 
 /// See the module's documentation.
 #[derive(Debug)]
