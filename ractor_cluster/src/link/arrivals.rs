@@ -100,7 +100,6 @@ impl DataPlane {
     ///
     /// # Errors
     /// The frame is none, for which its link ends. What ends the session is told to its actor.
-    #[inline(always)]
     pub(crate) fn receive(
         self: &Arc<Self>,
         frame: Bytes,

@@ -219,12 +219,16 @@ impl Backlog {
     }
 
     /// Whether this reader is to pause. It is woken when it may go on.
+    #[inline]
     pub(crate) fn pauses(&self, reader: &Waker) -> bool {
-        if !self.is_full() {
-            return false;
-        }
+        self.is_full() && self.registers(reader)
+    }
+
+    /// Registers a reader to be woken, unless the backlog has been emptied meanwhile. Returns
+    /// whether it did.
+    #[cold]
+    fn registers(&self, reader: &Waker) -> bool {
         let mut waiting = locked(&self.waiting);
-        // It may have been emptied meanwhile.
         let pauses = self.is_full();
         if pauses && !waiting.readers.iter().any(|other| other.will_wake(reader)) {
             waiting.readers.push(reader.clone());

@@ -56,7 +56,6 @@ impl FrameReceiver for Receiver {
         }
     }
 
-    // Once for each message: a call of its own costs more than most of what it does.
     #[inline]
     fn receive(&self, frame: TransportMessage, turn: &mut Turn) -> io::Result<bool> {
         // A frame that comes too late is dropped: the end of the connection is an event.
