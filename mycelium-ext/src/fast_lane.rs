@@ -19,9 +19,12 @@
 //! Beside its lane a fast actor may be told what is to overtake it ([`FastActorRef::control`]):
 //! limits, subscriptions, questions.
 //!
-//! Bridges lead both ways: any `ractor` API that takes an [`ActorRef`](ractor::ActorRef) can feed a
-//! fast actor ([`FastActorRef::as_actor_ref`]), an [`ActorCell`](ractor::ActorCell) leads to its
-//! lane (`FastActorRef::try_from`), and [`Forward`] puts a lane before any actor.
+//! Bridges lead both ways. The actor's [`ActorCell`](ractor::ActorCell) takes messages of the lane's
+//! type (`send_message`, `cast_arc`, `send_arc`), and so do process groups (`pg::broadcast_arc`,
+//! `pg::send_arc`) and an `ActorRef<Msg>` that is made of the cell: all of it goes into the lane, in
+//! one order with what is sent by a [`FastActorRef`]. `FastActorRef::try_from` makes one of a cell.
+//! [`FastActorRef::as_actor_ref`] is for what goes beside the lane, and [`Forward`] puts a lane
+//! before any actor.
 //!
 //! The fast lane is local to a process and does not need the `cluster` feature. Messages on it
 //! carry no tracing span; those that go through the actor's mailbox do.
@@ -83,13 +86,15 @@ mod batch;
 mod config;
 mod directory;
 mod forward;
+mod inlet;
 mod queue;
 mod runtime;
 
 pub use actor::FastActor;
 pub use actor_ref::FastActorRef;
-pub use batch::{BATCH, Batch, Delivery};
+pub use batch::{BATCH, Batch};
 pub use config::{LaneConfig, UnknownOverflow};
 pub use directory::NoLane;
 pub use forward::Forward;
+pub use queue::Delivery;
 pub use runtime::FastMessage;

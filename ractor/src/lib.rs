@@ -14,6 +14,8 @@ include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));
 #[cfg(feature = "cluster")]
 pub mod remoting;
 
+pub mod inlet;
+
 pub use actor::actor_config::{ActorConfig, TransportPreference};
 pub use errors::{Undelivered, UndeliveredReason};
 pub use message::{Shared, SharedMessage};

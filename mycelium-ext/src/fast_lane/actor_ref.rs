@@ -8,8 +8,7 @@ use std::sync::Arc;
 use ractor::errors::{Undelivered, UndeliveredReason};
 use ractor::{ActorCell, ActorRef, MessagingErr};
 
-use super::batch::Delivery;
-use super::queue::{Queue, Refused};
+use super::queue::{Delivery, Queue, Refused};
 use super::runtime::{FastMessage, begin, tell};
 
 /// A reference to a [`FastActor`](super::FastActor) that handles `M`, and `C` beside.
@@ -103,15 +102,18 @@ impl<M: Send + Sync + 'static, C: Send + 'static> FastActorRef<M, C> {
         self.actor.drain()
     }
 
-    /// The same actor for what is written for `ractor` actors: output ports, timers, groups,
-    /// factories.
+    /// The same actor for what goes beside the lane: control, and messages that wait in the mailbox
+    /// ([`FastMessage`]).
+    ///
+    /// For what is written for `ractor` actors (output ports, timers, derived references) an
+    /// `ActorRef<M>` of the actor's cell leads into the lane:
     ///
     /// ```
     /// use mycelium_ext::fast_lane::FastActorRef;
-    /// use ractor::OutputPort;
+    /// use ractor::{ActorRef, OutputPort};
     ///
     /// fn feed(ticks: &OutputPort<u64>, reader: &FastActorRef<u64>) {
-    ///     ticks.subscribe(reader.as_actor_ref().clone(), |tick| Some(tick.into()));
+    ///     ticks.subscribe(ActorRef::<u64>::from(reader.get_cell()), Some);
     /// }
     /// ```
     pub fn as_actor_ref(&self) -> &ActorRef<FastMessage<M, C>> {
@@ -141,11 +143,11 @@ impl<M: Send + Sync + 'static, C: Send + 'static> FastActorRef<M, C> {
 
     #[inline]
     fn put(&self, message: Delivery<M>) -> Result<(), Undelivered<Delivery<M>>> {
-        let put = self.queue.put(message, |turn| begin(&self.actor, turn));
-        put.map_err(|refused| match refused {
-            Refused::Full(back) => self.undelivered(back, UndeliveredReason::Full),
-            Refused::Closed(back) => self.undelivered(back, UndeliveredReason::Stopped),
-        })
+        match self.queue.put(message, |turn| begin(&self.actor, turn)) {
+            Ok(_) => Ok(()),
+            Err(Refused::Full(back)) => Err(self.undelivered(back, UndeliveredReason::Full)),
+            Err(Refused::Stopped(back)) => Err(self.undelivered(back, UndeliveredReason::Stopped)),
+        }
     }
 
     async fn put_when_room(
@@ -159,7 +161,7 @@ impl<M: Send + Sync + 'static, C: Send + 'static> FastActorRef<M, C> {
             match self.queue.put_if_room(message, |turn| begin(&self.actor, turn)) {
                 Ok(()) => return Ok(()),
                 Err(Refused::Full(back)) => message = back,
-                Err(Refused::Closed(back)) => {
+                Err(Refused::Stopped(back)) => {
                     return Err(self.undelivered(back, UndeliveredReason::Stopped));
                 }
             }

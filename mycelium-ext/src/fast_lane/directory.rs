@@ -1,38 +1,13 @@
-//! From an actor to its lane, by the actor's id.
+//! From an actor's cell to its lane.
 
-use std::any::{Any, type_name};
-use std::collections::HashMap;
+use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, LazyLock, Weak};
 
-use parking_lot::RwLock;
-use ractor::{ActorCell, ActorId, ActorRef};
+use ractor::{ActorCell, ActorId, ActorRef, ActorStatus};
 
 use super::actor_ref::FastActorRef;
-use super::queue::Queue;
-use super::runtime::FastMessage;
-
-type Lane = Weak<dyn Any + Send + Sync>;
-
-static LANES: LazyLock<RwLock<HashMap<ActorId, Lane>>> = LazyLock::new(RwLock::default);
-
-/// An actor's entry, which goes when it is dropped.
-pub(super) struct Entry(ActorId);
-
-impl Entry {
-    pub(super) fn new<M: Send + Sync + 'static>(actor: ActorId, queue: &Arc<Queue<M>>) -> Self {
-        let lane: Arc<dyn Any + Send + Sync> = queue.clone();
-        LANES.write().insert(actor, Arc::downgrade(&lane));
-        Self(actor)
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        LANES.write().remove(&self.0);
-    }
-}
+use super::inlet::LaneInlet;
 
 /// The actor has no lane of that type.
 pub struct NoLane<M> {
@@ -80,10 +55,11 @@ impl<M: Send + Sync + 'static, C: Send + 'static> TryFrom<ActorCell> for FastAct
     type Error = NoLane<M>;
 
     fn try_from(cell: ActorCell) -> Result<Self, NoLane<M>> {
-        let lane = LANES.read().get(&cell.get_id()).and_then(Weak::upgrade);
-        let is_told = cell.is_message_type_of::<FastMessage<M, C>>() == Some(true);
-        match lane.map(Arc::downcast::<Queue<M>>) {
-            Some(Ok(queue)) if is_told => Ok(Self::new(ActorRef::from(cell), queue)),
+        let lane = cell.inlet::<M>().and_then(LaneInlet::<M, C>::queue_of);
+        match lane {
+            Some(queue) if cell.get_status() < ActorStatus::Stopped => {
+                Ok(Self::new(ActorRef::from(cell), queue))
+            }
             _ => Err(NoLane { actor: cell.get_id(), message: PhantomData }),
         }
     }

@@ -3,18 +3,17 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use ractor::errors::UndeliveredReason;
 use ractor::message::SharedMessage;
 use ractor::{ActorProcessingErr, ActorRef};
 
 use super::actor::FastActor;
 use super::actor_ref::FastActorRef;
-use super::batch::{Batch, Delivery};
+use super::batch::Batch;
+use super::queue::Delivery;
 
 /// A fast actor that passes on what it gets to the actor it is started with: a bounded lane before
 /// an actor that was written without one. When that actor's mailbox is bounded too it waits for
-/// room there. What came by `Arc` goes on by `Arc`; when that mailbox rejects it for want of room,
-/// a copy waits for some.
+/// room there. What came by `Arc` goes on by `Arc`.
 ///
 /// It fails, and its supervisor is told, when the other has ended.
 ///
@@ -73,28 +72,15 @@ impl<M: SharedMessage> FastActor for Forward<M> {
     ) -> Result<(), ActorProcessingErr> {
         for message in batch {
             match message {
-                Delivery::Owned(message) => wait_and_send(target, message).await?,
+                // In words: the error holds the message, which may not be fit to be in another one.
+                Delivery::Owned(message) => {
+                    target.send(message).await.map_err(|error| error.to_string())?;
+                }
                 Delivery::Shared(message) => {
-                    let Err(failure) = target.cast_arc(message) else {
-                        continue;
-                    };
-                    match M::clone_shared(failure.message()) {
-                        Some(copy) if failure.reason() == UndeliveredReason::Full => {
-                            wait_and_send(target, copy).await?;
-                        }
-                        _ => return Err(failure.to_string().into()),
-                    }
+                    target.send_arc(message).await.map_err(|failure| failure.to_string())?;
                 }
             }
         }
         Ok(())
     }
-}
-
-async fn wait_and_send<M: SharedMessage>(
-    target: &ActorRef<M>,
-    message: M,
-) -> Result<(), ActorProcessingErr> {
-    // In words: the error holds the message, which may not be `Sync` enough to be in one.
-    Ok(target.send(message).await.map_err(|error| error.to_string())?)
 }

@@ -13,10 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
+use ractor::actor::actor_config::Overflow;
 use ractor::concurrency::Notify;
 use ractor::errors::UndeliveredCause;
 
-use super::batch::Delivery;
+pub use ractor::inlet::Delivery;
+pub(super) use ractor::inlet::Refused;
+
 use super::config::WhenFull;
 
 /// The queue of a lane.
@@ -43,14 +46,6 @@ struct State<M> {
 impl<M> UnwindSafe for Queue<M> {}
 impl<M> RefUnwindSafe for Queue<M> {}
 
-/// A message that the queue did not take.
-pub(super) enum Refused<M> {
-    /// For want of room.
-    Full(Delivery<M>),
-    /// For good.
-    Closed(Delivery<M>),
-}
-
 impl<M> Queue<M> {
     pub(super) fn new(capacity: NonZeroUsize, when_full: WhenFull) -> Arc<Self> {
         Arc::new(Self {
@@ -68,16 +63,16 @@ impl<M> Queue<M> {
         })
     }
 
-    /// Puts a message in, as the policy has it. When no turn is on its way, `begin` sends one, or
-    /// says that the actor takes none any more.
+    /// Puts a message in, as the policy has it, and returns the policy where something was dropped.
+    /// When no turn is on its way, `begin` sends one, or says that the actor takes none any more.
     pub(super) fn put(
         self: &Arc<Self>,
         message: Delivery<M>,
         begin: impl FnOnce(Turn<M>) -> Result<(), Turn<M>>,
-    ) -> Result<(), Refused<M>> {
+    ) -> Result<Option<Overflow>, Refused<M>> {
         let mut state = self.state.lock();
         if state.closed {
-            return Err(Refused::Closed(message));
+            return Err(Refused::Stopped(message));
         }
         let mut displaced = None;
         if state.waiting.len() >= self.capacity {
@@ -86,16 +81,17 @@ impl<M> Queue<M> {
                 WhenFull::DropNewest => {
                     drop(state);
                     self.overflow();
-                    return Ok(());
+                    return Ok(Some(Overflow::DropNewest));
                 }
                 WhenFull::Reject => return Err(Refused::Full(message)),
             }
         }
         self.push(state, message, begin)?;
-        if displaced.is_some() {
-            self.overflow();
+        if displaced.is_none() {
+            return Ok(None);
         }
-        Ok(())
+        self.overflow();
+        Ok(Some(Overflow::DropOldest))
     }
 
     /// As [`put`](Self::put), only if there is room.
@@ -106,7 +102,7 @@ impl<M> Queue<M> {
     ) -> Result<(), Refused<M>> {
         let state = self.state.lock();
         if state.closed {
-            return Err(Refused::Closed(message));
+            return Err(Refused::Stopped(message));
         }
         if state.waiting.len() >= self.capacity {
             return Err(Refused::Full(message));
@@ -129,7 +125,7 @@ impl<M> Queue<M> {
                 // A turn that is dropped takes the lock.
                 drop(state);
                 drop(turn);
-                return Err(Refused::Closed(message));
+                return Err(Refused::Stopped(message));
             }
             state.busy = true;
         }
@@ -177,6 +173,12 @@ impl<M> Queue<M> {
     /// begun to listen.
     pub(super) fn room(&self) -> &Notify {
         &self.room
+    }
+
+    /// Whether there is room, or never will be.
+    pub(super) fn has_room(&self) -> bool {
+        let state = self.state.lock();
+        state.closed || state.waiting.len() < self.capacity
     }
 
     pub(super) fn len(&self) -> usize {

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::Poll;
 
 use ractor::actor::actor_config::Overflow;
 use ractor::concurrency::JoinHandle;
+use ractor::inlet::Owner;
 use ractor::{
     Actor, ActorCell, ActorName, ActorProcessingErr, ActorRef, ActorStatus, MessagingErr, SpawnErr,
     SupervisionEvent,
@@ -15,14 +16,15 @@ use ractor::{
 
 use super::actor::FastActor;
 use super::actor_ref::FastActorRef;
-use super::batch::{Batch, Delivery};
+use super::batch::Batch;
 use super::config::{LaneConfig, POLICIES, WhenFull};
-use super::directory::Entry;
-use super::queue::{Queue, Turn};
+use super::inlet::LaneInlet;
+use super::queue::{Delivery, Queue, Turn};
 
 /// What a fast actor handles as a `ractor` actor. Made of a message, or of an `Arc` of one, it is
 /// handled in a batch of one. It waits in the actor's mailbox, beside the lane, and neither knows
-/// the lane's bound nor keeps an order with what goes there.
+/// the lane's bound nor keeps an order with what goes there. The message itself, sent by the actor's
+/// cell, goes into the lane.
 pub struct FastMessage<M, C = ()>(Work<M, C>);
 
 enum Work<M, C> {
@@ -68,7 +70,20 @@ pub(super) fn begin<M: Send + Sync + 'static, C: Send + 'static>(
     actor: &ActorRef<FastMessage<M, C>>,
     turn: Turn<M>,
 ) -> Result<(), Turn<M>> {
-    match actor.cast(FastMessage(Work::Turn(turn))) {
+    begun(actor.cast(FastMessage(Work::Turn(turn))))
+}
+
+/// As [`begin`], by the actor as its inlet knows it.
+#[cold]
+pub(super) fn begin_of<M: Send + Sync + 'static, C: Send + 'static>(
+    owner: Owner<'_>,
+    turn: Turn<M>,
+) -> Result<(), Turn<M>> {
+    begun(owner.send_message(FastMessage::<M, C>(Work::Turn(turn))))
+}
+
+fn begun<M, C>(sent: Result<(), MessagingErr<FastMessage<M, C>>>) -> Result<(), Turn<M>> {
+    match sent {
         Err(MessagingErr::SendErr(FastMessage(Work::Turn(turn)))) => Err(turn),
         // The types are right, so that nothing else is refused.
         _ => Ok(()),
@@ -89,8 +104,6 @@ pub(super) fn tell<M: Send + Sync + 'static, C: Send + 'static>(
 struct Runtime<A: FastActor> {
     actor: A,
     queue: Arc<Queue<A::Msg>>,
-    /// Set when the actor starts.
-    entry: OnceLock<Entry>,
 }
 
 impl<A: FastActor> Runtime<A> {
@@ -124,7 +137,7 @@ async fn spawn_knowing<A: FastActor>(
     let when_full = WhenFull::of(lane.overflow, policies)
         .map_err(|unknown| SpawnErr::StartupFailed(unknown.into()))?;
     let queue = Queue::new(lane.capacity, when_full);
-    let runtime = Runtime { actor, queue: queue.clone(), entry: OnceLock::new() };
+    let runtime = Runtime { actor, queue: queue.clone() };
     let (actor, handle) = match supervisor {
         None => Actor::spawn(name, runtime, arguments).await?,
         Some(supervisor) => Actor::spawn_linked(name, runtime, arguments, supervisor).await?,
@@ -143,7 +156,7 @@ ractor::library_actor! {
             myself: ActorRef<Self::Msg>,
             arguments: A::Arguments,
         ) -> Result<A::State, ActorProcessingErr> {
-            self.entry.get_or_init(|| Entry::new(myself.get_id(), &self.queue));
+            myself.set_inlet(LaneInlet::<A::Msg, A::Control>::of(&self.queue));
             self.actor.pre_start(self.fast(myself), arguments).await
         }
 

@@ -186,6 +186,49 @@ fn a_bound_is_exact_and_room_is_told() {
     });
 }
 
+/// Puts an item in when there is room: listens, looks, and waits, as senders do.
+fn put_when_room(mailbox: &Mailbox, mut item: u32) -> Result<(), u32> {
+    let bound = mailbox.queue.bound().expect("it has one");
+    loop {
+        match mailbox.queue.put_if_room(item) {
+            Ok(()) => return Ok(()),
+            Err(Refused::Full(back)) => item = back,
+            Err(Refused::Closed(back)) => return Err(back),
+        }
+        let told = bound.told_of_room();
+        if !mailbox.queue.has_room() {
+            bound.wait_for_room(told);
+        }
+    }
+}
+
+#[test]
+fn a_sender_that_waits_for_room_is_told_of_it() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(Some(Bound::new(1, Overflow::DropOldest)));
+        assert_eq!(mailbox.queue.put(1), Ok(None));
+        let sender = spawn(&mailbox, |it| put_when_room(it, 2));
+        let mut batch = VecDeque::new();
+        assert_eq!(mailbox.next(&mut batch), Received::Item);
+        sender.join().unwrap().unwrap();
+        mailbox.queue.drain();
+        batch.extend(mailbox.rest());
+        assert_eq!(batch, [1, 2]);
+    });
+}
+
+#[test]
+fn a_sender_that_waits_for_room_is_told_of_the_end() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(Some(Bound::new(1, Overflow::Reject)));
+        mailbox.queue.put(1).unwrap();
+        let sender = spawn(&mailbox, |it| put_when_room(it, 2));
+        mailbox.queue.close();
+        assert_eq!(sender.join().unwrap(), Err(2));
+        assert!(mailbox.queue.has_room(), "it is not worth waiting");
+    });
+}
+
 #[test]
 fn nothing_gets_into_a_closed_one() {
     loom::model(|| {

@@ -72,7 +72,9 @@ impl Mailbox {
 
 /// What becomes of a message that finds a bounded mailbox full.
 ///
-/// It does not concern senders that wait for room ([`ActorRef::send`](crate::ActorRef::send)).
+/// It does not concern senders that wait for room
+/// ([`ActorRef::send`](crate::ActorRef::send), [`ActorRef::send_arc`](crate::ActorRef::send_arc),
+/// [`pg::send_arc`](crate::pg::send_arc)).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::OnceLock;
 
 use crate::actor::actor_config::{ActorConfig, TransportPreference};
 use crate::actor::control::Control;
@@ -10,12 +11,15 @@ use crate::actor::messages::StopMessage;
 use crate::actor::supervision::SupervisionTree;
 use crate::concurrency::Notify;
 use crate::errors::UndeliveredCause;
+use crate::inlet::AnyInlet;
 #[cfg(feature = "cluster")]
 use crate::remoting::Codec;
 use crate::{ActorId, ActorName, ActorStatus, Message, MessagingErr, Signal, SupervisionEvent};
 
 #[path = "actor_properties/fanout.rs"]
 mod fanout;
+#[path = "actor_properties/into_inlet.rs"]
+mod into_inlet;
 #[cfg(feature = "cluster")]
 #[path = "actor_properties/remote.rs"]
 mod remote;
@@ -31,7 +35,7 @@ mod send_out;
 #[path = "actor_properties/tap.rs"]
 mod tap;
 
-pub(crate) use fanout::Fanout;
+pub(crate) use fanout::{Exception, Fanout};
 #[cfg(feature = "cluster")]
 pub use tap::EventTap;
 
@@ -81,6 +85,8 @@ pub(crate) struct ActorProperties<Q: ?Sized = dyn Mailbox> {
     proxy: remote::Proxy,
     #[cfg(feature = "cluster")]
     tap: tap::Tap,
+    /// The way into a queue of the actor's own, which few have.
+    inlet: OnceLock<Box<dyn AnyInlet>>,
     pub(crate) mailbox: Q,
 }
 
@@ -105,6 +111,7 @@ impl<Q> ActorProperties<Q> {
             proxy: remote::Proxy::default(),
             #[cfg(feature = "cluster")]
             tap: tap::Tap::default(),
+            inlet: OnceLock::new(),
             mailbox,
         }
     }
@@ -125,6 +132,16 @@ impl ActorProperties {
             self.proxy.close();
         }
         before
+    }
+
+    #[inline]
+    pub(crate) fn any_inlet(&self) -> Option<&dyn AnyInlet> {
+        self.inlet.get().map(|it| &**it)
+    }
+
+    /// Does nothing for an actor that has one.
+    pub(crate) fn set_any_inlet(&self, inlet: Box<dyn AnyInlet>) {
+        _ = self.inlet.set(inlet);
     }
 
     /// Sends the one signal.

@@ -17,7 +17,7 @@ pub(crate) use bound::Bound;
 pub(crate) use parcel::{Kind, Parcel};
 pub(crate) use queue::{Found, Queue, Refused, Sleep};
 
-use super::actor_config;
+use super::actor_config::{self, Overflow};
 use crate::message::{ArcMessage, BoxedMessage};
 
 /// What the queue is made of; the model tests put others in their place.
@@ -52,6 +52,9 @@ pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// As [`Queue::put`].
     fn put_shared(&self, message: ArcMessage) -> Result<Displaced, Refused<ArcMessage>>;
 
+    /// As [`Queue::put_if_room`].
+    fn put_shared_if_room(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>>;
+
     /// As [`Queue::put_admitted`].
     fn put_admitted(
         &self,
@@ -68,13 +71,23 @@ pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     fn wake(&self, interrupt: bool);
     fn len(&self) -> usize;
     fn high_water(&self) -> usize;
+    fn has_room(&self) -> bool;
     fn bound(&self) -> Option<&Bound>;
 }
 
-/// Whether a message, the one put in or an older one, was given up for want of room.
+/// The policy by which a message, the one put in or an older one, was given up for want of room;
+/// `None` where there was room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub(crate) struct Displaced(pub(crate) bool);
+pub(crate) struct Displaced(pub(crate) Option<Overflow>);
+
+impl Displaced {
+    /// What `bound` gave up.
+    #[inline]
+    fn by<T>(bound: Option<&Bound>, given_up: Option<T>) -> Self {
+        Self(given_up.and(bound).map(Bound::overflow))
+    }
+}
 
 /// A queue as the configuration wants it.
 pub(crate) fn queue<T>(config: actor_config::Mailbox) -> Queue<T> {
@@ -94,9 +107,14 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
     #[inline]
     fn put_shared(&self, message: ArcMessage) -> Result<Displaced, Refused<ArcMessage>> {
         match self.put(Parcel::shared(message)) {
-            Ok(displaced) => Ok(Displaced(displaced.is_some())),
+            Ok(given_up) => Ok(Displaced::by(Queue::bound(self), given_up)),
             Err(refused) => Err(refused.map(Parcel::into_shared)),
         }
+    }
+
+    fn put_shared_if_room(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>> {
+        let parcel = Parcel::shared(message);
+        Queue::put_if_room(self, parcel).map_err(|refused| refused.map(Parcel::into_shared))
     }
 
     fn put_admitted(
@@ -104,7 +122,7 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
         message: Box<BoxedMessage>,
     ) -> Result<Displaced, Refused<Box<BoxedMessage>>> {
         match Queue::put_admitted(self, Parcel::of(message)) {
-            Ok(displaced) => Ok(Displaced(displaced.is_some())),
+            Ok(given_up) => Ok(Displaced::by(Queue::bound(self), given_up)),
             Err(refused) => Err(refused.map(Parcel::into_boxed)),
         }
     }
@@ -140,6 +158,10 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
 
     fn high_water(&self) -> usize {
         Queue::high_water(self)
+    }
+
+    fn has_room(&self) -> bool {
+        Queue::has_room(self)
     }
 
     fn bound(&self) -> Option<&Bound> {

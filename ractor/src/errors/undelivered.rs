@@ -6,9 +6,20 @@ use crate::{ActorId, MessagingErr, RactorErr};
 
 /// The text of [`MessagingErr::SendErr`], which holds the message and no reason.
 pub(super) const SEND_ERR: &str = "\
-    Messaging failed, and the message comes back: the actor is draining or stopped; or its bounded mailbox, or the \
-    way to its node, is full; or no link of the transport that it pins leads there; or the message is larger than its \
+    Messaging failed, and the message comes back: the actor is draining or stopped; or its bounded mailbox \
+    (`ActorConfig::with_mailbox`), or the way to its node (`LinkOptions::with_replay_window`), is full, and `send` waits \
+    for room; or no link of the transport that it pins leads there; or the message is larger than its \
     node takes. `cast_arc` returns the reason";
+
+/// What is full at an actor of this process, and what moves it.
+const FULL_HERE: &str = "\
+    its bounded mailbox, or the lane of a fast actor, is full; wait for room with `send`, or with `send_arc` for an \
+    `Arc`, or allow for more (`ActorConfig::with_mailbox`; `LaneConfig` for a lane)";
+
+/// What is full on the way to an actor of another node, and what moves it.
+const FULL_ELSEWHERE: &str = "\
+    the replay window of the way to its node is full; wait for room with `send`, or with `send_arc` for an `Arc`, or \
+    allow for more (`LinkOptions::with_replay_window`; `replay_window` in `mycelium.toml`)";
 
 /// Why a message was not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,7 +27,9 @@ pub(super) const SEND_ERR: &str = "\
 pub enum UndeliveredReason {
     /// The actor is draining or stopped. No message will reach it again.
     Stopped,
-    /// The actor's bounded mailbox is full, or as much waits for its node as may.
+    /// The actor's bounded mailbox, or the lane of a fast actor, is full, or as much waits for its
+    /// node as the replay window takes. There may be room later: `send`, and `send_arc` for an
+    /// `Arc`, wait for it. [`Undelivered`] says which of them is full, and which setting moves it.
     Full,
     /// The actor handles messages of another type.
     WrongType,
@@ -63,8 +76,9 @@ impl fmt::Display for UndeliveredReason {
             }
             Self::Stopped => "the actor is draining or stopped",
             Self::Full => {
-                "its mailbox, or what waits for its node, is full; wait for room with `send`, or \
-                 allow for more"
+                "its mailbox (`ActorConfig::with_mailbox`), or what waits for its node \
+                 (`LinkOptions::with_replay_window`), is full; wait for room with `send`, or with \
+                 `send_arc` for an `Arc`, or allow for more"
             }
             Self::WrongType => "it handles messages of another type",
             Self::NotShareable => "the value may not be sent by `Arc`; send it by value",
@@ -141,7 +155,12 @@ impl<M> fmt::Display for Undelivered<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { actor, reason, .. } = self;
         let of = std::any::type_name::<M>();
-        write!(f, "a message ({of}) was not delivered to actor {actor}: {reason}")
+        write!(f, "a message ({of}) was not delivered to actor {actor}: ")?;
+        match reason {
+            UndeliveredReason::Full if actor.is_local() => f.write_str(FULL_HERE),
+            UndeliveredReason::Full => f.write_str(FULL_ELSEWHERE),
+            reason => reason.fmt(f),
+        }
     }
 }
 

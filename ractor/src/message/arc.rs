@@ -145,6 +145,12 @@ impl ArcMessage {
         Ok(slot.expect("what succeeds has filled it"))
     }
 
+    /// The message's own `Arc`, if it is a `T`, which need not be a message.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn into_arc_of<T: Any + Send + Sync>(self) -> Option<Arc<T>> {
+        self.as_any().is::<T>().then(|| self.0.into_any_arc().downcast().ok()).flatten()
+    }
+
     /// The message as [`Any`].
     pub(crate) fn as_any(&self) -> &(dyn Any + Send + Sync) {
         self.inner().as_value()

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{get_members, get_scoped_members};
-use crate::actor::actor_properties::Fanout;
+use crate::actor::actor_config::Overflow;
+use crate::actor::actor_properties::{Exception, Fanout};
 use crate::errors::UndeliveredReason;
 use crate::message::SharedMessage;
 use crate::{ActorCell, GroupName, ScopeName};
@@ -25,11 +26,20 @@ use crate::{ActorCell, GroupName, ScopeName};
 pub struct Broadcast {
     delivered: usize,
     failed: Vec<(ActorCell, UndeliveredReason)>,
+    dropped: Vec<ActorCell>,
+    displaced: usize,
 }
 
 impl Broadcast {
     /// How many members took the message: into their mailbox, or, when they are on another
     /// node, into what goes to it next.
+    ///
+    /// Members of this process whose full mailbox dropped the message are not among them
+    /// ([`dropped`](Self::dropped)). A member of another node is: its mailbox is not known here,
+    /// and what it drops its own [`lost_messages`](ActorCell::lost_messages) counts there. A later
+    /// message may still take the room of this one
+    /// ([`Overflow::DropOldest`](crate::actor::actor_config::Overflow::DropOldest)), and a member
+    /// that ends handles it no more.
     pub fn delivered(&self) -> usize {
         self.delivered
     }
@@ -37,6 +47,21 @@ impl Broadcast {
     /// The members that did not take it, each with the reason.
     pub fn failed(&self) -> &[(ActorCell, UndeliveredReason)] {
         &self.failed
+    }
+
+    /// The members of this process whose mailbox was full, and dropped the message as its
+    /// [`Overflow::DropNewest`](crate::actor::actor_config::Overflow::DropNewest) says. They have
+    /// counted it as lost.
+    pub fn dropped(&self) -> &[ActorCell] {
+        &self.dropped
+    }
+
+    /// How many members of this process took the message in the place of an older one, which they
+    /// dropped as their
+    /// [`Overflow::DropOldest`](crate::actor::actor_config::Overflow::DropOldest) says. They have
+    /// counted that one as lost; `delivered` counts them too.
+    pub fn displaced(&self) -> usize {
+        self.displaced
     }
 }
 
@@ -55,7 +80,8 @@ pub fn broadcast_arc<T: SharedMessage>(group: &GroupName, message: Arc<T>) -> Br
 /// messages of this sender to each member; which member is first is not defined.
 ///
 /// A member that cannot take it is reported, and keeps none of the others from getting it. The
-/// caller who wants to send it again keeps a reference.
+/// caller who wants to send it again keeps a reference. It never waits; to wait for members that
+/// have no room, use [`send_arc_scoped`](super::send_arc_scoped).
 pub fn broadcast_arc_scoped<T: SharedMessage>(
     scope: &ScopeName,
     group: &GroupName,
@@ -65,6 +91,12 @@ pub fn broadcast_arc_scoped<T: SharedMessage>(
 }
 
 fn broadcast<T: SharedMessage>(members: &[ActorCell], message: Arc<T>) -> Broadcast {
-    let failed = Fanout::new(message).send_to_all(members);
-    Broadcast { delivered: members.len() - failed.len(), failed }
+    let (mut failed, mut dropped, mut displaced) = (Vec::new(), Vec::new(), 0);
+    Fanout::new(message).send_to_all_as_configured(members, |number, exception| match exception {
+        Exception::Returned(reason) => failed.push((members[number].clone(), reason)),
+        Exception::Overflowed(Overflow::DropOldest) => displaced += 1,
+        Exception::Overflowed(_) => dropped.push(members[number].clone()),
+    });
+    let delivered = members.len() - failed.len() - dropped.len();
+    Broadcast { delivered, failed, dropped, displaced }
 }

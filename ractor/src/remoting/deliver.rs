@@ -192,8 +192,8 @@ impl From<Option<Result<ArcMessage, BoxedDowncastErr>>> for Decoded {
 impl ActorProperties {
     fn put_together(&self, message: ArcMessage) -> Result<(), Undeliverable> {
         match self.mailbox.put_shared(message) {
-            Ok(Displaced(false)) => Ok(()),
-            Ok(Displaced(true)) => {
+            Ok(Displaced(None)) => Ok(()),
+            Ok(Displaced(Some(_))) => {
                 self.lose("shared", UndeliveredCause::Overflow, "the mailbox was full");
                 Ok(())
             }

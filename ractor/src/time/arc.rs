@@ -24,7 +24,7 @@ pub fn send_interval_arc<T: SharedMessage>(
         timer.tick().await;
         while ACTIVE_STATES.contains(&actor.get_status()) {
             timer.tick().await;
-            match actor.send_arc(message.clone()) {
+            match actor.cast_arc(message.clone()) {
                 Ok(()) => {}
                 Err(failure) if failure.reason().is_of_one_message() => {
                     actor.lose_one::<T>(failure.reason());
@@ -46,7 +46,7 @@ pub fn send_after_arc<T: SharedMessage>(
 ) -> JoinHandle<Result<(), Undelivered<Arc<T>>>> {
     crate::concurrency::spawn(async move {
         crate::concurrency::sleep(delay).await;
-        actor.send_arc(message)
+        actor.cast_arc(message)
     })
 }
 

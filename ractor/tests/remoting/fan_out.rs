@@ -90,9 +90,9 @@ async fn a_shared_message_to_one_actor_takes_its_way() {
     let remote = Remote::of(&session).await;
     let message = new("tick");
 
-    remote.cell.send_arc(message.clone()).unwrap();
+    remote.cell.cast_arc(message.clone()).unwrap();
     session.set_room(false);
-    let failure = remote.cell.send_arc(message.clone()).unwrap_err();
+    let failure = remote.cell.cast_arc(message.clone()).unwrap_err();
 
     assert_eq!(session.take_one().variant, "New");
     assert_eq!(failure.reason(), UndeliveredReason::Full);

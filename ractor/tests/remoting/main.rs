@@ -9,3 +9,4 @@ mod messages;
 mod outlet;
 mod ports;
 mod sending;
+mod waiting;

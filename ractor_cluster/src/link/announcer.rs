@@ -8,7 +8,8 @@ use ractor::registry::PidLifecycleEvent;
 use ractor::remoting::EventTap;
 use ractor::{ActorCell, SupervisionEvent};
 
-use super::data_plane::{locked, DataPlane};
+use super::data_plane::DataPlane;
+use super::locked::locked;
 use crate::protocol::control::control_message::Msg;
 use crate::protocol::control::{Actor, ControlMessage, PgJoin, PgLeave, Spawn, Terminate};
 use crate::protocol::mycelium::envelope::Body;

@@ -10,12 +10,14 @@ use bytes::Bytes;
 use ractor::remoting::{deliver_to_all, Incoming};
 use ractor::{ActorCell, ActorId, ActorRef};
 
+use super::answers::Answer;
+use super::arrived::Arrived;
 use super::backlog::{Item, Place, Weight};
-use super::calls::Answer;
-use super::data_plane::{locked, DataPlane};
+use super::data_plane::DataPlane;
 use super::dead_letters::{self, Cause};
-use super::decode::{self, Decoded};
+use super::decode::Decoded;
 use super::link_table::known;
+use super::receipts::InboundLane;
 use super::{Event, LinkEvent};
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
@@ -24,49 +26,8 @@ use crate::protocol::mycelium::{Envelope, Frame};
 use crate::protocol::NetworkMessage;
 use crate::transport::LANES;
 use crate::NodeSessionMessage;
-use mycelium_link::codec::{self, CodecError, Head, Kind, Message, Names};
-use mycelium_link::lane::{Accepted, Due, Inbound, LaneError};
-
-/// What the receivers of the lanes know.
-#[derive(Debug, Default)]
-pub(crate) struct Arrivals {
-    lanes: [Lane; LANES],
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    inbound: Inbound,
-    names: Names,
-}
-
-impl Arrivals {
-    /// The receiver of a lane that there is.
-    pub(super) fn inbound(&mut self, lane: u32) -> &mut Inbound {
-        &mut self.lanes[lane as usize].inbound
-    }
-
-    /// What the peer is to be told, by lane: what is due, or wherever there is news. Frames that
-    /// went its way have told it so much already.
-    pub(super) fn due(
-        &mut self,
-        told: [u64; LANES],
-        all: bool,
-        can_be_told: impl Fn(usize) -> bool,
-    ) -> [Option<u64>; LANES] {
-        std::array::from_fn(|lane| {
-            let inbound = &mut self.lanes[lane].inbound;
-            inbound.told(told[lane]);
-            let is_due = inbound.is_due() || (all && inbound.has_news());
-            (is_due && can_be_told(lane)).then(|| inbound.acknowledgement())
-        })
-    }
-
-    /// The peer is to be told anew of every lane by which anything came.
-    pub(super) fn ask_all(&mut self) {
-        let inbound = self.lanes.iter_mut().map(|lane| &mut lane.inbound);
-        inbound.filter(|inbound| inbound.delivered() > 0).for_each(Inbound::ask);
-    }
-}
+use mycelium_link::codec::{self, CodecError, Head, Kind, Message};
+use mycelium_link::lane::{Accepted, Due, LaneError};
 
 /// What a session cannot go on after.
 #[derive(Debug)]
@@ -96,19 +57,6 @@ impl From<CodecError> for Broken {
     fn from(error: CodecError) -> Self {
         Self::Codec(error)
     }
-}
-
-/// What waits for the session's actor.
-#[derive(Debug)]
-pub(crate) enum Arrived {
-    /// A frame that belongs to no lane, or came before the connection was a link.
-    Frame(NetworkMessage),
-    /// Out of an envelope.
-    Control(Enveloped),
-    /// A message that came behind control traffic.
-    Message(Message<'static>),
-    /// Nothing: everything that came before has been handled when this is.
-    Nothing,
 }
 
 /// What turns of reading have left to do.
@@ -234,10 +182,11 @@ impl DataPlane {
         self.saw(number, head.acknowledged, turn, session);
         // Held until the message is in its mailbox, or in the session's: another link may bring the
         // next.
-        let mut arrivals = locked(&self.arrivals);
-        let Lane { inbound, names } = &mut arrivals.lanes[number as usize];
+        let mut lanes = self.receipts.lanes();
+        let InboundLane { inbound, names } = lanes.lane(number);
         let (size, waits) = (frame.len(), self.is_diverted());
-        let (accepted, due) = self.accept(number, inbound, (head.sequence, size), waits)?;
+        let (accepted, due) =
+            self.receipts.accept(number, inbound, (head.sequence, size), waits)?;
         turn.due = turn.due.max(due);
         if accepted == Accepted::Duplicate {
             return Ok(());
@@ -265,7 +214,7 @@ impl DataPlane {
     ) -> io::Result<()> {
         let size = frame.len();
         let backlog = self.backlog();
-        let decoded = decode::for_session(frame, backlog.caps(), backlog, session)?;
+        let decoded = backlog.decode(frame, backlog.caps(), session)?;
         let Some(Decoded { message, elements, cost }) = decoded else { return Ok(()) };
         let weight = Weight { bytes: size, cost, elements };
         turn.listed(elements);
@@ -298,14 +247,14 @@ impl DataPlane {
     ) -> Result<(), Broken> {
         let number = known(envelope.lane)?;
         self.saw(number, envelope.acknowledged, turn, session);
-        let mut arrivals = locked(&self.arrivals);
-        let inbound = &mut arrivals.lanes[number as usize].inbound;
+        let mut lanes = self.receipts.lanes();
+        let inbound = &mut lanes.lane(number).inbound;
         let is_fence = matches!(envelope.body, Some(Enveloped::Fence(_)));
         let place = Place { lane: number, sequence: envelope.sequence, is_fence };
         // An envelope of nothing waits too, where something is in front of it.
         let waits = self.is_diverted() || !(is_fence || envelope.body.is_none());
         let (accepted, due) =
-            self.accept(number, inbound, (envelope.sequence, weight.bytes), waits)?;
+            self.receipts.accept(number, inbound, (envelope.sequence, weight.bytes), waits)?;
         turn.due = turn.due.max(due);
         if accepted == Accepted::Deliver && waits {
             let arrived = envelope.body.map_or(Arrived::Nothing, Arrived::Control);
@@ -381,29 +330,5 @@ impl DataPlane {
             dead_letters::count(self.node_id(), Cause::NoActor);
         }
         actor
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_acknowledgement_that_nothing_leads_to_stays_due_and_a_lost_one_is_repeated() {
-        let mut arrivals = Arrivals::default();
-        let inbound = &mut arrivals.lanes[0].inbound;
-        inbound.accept(1, 10).unwrap();
-        // A fence, whose sender sends nothing more before it is acknowledged.
-        inbound.ask();
-        let first = |due: [Option<u64>; LANES]| due[0];
-        let told = [0; LANES];
-        assert_eq!(first(arrivals.due(told, false, |_| false)), None);
-        assert_eq!(first(arrivals.due(told, false, |_| true)), Some(1));
-        assert_eq!(arrivals.due(told, true, |_| true), [None; LANES]);
-        // The link that it went by has broken.
-        arrivals.ask_all();
-        let mut again = [None; LANES];
-        again[0] = Some(1);
-        assert_eq!(arrivals.due(told, false, |_| true), again);
     }
 }

@@ -12,15 +12,17 @@
 //! acknowledged, until its last slice is handled.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
+use bytes::Bytes;
 use ractor::ActorRef;
 
-use super::arrivals::Arrived;
-use super::data_plane::locked;
-use super::decode::Caps;
+use super::arrived::Arrived;
+use super::decode::{self, Caps, Decoded, Undecodable};
+use super::locked::locked;
 use super::slices;
 use super::{Event, LinkEvent};
 use crate::NodeSessionMessage;
@@ -112,6 +114,29 @@ impl Backlog {
         self.caps
     }
 
+    /// Decodes a frame that came for the session. When its lists are longer than `caps` allow, the
+    /// session refuses the peer, nothing more is read of it, and there is no frame.
+    ///
+    /// # Errors
+    /// The frame is no message, for which its link ends.
+    pub(super) fn decode(
+        &self,
+        frame: Bytes,
+        caps: Caps,
+        session: &ActorRef<NodeSessionMessage>,
+    ) -> io::Result<Option<Decoded>> {
+        match decode::decode(frame, caps) {
+            Ok(decoded) => Ok(Some(decoded)),
+            Err(error @ Undecodable::TooLong { .. }) => {
+                let with_hello = self.refuse();
+                // The session may have ended already.
+                _ = session.cast(LinkEvent(Event::Undecodable { error, with_hello }).into());
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Adds something, and wakes the actor where it has no wake-up yet. A session that has ended
     /// drops it.
     pub(crate) fn push(self: &Arc<Self>, item: Item, session: &ActorRef<NodeSessionMessage>) {
@@ -194,12 +219,16 @@ impl Backlog {
     }
 
     /// Whether this reader is to pause. It is woken when it may go on.
+    #[inline]
     pub(crate) fn pauses(&self, reader: &Waker) -> bool {
-        if !self.is_full() {
-            return false;
-        }
+        self.is_full() && self.registers(reader)
+    }
+
+    /// Registers a reader to be woken, unless the backlog has been emptied meanwhile. Returns
+    /// whether it did.
+    #[cold]
+    fn registers(&self, reader: &Waker) -> bool {
         let mut waiting = locked(&self.waiting);
-        // It may have been emptied meanwhile.
         let pauses = self.is_full();
         if pauses && !waiting.readers.iter().any(|other| other.will_wake(reader)) {
             waiting.readers.push(reader.clone());

@@ -9,14 +9,10 @@ use std::io;
 
 use bytes::Bytes;
 use prost::Message as _;
-use ractor::ActorRef;
 
-use super::backlog::Backlog;
 use super::limits::Limits;
 use super::refusal::Refusal;
-use super::{Event, LinkEvent};
 use crate::protocol::NetworkMessage;
-use crate::NodeSessionMessage;
 
 mod scan;
 
@@ -123,27 +119,4 @@ pub(crate) fn decode(frame: Bytes, caps: Caps) -> Result<Decoded, Undecodable> {
     let message = NetworkMessage::decode(frame);
     let message = message.map_err(|error| Undecodable::Malformed(error.to_string()))?;
     Ok(Decoded { message, elements: found.elements, cost: found.cost })
-}
-
-/// Decodes a frame that came for a session. When its lists are too long the session refuses the
-/// peer, nothing more is read of it, and there is no frame.
-///
-/// # Errors
-/// The frame is no message, for which its link ends.
-pub(super) fn for_session(
-    frame: Bytes,
-    caps: Caps,
-    backlog: &Backlog,
-    session: &ActorRef<NodeSessionMessage>,
-) -> io::Result<Option<Decoded>> {
-    match decode(frame, caps) {
-        Ok(decoded) => Ok(Some(decoded)),
-        Err(error @ Undecodable::TooLong { .. }) => {
-            let with_hello = backlog.refuse();
-            // The session may have ended already.
-            _ = session.cast(LinkEvent(Event::Undecodable { error, with_hello }).into());
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
 }

@@ -11,7 +11,7 @@ use bytes::{BufMut, Bytes};
 use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorId, ActorRef};
 
-use super::writer::LinkWriter;
+use super::writer::{FrameSource, LinkWriter};
 use mycelium_link::codec::{self, Frame, Numbers, What};
 use mycelium_link::lane::{Chunk, LaneError, Outbound};
 use mycelium_link::malloc_hint;
@@ -26,15 +26,15 @@ use crate::NodeId;
 /// The lane of what may take any link.
 pub(crate) const ADAPTIVE: u32 = Preference::Adaptive as u32;
 
-/// A link of the session.
+/// A link of the session, whose writer takes from a source `S`.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct Link<S: FrameSource> {
     pub(crate) kind: TransportKind,
     pub(crate) peer: String,
     pub(crate) local: String,
     pub(crate) actor: ActorRef<SessionMessage>,
     /// Where frames are handed over, once its actor has told.
-    pub(crate) pump: Option<Arc<LinkWriter>>,
+    pub(crate) writer: Option<Arc<LinkWriter<S>>>,
 }
 
 #[derive(Debug, Default)]
@@ -57,39 +57,39 @@ pub(crate) struct Lost {
 
 /// What an acknowledgement goes by.
 #[derive(Debug)]
-pub(crate) struct WayBack {
+pub(crate) struct WayBack<S: FrameSource> {
     kind: TransportKind,
-    pump: Arc<LinkWriter>,
+    writer: Arc<LinkWriter<S>>,
 }
 
-impl WayBack {
+impl<S: FrameSource> WayBack<S> {
     /// Sends a frame that need not be there at once.
     pub(crate) fn send(&self, frame: Bytes) {
         match self.kind {
             // To wake the peer is all that it costs there. What this node's actors answer may go
             // with it, if the task has it.
-            TransportKind::SharedMemory => self.pump.send(frame),
+            TransportKind::SharedMemory => self.writer.send(frame),
             // The task's turn would come before those of the actors that something came for, who
             // would move to another thread.
-            _ => self.pump.send_at_once(frame),
+            _ => self.writer.send_at_once(frame),
         }
     }
 }
 
 /// Who is to write what is to be sent, once the table is not locked any more.
 #[must_use]
-#[derive(Debug, Default)]
-pub(crate) struct PendingFlush {
-    pump: Option<Arc<LinkWriter>>,
+#[derive(Debug)]
+pub(crate) struct PendingFlush<S: FrameSource> {
+    writer: Option<Arc<LinkWriter<S>>>,
     /// Much is waiting, and the task has had no turn.
     is_behind: bool,
 }
 
-impl PendingFlush {
+impl<S: FrameSource> PendingFlush<S> {
     pub(crate) fn on(self) {
-        match self.pump {
-            Some(pump) if self.is_behind => pump.help(false),
-            Some(pump) => pump.wake_task(),
+        match self.writer {
+            Some(writer) if self.is_behind => writer.help(false),
+            Some(writer) => writer.wake_task(),
             None => {}
         }
     }
@@ -97,9 +97,16 @@ impl PendingFlush {
     /// Writes it without a turn of the task: something that the peer answers, or may follow by
     /// another call, and that nothing is expected to follow from here before.
     pub(crate) fn at_once(self) {
-        if let Some(pump) = self.pump {
-            pump.help(!self.is_behind);
+        if let Some(writer) = self.writer {
+            writer.help(!self.is_behind);
         }
+    }
+}
+
+/// Nobody is: there is nothing, or no link for it.
+impl<S: FrameSource> Default for PendingFlush<S> {
+    fn default() -> Self {
+        Self { writer: None, is_behind: false }
     }
 }
 
@@ -112,10 +119,10 @@ const APART: usize = 16 * 1024;
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(crate) struct LinkTable {
+pub(crate) struct LinkTable<S: FrameSource> {
     node_id: NodeId,
     /// The cheapest first; of one kind, the oldest.
-    links: Vec<Link>,
+    links: Vec<Link<S>>,
     lanes: [Option<Lane>; LANES],
     /// The lane of messages to actors without a pin of their own.
     node_lane: u32,
@@ -127,7 +134,7 @@ pub(crate) struct LinkTable {
     news: Vec<PeerEvent>,
 }
 
-impl LinkTable {
+impl<S: FrameSource> LinkTable<S> {
     pub(crate) fn new(node_id: NodeId) -> Self {
         Self {
             node_id,
@@ -142,7 +149,7 @@ impl LinkTable {
 
     /// Adds the link that the session begins with. It is published when the session is
     /// authenticated.
-    pub(crate) fn begin(&mut self, link: Link) -> LinkInfo {
+    pub(crate) fn begin(&mut self, link: Link<S>) -> LinkInfo {
         self.links.push(link);
         self.infos().remove(0)
     }
@@ -167,7 +174,7 @@ impl LinkTable {
         let lane = self.lanes.get(self.node_lane as usize).and_then(Option::as_ref);
         // Before the first message, the one that it would take.
         let active = lane.and_then(|lane| lane.link).or_else(|| self.best(self.node_lane));
-        let info = |link: &Link| LinkInfo {
+        let info = |link: &Link<S>| LinkInfo {
             kind: link.kind,
             peer: link.peer.clone(),
             local: link.local.clone(),
@@ -177,12 +184,12 @@ impl LinkTable {
     }
 
     /// The link whose actor this is.
-    pub(crate) fn link(&self, actor: ActorId) -> Option<&Link> {
+    pub(crate) fn link(&self, actor: ActorId) -> Option<&Link<S>> {
         self.links.iter().find(|link| link.actor.get_id() == actor)
     }
 
     /// All links, the cheapest first.
-    pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Link<S>> {
         self.links.iter()
     }
 
@@ -192,19 +199,19 @@ impl LinkTable {
     }
 
     /// Any link that lives.
-    pub(crate) fn any(&self) -> Option<&Link> {
+    pub(crate) fn any(&self) -> Option<&Link<S>> {
         self.links.first()
     }
 
     /// The actor of a link tells where frames are handed over.
-    pub(crate) fn serve(&mut self, actor: ActorId, pump: Arc<LinkWriter>) {
+    pub(crate) fn serve(&mut self, actor: ActorId, writer: Arc<LinkWriter<S>>) {
         if let Some(link) = self.links.iter_mut().find(|link| link.actor.get_id() == actor) {
-            link.pump = Some(pump);
+            link.writer = Some(writer);
         }
     }
 
     /// A link joins the session. What may take it takes it, if it is better.
-    pub(crate) fn add(&mut self, link: Link) -> Vec<PendingFlush> {
+    pub(crate) fn add(&mut self, link: Link<S>) -> Vec<PendingFlush<S>> {
         let kind = link.kind;
         let index = self.links.partition_point(|other| other.kind <= kind);
         self.links.insert(index, link);
@@ -217,7 +224,7 @@ impl LinkTable {
     /// The actor of a link has ended: what the peer has not acknowledged goes again, by another
     /// link. The link is to be dropped without the lock on this: it may hold what counts here.
     /// `None` when it was no link of this session.
-    pub(crate) fn remove(&mut self, actor: ActorId) -> Option<(Link, Vec<PendingFlush>)> {
+    pub(crate) fn remove(&mut self, actor: ActorId) -> Option<(Link<S>, Vec<PendingFlush<S>>)> {
         let index = self.links.iter().position(|link| link.actor.get_id() == actor)?;
         let link = self.links.remove(index);
         let (kind, node_id) = (link.kind, self.node_id);
@@ -241,7 +248,7 @@ impl LinkTable {
     }
 
     /// Sends what is no message, by the lane for all links.
-    pub(crate) fn control(&mut self, body: Body, acknowledged: u64) -> PendingFlush {
+    pub(crate) fn control(&mut self, body: Body, acknowledged: u64) -> PendingFlush<S> {
         self.push_control(ADAPTIVE, body, acknowledged);
         self.push(ADAPTIVE)
     }
@@ -253,7 +260,7 @@ impl LinkTable {
         acknowledged: u64,
         what: What<'_>,
         args: (&[u8], Bytes),
-    ) -> PendingFlush {
+    ) -> PendingFlush<S> {
         let lane = self.lane(number);
         let frame = Frame { lane: number as u8, sequence: lane.out.next_sequence(), acknowledged };
         let (args, tail) = args;
@@ -284,7 +291,7 @@ impl LinkTable {
         &mut self,
         number: u32,
         last: u64,
-    ) -> Result<PendingFlush, LaneError> {
+    ) -> Result<PendingFlush<S>, LaneError> {
         let lane = self.lane(number);
         let was_fenced = lane.out.is_fenced();
         lane.out.acknowledge(last)?;
@@ -299,8 +306,8 @@ impl LinkTable {
 
     /// Where the acknowledgement of each lane goes: by its own link, if that is ready, or else by
     /// the first that is.
-    pub(crate) fn ways_back(&self) -> [Option<WayBack>; LANES] {
-        let way = |link: &Link| Some(WayBack { kind: link.kind, pump: link.pump.clone()? });
+    pub(crate) fn ways_back(&self) -> [Option<WayBack<S>>; LANES] {
+        let way = |link: &Link<S>| Some(WayBack { kind: link.kind, writer: link.writer.clone()? });
         std::array::from_fn(|lane| {
             let own = self.lanes[lane].as_ref().and_then(|lane| self.link(lane.link?));
             own.and_then(way).or_else(|| self.links.iter().find_map(way))
@@ -355,7 +362,7 @@ impl LinkTable {
     }
 
     /// The session has ended: nothing refers to it, or to its links, any more.
-    pub(crate) fn end(&mut self) -> (Vec<Link>, HashMap<u64, ActorCell>) {
+    pub(crate) fn end(&mut self) -> (Vec<Link<S>>, HashMap<u64, ActorCell>) {
         (std::mem::take(&mut self.links), std::mem::take(&mut self.gated))
     }
 
@@ -367,7 +374,7 @@ impl LinkTable {
         self.pins.get(&pid).copied().unwrap_or(self.node_lane)
     }
 
-    fn numbers_of_lanes(&self) -> impl Iterator<Item = u32> + use<> {
+    fn numbers_of_lanes(&self) -> impl Iterator<Item = u32> + use<S> {
         let there: [bool; LANES] = std::array::from_fn(|lane| self.lanes[lane].is_some());
         (0..).zip(there).filter_map(|(number, there)| there.then_some(number))
     }
@@ -389,7 +396,7 @@ impl LinkTable {
 
     /// The link that a lane should take.
     fn best(&self, lane: u32) -> Option<ActorId> {
-        let fits = |link: &&Link| lane == ADAPTIVE || link.kind.lane() == Some(lane);
+        let fits = |link: &&Link<S>| lane == ADAPTIVE || link.kind.lane() == Some(lane);
         self.links.iter().find(fits).map(|link| link.actor.get_id())
     }
 
@@ -399,7 +406,7 @@ impl LinkTable {
     }
 
     /// Takes the best link, once the peer has what went by the present one.
-    fn improve(&mut self, number: u32) -> PendingFlush {
+    fn improve(&mut self, number: u32) -> PendingFlush<S> {
         let Some(best) = self.best(number) else { return PendingFlush::default() };
         let present = self.lane(number).link;
         match present {
@@ -445,7 +452,7 @@ impl LinkTable {
     }
 
     /// The link `gone` is no more.
-    fn abandon(&mut self, number: u32, gone: ActorId, kind: TransportKind) -> PendingFlush {
+    fn abandon(&mut self, number: u32, gone: ActorId, kind: TransportKind) -> PendingFlush<S> {
         let best = self.best(number);
         let lane = self.lane(number);
         if lane.next == Some(gone) {
@@ -467,18 +474,18 @@ impl LinkTable {
     }
 
     /// Who is to send what waits in a lane.
-    fn push(&self, number: u32) -> PendingFlush {
+    fn push(&self, number: u32) -> PendingFlush<S> {
         let Some(lane) = self.lanes[number as usize].as_ref() else {
             return PendingFlush::default();
         };
         let link = lane.link.and_then(|link| self.link(link));
-        let Some(pump) = link.and_then(|link| link.pump.as_ref()) else {
+        let Some(writer) = link.and_then(|link| link.writer.as_ref()) else {
             return PendingFlush::default();
         };
-        let has_to_be_told = pump.note();
+        let has_to_be_told = writer.note();
         let is_behind = lane.out.unsent() >= BEHIND;
-        let pump = (has_to_be_told || is_behind).then(|| pump.clone());
-        PendingFlush { pump, is_behind }
+        let writer = (has_to_be_told || is_behind).then(|| writer.clone());
+        PendingFlush { writer, is_behind }
     }
 }
 

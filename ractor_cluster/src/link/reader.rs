@@ -1,63 +1,55 @@
-//! The reading end of a link: frames are taken from the transport and passed on by the link's own
-//! task, or by whoever expects one and would sleep otherwise.
+//! The way into a link: the reader takes frames from the transport and passes them to a
+//! [`FrameReceiver`], on a task of the link, or on a thread that expects a frame and would sleep
+//! otherwise.
+//!
+//! It knows nothing of sessions, lanes and acknowledgements. Those are the receiver's.
 
 use std::io;
-use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::panic::{catch_unwind, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
+use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use ractor::remoting::busy_poll::Watch;
-use ractor::ActorRef;
 
-use super::admission::Admission;
-use super::arrivals::{Arrived, Turn};
-use super::backlog::{Backlog, Item, Weight};
-use super::data_plane::DataPlane;
-use super::decode::{self, Caps, Decoded};
-use super::{Event, LinkEvent};
-use crate::net::SessionMessage;
-use crate::protocol::NetworkMessage;
 use crate::transport::handoff::Handoff;
 use crate::transport::{FrameStream, TransportMessage};
-use crate::NodeSessionMessage;
 
 /// Frames handled in a row before others get a turn.
-const TURN: usize = 64;
+pub(super) const TURN: usize = 64;
 
-/// The data plane that a connection has joined, once it has.
-pub(crate) type Joined = Arc<OnceLock<Arc<DataPlane>>>;
+/// Takes the frames of a link.
+pub(crate) trait FrameReceiver: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
+    /// What frames leave to be done when the turn of reading is over. It outlives the turn.
+    type Turn: Default + Send;
 
-/// Who gets what comes.
-pub(crate) enum Receiver {
-    /// The session, or the actors that it is for, once the connection is a link.
-    Session {
-        session: ActorRef<NodeSessionMessage>,
-        joined: Joined,
-        backlog: Arc<Backlog>,
-        /// Of a connection that a listener took.
-        admission: Option<Admission>,
-    },
-    /// The connection's own actor, which upstream's tests stand in for.
-    #[cfg_attr(not(test), allow(dead_code))]
-    Connection(ActorRef<SessionMessage>),
+    /// Whether the reader is to pause. `reader` is woken when it may go on.
+    fn pauses(&self, reader: &Waker) -> bool;
+
+    /// Takes a frame. Returns whether others are to get a turn before the next one.
+    ///
+    /// # Errors
+    /// What came is no frame of a peer. The link ends.
+    fn receive(&self, frame: TransportMessage, turn: &mut Self::Turn) -> io::Result<bool>;
+
+    /// A turn of reading is over.
+    fn turn_over(&self, turn: &mut Self::Turn, read: Read);
 }
 
 /// See the module's documentation.
-pub(crate) struct LinkReader {
-    receiver: Receiver,
-    reading: Handoff<Reading>,
+pub(crate) struct LinkReader<R: FrameReceiver> {
+    receiver: R,
+    reading: Handoff<Reading<R::Turn>>,
 }
 
-struct Reading {
+struct Reading<T> {
     frames: Box<dyn FrameStream>,
-    turn: Turn,
+    turn: T,
     /// What went wrong where the task was not.
     failed: Option<io::Error>,
 }
 
-/// What came of reading.
-enum Read {
+/// What came of a turn of reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
     /// Nothing, and the task is woken by what comes.
     Nothing,
     /// Something, and the task is woken by what comes next.
@@ -66,11 +58,11 @@ enum Read {
     More,
 }
 
-impl LinkReader {
-    pub(crate) fn new(frames: Box<dyn FrameStream>, receiver: Receiver) -> Self {
+impl<R: FrameReceiver> LinkReader<R> {
+    pub(crate) fn new(frames: Box<dyn FrameStream>, receiver: R) -> Self {
         Self {
             receiver,
-            reading: Handoff::new(Reading { frames, turn: Turn::default(), failed: None }),
+            reading: Handoff::new(Reading { frames, turn: R::Turn::default(), failed: None }),
         }
     }
 
@@ -100,17 +92,11 @@ impl LinkReader {
     }
 
     /// Takes what there is, up to a turn.
-    fn read(&self, reading: &mut Reading, context: &mut Context<'_>) -> io::Result<Read> {
+    fn read(&self, reading: &mut Reading<R::Turn>, context: &mut Context<'_>) -> io::Result<Read> {
         let Reading { frames, turn, .. } = reading;
         let read = self.read_turn(frames, context, turn);
-        let is_idle = !matches!(read, Ok(Read::More));
-        if let (Receiver::Session { session, joined, .. }, true) =
-            (&self.receiver, !matches!(read, Ok(Read::Nothing)) || turn.is_owed())
-        {
-            if let Some(traffic) = joined.get() {
-                traffic.turn_over(turn, is_idle, session);
-            }
-        }
+        // Frames may have come before an error.
+        self.receiver.turn_over(turn, *read.as_ref().unwrap_or(&Read::Some));
         read
     }
 
@@ -118,20 +104,17 @@ impl LinkReader {
         &self,
         frames: &mut Box<dyn FrameStream>,
         context: &mut Context<'_>,
-        turn: &mut Turn,
+        turn: &mut R::Turn,
     ) -> io::Result<Read> {
         for count in 0..TURN {
-            if let Receiver::Session { backlog, .. } = &self.receiver {
-                if backlog.pauses(context.waker()) {
-                    return Ok(if count == 0 { Read::Nothing } else { Read::Some });
-                }
+            if self.receiver.pauses(context.waker()) {
+                return Ok(if count == 0 { Read::Nothing } else { Read::Some });
             }
             match frames.poll_frame(context)? {
                 Poll::Pending if count == 0 => return Ok(Read::Nothing),
                 Poll::Pending => return Ok(Read::Some),
                 Poll::Ready(Some(frame)) => {
-                    self.pass_on(frame, turn)?;
-                    if turn.is_long() {
+                    if self.receiver.receive(frame, turn)? {
                         return Ok(Read::More);
                     }
                 }
@@ -140,41 +123,9 @@ impl LinkReader {
         }
         Ok(Read::More)
     }
-
-    fn pass_on(&self, frame: TransportMessage, turn: &mut Turn) -> io::Result<()> {
-        // A frame that comes too late is dropped: the end of the connection is an event.
-        match (frame, &self.receiver) {
-            (TransportMessage::Arc(cast), Receiver::Session { session, .. }) => {
-                _ = session.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
-            }
-            (
-                TransportMessage::Bytes(bytes),
-                Receiver::Session { session, joined, backlog, admission },
-            ) => {
-                if let Some(traffic) = joined.get() {
-                    return traffic.receive(bytes, session, turn);
-                }
-                let size = bytes.len();
-                let is_stranger = admission.as_ref().is_some_and(|it| !it.is_admitted());
-                let caps = if is_stranger { Caps::STRANGER } else { backlog.caps() };
-                let decoded = decode::for_session(bytes, caps, backlog, session)?;
-                let Some(Decoded { message, elements, cost }) = decoded else { return Ok(()) };
-                turn.listed(elements);
-                let (arrived, weight) =
-                    (Arrived::Frame(message), Weight { bytes: size, cost, elements });
-                backlog.push(Item { arrived, place: None, weight }, session);
-            }
-            (TransportMessage::Bytes(bytes), Receiver::Connection(connection)) => {
-                _ = connection.cast(SessionMessage::ObjectAvailable(decode(bytes)?));
-            }
-            // It is not within a process.
-            (TransportMessage::Arc(_), Receiver::Connection(_)) => {}
-        }
-        Ok(())
-    }
 }
 
-impl Watch for LinkReader {
+impl<R: FrameReceiver> Watch for LinkReader<R> {
     fn look(&self) -> bool {
         let Some((mut reading, task)) = self.reading.borrow() else { return false };
         let context = &mut Context::from_waker(&task);
@@ -196,23 +147,12 @@ impl Watch for LinkReader {
     }
 }
 
-impl std::fmt::Debug for LinkReader {
+impl<R: FrameReceiver> std::fmt::Debug for LinkReader<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LinkReader").finish_non_exhaustive()
     }
 }
 
-/// A frame as stock has it.
-pub(crate) fn decode(frame: Bytes) -> io::Result<NetworkMessage> {
-    Ok(decode::decode(frame, Caps::default())?.message)
-}
-
-#[cfg(test)]
-#[path = "reader/list_tests.rs"]
-mod list_tests;
-#[cfg(test)]
-#[path = "reader/pause_tests.rs"]
-mod pause_tests;
 #[cfg(test)]
 #[path = "reader/tests.rs"]
 mod tests;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::incarnation::Incarnation;
 use super::quiet_log::PeerLog;
 use super::refusal::Refusal;
 use crate::protocol::mycelium::{self as wire, frame::Body};
@@ -14,8 +15,29 @@ pub(crate) struct Refused {
     pub(crate) cause: Refusal,
     /// What the log says beside it.
     pub(crate) reason: String,
-    /// The peer knows the frame that says so.
-    pub(crate) is_told: bool,
+    pub(crate) notice: Notice,
+}
+
+/// What the peer is told of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// Nothing: it does not know the frame.
+    Nothing,
+    /// The cause.
+    Cause,
+    /// More than the cause, by a goodbye: which newer process of its name is connected.
+    Superseded(Incarnation),
+}
+
+impl Notice {
+    /// Of a peer that knows the frame or not.
+    pub(super) fn of_cause(is_known: bool) -> Self {
+        if is_known {
+            Self::Cause
+        } else {
+            Self::Nothing
+        }
+    }
 }
 
 /// Who is refused, for the log.
@@ -39,7 +61,7 @@ impl Refused {
         log: Option<&PeerLog>,
         tell: impl FnOnce(Bytes),
     ) {
-        let Self { cause, reason, is_told } = self;
+        let Self { cause, reason, notice } = self;
         cause.count();
         if let Some(suppressed) = log.map_or(Some(0), |log| log.permits(*cause)) {
             tracing::warn!(
@@ -52,7 +74,7 @@ impl Refused {
                 "{what} is refused: {reason}"
             );
         }
-        if *is_told {
+        if *notice == Notice::Cause {
             tell(Body::Refused(wire::Refused { code: cause.code() }).encoded());
         }
     }

@@ -15,7 +15,7 @@ use super::decode::Undecodable;
 use super::incarnation::Incarnation;
 use super::options::Location;
 use super::refusal::Refusal;
-use super::refuse::Refused;
+use super::refuse::{Notice, Refused};
 use crate::transport::Locality;
 
 /// How far a session has come.
@@ -176,9 +176,8 @@ pub(crate) fn settle(finding: &Finding<'_>, at: Standing) -> Verdict {
     use Phase::{Greeting, Holding};
 
     let refused = |cause, reason: String| {
-        // An older incarnation is told more, by a goodbye.
-        let is_told = at.is_greeted && cause != Refusal::OlderIncarnation;
-        Verdict::Refused(Refused { cause, reason, is_told })
+        let notice = Notice::of_cause(at.is_greeted);
+        Verdict::Refused(Refused { cause, reason, notice })
     };
     let is_arriving = at.phase.is_none();
     let out_of_turn = |reason: &str| refused(Refusal::OutOfTurn, reason.to_owned());
@@ -200,9 +199,9 @@ pub(crate) fn settle(finding: &Finding<'_>, at: Standing) -> Verdict {
             refused(error.cause(), format!("no frame of a node: {error}"))
         }
         Finding::Undecodable { error, with_hello } => {
-            let is_told = at.is_greeted || with_hello;
+            let notice = Notice::of_cause(at.is_greeted || with_hello);
             let (cause, reason) = (error.cause(), error.to_string());
-            Verdict::Refused(Refused { cause, reason, is_told })
+            Verdict::Refused(Refused { cause, reason, notice })
         }
         Finding::Link(error @ (AttachError::NoSession | AttachError::Proof)) => {
             refused(Refusal::NoSession, error.to_string())
@@ -249,7 +248,9 @@ pub(crate) fn settle(finding: &Finding<'_>, at: Standing) -> Verdict {
         }
         Finding::Answered(newer) => {
             let reason = "a newer process of its name is connected, and answers";
-            refused(Refusal::OlderIncarnation, format!("{reason}: incarnation {newer}"))
+            let (cause, reason) =
+                (Refusal::OlderIncarnation, format!("{reason}: incarnation {newer}"));
+            Verdict::Refused(Refused { cause, reason, notice: Notice::Superseded(newer) })
         }
         Finding::Authenticated { has_place: false } => {
             refused(Refusal::TooManyPeers, "there are as many peers as there may be".to_owned())

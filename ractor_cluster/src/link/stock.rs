@@ -20,7 +20,7 @@ use ractor::port::ReplySink;
 use ractor::remoting::{Outgoing, Outlet, Refused};
 use ractor::{ActorCell, ActorRef, MessagingErr, RpcReplyPort};
 
-use super::calls::{Place, Time};
+use super::answers::{Place, Time};
 use super::data_plane::{ByteReservation, DataPlane};
 use super::dead_letters::{self, Cause};
 use super::{Event, LinkEvent};

@@ -28,7 +28,7 @@ pub(crate) mod sync {
 }
 
 mod bound {
-    use super::sync::{AtomicUsize, Ordering};
+    use loom::sync::{Condvar, Mutex};
 
     #[derive(Debug)]
     pub(crate) enum Overflow {
@@ -37,25 +37,35 @@ mod bound {
         DropOldest,
     }
 
-    /// A bound that counts how often it was told of room.
+    /// A bound that counts how often it was told of room, and lets threads wait for that.
     #[derive(Debug)]
     pub(crate) struct Bound {
         pub(super) capacity: usize,
         pub(super) overflow: Overflow,
-        room: AtomicUsize,
+        room: Mutex<usize>,
+        more: Condvar,
     }
 
     impl Bound {
         pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
-            Self { capacity, overflow, room: AtomicUsize::new(0) }
+            Self { capacity, overflow, room: Mutex::new(0), more: Condvar::new() }
         }
 
         pub(crate) fn told_of_room(&self) -> usize {
-            self.room.load(Ordering::Relaxed)
+            *self.room.lock().expect("no thread panics")
+        }
+
+        /// Waits until it was told of room more than so often.
+        pub(crate) fn wait_for_room(&self, told: usize) {
+            let mut room = self.room.lock().expect("no thread panics");
+            while *room <= told {
+                room = self.more.wait(room).expect("no thread panics");
+            }
         }
 
         pub(super) fn one_more_room(&self) {
-            self.room.fetch_add(1, Ordering::Relaxed);
+            *self.room.lock().expect("no thread panics") += 1;
+            self.more.notify_all();
         }
 
         pub(super) fn no_more_room(&self) {

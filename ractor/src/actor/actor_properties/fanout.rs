@@ -6,6 +6,9 @@ use std::any::TypeId;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
+use super::send_arc::Admission;
+use crate::actor::actor_config::Overflow;
+use crate::actor::mailbox::Displaced;
 use crate::errors::UndeliveredReason;
 use crate::message::SharedMessage;
 #[cfg(feature = "cluster")]
@@ -28,12 +31,21 @@ pub(crate) struct Fanout<T> {
     chosen: [Option<Result<Outgoing, UndeliveredReason>>; 2],
 }
 
-/// The actors of one session.
+/// What became of a message at an actor that did not simply take it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exception {
+    /// It was not delivered.
+    Returned(UndeliveredReason),
+    /// The mailbox was full, and gave this message up, or an older one.
+    Overflowed(Overflow),
+}
+
+/// The actors of one session, each with its number.
 #[cfg(feature = "cluster")]
 struct Route<'a> {
     session: u64,
     outlet: &'a dyn Outlet,
-    actors: Vec<&'a ActorCell>,
+    actors: Vec<(usize, &'a ActorCell)>,
 }
 
 impl<T: SharedMessage> Fanout<T> {
@@ -53,43 +65,90 @@ impl<T: SharedMessage> Fanout<T> {
         self.message
     }
 
-    /// Sends to all of `actors`. Returns those that did not take it, each with the reason.
-    pub(crate) fn send_to_all(
+    /// Sends to all of `actors`, for the last time. Returns those that did not take it, each with
+    /// the reason.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn send_to_all(self, actors: &[ActorCell]) -> Vec<(ActorCell, UndeliveredReason)> {
+        let mut failed = Vec::new();
+        self.send_to_all_as_configured(actors, |number, exception| {
+            if let Exception::Returned(reason) = exception {
+                failed.push((actors[number].clone(), reason));
+            }
+        });
+        failed
+    }
+
+    /// Sends to all of `actors`, for the last time. `except` gets the place of each that did not
+    /// simply take it, and what became of the message there.
+    pub(crate) fn send_to_all_as_configured(
         mut self,
         actors: &[ActorCell],
-    ) -> Vec<(ActorCell, UndeliveredReason)> {
-        let mut failed = Vec::new();
+        except: impl FnMut(usize, Exception),
+    ) {
+        self.send_each(actors.iter().enumerate(), Admission::AsConfigured, true, except);
+    }
+
+    /// Sends to those of `actors` that have room. `except` gets the number of each other one, and
+    /// why it did not get it.
+    pub(crate) fn send_to_those_with_room<'a>(
+        &mut self,
+        actors: impl Iterator<Item = (usize, &'a ActorCell)>,
+        mut except: impl FnMut(usize, UndeliveredReason),
+    ) {
+        self.send_each(actors, Admission::IfRoom, false, |number, exception| match exception {
+            Exception::Returned(reason) => except(number, reason),
+            // None is given up where none goes in without room.
+            Exception::Overflowed(_) => {}
+        });
+    }
+
+    fn send_each<'a>(
+        &mut self,
+        actors: impl Iterator<Item = (usize, &'a ActorCell)>,
+        admission: Admission,
+        is_last: bool,
+        mut except: impl FnMut(usize, Exception),
+    ) {
         #[cfg(feature = "cluster")]
         let mut routes: Vec<Route<'_>> = Vec::new();
-        for actor in actors {
+        for (number, actor) in actors {
             #[cfg(feature = "cluster")]
             if let Some(outlet) = actor.inner.proxy.outlet().filter(|it| it.takes_many()) {
                 let session = outlet.session();
                 match routes.iter_mut().find(|route| route.session == session) {
-                    Some(route) => route.actors.push(actor),
+                    Some(route) => route.actors.push((number, actor)),
                     None => {
                         let outlet = &**outlet;
-                        routes.push(Route { session, outlet, actors: vec![actor] });
+                        routes.push(Route { session, outlet, actors: vec![(number, actor)] });
                     }
                 }
                 continue;
             }
-            if let Err(reason) = self.send_to(actor) {
-                failed.push((actor.clone(), reason));
+            match self.send_to(actor, admission) {
+                Ok(Displaced(None)) => {}
+                Ok(Displaced(Some(overflow))) => except(number, Exception::Overflowed(overflow)),
+                Err(reason) => except(number, Exception::Returned(reason)),
             }
         }
         #[cfg(feature = "cluster")]
-        self.send_by(routes, &mut failed);
-        failed
+        self.send_by(routes, is_last, &mut |number, reason| {
+            except(number, Exception::Returned(reason));
+        });
+        #[cfg(not(feature = "cluster"))]
+        let _ = is_last;
     }
 
     /// Sends to one more actor.
-    pub(crate) fn send_to(&mut self, actor: &ActorCell) -> Result<(), UndeliveredReason> {
+    pub(super) fn send_to(
+        &mut self,
+        actor: &ActorCell,
+        admission: Admission,
+    ) -> Result<Displaced, UndeliveredReason> {
         #[cfg(feature = "cluster")]
         if !actor.inner.id.is_local() {
-            return self.send_away(actor);
+            return self.send_away(actor).map(|()| Displaced(None));
         }
-        actor.inner.send_arc_here(self.message.clone()).map_err(|(_, reason)| reason)
+        actor.inner.send_arc_here(self.message.clone(), admission).map_err(|(_, reason)| reason)
     }
 
     #[cfg(feature = "cluster")]
@@ -106,33 +165,36 @@ impl<T: SharedMessage> Fanout<T> {
         actor.send_serialized(message).map_err(|_| UndeliveredReason::Stopped)
     }
 
-    /// Sends to each session once.
+    /// Sends to each session once. Nothing is sent after what `is_last`.
     #[cfg(feature = "cluster")]
     fn send_by(
         &mut self,
         routes: Vec<Route<'_>>,
-        failed: &mut Vec<(ActorCell, UndeliveredReason)>,
+        is_last: bool,
+        except: &mut dyn FnMut(usize, UndeliveredReason),
     ) {
         let mut left = routes.len();
         for Route { outlet, mut actors, .. } in routes {
             left -= 1;
-            actors.retain(|actor| match actor.inner.may_send_out(outlet) {
+            actors.retain(|(number, actor)| match actor.inner.may_send_out(outlet) {
                 Ok(()) => true,
                 Err(reason) => {
-                    failed.push(((*actor).clone(), reason));
+                    except(*number, reason);
                     false
                 }
             });
             // One of those that are left: each closes its own.
-            let Some(outlet) = actors.first().and_then(|it| it.inner.proxy.outlet()) else {
+            let first = actors.first().map(|(_, actor)| *actor);
+            let Some((first, outlet)) = first.and_then(|it| Some((it, it.inner.proxy.outlet()?)))
+            else {
                 continue;
             };
-            let pids: Vec<u64> = actors.iter().map(|actor| actor.get_id().pid()).collect();
-            let sent = match self.wire(&actors[0].inner.id) {
+            let pids: Vec<u64> = actors.iter().map(|(_, actor)| actor.get_id().pid()).collect();
+            let sent = match self.wire(&first.inner.id) {
                 Err(reason) => Err(reason),
                 Ok(message) => {
                     // The last takes what there is.
-                    let message = if left == 0 {
+                    let message = if left == 0 && is_last {
                         std::mem::replace(message, Outgoing::cast("", Default::default()))
                     } else {
                         message.args.share();
@@ -142,7 +204,7 @@ impl<T: SharedMessage> Fanout<T> {
                 }
             };
             if let Err(reason) = sent {
-                failed.extend(actors.into_iter().map(|actor| (actor.clone(), reason)));
+                actors.into_iter().for_each(|(number, _)| except(number, reason));
             }
         }
     }

@@ -121,16 +121,15 @@ impl ActorCell {
     /// process.
     ///
     /// # Errors
-    /// As [`send_arc`](Self::send_arc); for a proxy, [`UndeliveredReason::WrongType`].
+    /// As [`cast_arc`](Self::cast_arc); for a proxy, [`UndeliveredReason::WrongType`].
     pub fn send_shared(&self, message: ArcMessage) -> Result<(), Undelivered<ArcMessage>> {
-        let is_its_own =
-            self.get_id().is_local() && message.as_any().type_id() == self.inner.type_id;
-        let (message, reason) = if !is_its_own {
+        let is_local = self.get_id().is_local();
+        let (message, reason) = if !is_local {
             (message, UndeliveredReason::WrongType)
-        } else {
+        } else if message.as_any().type_id() == self.inner.type_id {
             match self.inner.mailbox.put_shared(message) {
                 Ok(Displaced(displaced)) => {
-                    if displaced {
+                    if displaced.is_some() {
                         self.inner.lose(
                             "shared",
                             UndeliveredCause::Overflow,
@@ -142,6 +141,13 @@ impl ActorCell {
                 Err(Refused::Full(message)) => (message, UndeliveredReason::Full),
                 Err(Refused::Closed(message)) => (message, UndeliveredReason::Stopped),
             }
+        } else if let Some(inlet) = self.inner.any_inlet() {
+            match inlet.put_shared(message, self.inner.owner()) {
+                Ok(_) => return Ok(()),
+                Err(refused) => refused,
+            }
+        } else {
+            (message, UndeliveredReason::WrongType)
         };
         Err(Undelivered::new(message, self.get_id(), reason))
     }

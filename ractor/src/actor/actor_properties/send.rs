@@ -79,7 +79,7 @@ impl ActorProperties {
     #[inline]
     fn send_inline<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
         let Some(queue) = self.queue::<M>() else {
-            return Err(MessagingErr::InvalidActorType);
+            return self.send_into_inlet(message);
         };
         let refused = self.count::<M, _>(queue.put(Parcel::plain(message)));
         refused.map_err(|back| MessagingErr::SendErr(back.into_plain()))
@@ -88,7 +88,7 @@ impl ActorProperties {
     #[inline(never)]
     fn send_heap<M: Message>(&self, message: Box<M>) -> Result<(), MessagingErr<M>> {
         let Some(queue) = self.queue::<Box<M>>() else {
-            return Err(MessagingErr::InvalidActorType);
+            return self.send_heap_into_inlet(message);
         };
         match self.count::<M, _>(queue.put(Parcel::plain(message))) {
             Ok(()) => Ok(()),
@@ -124,7 +124,7 @@ impl ActorProperties {
     /// As the type's own [`Message::box_message`] has it.
     fn send_boxed<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
         if !self.handles::<M>() {
-            return Err(MessagingErr::InvalidActorType);
+            return self.send_into_inlet(message);
         }
         #[cfg(feature = "cluster")]
         if let Some(outlet) = self.proxy.outlet() {
@@ -205,6 +205,9 @@ impl ActorProperties {
         if let Some(outlet) = self.proxy.outlet() {
             return self.send_out_when_room(&**outlet, message).await;
         }
+        if let Some(inlet) = self.inlet::<M>() {
+            return self.send_into_inlet_when_room(&**inlet, message).await;
+        }
         let Some(bound) = self.mailbox.bound() else {
             return self.send_message(message);
         };
@@ -274,9 +277,9 @@ async fn put_when_room<T>(
 }
 
 impl ActorCell {
-    /// Whether the mailbox has a bound.
+    /// Whether the mailbox has a bound, or there is a queue beside it, which may have one.
     pub(crate) fn is_bounded(&self) -> bool {
-        self.inner.mailbox.bound().is_some()
+        self.inner.mailbox.bound().is_some() || self.inner.any_inlet().is_some()
     }
 
     /// Counts a message that a failed send refused as lost, unless the actor takes no more at all:

@@ -11,23 +11,37 @@ use crate::errors::{Undelivered, UndeliveredReason};
 use crate::message::{ArcMessage, SharedMessage};
 use crate::{ActorCell, ActorRef, Message};
 
+/// What becomes of a message that finds no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// What the policy of the actor's mailbox says.
+    AsConfigured,
+    /// It goes back, whatever the policy: the sender waits for room.
+    IfRoom,
+}
+
 impl ActorProperties {
-    /// Puts the `Arc` into the mailbox of an actor of this process.
+    /// Puts the `Arc` into the mailbox of an actor of this process, or into its own queue.
     pub(super) fn send_arc_here<T: SharedMessage>(
         &self,
         message: Arc<T>,
-    ) -> Result<(), (Arc<T>, UndeliveredReason)> {
-        if !self.handles::<T>() {
+        admission: Admission,
+    ) -> Result<Displaced, (Arc<T>, UndeliveredReason)> {
+        let handles = self.handles::<T>();
+        if !handles && self.inlet::<T>().is_none() {
             return Err((message, UndeliveredReason::WrongType));
         }
         // Not `message.is_shareable()`: an `Arc` of a message can be one itself.
         if !(T::arc_shareable() && T::is_shareable(&message)) {
             return Err((message, UndeliveredReason::NotShareable));
         }
-        if !T::keeps_default_boxing() {
-            return self.send_arc_boxed(message);
+        if !handles {
+            return self.send_arc_into_inlet(message, admission);
         }
-        self.put_arc::<T>(ArcMessage::new(message))
+        if !T::keeps_default_boxing() {
+            return self.send_arc_boxed(message, admission);
+        }
+        self.put_arc::<T>(ArcMessage::new(message), admission)
     }
 
     /// Puts in a shared `T`.
@@ -35,11 +49,16 @@ impl ActorProperties {
     fn put_arc<T: SharedMessage>(
         &self,
         message: ArcMessage,
-    ) -> Result<(), (Arc<T>, UndeliveredReason)> {
-        let returned = match self.mailbox.put_shared(message) {
+        admission: Admission,
+    ) -> Result<Displaced, (Arc<T>, UndeliveredReason)> {
+        let put = match admission {
+            Admission::AsConfigured => self.mailbox.put_shared(message),
+            Admission::IfRoom => self.mailbox.put_shared_if_room(message).map(|()| Displaced(None)),
+        };
+        let returned = match put {
             Ok(displaced) => {
                 self.count_displaced::<T>(displaced);
-                return Ok(());
+                return Ok(displaced);
             }
             Err(Refused::Full(message)) => (message, UndeliveredReason::Full),
             Err(Refused::Closed(message)) => (message, UndeliveredReason::Stopped),
@@ -53,7 +72,12 @@ impl ActorProperties {
     fn send_arc_boxed<T: SharedMessage>(
         &self,
         message: Arc<T>,
-    ) -> Result<(), (Arc<T>, UndeliveredReason)> {
+        admission: Admission,
+    ) -> Result<Displaced, (Arc<T>, UndeliveredReason)> {
+        // The type is not asked for a message that finds no room.
+        if admission == Admission::IfRoom && !self.mailbox.has_room() {
+            return Err((message, UndeliveredReason::Full));
+        }
         // What `box_arc` refuses it does not give back.
         let kept = message.clone();
         let Ok(boxed) = T::box_arc(message, &self.id) else {
@@ -63,48 +87,115 @@ impl ActorProperties {
             Ok(shared) if shared.is::<T>() => {
                 // The receiver could not move the message out of its `Arc` while this is held.
                 drop(kept);
-                return self.put_arc(shared);
+                return self.put_arc(shared, admission);
             }
             Ok(_) => return Err((kept, UndeliveredReason::WrongType)),
             Err(boxed) => Box::new(boxed),
         };
-        let Some(admitted) = Admitted::to(&self.mailbox) else {
-            return Err((kept, UndeliveredReason::Stopped));
+        let put = match admission {
+            Admission::AsConfigured => match Admitted::to(&self.mailbox) {
+                Some(admitted) => admitted.put(boxed),
+                None => return Err((kept, UndeliveredReason::Stopped)),
+            },
+            Admission::IfRoom => self.mailbox.put_if_room(boxed).map(|()| Displaced(None)),
         };
-        match admitted.put(boxed) {
-            Ok(displaced) => self.count_displaced::<T>(displaced),
-            Err(Refused::Full(_)) => return Err((kept, UndeliveredReason::Full)),
-            Err(Refused::Closed(_)) => return Err((kept, UndeliveredReason::Stopped)),
+        match put {
+            Ok(displaced) => {
+                self.count_displaced::<T>(displaced);
+                Ok(displaced)
+            }
+            Err(Refused::Full(_)) => Err((kept, UndeliveredReason::Full)),
+            Err(Refused::Closed(_)) => Err((kept, UndeliveredReason::Stopped)),
         }
-        Ok(())
     }
 
     /// Counts a message that another one took the room of, or that found none.
     #[inline]
     pub(super) fn count_displaced<T>(&self, Displaced(displaced): Displaced) {
-        if displaced {
+        if displaced.is_some() {
             self.lose_overflow::<T>();
         }
     }
 }
 
 impl ActorCell {
-    /// Sends a message that the caller goes on sharing; see [`ActorRef::cast_arc`].
+    /// Sends a message that the caller goes on sharing; never waits. See [`ActorRef::cast_arc`].
     ///
     /// # Errors
     /// [`Undelivered`] returns the `Arc` and says why.
-    pub fn send_arc<T: SharedMessage>(&self, message: Arc<T>) -> Result<(), Undelivered<Arc<T>>> {
+    pub fn cast_arc<T: SharedMessage>(&self, message: Arc<T>) -> Result<(), Undelivered<Arc<T>>> {
         let id = self.get_id();
         #[cfg(feature = "cluster")]
         if !id.is_local() {
             let mut fanout = Fanout::new(message);
-            return fanout
-                .send_to(self)
-                .map_err(|reason| Undelivered::new(fanout.into_message(), id, reason));
+            return match fanout.send_to(self, Admission::AsConfigured) {
+                Ok(_) => Ok(()),
+                Err(reason) => Err(Undelivered::new(fanout.into_message(), id, reason)),
+            };
         }
-        self.inner
-            .send_arc_here(message)
-            .map_err(|(message, reason)| Undelivered::new(message, id, reason))
+        match self.inner.send_arc_here(message, Admission::AsConfigured) {
+            Ok(_) => Ok(()),
+            Err((message, reason)) => Err(Undelivered::new(message, id, reason)),
+        }
+    }
+
+    /// Sends a message that the caller goes on sharing, and waits for room where there is none. See
+    /// [`ActorRef::send_arc`].
+    ///
+    /// # Errors
+    /// [`Undelivered`] returns the `Arc` and says why.
+    pub async fn send_arc<T: SharedMessage>(
+        &self,
+        message: Arc<T>,
+    ) -> Result<(), Undelivered<Arc<T>>> {
+        let id = self.get_id();
+        #[cfg(feature = "cluster")]
+        if !id.is_local() {
+            // Encoded once, however long it waits.
+            let mut fanout = Fanout::new(message);
+            loop {
+                match fanout.send_to(self, Admission::IfRoom) {
+                    Ok(_) => return Ok(()),
+                    Err(UndeliveredReason::Full) => self.wait_for_room::<T>().await,
+                    Err(reason) => {
+                        return Err(Undelivered::new(fanout.into_message(), id, reason));
+                    }
+                }
+            }
+        }
+        let mut message = message;
+        loop {
+            // Given away, so that the receiver can move the message out of its `Arc`.
+            match self.inner.send_arc_here(message, Admission::IfRoom) {
+                Ok(_) => return Ok(()),
+                Err((back, UndeliveredReason::Full)) => message = back,
+                Err((back, reason)) => return Err(Undelivered::new(back, id, reason)),
+            }
+            self.wait_for_room::<T>().await;
+        }
+    }
+
+    /// Waits until the actor may have room for a `T` that is shared, or never will have any. The
+    /// caller has to send at once: no other sender is notified of that room.
+    pub(crate) async fn wait_for_room<T: Message>(&self) {
+        #[cfg(feature = "cluster")]
+        if let Some(room) = self.inner.room_on_the_way() {
+            return room.await;
+        }
+        let inlet = self.inner.inlet::<T>();
+        let room = match inlet {
+            Some(inlet) => inlet.room(),
+            None => match self.inner.mailbox.bound() {
+                Some(bound) => bound.room(),
+                None => return,
+            },
+        };
+        // Listens before it looks: room that comes between the two is not missed.
+        let mut more = std::pin::pin!(room.notified());
+        more.as_mut().enable();
+        if !inlet.map_or_else(|| self.inner.mailbox.has_room(), |it| it.has_room()) {
+            more.await;
+        }
     }
 
     /// How many messages the actor was sent with success that no handler will get: dropped by a
@@ -113,6 +204,8 @@ impl ActorCell {
     /// [`handle_arc`](crate::Actor::handle_arc). The first is logged.
     ///
     /// Messages that wait when the actor stops are dropped as in stock `ractor`, and not counted.
+    /// What is dropped in an actor's own queue ([`inlet`](crate::inlet)) is counted there: of a
+    /// fast actor, by `lost_in_lane`.
     pub fn lost_messages(&self) -> u64 {
         self.inner.lost()
     }
@@ -205,6 +298,48 @@ impl<T: Message> ActorRef<T> {
     where
         T: SharedMessage,
     {
-        self.inner.send_arc(message)
+        self.inner.cast_arc(message)
+    }
+
+    /// Sends a message that the caller goes on sharing, and waits for room where there is none: in
+    /// a mailbox that is bounded and full, whatever its
+    /// [`Overflow`](crate::actor::actor_config::Overflow), or on the way to an actor of another
+    /// node. It is [`cast_arc`](Self::cast_arc) with the backpressure of [`send`](Self::send). With
+    /// an unbounded mailbox it never waits.
+    ///
+    /// Order is that of all messages of this sender to this actor, however sent. Senders that wait
+    /// are let in in turn, as a rule; a cast that comes when there is room goes before them.
+    ///
+    /// Cancel safe: a future that is dropped has either sent the message, or not and never will. It
+    /// then drops its reference and leaves the room to the next sender that waits.
+    ///
+    /// An actor that sends to itself this way, or two that send to each other, can wait for each
+    /// other for ever.
+    ///
+    /// # Errors
+    /// [`Undelivered`] returns the `Arc` and says why, as with `cast_arc`; never
+    /// [`Full`](UndeliveredReason::Full). When the actor drains or stops while it waits, the reason
+    /// is [`Stopped`](UndeliveredReason::Stopped).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use ractor::errors::UndeliveredReason;
+    /// use ractor::ActorRef;
+    ///
+    /// async fn feed(reader: &ActorRef<u64>, ticks: Vec<Arc<u64>>) {
+    ///     for tick in ticks {
+    ///         // No faster than the reader.
+    ///         if let Err(failure) = reader.send_arc(tick).await {
+    ///             assert_ne!(failure.reason(), UndeliveredReason::Full);
+    ///             return eprintln!("{failure}");
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub async fn send_arc(&self, message: Arc<T>) -> Result<(), Undelivered<Arc<T>>>
+    where
+        T: SharedMessage,
+    {
+        self.inner.send_arc(message).await
     }
 }

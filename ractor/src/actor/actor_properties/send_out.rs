@@ -1,5 +1,8 @@
 //! Sending to an actor of another node, where its proxy has a way out.
 
+use std::future::{poll_fn, Future};
+use std::task::Poll;
+
 use super::ActorProperties;
 use crate::errors::UndeliveredReason;
 use crate::message::{BoxedDowncastErr, BoxedMessage, SerializedMessage};
@@ -57,6 +60,22 @@ impl ActorProperties {
         }
     }
 
+    /// Resolves when there may be room on the way to a proxy's actor, or never will be; `None` for
+    /// an actor that is no proxy with a way out.
+    pub(super) fn room_on_the_way(&self) -> Option<impl Future<Output = ()> + Send + '_> {
+        let outlet = self.proxy.outlet()?;
+        // Listens before it looks again: room that comes between the two is not missed.
+        let room = outlet.room();
+        Some(async move {
+            if matches!(self.may_send_out(&**outlet), Err(UndeliveredReason::Full)) {
+                room.await;
+            } else {
+                // An outlet that says so, and yet took nothing, keeps no thread.
+                yield_now().await;
+            }
+        })
+    }
+
     fn encode_and_send<M: Message>(
         &self,
         outlet: &dyn Outlet,
@@ -92,6 +111,19 @@ impl ActorProperties {
         }
         message.into_outgoing()
     }
+}
+
+/// Gives the others on the thread a turn.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// An encoded message that was not taken, as the caller's error: as the other node would have got

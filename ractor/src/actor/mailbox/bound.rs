@@ -16,6 +16,11 @@ impl Bound {
         Self { capacity, overflow, room: Notify::new() }
     }
 
+    /// What becomes of what finds no room.
+    pub(crate) fn overflow(&self) -> Overflow {
+        self.overflow
+    }
+
     /// Notifies that there may be room, or never again. A listener has to look again after it
     /// has begun to listen.
     pub(crate) fn room(&self) -> &Notify {

@@ -183,6 +183,13 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    /// Whether there is room for an item, or never will be: putting one in is worth a try.
+    pub(crate) fn has_room(&self) -> bool {
+        let state = self.state();
+        let Some(bound) = &self.bound else { return true };
+        state.phase != Phase::Open || state.waiting.len() < bound.capacity
+    }
+
     /// Admits a sender that has yet to make its item: a drain waits for it. It has to
     /// [`put_admitted`](Self::put_admitted) or to [`leave`](Self::leave).
     #[must_use]

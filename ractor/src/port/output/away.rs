@@ -2,14 +2,22 @@
 //! them share once.
 
 use std::any::TypeId;
+use std::future::Future;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::pin::Pin;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use parking_lot::{Mutex, ReentrantMutex};
 
 use crate::actor::actor_properties::Fanout;
+use crate::concurrency::Duration;
 use crate::message::SharedMessage;
+use crate::pg::{send_to_members, MemberOutcome};
 use crate::{ActorCell, ActorId, ActorRef};
+
+/// What becomes of a message, actor by actor.
+type Outcomes = Pin<Box<dyn Future<Output = Vec<(ActorId, MemberOutcome)>> + Send>>;
 
 type All<TMsg> = Arc<Vec<Arc<dyn Subscriber<TMsg>>>>;
 
@@ -25,13 +33,16 @@ trait Subscriber<TMsg>: Send + Sync {
 }
 
 /// A message, and who is to get it.
-trait Sending {
+trait Sending: Send {
     /// Whether it is of that message.
     fn is(&self, address: usize, of: TypeId) -> bool;
     fn add(&mut self, actor: ActorCell);
 
     /// Sends it. Returns those that will never take one again.
     fn send(self: Box<Self>) -> Vec<ActorId>;
+
+    /// Sends it, and waits for those that have no room.
+    fn send_within(self: Box<Self>, within: Duration) -> Outcomes;
 }
 
 impl<TMsg> Default for Away<TMsg> {
@@ -81,6 +92,36 @@ impl<TMsg: 'static> Away<TMsg> {
     }
 }
 
+impl<TMsg: Send + Sync + 'static> Away<TMsg> {
+    /// Sends a message to all of them, and waits for those that have no room. Returns what became
+    /// of it at each that did not pass over it.
+    pub(super) async fn publish_within(
+        &self,
+        message: Arc<TMsg>,
+        within: Duration,
+    ) -> Vec<(ActorId, MemberOutcome)> {
+        let mut sendings = Vec::new();
+        let mut gone = Vec::new();
+        let all = self.0.lock().clone();
+        for subscriber in all.iter() {
+            if !subscriber.convert(&message, &mut sendings) {
+                gone.push(subscriber.id());
+            }
+        }
+        drop((all, message));
+        let sent = sendings.into_iter().map(|it| it.send_within(within)).collect::<Vec<_>>();
+        let outcomes: Vec<_> = join_all(sent).await.into_iter().flatten().collect();
+        gone.extend(outcomes.iter().filter_map(|(actor, outcome)| match outcome {
+            MemberOutcome::Returned(reason) if !reason.is_of_one_message() => Some(*actor),
+            _ => None,
+        }));
+        if !gone.is_empty() {
+            Arc::make_mut(&mut self.0.lock()).retain(|it| !gone.contains(&it.id()));
+        }
+        outcomes
+    }
+}
+
 struct Converting<T, F> {
     actor: ActorRef<T>,
     /// Entered again where a converter publishes on its own port.
@@ -127,6 +168,13 @@ impl<T: SharedMessage> Sending for Message<T> {
 
     fn add(&mut self, actor: ActorCell) {
         self.actors.push(actor);
+    }
+
+    fn send_within(self: Box<Self>, within: Duration) -> Outcomes {
+        Box::pin(async move {
+            let report = send_to_members(self.actors, self.message, within).await;
+            report.members().iter().map(|(actor, outcome)| (actor.get_id(), *outcome)).collect()
+        })
     }
 
     fn send(self: Box<Self>) -> Vec<ActorId> {

@@ -6,6 +6,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::forward::forward_arc;
 use super::v1::{OutputPort, OutputPortSubscription};
+use super::within::{share, PublishReport, Publishing, Ticket};
+use crate::concurrency::Duration;
 use crate::message::{ArcMessage, SharedMessage};
 use crate::{ActorCell, ActorRef, Message, OutputMessage};
 
@@ -15,15 +17,25 @@ use crate::{ActorCell, ActorRef, Message, OutputMessage};
 pub(super) enum Published<T> {
     Owned(T),
     Shared(ArcMessage),
+    /// Shared, by a publisher that waits.
+    Awaited(ArcMessage, Ticket),
 }
 
 impl<T: Message> Published<T> {
+    /// Of one whose publisher waits.
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::Awaited(_, ticket) => Some(ticket.clone()),
+            _ => None,
+        }
+    }
+
     /// For a subscriber that wants its own; `None` when it cannot be copied, which the subscriber
     /// then counts as lost.
     pub(super) fn into_owned(self, subscriber: &ActorCell) -> Option<T> {
         match self {
             Self::Owned(message) => Some(message),
-            Self::Shared(message) => message.own_for(subscriber),
+            Self::Shared(message) | Self::Awaited(message, _) => message.own_for(subscriber),
         }
     }
 }
@@ -33,7 +45,9 @@ impl<T: Message + Sync> Published<T> {
     pub(super) fn into_arc(self) -> Arc<T> {
         match self {
             Self::Owned(message) => Arc::new(message),
-            Self::Shared(message) => message.downcast().expect("the port takes one type"),
+            Self::Shared(message) | Self::Awaited(message, _) => {
+                message.downcast().expect("the port takes one type")
+            }
         }
     }
 }
@@ -70,10 +84,17 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
                     Ok(None) | Err(RecvError::Closed) => return,
                     Err(RecvError::Lagged(_)) => continue,
                 };
-                let Some(message) = converter(message.into_arc()) else {
-                    continue;
+                let ticket = message.ticket();
+                let converted = converter(message.into_arc());
+                let takes_others = match (ticket, converted) {
+                    (Some(ticket), converted) => {
+                        let sending = converted.map(|it| share(&receiver, it));
+                        ticket.serve(receiver.get_id(), sending).await
+                    }
+                    (None, Some(message)) => forward_arc(&receiver, message),
+                    (None, None) => true,
                 };
-                if !forward_arc(&receiver, message) {
+                if !takes_others {
                     return;
                 }
             }
@@ -94,5 +115,52 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
             // Fails when the last subscriber went away meanwhile.
             let _ = self.tx.send(Some(Published::Shared(ArcMessage::new(message))));
         }
+    }
+
+    /// Publishes a message that all subscribers share, and waits for those that have no room for
+    /// it, all at the same time, until `within` is over: in a bounded mailbox, whatever its
+    /// overflow policy, or on the way to another node. It is [`send_arc`](Self::send_arc) with
+    /// backpressure.
+    ///
+    /// Order is that in which messages were published. A subscriber that is waited for gets no
+    /// later message of the port meanwhile, and misses the oldest ones
+    /// when more are published than the port's buffer holds.
+    /// The port passes the message on in tasks of its own, which need a turn: with a deadline of
+    /// zero it may reach no subscriber.
+    ///
+    /// Cancel safe in that a future that is dropped gives up the subscribers that have not got the
+    /// message. Nothing is reported then.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use ractor::OutputPort;
+    ///
+    /// # #[derive(Clone)] struct Tick;
+    /// # #[cfg(feature = "cluster")]
+    /// # impl ractor::Message for Tick {}
+    /// async fn publish(port: &OutputPort<Tick>, tick: Tick) {
+    ///     let report = port.send_arc_within(Arc::new(tick), Duration::from_millis(50)).await;
+    ///     for (subscriber, outcome) in report.undelivered() {
+    ///         eprintln!("{subscriber}: {outcome}");
+    ///     }
+    /// }
+    /// ```
+    pub async fn send_arc_within(&self, message: Arc<TMsg>, within: Duration) -> PublishReport {
+        let publishing = Publishing::new(within);
+        let ticket = publishing.ticket();
+        let published = Published::Awaited(ArcMessage::new(message.clone()), ticket.clone());
+        // Fails where there is no subscriber.
+        ticket.expect(self.tx.send(Some(published)).unwrap_or(0));
+        drop(ticket);
+        #[cfg(feature = "cluster")]
+        let away = self.away.publish_within(message, within);
+        #[cfg(not(feature = "cluster"))]
+        let away = {
+            drop(message);
+            std::future::ready(Vec::new())
+        };
+        let (report, away) = futures::join!(publishing.wait(), away);
+        report.with(away)
     }
 }

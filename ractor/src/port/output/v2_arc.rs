@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::forward::forward_arc;
 use super::v2::{OutportMessage, OutputPort, Subscriber};
+use super::within::{share, PublishReport, Publishing, Serving, Ticket};
+use crate::concurrency::Duration;
 use crate::message::{ArcMessage, SharedMessage};
 use crate::{ActorId, ActorRef, OutputMessage};
 
@@ -43,6 +45,49 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
         self.away.publish(|| message.clone());
         self.publish(OutportMessage::Shared(ArcMessage::new(message)));
     }
+
+    /// Publishes a message that all subscribers share, and waits for those that have no room for
+    /// it, all at the same time, until `within` is over: in a bounded mailbox, whatever its
+    /// overflow policy, or on the way to another node. It is [`send_arc`](Self::send_arc) with
+    /// backpressure.
+    ///
+    /// Order is that in which messages were published. A subscriber that is waited for gets no
+    /// later message of the port meanwhile, and neither do the others.
+    /// The port passes the message on in tasks of its own, which need a turn: with a deadline of
+    /// zero it may reach no subscriber.
+    ///
+    /// Cancel safe in that a future that is dropped gives up the subscribers that have not got the
+    /// message. Nothing is reported then.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use ractor::OutputPort;
+    ///
+    /// # #[derive(Clone)] struct Tick;
+    /// # #[cfg(feature = "cluster")]
+    /// # impl ractor::Message for Tick {}
+    /// async fn publish(port: &OutputPort<Tick>, tick: Tick) {
+    ///     let report = port.send_arc_within(Arc::new(tick), Duration::from_millis(50)).await;
+    ///     for (subscriber, outcome) in report.undelivered() {
+    ///         eprintln!("{subscriber}: {outcome}");
+    ///     }
+    /// }
+    /// ```
+    pub async fn send_arc_within(&self, message: Arc<TMsg>, within: Duration) -> PublishReport {
+        let publishing = Publishing::new(within);
+        let awaited = Some((ArcMessage::new(message.clone()), publishing.ticket()));
+        self.publish(OutportMessage::Awaited(awaited));
+        #[cfg(feature = "cluster")]
+        let away = self.away.publish_within(message, within);
+        #[cfg(not(feature = "cluster"))]
+        let away = {
+            drop(message);
+            std::future::ready(Vec::new())
+        };
+        let (report, away) = futures::join!(publishing.wait(), away);
+        report.with(away)
+    }
 }
 
 struct Sharing<TReceiverMsg, F> {
@@ -62,6 +107,12 @@ where
 
     fn send_shared(&self, message: &ArcMessage) -> bool {
         self.forward(message.clone().downcast().expect("the port takes one type"))
+    }
+
+    fn serve(&self, message: &ArcMessage, ticket: Ticket) -> Serving {
+        let message = message.clone().downcast().expect("the port takes one type");
+        let sending = (self.converter)(message).map(|it| share(&self.receiver, it));
+        Box::pin(ticket.serve(self.receiver.get_id(), sending))
     }
 
     fn id(&self) -> ActorId {

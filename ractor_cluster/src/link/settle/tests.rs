@@ -48,22 +48,23 @@ enum Outcome {
     Contested(Vec<usize>),
     Told(Refusal),
     Untold(Refusal),
+    Superseded(Refusal, Incarnation),
     ByPeer(Refusal),
     Ends,
 }
 
-use Outcome::{ByPeer, Contested, Ends, GoesOn, Told, Untold};
+use Outcome::{ByPeer, Contested, Ends, GoesOn, Superseded, Told, Untold};
 
 fn outcome(finding: &Finding<'_>, at: Standing) -> Outcome {
     match settle(finding, at) {
         Verdict::GoesOn => GoesOn,
         Verdict::Contested(rivals) => Contested(rivals),
-        Verdict::Refused(Refused { cause, reason, is_told }) => {
+        Verdict::Refused(Refused { cause, reason, notice }) => {
             assert!(!reason.is_empty(), "{finding:?} is refused without a reason");
-            if is_told {
-                Told(cause)
-            } else {
-                Untold(cause)
+            match notice {
+                Notice::Nothing => Untold(cause),
+                Notice::Cause => Told(cause),
+                Notice::Superseded(by) => Superseded(cause, by),
             }
         }
         Verdict::RefusedByPeer(cause) => ByPeer(cause),
@@ -73,6 +74,7 @@ fn outcome(finding: &Finding<'_>, at: Standing) -> Outcome {
 
 #[test]
 fn each_finding_has_its_outcome() {
+    let newer = Incarnation::begin();
     let io = |kind, text: &str| io::Error::new(kind, text.to_owned());
     let eof = io(io::ErrorKind::UnexpectedEof, "eof");
     let reset = io(io::ErrorKind::ConnectionReset, "reset");
@@ -190,13 +192,13 @@ fn each_finding_has_its_outcome() {
         ),
         (Finding::Ended(ENDS), SETTLED, Ends),
         // An older process than the one that has the name is told by a goodbye.
-        (Finding::Answered(Incarnation::begin()), GREETED, Untold(Refusal::OlderIncarnation)),
+        (Finding::Answered(newer), GREETED, Superseded(Refusal::OlderIncarnation, newer)),
     ];
     let mut refused = BTreeSet::new();
     for (finding, at, expected) in cases {
         let found = outcome(&finding, at);
         assert_eq!(found, expected, "{finding:?} of {at:?}");
-        if let Told(cause) | Untold(cause) = found {
+        if let Told(cause) | Untold(cause) | Superseded(cause, _) = found {
             refused.insert(cause);
         }
     }

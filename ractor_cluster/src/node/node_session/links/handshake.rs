@@ -6,12 +6,12 @@ use bytes::Bytes;
 use ractor::{ActorProcessingErr, ActorRef};
 
 use super::super::{AbortOnDropTask, NodeSession, NodeSessionState};
-use super::{name_of, Active, Phase};
+use super::{name_of, Active, Farewell, Phase};
 use crate::link::dial::Dialler;
 use crate::link::directory;
 use crate::link::proven_names;
 use crate::link::quiet_log::{limited_info, limited_warn, peer_line};
-use crate::link::refuse::{Refused, Who};
+use crate::link::refuse::{Notice, Refused, Who};
 use crate::link::settle::{settle, Ending, Finding, Verdict};
 use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::SessionMessage;
@@ -30,16 +30,15 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
         state: &mut NodeSessionState,
     ) -> bool {
-        let phase = state.links.0.as_ref().map(|active| active.phase);
-        if phase == Some(Phase::Greeting) && !self.is_let_in(state, myself) {
+        if state.links.is_greeting() && !self.is_let_in(state, myself) {
             return true;
         }
         let Some(active) = state.links.0.as_deref_mut() else { return false };
-        match active.phase {
+        match active.state.phase() {
+            _ if active.state.is_leaving() => true,
             Phase::Stock => false,
             Phase::Greeting if active.peer_nonce.is_none() => {
-                active.phase = Phase::Stock;
-                active.overdue = None;
+                active.state.admit_stock();
                 if let (Some(tcp), Some(deadline)) = (&state.tcp, active.traffic.write_deadline()) {
                     _ = tcp.cast(SessionMessage::Deadline(deadline));
                 }
@@ -48,11 +47,10 @@ impl NodeSession {
                 false
             }
             Phase::Greeting => {
-                active.phase = Phase::Holding;
-                active.policy = active.server.options.policy(name_of(&state.name), None);
+                let policy = active.server.options.policy(name_of(&state.name), None);
                 // Both ends' handshakes have to fit in.
                 let timeout = 2 * active.server.options.handshake_timeout;
-                active.overdue = Some(deadline(myself, timeout));
+                active.state.admit_fork(policy, deadline(myself, timeout));
                 if let Some(link) = active.traffic.any() {
                     // Before the peer is told anything that it could answer with a message.
                     _ = link.cast(SessionMessage::Join(active.traffic.clone()));
@@ -114,7 +112,7 @@ impl NodeSession {
     ) {
         // Without a node server of ours there is no peer to greet.
         let Some(active) = state.links.0.as_deref_mut() else { return };
-        let is_first = active.phase == Phase::Greeting && active.peer_nonce.is_none();
+        let is_first = active.state.phase() == Phase::Greeting && active.peer_nonce.is_none();
         let is_due = is_first && hello.version != 0 && hello.nonce.len() == BYTES;
         let is_named = active.proving.is_named();
         if is_due {
@@ -156,7 +154,8 @@ impl NodeSession {
             "the peer runs Mycelium's fork"
         );
         proven_names::remember(&name);
-        active.policy = active.server.options.policy(&name, announcement.number);
+        let Some(fork) = active.state.fork_mut() else { return };
+        fork.policy = active.server.options.policy(&name, announcement.number);
         if let Some(bytes) = announcement.max_frame {
             active.traffic.set_max_frame(bytes);
         }
@@ -165,7 +164,9 @@ impl NodeSession {
             Preference::Adaptive => active.preference().into(),
             pinned => pinned,
         });
-        active.announcement = Some(announcement);
+        if let Some(fork) = active.state.fork_mut() {
+            fork.announcement = Some(announcement);
+        }
         let session = directory::Session {
             node_id: active.traffic.node_id(),
             handler: myself.clone(),
@@ -173,18 +174,21 @@ impl NodeSession {
             local: active.may_be_local(),
             upgrade: active.shared_memory(),
         };
-        active.open = Some(directory::open(session, end));
+        let open = directory::open(session, end);
+        let dialler = (!self.is_server).then(|| Dialler {
+            session: myself.clone(),
+            secret,
+            max_frame: self.max_inbound_frame_size,
+            timeout: active.server.options.handshake_timeout,
+            upgrade: active.shared_memory(),
+        });
+        if let Some(fork) = active.state.fork_mut() {
+            (fork.open, fork.dialler) = (Some(open), dialler);
+        }
         if self.is_server {
             let announcement = active.announcement(self.is_server);
             state.send_frame(Body::Announcement(announcement));
         } else {
-            active.dialler = Some(Dialler {
-                session: myself.clone(),
-                secret,
-                max_frame: self.max_inbound_frame_size,
-                timeout: active.server.options.handshake_timeout,
-                upgrade: active.shared_memory(),
-            });
             look_closer(active, name, myself.clone());
         }
     }
@@ -196,17 +200,16 @@ impl NodeSession {
         unproven: Option<String>,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(active) = state.links.speaking().filter(|it| it.phase == Phase::Holding) else {
+        let Some(active) = state.links.speaking().filter(|it| it.state.is_handshake()) else {
             return Ok(());
         };
-        let (locality, must_be) = (active.traffic.locality(), active.policy.location);
+        let (locality, must_be) = (active.traffic.locality(), active.policy().location);
         let found = Finding::Located { must_be, is: locality, unproven: unproven.as_deref() };
         if !self.goes_on(state, &found, myself) {
             return Ok(());
         }
         let Some(active) = state.links.speaking() else { return Ok(()) };
-        active.phase = Phase::Settled;
-        active.overdue = None;
+        active.state.settle();
         let announcer = active.announcer.clone();
         if locality != Locality::SameProcess {
             active.traffic.open();
@@ -260,7 +263,7 @@ impl NodeSession {
         false
     }
 
-    /// Refuses the peer, once.
+    /// Refuses the peer, unless the session ends already.
     fn refuse(&self, state: &mut NodeSessionState, refused: &Refused) {
         let address = state.links.address().to_owned();
         let (node_id, peer) = (Some(self.node_id), name_of(&state.name));
@@ -269,12 +272,20 @@ impl NodeSession {
             // There is no server whose log has limits, and no link of the fork's.
             return refused.carry_out(who, None, |_| {});
         };
-        if std::mem::replace(&mut active.explained, true) {
+        if active.state.is_leaving() {
             return;
         }
-        active.end_without_goodbye(&refused.reason);
         let server = active.server.clone();
-        refused.carry_out(who, Some(&server.strangers.log), |frame| active.tell_refused(frame));
+        let mut farewell = match refused.notice {
+            Notice::Superseded(newer) => Farewell::Superseded(newer),
+            Notice::Cause | Notice::Nothing => Farewell::Nothing,
+        };
+        refused.carry_out(who, Some(&server.strangers.log), |frame| {
+            if active.tell_refused(frame) {
+                farewell = Farewell::Refused;
+            }
+        });
+        active.leave(farewell, &refused.reason);
     }
 
     /// Says why a handshake failed that ended without a refusal: upstream's part of it failed, or
@@ -282,16 +293,10 @@ impl NodeSession {
     pub(super) fn explain(&self, state: &mut NodeSessionState) {
         let is_authenticated = state.auth.is_ok();
         let Some(active) = state.links.0.as_deref() else { return };
-        if active.phase != Phase::Greeting || active.explained {
-            return;
-        }
+        let Some(found) = active.state.unauthenticated() else { return };
         let is_closing = active.server.is_closing();
-        let ending = Ending {
-            found: active.found,
-            is_authenticated,
-            has_answered: active.proving.answered,
-            is_closing,
-        };
+        let has_answered = active.proving.answered;
+        let ending = Ending { found, is_authenticated, has_answered, is_closing };
         let verdict = settle(&Finding::Ended(ending), state.links.standing(self.is_server));
         if let Verdict::Refused(refused) = verdict {
             return self.refuse(state, &refused);
@@ -306,9 +311,6 @@ impl NodeSession {
                 address,
                 "a peer ended the handshake, and did not say why: look at its log"
             );
-        }
-        if let Some(active) = &mut state.links.0 {
-            active.explained = true;
         }
     }
 
@@ -344,7 +346,7 @@ impl NodeSession {
             _ = myself.cast(LinkEvent(Event::Ended(reason)).into());
             return;
         }
-        active.why.get_or_insert_with(|| "its last link broke".to_owned());
+        active.lost.get_or_insert_with(|| "its last link broke".to_owned());
         myself.stop(Some(reason.to_owned()));
     }
 
@@ -356,7 +358,7 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let (peer, address) = (name_of(&state.name), state.links.address());
-        let is_explained = state.links.0.as_ref().is_some_and(|active| active.explained);
+        let is_explained = state.links.is_leaving();
         // This node did not refuse anybody: nothing is counted.
         if !is_explained && !self.is_server {
             tracing::warn!(
@@ -371,20 +373,18 @@ impl NodeSession {
             limited_warn!(peer, address, cause = cause.name(), "a peer refused this node");
         }
         if let Some(active) = &mut state.links.0 {
-            active.explained = true;
-            active.end_without_goodbye(&format!("it refused this node: {cause}"));
+            active.leave(Farewell::Nothing, &format!("it refused this node: {cause}"));
         }
         myself.stop(Some(cause.end_by_peer()));
     }
 }
 
 impl Active {
-    /// Sends the frame that says why the peer is refused, and ends the link with it.
-    fn tell_refused(&mut self, frame: Bytes) {
-        if let Some(link) = self.traffic.any() {
-            // One that has ended needs none.
-            self.refusing = link.cast(SessionMessage::Refuse(frame)).is_ok();
-        }
+    /// Sends the frame that says why the peer is refused, and ends the link with it. Returns
+    /// whether there is a link for it.
+    fn tell_refused(&self, frame: Bytes) -> bool {
+        // One that has ended needs none.
+        self.traffic.any().is_some_and(|it| it.cast(SessionMessage::Refuse(frame)).is_ok())
     }
 }
 
@@ -408,7 +408,7 @@ fn look_closer(active: &Active, peer: String, session: ActorRef<NodeSessionMessa
         _ = session.cast(event);
     };
     let settled = |unproven| NodeSessionMessage::Link(LinkEvent(Event::Settled { unproven }));
-    let (routes, Some(dialler)) = (active.local_routes(), active.dialler.clone()) else { return };
+    let (routes, Some(dialler)) = (active.local_routes(), active.dialler()) else { return };
     let log = active.server.strangers.log.clone();
     let mut unproven = Some("it does not look like one of this machine".to_owned());
     // Ends by itself: every step of a dial has a deadline.

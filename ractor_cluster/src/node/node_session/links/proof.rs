@@ -45,8 +45,6 @@ pub(super) struct Proving {
     entered: bool,
     /// What completes upstream's handshake, while it is found out which incarnation has the name.
     kept: Option<AuthenticationMessage>,
-    /// Another one has the name, and the peer, which has proven itself, is to be told.
-    pub(super) superseded_by: Option<Incarnation>,
     /// The peer has answered the challenge, rightly or not.
     pub(super) answered: bool,
 }
@@ -188,7 +186,7 @@ impl NodeSession {
     ) -> bool {
         let at = state.links.standing(self.is_server);
         let Some(active) = state.links.0.as_deref_mut() else { return true };
-        if active.phase != Phase::Greeting {
+        if active.state.phase() != Phase::Greeting {
             // It is authenticated, and upstream drops what comes late.
             return true;
         }
@@ -277,7 +275,6 @@ impl NodeSession {
         let Some(active) = state.links.0.as_deref_mut() else { return };
         let Some(kept) = active.proving.kept.take() else { return };
         if let Some(newer) = alive {
-            active.proving.superseded_by = Some(newer);
             self.goes_on(state, &Finding::Answered(newer), myself);
         } else if self.enters(active, &kept, silent, myself) {
             let message = Some(Message::Auth(kept));
