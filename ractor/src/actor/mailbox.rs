@@ -4,16 +4,24 @@
 mod bound;
 #[path = "mailbox/chunks.rs"]
 mod chunks;
+#[path = "mailbox/conflating.rs"]
+mod conflating;
+#[path = "mailbox/keyed.rs"]
+mod keyed;
 #[path = "mailbox/parcel.rs"]
 mod parcel;
 #[path = "mailbox/queue.rs"]
 mod queue;
+#[path = "mailbox/slots.rs"]
+mod slots;
 
 use std::any::Any;
 use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 pub(crate) use bound::Bound;
+pub(crate) use conflating::conflating;
+pub(crate) use keyed::{discard, KeyOf};
 pub(crate) use parcel::{Kind, Parcel};
 pub(crate) use queue::{Found, Queue, Refused, Sleep};
 
@@ -72,6 +80,7 @@ pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     fn len(&self) -> usize;
     fn high_water(&self) -> usize;
     fn has_room(&self) -> bool;
+    fn replaced(&self) -> u64;
     fn bound(&self) -> Option<&Bound>;
 }
 
@@ -90,12 +99,16 @@ impl Displaced {
 }
 
 /// A queue as the configuration wants it.
-pub(crate) fn queue<T>(config: actor_config::Mailbox) -> Queue<T> {
-    match config {
-        actor_config::Mailbox::Unbounded => Queue::new(None),
-        actor_config::Mailbox::Bounded { capacity, overflow } => {
-            Queue::new(Some(Bound::new(capacity.get(), overflow)))
+///
+/// # Errors
+/// The name of the messages that the configuration has keys for, when these are others.
+pub(crate) fn queue<T: 'static>(config: &actor_config::Mailbox) -> Result<Queue<T>, &'static str> {
+    let bound = config.bound().map(|(capacity, overflow)| Bound::new(capacity.get(), overflow));
+    match (config, bound) {
+        (actor_config::Mailbox::Conflating { by, .. }, Some(bound)) => {
+            by.queue(bound).downcast().map(|queue| *queue).map_err(|_| by.message())
         }
+        (_, bound) => Ok(Queue::new(bound)),
     }
 }
 
@@ -162,6 +175,10 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
 
     fn has_room(&self) -> bool {
         Queue::has_room(self)
+    }
+
+    fn replaced(&self) -> u64 {
+        Queue::replaced(self)
     }
 
     fn bound(&self) -> Option<&Bound> {

@@ -23,6 +23,8 @@ pub enum Undeliverable {
     Full,
     /// The actor is draining or stopped.
     Stopped,
+    /// The actor's mailbox conflates, and the code that makes the message's key panicked.
+    KeyPanicked,
     /// The message is for several actors that cannot share it, and the copies before this one took
     /// all that such a message may take, 16 MiB.
     TooManyCopies,
@@ -35,6 +37,7 @@ impl fmt::Display for Undeliverable {
             Self::NotDecodable => "the bytes are not of the type that the actor handles",
             Self::Full => "the actor's mailbox is full",
             Self::Stopped => "the actor is draining or stopped",
+            Self::KeyPanicked => "the message's key for the actor's conflating mailbox panicked",
             Self::TooManyCopies => "copies of the message for other actors took too much memory",
         })
     }
@@ -198,6 +201,10 @@ impl ActorProperties {
             }
             Err(Refused::Full(_)) => Err(Undeliverable::Full),
             Err(Refused::Closed(_)) => Err(Undeliverable::Stopped),
+            Err(Refused::NoKey(message)) => {
+                self.tell_of_key(message.type_name());
+                Err(Undeliverable::KeyPanicked)
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Cause {
     Stopped,
     /// The actor's bounded mailbox is full.
     Full,
+    /// The actor's mailbox conflates, and the code that makes the message's key panicked.
+    KeyPanicked,
     /// The bytes are no message of the actor's type.
     Undecodable,
     /// The peer waits for more answers than it may
@@ -35,10 +37,11 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::NoActor,
         Self::Stopped,
         Self::Full,
+        Self::KeyPanicked,
         Self::Undecodable,
         Self::TooManyCalls,
         Self::TooManyCopies,
@@ -51,6 +54,7 @@ impl Cause {
             Self::NoActor => "there is no such actor",
             Self::Stopped => "its actor is draining or stopped",
             Self::Full => "its actor's mailbox is full",
+            Self::KeyPanicked => "the code that makes its key for a conflating mailbox panicked",
             Self::Undecodable => "its actor handles messages of another type, or it was damaged",
             Self::TooManyCalls => "the peer waits for too many answers",
             Self::TooManyCopies => "its actors cannot share it, and their copies took too much",
@@ -73,6 +77,7 @@ impl From<Undeliverable> for Cause {
         match failure {
             Undeliverable::Stopped => Self::Stopped,
             Undeliverable::Full => Self::Full,
+            Undeliverable::KeyPanicked => Self::KeyPanicked,
             Undeliverable::TooManyCopies => Self::TooManyCopies,
             _ => Self::Undecodable,
         }

@@ -2,10 +2,15 @@
 
 #[path = "../../../src/actor/mailbox/chunks.rs"]
 mod chunks;
+#[path = "../../../src/actor/mailbox/keyed.rs"]
+mod keyed;
 #[path = "../../../src/actor/mailbox/queue.rs"]
 mod queue;
+#[path = "../../../src/actor/mailbox/slots.rs"]
+mod slots;
 
 pub(crate) use bound::{Bound, Overflow};
+pub(crate) use keyed::KeyOf;
 pub(crate) use queue::{Found, Queue, Refused, Sleep};
 
 pub(crate) mod sync {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::ActorProperties;
 use crate::actor::actor_config::TransportPreference;
-use crate::actor::mailbox::{is_inline, Displaced, Parcel, Refused};
+use crate::actor::mailbox::{discard, is_inline, Displaced, Parcel, Refused};
 use crate::errors::{Undelivered, UndeliveredReason};
 use crate::message::ArcMessage;
 use crate::remoting::{Outlet, Undeliverable};
@@ -68,12 +68,18 @@ impl ActorProperties {
     fn outcome<M, T>(&self, put: Result<Option<T>, Refused<T>>) -> Result<(), Undeliverable> {
         match put {
             Ok(None) => Ok(()),
-            Ok(Some(_displaced)) => {
+            Ok(Some(displaced)) => {
                 self.lose_overflow::<M>();
+                discard(displaced);
                 Ok(())
             }
             Err(Refused::Full(_)) => Err(Undeliverable::Full),
             Err(Refused::Closed(_)) => Err(Undeliverable::Stopped),
+            Err(Refused::NoKey(back)) => {
+                self.tell_of_key(std::any::type_name::<M>());
+                discard(back);
+                Err(Undeliverable::KeyPanicked)
+            }
         }
     }
 }
@@ -136,6 +142,10 @@ impl ActorCell {
                 }
                 Err(Refused::Full(message)) => (message, UndeliveredReason::Full),
                 Err(Refused::Closed(message)) => (message, UndeliveredReason::Stopped),
+                Err(Refused::NoKey(message)) => {
+                    self.inner.tell_of_key(message.type_name());
+                    (message, UndeliveredReason::KeyPanicked)
+                }
             }
         } else if let Some(inlet) = self.inner.any_inlet() {
             match inlet.put_shared(message, self.inner.owner()) {

@@ -106,6 +106,23 @@ impl ActorProperties {
                 Ok(())
             }
             Err(Refused::Full(back) | Refused::Closed(back)) => Err(back),
+            Err(Refused::NoKey(back)) => {
+                self.tell_of_key(type_name::<M>());
+                Err(back)
+            }
+        }
+    }
+
+    /// Logs that a key panicked, if it is the first of this actor. The message goes back.
+    #[cold]
+    pub(crate) fn tell_of_key(&self, message: &str) {
+        if self.mailbox.bound().is_some_and(Bound::is_first_without_key) {
+            tracing::warn!(
+                actor = %self.id,
+                name = self.name.as_deref(),
+                "The key of a message ({message}) panicked, and the message goes back to its \
+                 sender. Further ones are not logged."
+            );
         }
     }
 
@@ -174,6 +191,10 @@ impl ActorProperties {
                 Ok(())
             }
             Err(Refused::Full(back) | Refused::Closed(back)) => Err(back),
+            Err(Refused::NoKey(back)) => {
+                self.tell_of_key(type_name::<M>());
+                Err(back)
+            }
         }
     }
 
@@ -270,7 +291,7 @@ async fn put_when_room<T>(
         match put(item) {
             Ok(()) => return Ok(()),
             Err(Refused::Full(back)) => item = back,
-            Err(Refused::Closed(back)) => return Err(back),
+            Err(Refused::Closed(back) | Refused::NoKey(back)) => return Err(back),
         }
         more.await;
     }
@@ -310,6 +331,9 @@ impl ActorCell {
             UndeliveredReason::TooLarge { .. } => {
                 self.inner.lose(type_name::<M>(), "its node takes no message so large");
             }
+            UndeliveredReason::KeyPanicked => {
+                self.inner.lose(type_name::<M>(), "its key for the conflating mailbox panicked");
+            }
             _ => self.lose_overflow::<M>(),
         }
     }
@@ -317,6 +341,13 @@ impl ActorCell {
     /// Counts a message that found the mailbox full.
     pub(crate) fn lose_overflow<M>(&self) {
         self.inner.lose_overflow::<M>();
+    }
+
+    /// How many messages a newer one of their key replaced, in a mailbox that
+    /// [conflates](crate::actor::actor_config::Mailbox::Conflating). Their senders heard of
+    /// success. They are none of the [lost ones](Self::lost_messages).
+    pub fn replaced_messages(&self) -> u64 {
+        self.inner.mailbox.replaced()
     }
 
     /// How many messages wait in the mailbox, beside the one that is being handled. Exact for a

@@ -62,6 +62,10 @@ impl ActorProperties {
             }
             Err(Refused::Full(message)) => (message, UndeliveredReason::Full),
             Err(Refused::Closed(message)) => (message, UndeliveredReason::Stopped),
+            Err(Refused::NoKey(message)) => {
+                self.tell_of_key(std::any::type_name::<T>());
+                (message, UndeliveredReason::KeyPanicked)
+            }
         };
         let message = returned.0.downcast().ok();
         Err((message.expect("what went in as a `T` comes back as one"), returned.1))
@@ -106,6 +110,10 @@ impl ActorProperties {
             }
             Err(Refused::Full(_)) => Err((kept, UndeliveredReason::Full)),
             Err(Refused::Closed(_)) => Err((kept, UndeliveredReason::Stopped)),
+            Err(Refused::NoKey(_)) => {
+                self.tell_of_key(std::any::type_name::<T>());
+                Err((kept, UndeliveredReason::KeyPanicked))
+            }
         }
     }
 

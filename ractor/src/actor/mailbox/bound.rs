@@ -1,5 +1,7 @@
 //! How much a mailbox holds, and what becomes of the rest.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 pub(crate) use crate::actor::actor_config::Overflow;
 use crate::concurrency::Notify;
 
@@ -9,11 +11,13 @@ pub(crate) struct Bound {
     pub(super) capacity: usize,
     pub(super) overflow: Overflow,
     room: Notify,
+    /// Whether the key of an item ever panicked.
+    keyless: AtomicBool,
 }
 
 impl Bound {
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
-        Self { capacity, overflow, room: Notify::new() }
+        Self { capacity, overflow, room: Notify::new(), keyless: AtomicBool::new(false) }
     }
 
     /// What becomes of what finds no room.
@@ -25,6 +29,11 @@ impl Bound {
     /// has begun to listen.
     pub(crate) fn room(&self) -> &Notify {
         &self.room
+    }
+
+    /// Whether this is the first time that it is asked: the key of an item panicked.
+    pub(crate) fn is_first_without_key(&self) -> bool {
+        !self.keyless.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn one_more_room(&self) {
