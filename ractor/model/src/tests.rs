@@ -210,7 +210,7 @@ fn put_when_room(mailbox: &Mailbox, mut item: u32) -> Result<(), u32> {
         match mailbox.queue.put_if_room(item) {
             Ok(()) => return Ok(()),
             Err(Refused::Full(back)) => item = back,
-            Err(Refused::Closed(back)) => return Err(back),
+            Err(Refused::Closed(back) | Refused::NoKey(back)) => return Err(back),
         }
         let told = bound.told_of_room();
         if !mailbox.queue.has_room() {
