@@ -59,6 +59,7 @@ mod incarnation;
 pub mod limits;
 pub(crate) mod link_table;
 pub mod options;
+pub(crate) mod pace;
 pub(crate) mod peer_addresses;
 pub(crate) mod pieces;
 pub(crate) mod places;

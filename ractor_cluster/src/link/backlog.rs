@@ -21,6 +21,7 @@ use ractor::ActorRef;
 use super::arrivals::Arrived;
 use super::data_plane::locked;
 use super::decode::Caps;
+use super::pace::Pace;
 use super::slices;
 use super::{Event, LinkEvent};
 use crate::NodeSessionMessage;
@@ -29,10 +30,6 @@ use crate::NodeSessionMessage;
 const MOST_FRAMES: usize = 1024;
 /// The bytes of memory that wait from which on the readers pause. One frame may exceed it.
 const MOST_BYTES: usize = 1024 * 1024;
-/// What the session's actor handles before others get a turn: frames, elements of lists, and actors
-/// that a message is delivered to.
-const TURN: usize = 64;
-
 /// The lane and the sequence number of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -97,8 +94,7 @@ pub(crate) struct Backlog {
     count: AtomicUsize,
     full: AtomicBool,
     caps: Caps,
-    /// What was taken since others had a turn, as [`TURN`] counts.
-    taken: AtomicUsize,
+    pace: Pace,
 }
 
 impl Backlog {
@@ -158,7 +154,7 @@ impl Backlog {
                 }
             }
         };
-        self.taken.fetch_add(1 + elements, Ordering::Relaxed);
+        self.pace.count(1 + elements);
         if has_more {
             self.wake(session);
         }
@@ -174,13 +170,17 @@ impl Backlog {
         self: &Arc<Self>,
         session: &ActorRef<NodeSessionMessage>,
     ) -> bool {
-        let gives = self.taken.load(Ordering::Relaxed) > TURN;
+        let gives = self.pace.is_over();
         if gives {
-            self.taken.store(0, Ordering::Relaxed);
             self.wake(session);
-            tokio::task::yield_now().await;
+            self.pace.give_way().await;
         }
         gives
+    }
+
+    /// The session's work on what its peer sent.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Whether anything waits or is being handled.

@@ -82,9 +82,6 @@ use resume::Waiting;
 /// A session has no use for more links than there are kinds of them; a peer shall not make more.
 const MAX_LINKS: usize = 8;
 
-/// So many proxies begin before others get a turn.
-const PROXIES_IN_TURN: usize = 64;
-
 /// How far a session has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -150,8 +147,6 @@ struct Active {
     in_order: bool,
     /// The peer has said that the session ends.
     peer_left: bool,
-    /// Proxies that began since others had a turn.
-    proxies_in_turn: usize,
 }
 
 /// A session may be killed, with the node server above it. It must not be found any more then.
@@ -252,7 +247,6 @@ impl Links {
             has_told_peers: false,
             in_order: false,
             peer_left: false,
-            proxies_in_turn: 0,
         })))
     }
 
@@ -307,12 +301,9 @@ impl Links {
 
     /// Gives others a turn now and then while many proxies begin: a peer announces as many in one
     /// frame as it likes.
-    pub(super) async fn take_turns(&mut self) {
-        let Some(active) = &mut self.0 else { return };
-        active.proxies_in_turn += 1;
-        if active.proxies_in_turn >= PROXIES_IN_TURN {
-            active.proxies_in_turn = 0;
-            tokio::task::yield_now().await;
+    pub(super) async fn take_turns(&self) {
+        if let Some(active) = &self.0 {
+            active.traffic.backlog().pace().step().await;
         }
     }
 
