@@ -14,7 +14,7 @@ use super::backlog::{Item, Place, Weight};
 use super::calls::Answer;
 use super::data_plane::{locked, DataPlane};
 use super::dead_letters::{self, Cause};
-use super::decode::{self, Decoded};
+use super::decode::{self, Decoded, Outcome};
 use super::link_table::known;
 use super::{Event, LinkEvent};
 use crate::protocol::meta::network_message::Message as Network;
@@ -149,6 +149,9 @@ impl Turn {
 
 impl DataPlane {
     /// Takes a frame that a link brought. Only one link at a time brings frames of a lane in order.
+    /// Returns one that takes long to decode, to be taken by [`receive_decoded`] next.
+    ///
+    /// [`receive_decoded`]: Self::receive_decoded
     ///
     /// # Errors
     /// The frame is none, for which its link ends. What ends the session is told to its actor.
@@ -157,14 +160,14 @@ impl DataPlane {
         frame: Bytes,
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<Bytes>> {
         let taken = match codec::head(&frame) {
             Ok(Some(head)) => self.receive_message(head, frame, session, turn),
             Ok(None) => return self.receive_other(frame, session, turn),
             Err(error) => Err(error.into()),
         };
         self.or_break(taken, session);
-        Ok(())
+        Ok(None)
     }
 
     /// A turn of reading is over, and there is nothing more at present, if `is_idle`.
@@ -262,11 +265,25 @@ impl DataPlane {
         frame: Bytes,
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<Bytes>> {
         let size = frame.len();
         let backlog = self.backlog();
-        let decoded = decode::for_session(frame, backlog.caps(), backlog, session)?;
-        let Some(Decoded { message, elements, cost }) = decoded else { return Ok(()) };
+        match decode::for_session(frame, backlog.caps(), backlog, session)? {
+            Outcome::Decoded(decoded) => self.receive_decoded(decoded, size, session, turn),
+            Outcome::Long(frame) => return Ok(Some(frame)),
+            Outcome::Refused => {}
+        }
+        Ok(None)
+    }
+
+    /// Takes a frame of so many bytes that a link brought.
+    pub(crate) fn receive_decoded(
+        self: &Arc<Self>,
+        Decoded { message, elements, cost }: Decoded,
+        size: usize,
+        session: &ActorRef<NodeSessionMessage>,
+        turn: &mut Turn,
+    ) {
         let weight = Weight { bytes: size, cost, elements };
         turn.listed(elements);
         match message.message {
@@ -286,7 +303,6 @@ impl DataPlane {
                 self.hand_over(Arrived::Nothing, None, Weight::default(), session);
             }
         }
-        Ok(())
     }
 
     fn receive_envelope(

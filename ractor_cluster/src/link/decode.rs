@@ -10,6 +10,7 @@ use std::io;
 use bytes::Bytes;
 use prost::Message as _;
 use ractor::ActorRef;
+use tokio::task::{spawn_blocking, JoinHandle};
 
 use super::backlog::Backlog;
 use super::limits::Limits;
@@ -28,6 +29,10 @@ const LEAST: usize = 16 * 1024;
 pub(super) const MOST_SENT: usize = 4096;
 
 const _: () = assert!(MOST_SENT <= LEAST);
+
+/// The fields of a frame from which on it takes long to decode. The longest list of actors that a
+/// node sends has fewer.
+const MOST_FIELDS: usize = 16 * 1024;
 
 /// How much of lists a frame may hold.
 #[derive(Debug, Clone, Copy)]
@@ -125,8 +130,19 @@ pub(crate) fn decode(frame: Bytes, caps: Caps) -> Result<Decoded, Undecodable> {
     Ok(Decoded { message, elements: found.elements, cost: found.cost })
 }
 
-/// Decodes a frame that came for a session. When its lists are too long the session refuses the
-/// peer, nothing more is read of it, and there is no frame.
+/// What becomes of a frame that came for a session.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Decoded(Decoded),
+    /// It takes long to decode: the reader does so [elsewhere](decode_elsewhere), and reads nothing
+    /// more before it is done.
+    Long(Bytes),
+    /// The session refuses the peer for it.
+    Refused,
+}
+
+/// Decodes a frame that came for a session, unless that takes long. When its lists are too long the
+/// session refuses the peer, and nothing more is read of it.
 ///
 /// # Errors
 /// The frame is no message, for which its link ends.
@@ -135,14 +151,43 @@ pub(super) fn for_session(
     caps: Caps,
     backlog: &Backlog,
     session: &ActorRef<NodeSessionMessage>,
-) -> io::Result<Option<Decoded>> {
-    match decode(frame, caps) {
-        Ok(decoded) => Ok(Some(decoded)),
+) -> io::Result<Outcome> {
+    let most = caps.elements.min(MOST_SENT);
+    match scan::walk(&frame, most, MOST_FIELDS) {
+        Ok(None) => return Ok(Outcome::Long(frame)),
+        Err(Undecodable::TooLong { .. }) if most < caps.elements => {
+            return Ok(Outcome::Long(frame))
+        }
+        // What is wrong with it is found again.
+        Ok(Some(_)) | Err(_) => {}
+    }
+    or_refuse(decode(frame, caps), backlog, session)
+}
+
+/// Decodes a long frame on a thread that may be kept for it.
+pub(super) fn decode_elsewhere(
+    frame: Bytes,
+    caps: Caps,
+) -> JoinHandle<Result<Decoded, Undecodable>> {
+    spawn_blocking(move || decode(frame, caps))
+}
+
+/// As [`for_session`], of a frame that was decoded elsewhere.
+///
+/// # Errors
+/// The frame is no message, for which its link ends.
+pub(super) fn or_refuse(
+    decoded: Result<Decoded, Undecodable>,
+    backlog: &Backlog,
+    session: &ActorRef<NodeSessionMessage>,
+) -> io::Result<Outcome> {
+    match decoded {
+        Ok(decoded) => Ok(Outcome::Decoded(decoded)),
         Err(error @ Undecodable::TooLong { .. }) => {
             backlog.refuse();
             // The session may have ended already.
             _ = session.cast(LinkEvent(Event::Undecodable(error)).into());
-            Ok(None)
+            Ok(Outcome::Refused)
         }
         Err(error) => Err(error.into()),
     }

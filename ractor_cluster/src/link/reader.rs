@@ -1,20 +1,23 @@
 //! The reading end of a link: frames are taken from the transport and passed on by the link's own
 //! task, or by whoever expects one and would sleep otherwise.
 
+use std::future::Future;
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ractor::remoting::busy_poll::Watch;
 use ractor::ActorRef;
+use tokio::task::JoinHandle;
 
 use super::admission::Admission;
 use super::arrivals::{Arrived, Turn};
 use super::backlog::{Backlog, Item, Weight};
 use super::data_plane::DataPlane;
-use super::decode::{self, Caps, Decoded};
+use super::decode::{self, Caps, Decoded, Undecodable};
 use super::{Event, LinkEvent};
 use crate::net::SessionMessage;
 use crate::protocol::NetworkMessage;
@@ -51,9 +54,26 @@ pub(crate) struct LinkReader {
 
 struct Reading {
     frames: Box<dyn FrameStream>,
+    /// The last frame, while it is decoded elsewhere.
+    decoding: Option<Decoding>,
     turn: Turn,
     /// What went wrong where the task was not.
     failed: Option<io::Error>,
+}
+
+/// A frame that takes long to decode.
+struct Decoding {
+    task: JoinHandle<Result<Decoded, Undecodable>>,
+    size: usize,
+    /// The data plane that the connection had joined when the frame came.
+    traffic: Option<Arc<DataPlane>>,
+}
+
+impl Decoding {
+    fn begin(frame: Bytes, caps: Caps, traffic: Option<Arc<DataPlane>>) -> Self {
+        let size = frame.len();
+        Self { task: decode::decode_elsewhere(frame, caps), size, traffic }
+    }
 }
 
 /// What came of reading.
@@ -70,7 +90,12 @@ impl LinkReader {
     pub(crate) fn new(frames: Box<dyn FrameStream>, receiver: Receiver) -> Self {
         Self {
             receiver,
-            reading: Handoff::new(Reading { frames, turn: Turn::default(), failed: None }),
+            reading: Handoff::new(Reading {
+                frames,
+                decoding: None,
+                turn: Turn::default(),
+                failed: None,
+            }),
         }
     }
 
@@ -101,8 +126,8 @@ impl LinkReader {
 
     /// Takes what there is, up to a turn.
     fn read(&self, reading: &mut Reading, context: &mut Context<'_>) -> io::Result<Read> {
-        let Reading { frames, turn, .. } = reading;
-        let read = self.read_turn(frames, context, turn);
+        let read = self.read_turn(reading, context);
+        let turn = &mut reading.turn;
         let is_idle = !matches!(read, Ok(Read::More));
         if let (Receiver::Session { session, joined, .. }, true) =
             (&self.receiver, !matches!(read, Ok(Read::Nothing)) || turn.is_owed())
@@ -114,24 +139,28 @@ impl LinkReader {
         read
     }
 
-    fn read_turn(
-        &self,
-        frames: &mut Box<dyn FrameStream>,
-        context: &mut Context<'_>,
-        turn: &mut Turn,
-    ) -> io::Result<Read> {
+    fn read_turn(&self, reading: &mut Reading, context: &mut Context<'_>) -> io::Result<Read> {
         for count in 0..TURN {
+            if let Some(decoding) = &mut reading.decoding {
+                let Poll::Ready(decoded) = Pin::new(&mut decoding.task).poll(context) else {
+                    return Ok(if count == 0 { Read::Nothing } else { Read::Some });
+                };
+                let decoded = decoded.map_err(io::Error::other)?;
+                let Some(Decoding { size, traffic, .. }) = reading.decoding.take() else { break };
+                self.pass_on_decoded(decoded, (size, traffic), &mut reading.turn)?;
+                return Ok(Read::More);
+            }
             if let Receiver::Session { backlog, .. } = &self.receiver {
                 if backlog.pauses(context.waker()) {
                     return Ok(if count == 0 { Read::Nothing } else { Read::Some });
                 }
             }
-            match frames.poll_frame(context)? {
+            match reading.frames.poll_frame(context)? {
                 Poll::Pending if count == 0 => return Ok(Read::Nothing),
                 Poll::Pending => return Ok(Read::Some),
                 Poll::Ready(Some(frame)) => {
-                    self.pass_on(frame, turn)?;
-                    if turn.is_long() {
+                    reading.decoding = self.pass_on(frame, &mut reading.turn)?;
+                    if reading.turn.is_long() {
                         return Ok(Read::More);
                     }
                 }
@@ -141,7 +170,8 @@ impl LinkReader {
         Ok(Read::More)
     }
 
-    fn pass_on(&self, frame: TransportMessage, turn: &mut Turn) -> io::Result<()> {
+    /// Passes a frame on, unless it is to be decoded elsewhere first.
+    fn pass_on(&self, frame: TransportMessage, turn: &mut Turn) -> io::Result<Option<Decoding>> {
         // A frame that comes too late is dropped: the end of the connection is an event.
         match (frame, &self.receiver) {
             (TransportMessage::Arc(cast), Receiver::Session { session, .. }) => {
@@ -152,17 +182,22 @@ impl LinkReader {
                 Receiver::Session { session, joined, backlog, admission },
             ) => {
                 if let Some(traffic) = joined.get() {
-                    return traffic.receive(bytes, session, turn);
+                    let long = traffic.receive(bytes, session, turn)?;
+                    let begin = |it| Decoding::begin(it, backlog.caps(), Some(traffic.clone()));
+                    return Ok(long.map(begin));
                 }
                 let size = bytes.len();
                 let is_stranger = admission.as_ref().is_some_and(|it| !it.is_admitted());
                 let caps = if is_stranger { Caps::STRANGER } else { backlog.caps() };
-                let decoded = decode::for_session(bytes, caps, backlog, session)?;
-                let Some(Decoded { message, elements, cost }) = decoded else { return Ok(()) };
-                turn.listed(elements);
-                let (arrived, weight) =
-                    (Arrived::Frame(message), Weight { bytes: size, cost, elements });
-                backlog.push(Item { arrived, place: None, weight }, session);
+                match decode::for_session(bytes, caps, backlog, session)? {
+                    decode::Outcome::Decoded(decoded) => {
+                        self.pass_on_decoded(Ok(decoded), (size, None), turn)?;
+                    }
+                    decode::Outcome::Long(frame) => {
+                        return Ok(Some(Decoding::begin(frame, caps, None)))
+                    }
+                    decode::Outcome::Refused => {}
+                }
             }
             (TransportMessage::Bytes(bytes), Receiver::Connection(connection)) => {
                 _ = connection.cast(SessionMessage::ObjectAvailable(decode(bytes)?));
@@ -170,6 +205,28 @@ impl LinkReader {
             // It is not within a process.
             (TransportMessage::Arc(_), Receiver::Connection(_)) => {}
         }
+        Ok(None)
+    }
+
+    /// Passes on a frame of so many bytes that was decoded: to the data plane, where its connection
+    /// had joined one.
+    fn pass_on_decoded(
+        &self,
+        decoded: Result<Decoded, Undecodable>,
+        (size, traffic): (usize, Option<Arc<DataPlane>>),
+        turn: &mut Turn,
+    ) -> io::Result<()> {
+        let Receiver::Session { session, backlog, .. } = &self.receiver else { return Ok(()) };
+        let read = decode::or_refuse(decoded, backlog, session)?;
+        let decode::Outcome::Decoded(decoded) = read else { return Ok(()) };
+        if let Some(traffic) = traffic {
+            traffic.receive_decoded(decoded, size, session, turn);
+            return Ok(());
+        }
+        let Decoded { message, elements, cost } = decoded;
+        turn.listed(elements);
+        let (arrived, weight) = (Arrived::Frame(message), Weight { bytes: size, cost, elements });
+        backlog.push(Item { arrived, place: None, weight }, session);
         Ok(())
     }
 }

@@ -218,6 +218,33 @@ fn a_peer_with_many_actors_in_groups_keeps_no_task_waiting() {
     });
 }
 
+/// What the node keeps by name is in trees: a table of hashes that grows hashes all names again.
+#[tokio::test]
+async fn many_long_names_stall_nothing() {
+    const MANY: u64 = 4_000;
+    let mut scene = Scene::start("verbose").await;
+    let mut client = scene.guest(TransportKind::Tcp).await;
+    let long = |number: u64| format!("{number:04000}");
+    watch(async {
+        for pid in 0..MANY {
+            let named = vec![Actor { pid, name: Some(long(pid)) }];
+            send(&mut client, ControlBody::Spawn(Spawn { actors: named })).await;
+        }
+        handled(&scene, &mut client).await;
+        for number in 0..MANY {
+            let (scope, group) = ("verbose".to_owned(), long(number));
+            let join = PgJoin { scope, group, actors: vec![Actor { pid: 1, name: None }] };
+            send(&mut client, ControlBody::PgJoin(join)).await;
+        }
+        handled(&scene, &mut client).await;
+        assert_eq!(pg::get_scoped_members(&"verbose".into(), &long(MANY - 1)).len(), 1);
+        drop(client);
+        until("it is gone", || !pg::which_scopes().contains(&"verbose".to_owned())).await;
+    })
+    .await;
+    scene.end().await;
+}
+
 /// One actor may be in as many groups as there may be: they end in many turns too.
 #[tokio::test]
 async fn an_actor_in_many_groups_stalls_nothing_when_it_ends() {

@@ -6,16 +6,29 @@ use super::*;
 /// More tasks than the runtime polls between two looks at its driver.
 const MANY: usize = 200;
 
-#[tokio::test]
-async fn whoever_gives_way_is_behind_all_tasks_that_are_ready() {
+async fn give_way_behind(ready: usize) -> usize {
     let polled = Arc::new(AtomicUsize::new(0));
-    for round in 1..=3 {
-        for _ in 0..MANY {
-            let polled = polled.clone();
-            tokio::spawn(async move { polled.fetch_add(1, Ordering::Relaxed) });
-        }
-        Pace::default().give_way().await;
-        assert_eq!(polled.load(Ordering::Relaxed), round * MANY);
+    for _ in 0..ready {
+        let polled = polled.clone();
+        tokio::spawn(async move { polled.fetch_add(1, Ordering::Relaxed) });
+    }
+    Pace::default().give_way().await;
+    polled.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn who_gives_way_is_behind_all_tasks_that_are_ready() {
+    for _ in 0..3 {
+        let task = tokio::spawn(give_way_behind(MANY));
+        assert_eq!(task.await.expect("it does not panic"), MANY);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn so_it_is_on_a_worker_of_its_own() {
+    for _ in 0..3 {
+        let task = tokio::spawn(give_way_behind(MANY));
+        assert_eq!(task.await.expect("it does not panic"), MANY);
     }
 }
 
