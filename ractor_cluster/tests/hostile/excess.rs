@@ -199,7 +199,7 @@ async fn a_number_that_is_announced_again_at_once_keeps_its_groups() {
 #[test]
 fn a_peer_with_many_actors_in_groups_keeps_no_task_waiting() {
     watch_queue(async {
-        let mut scene = Scene::start("hordes").await;
+        let scene = Scene::start("hordes").await;
         let mut client = scene.client(TransportKind::Tcp).await;
         client.join("horde").await;
         for number in 0..500 {
