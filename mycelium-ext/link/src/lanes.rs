@@ -9,10 +9,11 @@
 //! | 0 | session control; all frames to a peer that takes no other slots |
 //! | 1 | messages to actors that are marked as urgent |
 //! | 2 | messages to all other actors, as long as they are few |
-//! | 3 to 6 | messages to actors that are sent much while others wait |
+//! | 3 to 5 | messages to actors that are sent much while others wait |
+//! | 6 | ends of actors, which wait until the peer has what was sent before |
 //! | 7 | large messages, which go in parts |
 //!
-//! Slots 0 and 1 go first. Then slot 2 and one of the others take turns, a chunk each, so that a
+//! Slots 0 and 1 go first, and what may go of 6. Then slot 2 and one of the others take turns, a chunk each, so that a
 //! message to an actor that is sent little waits for one chunk, and not for all that waits for
 //! others. The idea is that of FQ-CoDel (RFC 8290): a flow that has little to send goes ahead of
 //! those that fill the link, and a flow that fills it gives up its place among the former.
@@ -42,6 +43,8 @@ pub const CONTROL: usize = 0;
 pub const URGENT: usize = 1;
 const SPARSE: usize = 2;
 const FIRST_BULK: usize = 3;
+const BULKS: std::ops::Range<usize> = FIRST_BULK..LAST;
+const LAST: usize = 6;
 /// The slot of large messages, the only one whose frames go in parts.
 pub const LARGE: usize = 7;
 
@@ -130,8 +133,10 @@ pub struct Lanes {
     assigned: HashMap<Receiver, Assigned>,
     /// Of the lane of those that are sent little.
     recent: Recent,
-    /// The request for an acknowledgement that went last, by lane.
+    /// The request for an acknowledgement that was pushed last, by lane.
     asked: [u64; SLOTS],
+    /// The frame whose acknowledgement something waits for, by lane.
+    wanted: [u64; SLOTS],
     /// Whether the lanes beyond [`SPARSE`] have a chunk to go before it.
     bulk_is_next: bool,
     /// The one of them that has the next turn.
@@ -157,6 +162,7 @@ impl Lanes {
             assigned: HashMap::new(),
             recent: Recent(Box::new([0; Recent::BUCKETS])),
             asked: [0; SLOTS],
+            wanted: [0; SLOTS],
             bulk_is_next: false,
             next_bulk: FIRST_BULK,
             may_go: [true; SLOTS],
@@ -186,6 +192,18 @@ impl Lanes {
     /// its number.
     pub fn control(&mut self, write: impl FnOnce(u32, u64) -> Bytes) {
         self.push_control(CONTROL, write);
+    }
+
+    /// The same, of a frame that has to come behind all messages that were pushed before.
+    pub fn last(&mut self, write: impl FnOnce(u32, u64) -> Bytes) {
+        if !self.has_slots {
+            return self.control(write);
+        }
+        for slot in (URGENT..SLOTS).filter(|slot| *slot != LAST) {
+            let last = self.out(slot).map_or(0, Outbound::last);
+            self.hold(LAST, slot, last);
+        }
+        self.push_control(LAST, write);
     }
 
     fn push_control(&mut self, slot: usize, write: impl FnOnce(u32, u64) -> Bytes) {
@@ -235,7 +253,7 @@ impl Lanes {
     /// The bulk lane that keeps the least.
     fn least_bulk(&self) -> usize {
         let bytes = |slot: &usize| self.out(*slot).map_or(0, Outbound::bytes);
-        (FIRST_BULK..LARGE).min_by_key(bytes).unwrap_or(FIRST_BULK)
+        BULKS.min_by_key(bytes).unwrap_or(FIRST_BULK)
     }
 
     /// Has a receiver take another lane: what goes by that is held until the peer has what went to
@@ -248,20 +266,28 @@ impl Lanes {
         };
         let assigned = Assigned { slot: to, last: 0, burst: 0 };
         self.assigned.insert(receiver, assigned);
-        if self.out(from).is_some_and(|out| out.acknowledged() < last) {
-            let until = self.ask_for(from, last);
-            self.lane(to).out.hold(from, until);
-        }
+        self.hold(to, from, last);
         to
     }
 
-    /// Has the peer acknowledge a frame of a lane at once. Returns the frame that asks for it.
-    fn ask_for(&mut self, slot: usize, last: u64) -> u64 {
-        if self.asked[slot] < last {
+    /// What is pushed into the lane `slot` from here on waits until the peer has the frame `last` of
+    /// the lane `from`.
+    fn hold(&mut self, slot: usize, from: usize, last: u64) {
+        if self.out(from).is_some_and(|out| out.acknowledged() < last) {
+            self.wanted[from] = last.max(self.wanted[from]);
+            self.ask(from);
+            self.lane(slot).out.hold(from, last);
+        }
+    }
+
+    /// Has the peer acknowledge at once what is wanted of a lane, if it is not asked already: there
+    /// is one request on its way at a time.
+    fn ask(&mut self, slot: usize) {
+        let acknowledged = self.out(slot).map_or(0, Outbound::acknowledged);
+        if self.wanted[slot] > acknowledged && self.asked[slot] <= acknowledged {
             self.push_control(slot, self.ask);
             self.asked[slot] = self.lane(slot).out.last();
         }
-        self.asked[slot]
     }
 
     /// Puts a message into a lane. Its arguments are `args`, and then `tail`, which is not copied
@@ -319,7 +345,7 @@ impl Lanes {
         let fenced = self.is_fenced();
         self.may_go =
             std::array::from_fn(|slot| !fenced || self.out(slot).is_some_and(Outbound::is_fenced));
-        for slot in [CONTROL, URGENT] {
+        for slot in [CONTROL, URGENT, LAST] {
             while let Some(chunk) = self.transmit_of(slot, None) {
                 if !take(chunk) {
                     return;
@@ -352,6 +378,9 @@ impl Lanes {
         const COUNT: usize = SLOTS - FIRST_BULK;
         for turn in 0..COUNT {
             let slot = FIRST_BULK + (self.next_bulk - FIRST_BULK + turn) % COUNT;
+            if slot == LAST {
+                continue;
+            }
             let parts = (slot == LARGE).then(|| Parts {
                 lane: number(self.preference, slot) as u8,
                 size: PART,
@@ -380,6 +409,7 @@ impl Lanes {
         out.acknowledge(last)?;
         let is_idle = out.is_idle();
         let mut has_news = was_fenced && !out.is_fenced();
+        self.ask(slot);
         if self.slots.iter().flatten().any(|lane| lane.out.is_held()) {
             let acknowledged: [u64; SLOTS] =
                 std::array::from_fn(|slot| self.out(slot).map_or(0, Outbound::acknowledged));
@@ -438,13 +468,6 @@ impl Lanes {
     pub fn unacknowledged_messages(&mut self) -> usize {
         let lanes = self.slots.iter_mut().flatten();
         lanes.map(|lane| lane.out.unacknowledged_messages()).sum()
-    }
-
-    /// The lanes of messages, by number, that have something under way, and the last frame of each:
-    /// what session control that must not overtake messages has to wait for.
-    pub fn under_way(&self) -> impl Iterator<Item = (u32, u64)> {
-        let under_way = self.lanes().filter(|(slot, lane)| *slot != CONTROL && !lane.out.is_idle());
-        under_way.map(|(slot, lane)| (number(self.preference, slot), lane.out.last()))
     }
 }
 

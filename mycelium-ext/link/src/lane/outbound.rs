@@ -309,9 +309,12 @@ impl Outbound {
     pub(crate) fn hold(&mut self, other: usize, until: u64) {
         self.seal(Bytes::new());
         let hold = Hold { first: self.next, until: (other, until) };
-        match self.holds.back_mut() {
+        let of_same = self.holds.iter_mut().rev().find(|it| it.until.0 == other);
+        match of_same {
+            // One that waits for as much is there.
+            Some(last) if last.until.1 >= until => {}
             // Nothing was pushed in between.
-            Some(last) if last.first == hold.first && last.until.0 == other => *last = hold,
+            Some(last) if last.first == hold.first => last.until.1 = until,
             _ => self.holds.push_back(hold),
         }
     }

@@ -7,6 +7,8 @@ use super::*;
 use crate::codec::{Kind, Names};
 use crate::lane::{Accepted, Inbound, Partial};
 
+/// Words from here on are of frames that come last.
+const LASTS: u64 = 1 << 32;
 /// The largest frame that the receiver takes.
 const MOST: usize = 4 << 20;
 
@@ -39,6 +41,9 @@ struct Pair {
     sent: HashMap<u64, u64>,
     came: HashMap<u64, Vec<u64>>,
     controls: (u64, Vec<u64>),
+    /// What had been sent before each frame that comes last.
+    lasts: Vec<HashMap<u64, u64>>,
+    lasts_came: Vec<u64>,
     /// Frames that came in more than one part.
     in_parts: usize,
 }
@@ -52,6 +57,8 @@ impl Default for Pair {
             sent: HashMap::new(),
             came: HashMap::new(),
             controls: (0, Vec::new()),
+            lasts: Vec::new(),
+            lasts_came: Vec::new(),
             in_parts: 0,
         }
     }
@@ -75,6 +82,13 @@ impl Pair {
         self.controls.0 += 1;
         let word = self.controls.0;
         self.lanes.control(|lane, sequence| control(lane, sequence, word));
+    }
+
+    /// The end of an actor.
+    fn last(&mut self) {
+        let word = LASTS + self.lasts.len() as u64;
+        self.lasts.push(self.sent.clone());
+        self.lanes.last(|lane, sequence| control(lane, sequence, word));
     }
 
     /// Hands up to so many chunks to the link.
@@ -112,6 +126,13 @@ impl Pair {
             if incoming.inbound.accept(sequence, frame.len()).unwrap() == Accepted::Deliver {
                 match word {
                     u64::MAX => incoming.inbound.ask(),
+                    LASTS.. => {
+                        let before = &self.lasts[(word - LASTS) as usize];
+                        for (to, sent) in before {
+                            assert_eq!(self.came[to].last().max(Some(sent)), self.came[to].last());
+                        }
+                        self.lasts_came.push(word - LASTS);
+                    }
                     word => self.controls.1.push(word),
                 }
             }
@@ -168,6 +189,7 @@ impl Pair {
             assert_eq!(self.came.get(to), Some(&(1..=*sent).collect()), "to {to}");
         }
         assert_eq!(self.controls.1, (1..=self.controls.0).collect::<Vec<_>>());
+        assert_eq!(self.lasts_came, (0..self.lasts.len() as u64).collect::<Vec<_>>());
         assert_eq!((self.lanes.bytes(), self.lanes.unsent()), (0, 0));
         assert!(self.lanes.assigned.is_empty(), "{:?}", self.lanes.assigned);
     }
@@ -288,6 +310,34 @@ fn during_a_fence_nothing_new_goes_by_any_lane() {
 }
 
 #[test]
+fn the_end_of_an_actor_comes_behind_what_was_sent_before_and_not_behind_more() {
+    let mut pair = Pair::default();
+    flood(&mut pair, 1..2, 20_000);
+    pair.send(2, 3 << 20);
+    pair.last();
+    flood(&mut pair, 1..2, 20_000);
+    while pair.lasts_came.is_empty() {
+        pair.transmit(1);
+        pair.carry(usize::MAX);
+        pair.acknowledge(false);
+    }
+    let before = pair.came[&1].len();
+    assert!((20_000..40_000).contains(&before), "{before}");
+    pair.finish();
+}
+
+#[test]
+fn there_is_one_request_on_its_way_at_a_time() {
+    let mut pair = Pair::default();
+    for _ in 0..400 {
+        pair.send(1, 64);
+        pair.last();
+    }
+    assert_eq!(pair.lanes.out(SPARSE).unwrap().last(), 401);
+    pair.finish();
+}
+
+#[test]
 fn lanes_have_numbers_both_ways() {
     for lane in 0..LANES as u32 {
         let (preference, slot) = parse(lane).unwrap();
@@ -304,6 +354,7 @@ enum Step {
     /// So many messages of a size to a receiver.
     Send(u64, usize, usize),
     Control,
+    Last,
     Transmit(usize),
     Carry(usize),
     Acknowledge(bool),
@@ -325,6 +376,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             Step::Send(to, size, count.min(1 + (1 << 18) / size))
         }),
         2 => Just(Step::Control),
+        1 => Just(Step::Last),
         4 => (1..8_usize).prop_map(Step::Transmit),
         4 => (0..2_000_usize).prop_map(Step::Carry),
         3 => any::<bool>().prop_map(Step::Acknowledge),
@@ -345,6 +397,7 @@ proptest! {
             match step {
                 Step::Send(to, size, count) => (0..count).for_each(|_| pair.send(to, size)),
                 Step::Control => pair.control(),
+                Step::Last => pair.last(),
                 Step::Transmit(chunks) => _ = pair.transmit(chunks),
                 Step::Carry(frames) => pair.carry(frames),
                 Step::Acknowledge(all) => pair.acknowledge(all),
