@@ -213,11 +213,31 @@ impl Lanes {
         out.push(frame.len(), |into| into.put_slice(&frame), Bytes::new());
     }
 
-    /// The slot that a receiver is bound to because the peer has not acknowledged all that went to
-    /// it. `None` when it may take any.
-    pub fn bound(&self, receiver: Receiver) -> Option<usize> {
-        let assigned = self.assigned.get(&receiver)?;
-        self.is_under_way(assigned).then_some(assigned.slot)
+    /// Has a receiver get the same frame as others that take this slot, if that keeps its order and
+    /// its place: one that is sent little does not wait for those that are sent much. Returns
+    /// whether it does.
+    pub fn join(&mut self, receiver: Receiver, slot: usize, size: usize) -> bool {
+        if slot <= URGENT {
+            return true;
+        }
+        if slot == LARGE {
+            self.change(receiver, LARGE);
+            return true;
+        }
+        match self.assigned.get(&receiver) {
+            Some(it) if it.slot > SPARSE && self.is_under_way(it) => it.slot == slot,
+            Some(it) if slot > SPARSE && it.slot == SPARSE && self.is_too_much(it, size) => {
+                self.change(receiver, slot);
+                true
+            }
+            _ => slot == SPARSE,
+        }
+    }
+
+    /// Whether a receiver loses its place among those that are sent little.
+    fn is_too_much(&self, assigned: &Assigned, size: usize) -> bool {
+        assigned.burst + size > QUANTUM
+            && self.out(SPARSE).is_some_and(|out| out.unsent() >= CONGESTED)
     }
 
     fn is_under_way(&self, assigned: &Assigned) -> bool {
@@ -236,10 +256,9 @@ impl Lanes {
         if size >= LARGE_BYTES {
             return self.change(receiver, LARGE);
         }
-        let is_congested = self.out(SPARSE).is_some_and(|out| out.unsent() >= CONGESTED);
         match self.assigned.get(&receiver) {
             None => SPARSE,
-            Some(it) if it.slot == SPARSE && is_congested && it.burst + size > QUANTUM => {
+            Some(it) if it.slot == SPARSE && self.is_too_much(it, size) => {
                 self.change(receiver, self.least_bulk())
             }
             Some(it) if it.slot == SPARSE || self.is_under_way(it) => it.slot,
@@ -281,13 +300,15 @@ impl Lanes {
     }
 
     /// Has the peer acknowledge at once what is wanted of a lane, if it is not asked already: there
-    /// is one request on its way at a time.
-    fn ask(&mut self, slot: usize) {
+    /// is one request on its way at a time. Returns whether it does.
+    fn ask(&mut self, slot: usize) -> bool {
         let acknowledged = self.out(slot).map_or(0, Outbound::acknowledged);
-        if self.wanted[slot] > acknowledged && self.asked[slot] <= acknowledged {
+        let asks = self.wanted[slot] > acknowledged && self.asked[slot] <= acknowledged;
+        if asks {
             self.push_control(slot, self.ask);
             self.asked[slot] = self.lane(slot).out.last();
         }
+        asks
     }
 
     /// Puts a message into a lane. Its arguments are `args`, and then `tail`, which is not copied
@@ -409,7 +430,7 @@ impl Lanes {
         out.acknowledge(last)?;
         let is_idle = out.is_idle();
         let mut has_news = was_fenced && !out.is_fenced();
-        self.ask(slot);
+        has_news |= self.ask(slot);
         if self.slots.iter().flatten().any(|lane| lane.out.is_held()) {
             let acknowledged: [u64; SLOTS] =
                 std::array::from_fn(|slot| self.out(slot).map_or(0, Outbound::acknowledged));

@@ -17,7 +17,7 @@ use super::backlog::{Backlog, Place};
 use super::calls::Calls;
 use super::dead_letters::{self, Cause};
 use super::frame_bound::FrameBound;
-use super::link_table::{self, known, LinkTable, Lost, ADAPTIVE};
+use super::link_table::{self, LinkTable, Lost, ADAPTIVE};
 use super::locked::locked;
 use super::pieces;
 use super::receipts::Receipts;
@@ -33,6 +33,7 @@ use crate::transport::{Locality, TransportKind};
 use crate::NodeId;
 use mycelium_link::codec::What;
 use mycelium_link::lane::{Chunk, LaneError};
+use mycelium_link::lanes::Receiver;
 
 /// The writer of a link of a session.
 pub(crate) type LinkWriter = writer::LinkWriter<LanesOfLink>;
@@ -53,6 +54,8 @@ pub(crate) struct Bounds {
     pub(crate) write_deadline: Duration,
     /// Whether a sender polls its link for an answer.
     pub(crate) busy_poll: bool,
+    /// The bytes of the largest frame that this node takes.
+    pub(crate) max_inbound: usize,
 }
 
 /// See the module's documentation.
@@ -241,6 +244,16 @@ impl DataPlane {
         self.frame_bound.set(bytes);
     }
 
+    /// As [`LinkTable::take_slots`].
+    pub(crate) fn take_slots(&self) {
+        locked(&self.table).take_slots();
+    }
+
+    /// The bytes of the largest frame that this node takes.
+    pub(super) fn max_inbound(&self) -> usize {
+        self.bounds.max_inbound
+    }
+
     /// Why a message is to go back to its sender that needs a frame of so many bytes, if it is.
     #[inline]
     pub(super) fn too_large(&self, size: usize) -> Option<UndeliveredReason> {
@@ -275,8 +288,11 @@ impl DataPlane {
     /// Sends a message to an actor of the peer, by its lane.
     pub(super) fn message(&self, to: u64, what: What<'_>, args: (&[u8], Bytes)) -> PendingFlush {
         self.put(|table| {
-            let lane = table.lane_of(to);
-            table.message(lane, self.receipts.acknowledgement(lane), what, args)
+            let (preference, receiver) = (table.lane_of(to), Receiver::Actor(to));
+            let size = args.0.len() + args.1.len();
+            let slot = table.slot_for(preference, receiver, size);
+            let to = (what, std::iter::once(receiver));
+            table.message((preference, slot), |it| self.receipts.acknowledgement(it), to, args)
         })
     }
 
@@ -307,22 +323,25 @@ impl DataPlane {
         };
         while let Some(first) = left.first().copied() {
             let push = self.put(|table| {
-                let lane = table.lane_of(first);
+                let (preference, size) = (table.lane_of(first), args.0.len() + args.1.len());
+                let slot = table.slot_for(preference, Receiver::Actor(first), size);
                 let (mut last, mut count) = (None, 0);
                 // Nearly always there is one frame.
                 let (now, later) = left.iter().partition::<Vec<u64>, _>(|pid| {
-                    let is_now =
-                        count < most && last != Some(**pid) && table.lane_of(**pid) == lane;
+                    let is_now = count < most
+                        && last != Some(**pid)
+                        && table.lane_of(**pid) == preference
+                        && table.join((preference, slot), Receiver::Actor(**pid), size);
                     if is_now {
                         (last, count) = (Some(**pid), count + 1);
                     }
                     is_now
                 });
                 left = later;
-                let args = (args.0, args.1.clone());
-                let acknowledged = self.receipts.acknowledgement(lane);
                 let what = What::Many { to: &now, method, metadata };
-                table.message(lane, acknowledged, what, args)
+                let to = (what, now.iter().map(|pid| Receiver::Actor(*pid)));
+                let args = (args.0, args.1.clone());
+                table.message((preference, slot), |it| self.receipts.acknowledgement(it), to, args)
             });
             push.on();
         }
@@ -340,8 +359,13 @@ impl DataPlane {
             if is_given_up {
                 return PendingFlush::default();
             }
-            let acknowledged = self.receipts.acknowledgement(ADAPTIVE);
-            table.message(ADAPTIVE, acknowledged, what, (args, Bytes::new()))
+            let callers = match what {
+                What::Reply { to, .. } | What::NoReply { to, .. } => Receiver::CallersOf(to),
+                _ => unreachable!("no other is an answer"),
+            };
+            let slot = table.slot_for(ADAPTIVE, callers, args.len());
+            let (to, args) = ((what, std::iter::once(callers)), (args, Bytes::new()));
+            table.message((ADAPTIVE, slot), |it| self.receipts.acknowledgement(it), to, args)
         });
         // While the peer waits for no other answer, none is sent with this one.
         if self.answering.load(Ordering::Relaxed) <= 1 {
@@ -399,7 +423,7 @@ impl DataPlane {
     pub(super) fn acknowledged(&self, lane: u32, last: u64) -> Result<bool, LaneError> {
         let (push, has_news) = {
             let mut table = locked(&self.table);
-            let push = table.acknowledged(known(lane)?, last)?;
+            let push = table.acknowledged(lane, last)?;
             self.room.mark(table.bytes());
             (push, table.has_news())
         };
@@ -409,11 +433,13 @@ impl DataPlane {
 
     /// Tells the peer what came, where that is due; or wherever there is news.
     pub(crate) fn acknowledge(&self, all: bool) {
-        let ways = locked(&self.table).ways_back();
         // Where no link leads back, it stays due until one does.
-        let due = self.receipts.take_due(all, |lane| ways[lane].is_some());
-        for ((lane, acknowledged), way) in (0..).zip(due).zip(ways) {
-            let (Some(acknowledged), Some(way)) = (acknowledged, way) else { continue };
+        if !locked(&self.table).has_way_back() {
+            return;
+        }
+        for (lane, acknowledged) in self.receipts.take_due(all) {
+            // A link that has gone meanwhile has everything told anew.
+            let Some(way) = locked(&self.table).way_back(lane) else { return };
             let frame = FrameBody::Acknowledgement(Acknowledgement { lane, acknowledged });
             way.send(frame.encoded());
         }

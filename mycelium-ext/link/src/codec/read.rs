@@ -174,6 +174,11 @@ impl Head {
         self.kind == PART
     }
 
+    /// Whether this is the frame that parts with that head are of.
+    pub fn continues(&self, part: &Self) -> bool {
+        !self.is_part() && (self.lane, self.sequence) == (part.lane, part.sequence)
+    }
+
     /// The part that `frame` is.
     pub fn part(&self, mut frame: Bytes) -> Result<Part, CodecError> {
         if !self.is_part() {

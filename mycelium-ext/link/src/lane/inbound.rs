@@ -1,5 +1,7 @@
 //! The receiving end of a lane.
 
+use std::cmp::Ordering;
+
 use super::{ACKNOWLEDGE_BYTES, LaneError};
 
 /// Acknowledge so many frames, when no more come at present.
@@ -52,6 +54,22 @@ impl Inbound {
             self.handled(sequence, bytes);
         }
         Ok(accepted)
+    }
+
+    /// Whether a frame is the one that is due, of which parts may come. It came before otherwise.
+    ///
+    /// # Errors
+    /// A frame in front of it is missing.
+    pub fn is_next(&mut self, sequence: u64) -> Result<bool, LaneError> {
+        let expected = self.delivered + 1;
+        match sequence.cmp(&expected) {
+            Ordering::Equal => Ok(true),
+            Ordering::Greater => Err(LaneError::Gap { expected, found: sequence }),
+            Ordering::Less => {
+                self.urgent = true;
+                Ok(false)
+            }
+        }
     }
 
     /// The same, of one that is [handled](Self::handled) later.

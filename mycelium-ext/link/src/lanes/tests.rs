@@ -276,7 +276,7 @@ fn a_large_message_goes_whole_where_no_other_waits() {
 fn a_flood_that_is_over_gives_its_actor_the_first_lane_back() {
     let mut pair = Pair::default();
     flood(&mut pair, 1..2, 20_000);
-    assert_eq!(pair.lanes.bound(Receiver::Actor(1)), Some(FIRST_BULK));
+    assert_eq!(pair.lanes.assigned[&Receiver::Actor(1)].slot, FIRST_BULK);
     pair.finish();
     assert_eq!(pair.lanes.slot_for(Receiver::Actor(1), false, 64), SPARSE);
 }

@@ -58,7 +58,13 @@ impl Actors {
     pub(super) fn traffic(&self, high: usize) -> Arc<DataPlane> {
         let traffic = DataPlane::new(
             1,
-            Bounds { high, calls: 1, write_deadline: Duration::from_secs(1), busy_poll: true },
+            Bounds {
+                high,
+                calls: 1,
+                write_deadline: Duration::from_secs(1),
+                busy_poll: true,
+                max_inbound: 1 << 20,
+            },
             Arc::default(),
         );
         let (peer, local) = (String::new(), String::new());

@@ -178,6 +178,7 @@ impl Links {
             calls: options.max_calls,
             write_deadline: options.write_deadline,
             busy_poll: options.busy_poll,
+            max_inbound: usize::try_from(server.max_frame).unwrap_or(usize::MAX),
         };
         let traffic = DataPlane::new(session.node_id, bounds, backlog);
         // Of a peer that does not say: a cluster that raises the default does so at each of its
@@ -386,6 +387,7 @@ impl Active {
             preference: Preference::from(self.server.options.preference).into(),
             shared_memory: self.shared_memory().map(|it| it.version()),
             max_frame: Some(self.server.max_frame),
+            lanes: true,
         }
     }
 
