@@ -188,7 +188,7 @@ impl DataPlane {
         turn: &mut Turn,
     ) -> Result<(), Broken> {
         let number = u32::from(head.lane);
-        let (_, slot) = lanes::parse(number)?;
+        let (_, slot) = known(number)?;
         // The receiver may send more.
         self.saw(number, head.acknowledged, turn, session);
         // Held until the message is in its mailbox, or in the session's: another link may bring the
@@ -243,7 +243,7 @@ impl DataPlane {
                 self.or_break(taken, session);
             }
             Some(Network::Mycelium(Frame { body: Some(Body::Acknowledgement(it)) })) => {
-                match lanes::parse(it.lane) {
+                match known(it.lane) {
                     Ok(_) => self.saw(it.lane, it.acknowledged, turn, session),
                     Err(error) => self.or_break(Err(error.into()), session),
                 }
@@ -265,7 +265,7 @@ impl DataPlane {
         turn: &mut Turn,
     ) -> Result<(), Broken> {
         let number = envelope.lane;
-        lanes::parse(number)?;
+        known(number)?;
         self.saw(number, envelope.acknowledged, turn, session);
         let mut lanes = self.receipts.lanes();
         let inbound = &mut lanes.lane(number).inbound;

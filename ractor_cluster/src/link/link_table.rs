@@ -23,7 +23,7 @@ use crate::protocol::control::control_message::Msg;
 use crate::protocol::control::ControlMessage;
 use crate::protocol::mycelium::envelope::Body;
 use crate::protocol::mycelium::{Envelope, Fence, Preference};
-use crate::transport::{Locality, TransportKind};
+use crate::transport::{self, Locality, TransportKind};
 use crate::NodeId;
 
 /// The preference of what may take any link, and the number of its first lane.
@@ -319,7 +319,7 @@ impl<S: FrameSource> LinkTable<S> {
         number: u32,
         last: u64,
     ) -> Result<PendingFlush<S>, LaneError> {
-        let (preference, slot) = lanes::parse(number)?;
+        let (preference, slot) = known(number)?;
         let family = self.family(preference);
         let has_news = family.lanes.acknowledge(slot, last)?;
         if !family.lanes.is_fenced() {
@@ -515,6 +515,15 @@ impl<S: FrameSource> LinkTable<S> {
         let writer = (has_to_be_told || is_behind).then(|| writer.clone());
         PendingFlush { writer, is_behind }
     }
+}
+
+/// The preference and the slot of a lane that there can be: a peer shall not make more of them.
+pub(crate) fn known(lane: u32) -> Result<(u32, usize), LaneError> {
+    let (preference, slot) = lanes::parse(lane)?;
+    if preference as usize >= transport::LANES {
+        return Err(LaneError::UnknownLane(lane));
+    }
+    Ok((preference, slot))
 }
 
 /// A frame of a lane that the peer acknowledges at once.
