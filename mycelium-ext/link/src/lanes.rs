@@ -18,6 +18,10 @@
 //! others. The idea is that of FQ-CoDel (RFC 8290): a flow that has little to send goes ahead of
 //! those that fill the link, and a flow that fills it gives up its place among the former.
 //!
+//! What a link has taken waits in its buffers, and all that follows waits behind it. On a machine
+//! these are long for its speed, so there the lanes of slots 3 to 7 have a window: they send more when the
+//! peer has acknowledged what they have sent, and they ask it to do so in time.
+//!
 //! **Order.** Messages to an actor keep their order. It stays on its lane as long as the peer has
 //! not acknowledged all that went to it by that lane; where it has to change before, what goes by
 //! the new lane is held until then.
@@ -61,6 +65,14 @@ const PART: usize = 128 * 1024;
 /// put parts together, and copies each for that.
 const WHOLE: usize = 1024 * 1024;
 
+/// The bytes of a bulk lane that are on their way on a machine. More than what the peer
+/// acknowledges without being asked ([`crate::lane::ACKNOWLEDGE_BYTES`], of frames without their
+/// lengths, or 256 frames), so that a lane never waits in vain.
+const WINDOW: usize = 192 * 1024;
+/// The same, of the lane of large messages: two that go whole.
+const LARGE_WINDOW: usize = 2 * WHOLE;
+/// A lane with a window asks for an acknowledgement after so many bytes.
+const ASK_EVERY: usize = 48 * 1024;
 /// Payloads from here on stay where they are. Bytes.
 const COPIED: usize = 16 * 1024;
 
@@ -93,6 +105,8 @@ pub enum Receiver {
 struct Lane {
     out: Outbound,
     numbers: Numbers,
+    /// The bytes that were pushed since the peer was asked for an acknowledgement.
+    unasked: usize,
 }
 
 /// The last frames of a lane by receiver, of all receivers of a bucket together: an order that is
@@ -129,6 +143,8 @@ pub struct Lanes {
     preference: u32,
     /// Whether the peer takes other slots than the first.
     has_slots: bool,
+    /// Whether the link stays on the machine.
+    is_near: bool,
     slots: [Option<Box<Lane>>; SLOTS],
     assigned: HashMap<Receiver, Assigned>,
     /// Of the lane of those that are sent little.
@@ -158,6 +174,7 @@ impl Lanes {
         Self {
             preference,
             has_slots,
+            is_near: false,
             slots: Default::default(),
             assigned: HashMap::new(),
             recent: Recent(Box::new([0; Recent::BUCKETS])),
@@ -173,6 +190,11 @@ impl Lanes {
     /// The peer takes other slots than the first.
     pub fn take_slots(&mut self) {
         self.has_slots = true;
+    }
+
+    /// Whether the link that they take stays on the machine.
+    pub fn set_near(&mut self, is_near: bool) {
+        self.is_near = is_near;
     }
 
     fn lane(&mut self, slot: usize) -> &mut Lane {
@@ -327,8 +349,9 @@ impl Lanes {
             malloc_hint::expect_much();
             (Bytes::new(), tail)
         };
-        let lane = number(self.preference, slot) as u8;
-        let Lane { out, numbers } = self.lane(slot);
+        let (lane, size) =
+            (number(self.preference, slot) as u8, args.len() + tail.len() + copied.len());
+        let Lane { out, numbers, .. } = self.lane(slot);
         let frame = Frame { lane, sequence: out.next_sequence(), acknowledged };
         let write = |out: &mut BytesMut| {
             codec::write(frame, what, numbers, out);
@@ -337,6 +360,14 @@ impl Lanes {
         };
         let room = what.room() + args.len() + copied.len();
         out.push(room, write, tail);
+        if slot > SPARSE && self.is_near {
+            let lane = self.lane(slot);
+            lane.unasked += size;
+            if lane.unasked >= ASK_EVERY {
+                lane.unasked = 0;
+                self.push_control(slot, self.ask);
+            }
+        }
     }
 
     /// A message of `size` bytes to `receiver` was put into the lane last.
@@ -392,7 +423,19 @@ impl Lanes {
 
     fn transmit_of(&mut self, slot: usize, parts: Option<Parts>) -> Option<Chunk> {
         let lane = self.slots[slot].as_mut().filter(|_| self.may_go[slot])?;
+        if slot > SPARSE && self.is_near && is_window_full(&lane.out, slot) {
+            return None;
+        }
         lane.out.transmit_parts(parts)
+    }
+
+    /// Whether what was pushed into a lane last may go, as far as the lane knows. An
+    /// acknowledgement changes it otherwise.
+    pub fn is_ready(&self, slot: usize) -> bool {
+        slot <= SPARSE
+            || self
+                .out(slot)
+                .is_some_and(|out| !(out.is_held() || (self.is_near && is_window_full(out, slot))))
     }
 
     fn next_of_bulk(&mut self) -> Option<Chunk> {
@@ -429,7 +472,8 @@ impl Lanes {
         let was_fenced = out.is_fenced();
         out.acknowledge(last)?;
         let is_idle = out.is_idle();
-        let mut has_news = was_fenced && !out.is_fenced();
+        // Of a lane with a window, there is room in it.
+        let mut has_news = (was_fenced && !out.is_fenced()) || (slot > SPARSE && out.unsent() > 0);
         has_news |= self.ask(slot);
         if self.slots.iter().flatten().any(|lane| lane.out.is_held()) {
             let acknowledged: [u64; SLOTS] =
@@ -480,6 +524,21 @@ impl Lanes {
         self.lanes().map(|(_, lane)| lane.out.bytes()).sum()
     }
 
+    /// The same, of session control and of messages to actors that are sent little.
+    pub fn bytes_of_few(&self) -> usize {
+        (0..=SPARSE).filter_map(|slot| self.out(slot)).map(Outbound::bytes).sum()
+    }
+
+    /// Whether a receiver is not on the lane of those that are sent little. To a peer that takes one
+    /// lane, all are.
+    pub fn is_sent_much(&self, receiver: Receiver) -> bool {
+        !self.has_slots
+            || self
+                .assigned
+                .get(&receiver)
+                .is_some_and(|it| it.slot != SPARSE && self.is_under_way(it))
+    }
+
     /// The bytes of what is to be sent.
     pub fn unsent(&self) -> usize {
         self.lanes().map(|(_, lane)| lane.out.unsent()).sum()
@@ -490,6 +549,12 @@ impl Lanes {
         let lanes = self.slots.iter_mut().flatten();
         lanes.map(|lane| lane.out.unacknowledged_messages()).sum()
     }
+}
+
+/// Whether as much is on its way by a lane as may be on a machine.
+fn is_window_full(out: &Outbound, slot: usize) -> bool {
+    let window = if slot == LARGE { LARGE_WINDOW } else { WINDOW };
+    out.bytes() - out.unsent() >= window
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::link_table::{self, LinkTable, Lost, ADAPTIVE};
 use super::locked::locked;
 use super::pieces;
 use super::receipts::Receipts;
-use super::room::Room;
+use super::room::{Room, Share};
 use super::writer::{self, FrameSource};
 use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
@@ -355,7 +355,7 @@ impl DataPlane {
         }
         let mut is_given_up = false;
         let push = self.put(|table| {
-            is_given_up = !self.room.takes_answers(table.bytes());
+            is_given_up = !self.room.takes_answers(table.queued());
             if is_given_up {
                 return PendingFlush::default();
             }
@@ -380,19 +380,21 @@ impl DataPlane {
     fn put(&self, put: impl FnOnce(&mut LinkTable<LanesOfLink>) -> PendingFlush) -> PendingFlush {
         let mut table = locked(&self.table);
         let push = put(&mut table);
-        self.room.mark(table.bytes());
+        self.room.mark(table.queued());
         push
     }
 
-    /// Whether messages are taken, or there is no use in waiting.
-    pub(crate) fn has_room(&self) -> bool {
-        self.room.is_there() || self.has_ended()
+    /// Whether messages to an actor are taken, or there is no use in waiting.
+    pub(crate) fn has_room(&self, pid: u64) -> bool {
+        self.room.is_there(Share::Much)
+            || (self.room.is_there(Share::Few) && !locked(&self.table).is_sent_much(pid))
+            || self.has_ended()
     }
 
     /// When there is room, or the session has ended, or `closed` was set and those who wait were
     /// [woken](Self::wake_waiting).
-    pub(crate) async fn room(&self, closed: &AtomicBool) {
-        self.room.until(|| self.has_room() || closed.load(Ordering::Acquire)).await;
+    pub(crate) async fn room(&self, pid: u64, closed: &AtomicBool) {
+        self.room.until(|| self.has_room(pid) || closed.load(Ordering::Acquire)).await;
     }
 
     /// Has those who wait for room look again.
@@ -402,13 +404,13 @@ impl DataPlane {
 
     /// Whether an answer is taken, although messages may not be.
     pub(crate) fn takes_answers(&self) -> bool {
-        !self.has_ended() && self.room.takes_answers(locked(&self.table).bytes())
+        !self.has_ended() && self.room.takes_answers(locked(&self.table).queued())
     }
 
     /// So many bytes wait for a stock node, as long as it is held.
     pub(crate) fn load(self: &Arc<Self>, bytes: usize) -> ByteReservation {
         let table = locked(&self.table);
-        self.room.load(bytes, table.bytes());
+        self.room.load(bytes, table.queued());
         drop(table);
         ByteReservation { traffic: self.clone(), bytes }
     }
@@ -424,7 +426,7 @@ impl DataPlane {
         let (push, has_news) = {
             let mut table = locked(&self.table);
             let push = table.acknowledged(lane, last)?;
-            self.room.mark(table.bytes());
+            self.room.mark(table.queued());
             (push, table.has_news())
         };
         push.on();
@@ -515,6 +517,6 @@ pub(crate) struct ByteReservation {
 impl Drop for ByteReservation {
     fn drop(&mut self) {
         let table = locked(&self.traffic.table);
-        self.traffic.room.unload(self.bytes, table.bytes());
+        self.traffic.room.unload(self.bytes, table.queued());
     }
 }

@@ -6,12 +6,14 @@
 //! links.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorId, ActorRef};
 
+use super::room::Queued;
 use super::writer::{FrameSource, LinkWriter};
 use mycelium_link::codec::What;
 use mycelium_link::lane::{Chunk, LaneError};
@@ -260,10 +262,8 @@ impl<S: FrameSource> LinkTable<S> {
     /// Sends what is no message, by the first lane for all links. What ends something comes behind
     /// the messages that were sent before.
     pub(crate) fn control(&mut self, body: Body, acknowledged: u64) -> PendingFlush<S> {
-        let is_end = matches!(
-            &body,
-            Body::Control(ControlMessage { msg: Some(Msg::Terminate(_)) })
-        );
+        let is_end =
+            matches!(&body, Body::Control(ControlMessage { msg: Some(Msg::Terminate(_)) }));
         let write = |lane, sequence| {
             // Another lane has acknowledgements of its own.
             let acknowledged = if lane == ADAPTIVE { acknowledged } else { 0 };
@@ -290,12 +290,22 @@ impl<S: FrameSource> LinkTable<S> {
         let lanes = &mut self.family(preference).lanes;
         lanes.message(slot, acknowledged(lanes::number(preference, slot)), what, args);
         receivers.for_each(|receiver| lanes.note(receiver, slot, size));
-        self.push(preference)
+        match lanes.is_ready(slot) {
+            true => self.push(preference),
+            // What makes it ready sees to it.
+            false => PendingFlush::default(),
+        }
     }
 
     /// The lane of a message of so many bytes: its preference and its slot.
     pub(crate) fn slot_for(&mut self, preference: u32, receiver: Receiver, size: usize) -> usize {
         self.family(preference).lanes.slot_for(receiver, false, size)
+    }
+
+    /// Whether an actor of the peer is sent much, while others wait.
+    pub(crate) fn is_sent_much(&self, pid: u64) -> bool {
+        let family = self.families[self.lane_of(pid) as usize].as_ref();
+        family.is_some_and(|family| family.lanes.is_sent_much(Receiver::Actor(pid)))
     }
 
     /// As [`Lanes::join`].
@@ -309,8 +319,13 @@ impl<S: FrameSource> LinkTable<S> {
     }
 
     /// The bytes that are kept, or wait to be sent.
-    pub(crate) fn bytes(&self) -> usize {
-        self.families.iter().flatten().map(|family| family.lanes.bytes()).sum()
+    pub(super) fn queued(&self) -> Queued {
+        let mut queued = Queued::default();
+        for family in self.families.iter().flatten() {
+            queued.all += family.lanes.bytes();
+            queued.few += family.lanes.bytes_of_few();
+        }
+        queued
     }
 
     /// The peer has what went by the lane up to this number.
@@ -420,11 +435,21 @@ impl<S: FrameSource> LinkTable<S> {
         }
     }
 
+    /// Whether a link stays on the machine, as far as its kind, its peer's address and the other
+    /// links say.
+    fn is_near(&self, link: ActorId) -> bool {
+        let is_loopback = |link: &Link<S>| {
+            link.peer.parse::<SocketAddr>().is_ok_and(|peer| peer.ip().is_loopback())
+        };
+        self.locality() != Locality::Remote || self.link(link).is_some_and(is_loopback)
+    }
+
     fn family(&mut self, preference: u32) -> &mut Family {
         let index = preference as usize;
         if self.families[index].is_none() {
             let link = self.best(preference);
-            let lanes = Lanes::new(preference, self.has_slots, ask);
+            let mut lanes = Lanes::new(preference, self.has_slots, ask);
+            lanes.set_near(link.is_some_and(|link| self.is_near(link)));
             self.families[index] = Some(Family { lanes, link, next: None });
         }
         self.families[index].as_mut().expect("made just now")
@@ -447,6 +472,8 @@ impl<S: FrameSource> LinkTable<S> {
         let present = self.family(number).link;
         match present {
             None => {
+                let is_near = self.is_near(best);
+                self.family(number).lanes.set_near(is_near);
                 self.family(number).link = Some(best);
                 self.push(number)
             }
@@ -465,6 +492,8 @@ impl<S: FrameSource> LinkTable<S> {
 
     fn switch(&mut self, number: u32, to: ActorId) {
         let Some(new) = self.link(to).map(|link| link.kind) else { return };
+        let is_near = self.is_near(to);
+        self.family(number).lanes.set_near(is_near);
         let from = self.family(number).link.replace(to);
         if number != ADAPTIVE {
             return;
@@ -482,6 +511,7 @@ impl<S: FrameSource> LinkTable<S> {
     /// The link `gone` is no more.
     fn abandon(&mut self, number: u32, gone: ActorId, kind: TransportKind) -> PendingFlush<S> {
         let best = self.best(number);
+        let is_near = best.is_some_and(|best| self.is_near(best));
         let family = self.family(number);
         if family.next == Some(gone) {
             family.next = None;
@@ -491,6 +521,7 @@ impl<S: FrameSource> LinkTable<S> {
         }
         family.next = None;
         family.link = best;
+        family.lanes.set_near(is_near);
         // Without a link nothing goes until there is one; then what the peer has not got goes
         // again.
         family.lanes.rewind();

@@ -338,6 +338,26 @@ fn there_is_one_request_on_its_way_at_a_time() {
 }
 
 #[test]
+fn on_a_machine_little_of_a_flood_is_on_its_way_and_it_does_not_stop() {
+    let mut pair = Pair::default();
+    pair.lanes.set_near(true);
+    // Several lanes, with messages as large as they may be.
+    for number in 0..2_000 {
+        (1..10).for_each(|to| pair.send(to, if number % 100 == 0 { LARGE_BYTES - 1 } else { 64 }));
+    }
+    while !pair.lanes.is_idle() {
+        pair.transmit(usize::MAX);
+        let way: usize = pair.link.iter().map(|frame| frame.len()).sum();
+        assert!(way <= 2 * CONGESTED + BULKS.len() * (WINDOW + LARGE_BYTES + 64 * 1024), "{way}");
+        pair.carry(usize::MAX);
+        // Nothing but what is due, as a receiver does that has nothing else to do.
+        pair.acknowledge(pair.lanes.unsent() == 0);
+        assert!(way > 0, "it stops: {:?}", pair.lanes);
+    }
+    pair.finish();
+}
+
+#[test]
 fn lanes_have_numbers_both_ways() {
     for lane in 0..LANES as u32 {
         let (preference, slot) = parse(lane).unwrap();
@@ -361,6 +381,8 @@ enum Step {
     /// The link breaks; what is under way may have come, up to so many frames.
     Break(usize),
     Fence,
+    /// The link stays on the machine, or does not.
+    Near(bool),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -382,6 +404,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => any::<bool>().prop_map(Step::Acknowledge),
         1 => (0..2_000_usize).prop_map(Step::Break),
         1 => Just(Step::Fence),
+        1 => any::<bool>().prop_map(Step::Near),
     ];
     proptest::collection::vec(step, 0..60)
 }
@@ -408,6 +431,7 @@ proptest! {
                 }
                 Step::Fence if !pair.lanes.is_fenced() => pair.lanes.fence(),
                 Step::Fence => {}
+                Step::Near(is_near) => pair.lanes.set_near(is_near),
             }
         }
         pair.finish();

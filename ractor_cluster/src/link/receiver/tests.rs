@@ -130,7 +130,7 @@ async fn room_is_made_before_a_turn_of_reading_is_over() {
     let actors = Actors::start().await;
     let traffic = actors.traffic(1 << 20);
     let mut sent = 0;
-    while traffic.has_room() {
+    while traffic.has_room(1) {
         cast(&traffic);
         sent += 1;
     }
@@ -142,9 +142,9 @@ async fn room_is_made_before_a_turn_of_reading_is_over() {
         traffic.receive(frame.encoded(), &actors.session, &mut turn).unwrap();
     };
     acknowledge(1);
-    assert!(!traffic.has_room(), "little was made");
+    assert!(!traffic.has_room(1), "little was made");
     acknowledge(sent);
-    assert!(traffic.has_room(), "the turn goes on");
+    assert!(traffic.has_room(1), "the turn goes on");
     actors.end().await;
 }
 
