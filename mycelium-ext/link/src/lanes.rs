@@ -145,6 +145,8 @@ pub struct Lanes {
     has_slots: bool,
     /// Whether the link stays on the machine.
     is_near: bool,
+    /// Whether all is sent that there is.
+    is_last: bool,
     slots: [Option<Box<Lane>>; SLOTS],
     assigned: HashMap<Receiver, Assigned>,
     /// Of the lane of those that are sent little.
@@ -175,6 +177,7 @@ impl Lanes {
             preference,
             has_slots,
             is_near: false,
+            is_last: false,
             slots: Default::default(),
             assigned: HashMap::new(),
             recent: Recent(Box::new([0; Recent::BUCKETS])),
@@ -392,11 +395,30 @@ impl Lanes {
         }
     }
 
+    /// The session ends, and its links with it: all that there is goes before, without waiting for
+    /// the peer.
+    pub fn finish(&mut self) {
+        self.is_last = true;
+    }
+
     /// Hands what is to be sent to `take`, lane by lane in turns, as long as that wants more.
     pub fn transmit(&mut self, mut take: impl FnMut(Chunk) -> bool) {
         let fenced = self.is_fenced();
         self.may_go =
             std::array::from_fn(|slot| !fenced || self.out(slot).is_some_and(Outbound::is_fenced));
+        if self.is_last {
+            // Each is sent behind those that it may wait for.
+            for slot in [CONTROL, URGENT, SPARSE].into_iter().chain(BULKS).chain([LARGE, LAST]) {
+                let Some(lane) = &mut self.slots[slot] else { continue };
+                lane.out.release(&[u64::MAX; SLOTS]);
+                while let Some(chunk) = lane.out.transmit() {
+                    if !take(chunk) {
+                        return;
+                    }
+                }
+            }
+            return;
+        }
         for slot in [CONTROL, URGENT, LAST] {
             while let Some(chunk) = self.transmit_of(slot, None) {
                 if !take(chunk) {

@@ -244,6 +244,12 @@ impl DataPlane {
         self.frame_bound.set(bytes);
     }
 
+    /// As [`LinkTable::finish`].
+    pub(crate) fn finish(&self) {
+        let pushes = locked(&self.table).finish();
+        pushes.into_iter().for_each(PendingFlush::on);
+    }
+
     /// As [`LinkTable::take_slots`].
     pub(crate) fn take_slots(&self) {
         locked(&self.table).take_slots();

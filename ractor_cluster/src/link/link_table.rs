@@ -253,6 +253,12 @@ impl<S: FrameSource> LinkTable<S> {
         }
     }
 
+    /// The session ends: all that waits goes by the links that there are.
+    pub(crate) fn finish(&mut self) -> Vec<PendingFlush<S>> {
+        self.families.iter_mut().flatten().for_each(|family| family.lanes.finish());
+        self.preferences().map(|preference| self.push(preference)).collect()
+    }
+
     /// The peer takes all lanes of a preference.
     pub(crate) fn take_slots(&mut self) {
         self.has_slots = true;

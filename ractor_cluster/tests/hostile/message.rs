@@ -103,6 +103,14 @@ pub fn many(sequence: u64, acknowledged: u64, to: &[u64], variant: &str, what: &
     out
 }
 
+/// A part of a message.
+pub fn part(lane: u64, sequence: u64, (total, offset): (u64, u64), bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![0, 6, u8::try_from(lane).expect("it is one")];
+    [sequence, 0, total, offset].into_iter().for_each(|it| number(it, &mut out));
+    out.extend(bytes);
+    out
+}
+
 fn named(variant: &str, out: &mut Vec<u8>) {
     number(0, out);
     number(variant.len() as u64, out);

@@ -62,7 +62,14 @@ impl Partial {
     }
 
     /// The bytes that are held.
-    pub fn held(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// The bytes of memory that these take.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.bytes.capacity()
     }
 }

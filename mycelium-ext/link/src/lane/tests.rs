@@ -177,6 +177,21 @@ fn much_is_acknowledged_when_no_more_comes_and_very_much_at_once() {
     assert_eq!(after(8, bytes), Due::Now);
 }
 
+#[test]
+fn what_a_first_part_promises_takes_no_memory() {
+    let mut partial = super::Partial::default();
+    let part = |offset, bytes: usize| super::Part {
+        sequence: 1,
+        total: 1 << 40,
+        offset,
+        bytes: vec![7; bytes].into(),
+    };
+    assert_eq!(partial.add(part(0, 10), 1 << 40), Ok(None));
+    assert_eq!(partial.add(part(10, 1_000), 1 << 40), Ok(None));
+    assert_eq!(partial.held(), 1_010);
+    assert!(partial.memory() <= 4 * 1_010, "{}", partial.memory());
+}
+
 /// What may happen between two ends of a lane.
 #[derive(Debug, Clone, Copy)]
 enum Step {

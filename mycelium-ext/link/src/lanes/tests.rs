@@ -358,6 +358,22 @@ fn on_a_machine_little_of_a_flood_is_on_its_way_and_it_does_not_stop() {
 }
 
 #[test]
+fn at_the_end_all_goes_in_order_without_an_acknowledgement() {
+    let mut pair = Pair::default();
+    pair.lanes.set_near(true);
+    flood(&mut pair, 1..4, 10_000);
+    pair.send(1, 3 << 20);
+    pair.last();
+    pair.transmit(3);
+    pair.lanes.finish();
+    pair.transmit(usize::MAX);
+    assert_eq!(pair.lanes.unsent(), 0);
+    pair.carry(usize::MAX);
+    assert_eq!(pair.lasts_came, [0]);
+    pair.finish();
+}
+
+#[test]
 fn lanes_have_numbers_both_ways() {
     for lane in 0..LANES as u32 {
         let (preference, slot) = parse(lane).unwrap();

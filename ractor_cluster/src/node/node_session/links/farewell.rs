@@ -51,6 +51,9 @@ impl Active {
         };
         // What came is handled: the peer need not count it as lost.
         self.traffic.acknowledge(true);
+        if !ends {
+            self.traffic.finish();
+        }
         let told = links.filter(|(_, link)| {
             let frame = goodbye(superseded_by);
             let last = if ends { SessionMessage::Refuse } else { SessionMessage::Last };
