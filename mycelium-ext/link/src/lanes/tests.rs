@@ -44,6 +44,8 @@ struct Pair {
     /// What had been sent before each frame that comes last.
     lasts: Vec<HashMap<u64, u64>>,
     lasts_came: Vec<u64>,
+    /// Whether a writer has been told that there is something to be sent.
+    noted: bool,
     /// Frames that came in more than one part.
     in_parts: usize,
 }
@@ -59,6 +61,7 @@ impl Default for Pair {
             controls: (0, Vec::new()),
             lasts: Vec::new(),
             lasts_came: Vec::new(),
+            noted: false,
             in_parts: 0,
         }
     }
@@ -170,15 +173,20 @@ impl Pair {
         for (lane, incoming) in &mut self.incoming {
             if all || incoming.inbound.is_due() {
                 let (_, slot) = parse(*lane).unwrap();
-                self.lanes.acknowledge(slot, incoming.inbound.acknowledgement()).unwrap();
+                let acknowledged = incoming.inbound.acknowledgement();
+                self.noted |= self.lanes.acknowledge(slot, acknowledged).unwrap();
             }
         }
     }
 
     fn finish(&mut self) {
         let mut rounds = 0;
+        self.noted = true;
         while !self.lanes.is_idle() {
-            self.transmit(usize::MAX);
+            // A writer looks when it is told to, and at nothing else.
+            if std::mem::take(&mut self.noted) {
+                self.transmit(usize::MAX);
+            }
             self.carry(usize::MAX);
             // What nothing waits for is acknowledged with something that goes its way.
             self.acknowledge(rounds % 2 == 1);
@@ -354,6 +362,25 @@ fn on_a_machine_little_of_a_flood_is_on_its_way_and_it_does_not_stop() {
         pair.acknowledge(pair.lanes.unsent() == 0);
         assert!(way > 0, "it stops: {:?}", pair.lanes);
     }
+    pair.finish();
+}
+
+#[test]
+fn a_request_is_made_again_for_what_came_after_it() {
+    let mut pair = Pair::default();
+    pair.send(1, 64);
+    pair.last();
+    pair.transmit(usize::MAX);
+    pair.send(1, 64);
+    pair.last();
+    // The peer acknowledges nothing but what it is asked for.
+    for _ in 0..3 {
+        pair.carry(usize::MAX);
+        pair.acknowledge(false);
+        pair.transmit(usize::MAX);
+    }
+    pair.carry(usize::MAX);
+    assert_eq!(pair.lasts_came, [0, 1]);
     pair.finish();
 }
 
