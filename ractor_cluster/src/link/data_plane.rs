@@ -220,8 +220,8 @@ impl DataPlane {
     }
 
     /// As [`LinkTable::pin_actor`].
-    pub(crate) fn pin_actor(&self, pid: u64, preference: Preference) {
-        locked(&self.table).pin_actor(pid, preference);
+    pub(crate) fn pin_actor(&self, pid: u64, preference: Preference, urgent: bool) {
+        locked(&self.table).pin_actor(pid, preference, urgent);
     }
 
     /// As [`LinkTable::preference_of`].
@@ -294,11 +294,11 @@ impl DataPlane {
     /// Sends a message to an actor of the peer, by its lane.
     pub(super) fn message(&self, to: u64, what: What<'_>, args: (&[u8], Bytes)) -> PendingFlush {
         self.put(|table| {
-            let (preference, receiver) = (table.lane_of(to), Receiver::Actor(to));
+            let (wanted, receiver) = (table.wanted_by(to), Receiver::Actor(to));
             let size = args.0.len() + args.1.len();
-            let slot = table.slot_for(preference, receiver, size);
+            let slot = table.slot_for(wanted, receiver, size);
             let to = (what, std::iter::once(receiver));
-            table.message((preference, slot), |it| self.receipts.acknowledgement(it), to, args)
+            table.message((wanted.0, slot), |it| self.receipts.acknowledgement(it), to, args)
         })
     }
 
@@ -329,14 +329,15 @@ impl DataPlane {
         };
         while let Some(first) = left.first().copied() {
             let push = self.put(|table| {
-                let (preference, size) = (table.lane_of(first), args.0.len() + args.1.len());
-                let slot = table.slot_for(preference, Receiver::Actor(first), size);
+                let (wanted, size) = (table.wanted_by(first), args.0.len() + args.1.len());
+                let preference = wanted.0;
+                let slot = table.slot_for(wanted, Receiver::Actor(first), size);
                 let (mut last, mut count) = (None, 0);
                 // Nearly always there is one frame.
                 let (now, later) = left.iter().partition::<Vec<u64>, _>(|pid| {
                     let is_now = count < most
                         && last != Some(**pid)
-                        && table.lane_of(**pid) == preference
+                        && table.wanted_by(**pid) == wanted
                         && table.join((preference, slot), Receiver::Actor(**pid), size);
                     if is_now {
                         (last, count) = (Some(**pid), count + 1);
@@ -369,7 +370,7 @@ impl DataPlane {
                 What::Reply { to, .. } | What::NoReply { to, .. } => Receiver::CallersOf(to),
                 _ => unreachable!("no other is an answer"),
             };
-            let slot = table.slot_for(ADAPTIVE, callers, args.len());
+            let slot = table.slot_for((ADAPTIVE, false), callers, args.len());
             let (to, args) = ((what, std::iter::once(callers)), (args, Bytes::new()));
             table.message((ADAPTIVE, slot), |it| self.receipts.acknowledgement(it), to, args)
         });

@@ -131,8 +131,8 @@ pub(crate) struct LinkTable<S: FrameSource> {
     has_slots: bool,
     /// The preference of messages to actors without a pin of their own.
     node_lane: u32,
-    /// The preferences of actors that have one.
-    pins: HashMap<u64, u32>,
+    /// What actors want that is not what all have: their preference, and whether they are urgent.
+    pins: HashMap<u64, (Option<u32>, bool)>,
     /// The proxies of actors whose lane is pinned.
     gated: HashMap<u64, ActorCell>,
     /// Events that are not published yet.
@@ -304,8 +304,13 @@ impl<S: FrameSource> LinkTable<S> {
     }
 
     /// The lane of a message of so many bytes: its preference and its slot.
-    pub(crate) fn slot_for(&mut self, preference: u32, receiver: Receiver, size: usize) -> usize {
-        self.family(preference).lanes.slot_for(receiver, false, size)
+    pub(crate) fn slot_for(
+        &mut self,
+        (preference, urgent): (u32, bool),
+        receiver: Receiver,
+        size: usize,
+    ) -> usize {
+        self.family(preference).lanes.slot_for(receiver, urgent, size)
     }
 
     /// Whether an actor of the peer is sent much, while others wait.
@@ -390,15 +395,17 @@ impl<S: FrameSource> LinkTable<S> {
         self.node_lane = preference as u32;
     }
 
-    /// An actor of the peer pins a kind, or leaves the choice after all.
-    pub(crate) fn pin_actor(&mut self, pid: u64, preference: Preference) {
-        self.pins.insert(pid, preference as u32);
+    /// An actor of the peer pins a kind, or leaves the choice after all; and is urgent, or is not.
+    pub(crate) fn pin_actor(&mut self, pid: u64, preference: Preference, urgent: bool) {
+        // One that is urgent and pins nothing takes what its node pins.
+        let pin = (preference != Preference::Adaptive || !urgent).then_some(preference as u32);
+        self.pins.insert(pid, (pin, urgent));
     }
 
     /// The transport that an actor of the peer pins itself. The one that the whole node pins does
     /// not count.
     pub(crate) fn preference_of(&self, pid: u64) -> TransportPreference {
-        let pin = self.pins.get(&pid).and_then(|pin| i32::try_from(*pin).ok());
+        let pin = self.pins.get(&pid).and_then(|(pin, _)| i32::try_from((*pin)?).ok());
         pin.and_then(|pin| Preference::try_from(pin).ok()).unwrap_or_default().into()
     }
 
@@ -423,10 +430,16 @@ impl<S: FrameSource> LinkTable<S> {
 
     /// The preference of messages to an actor.
     pub(crate) fn lane_of(&self, pid: u64) -> u32 {
+        self.wanted_by(pid).0
+    }
+
+    /// The preference of messages to an actor, and whether they are urgent.
+    pub(crate) fn wanted_by(&self, pid: u64) -> (u32, bool) {
         if self.pins.is_empty() {
-            return self.node_lane;
+            return (self.node_lane, false);
         }
-        self.pins.get(&pid).copied().unwrap_or(self.node_lane)
+        let (pin, urgent) = self.pins.get(&pid).copied().unwrap_or_default();
+        (pin.unwrap_or(self.node_lane), urgent)
     }
 
     /// The preferences that something went by.

@@ -151,7 +151,7 @@ async fn what_concerns_nobody_is_dropped() {
     let mut client = scene.client(TransportKind::Tcp).await;
     client.join("chatter").await;
     let reply = CallReply { to: 1, tag: 1, what: PAYLOAD.as_bytes().to_vec() };
-    let actors = vec![ActorPreference { pid: u64::MAX, preference: 99 }];
+    let actors = vec![ActorPreference { pid: u64::MAX, preference: 99, urgent: true }];
     let bodies = [
         Enveloped::from(NodeBody::Reply(reply)),
         Enveloped::from(add(u64::MAX, 1)),

@@ -68,6 +68,7 @@ pub fn encode(frame: &Network) -> Option<Vec<u8>> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sent {
     pub kind: u8,
+    pub lane: u8,
     pub to: Vec<u64>,
     /// In all.
     pub bytes: usize,
@@ -75,12 +76,12 @@ pub struct Sent {
 
 /// A cast, to one actor or to many.
 pub fn sent(frame: &[u8]) -> Option<Sent> {
-    let [0, kind @ (1 | 3), _, rest @ ..] = frame else { return None };
+    let [0, kind @ (1 | 3), lane, rest @ ..] = frame else { return None };
     let mut rest = rest;
     let _ = (take(&mut rest), take(&mut rest));
     let count = if *kind == 3 { take(&mut rest) } else { 1 };
     let to = (0..count).map(|_| take(&mut rest)).collect();
-    Some(Sent { kind: *kind, to, bytes: frame.len() })
+    Some(Sent { kind: *kind, lane: *lane, to, bytes: frame.len() })
 }
 
 /// The tag of a call of ours that gets no answer.
