@@ -4,11 +4,14 @@
 //! | module | purpose |
 //! |---|---|
 //! | crate `mycelium_link` | order, acknowledgement and replay; messages as bytes; proofs |
-//! | `data_plane` | senders, readers and bounds of one session |
-//! | `link_table` | its links, and what goes out over each |
-//! | `writer`, `reader` | the two ends of a link |
-//! | `arrivals`, `backlog`, `slices` | incoming frames; those that wait for the session's actor |
-//! | `calls`, `proxy`, `announcer` | pending calls; outlets of proxies; announcements to the peer |
+//! | `writer`, `reader` | the two ends of a link; they know no session |
+//! | `link_table` | the links of a session, and what goes out over each |
+//! | `data_plane` | what the senders and readers of one session share |
+//! | `room`, `frame_bound` | its bounds: bytes that wait, bytes of a frame |
+//! | `receipts`, `calls` | what came by its lanes; our calls that wait |
+//! | `arrivals`, `receiver`, `answers` | incoming frames, by links and before; answers to the peer |
+//! | `arrived`, `backlog`, `slices` | what waits for the session's actor |
+//! | `proxy`, `announcer` | outlets of proxies; announcements to the peer |
 //! | `attach`, `upgrade` | the handshake of a further link; shared memory out of a Unix socket |
 //! | `dial`, `connect` | making links again; connections for applications |
 //! | `admission`, `places` | connections that are not authenticated, and their places |
@@ -43,7 +46,9 @@
 pub(crate) mod activity;
 pub(crate) mod admission;
 pub(crate) mod announcer;
+mod answers;
 pub(crate) mod arrivals;
+pub(crate) mod arrived;
 pub(crate) mod attach;
 pub(crate) mod backlog;
 pub(crate) mod calls;
@@ -54,10 +59,12 @@ mod dead_letters;
 pub(crate) mod decode;
 pub(crate) mod dial;
 pub(crate) mod directory;
+mod frame_bound;
 pub(crate) mod identity;
 mod incarnation;
 pub mod limits;
 pub(crate) mod link_table;
+mod locked;
 pub mod options;
 pub(crate) mod pace;
 pub(crate) mod peer_addresses;
@@ -67,7 +74,10 @@ pub(crate) mod proven_names;
 pub(crate) mod proxy;
 pub(crate) mod quiet_log;
 pub(crate) mod reader;
+mod receipts;
+pub(crate) mod receiver;
 mod refusal;
+mod room;
 mod slices;
 pub(crate) mod sockets;
 pub(crate) mod split_transport;
@@ -88,7 +98,8 @@ pub use limits::{Limit, Limits};
 pub use options::LinkOptions;
 pub use refusal::{refusals, Refusal, RefusedBy};
 
-use arrivals::{Arrived, Broken};
+use arrivals::Broken;
+use arrived::Arrived;
 use backlog::{Backlog, DivertGuard};
 use decode::Undecodable;
 use stock::Outbound;

@@ -10,63 +10,25 @@ use bytes::Bytes;
 use ractor::remoting::{deliver_to_all, Incoming};
 use ractor::{ActorCell, ActorId, ActorRef};
 
+use super::answers::Answer;
+use super::arrived::Arrived;
 use super::backlog::{Item, Place, Weight};
-use super::calls::Answer;
-use super::data_plane::{locked, DataPlane};
+use super::data_plane::DataPlane;
 use super::dead_letters::{self, Cause};
-use super::decode::{self, Decoded, Outcome};
+use super::decode::{Decoded, Outcome};
 use super::link_table::known;
+use super::receipts::{bits, InboundLane};
+use super::receiver::Decoding;
 use super::{Event, LinkEvent};
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Envelope, Frame};
 use crate::protocol::NetworkMessage;
-use crate::transport::LANES;
 use crate::NodeSessionMessage;
-use mycelium_link::codec::{self, CodecError, Head, Kind, Message, Names};
-use mycelium_link::lane::{Accepted, Due, Inbound, LaneError};
-
-/// What the receivers of the lanes know.
-#[derive(Debug, Default)]
-pub(crate) struct Arrivals {
-    lanes: [Lane; LANES],
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    inbound: Inbound,
-    names: Names,
-}
-
-impl Arrivals {
-    /// The receiver of a lane that there is.
-    pub(super) fn inbound(&mut self, lane: u32) -> &mut Inbound {
-        &mut self.lanes[lane as usize].inbound
-    }
-
-    /// What the peer is to be told, by lane: what is due, or wherever there is news. Frames that
-    /// went its way have told it so much already.
-    pub(super) fn due(
-        &mut self,
-        told: [u64; LANES],
-        all: bool,
-        can_be_told: impl Fn(usize) -> bool,
-    ) -> [Option<u64>; LANES] {
-        std::array::from_fn(|lane| {
-            let inbound = &mut self.lanes[lane].inbound;
-            inbound.told(told[lane]);
-            let is_due = inbound.is_due() || (all && inbound.has_news());
-            (is_due && can_be_told(lane)).then(|| inbound.acknowledgement())
-        })
-    }
-
-    /// The peer is to be told anew of every lane by which anything came.
-    pub(super) fn ask_all(&mut self) {
-        let inbound = self.lanes.iter_mut().map(|lane| &mut lane.inbound);
-        inbound.filter(|inbound| inbound.delivered() > 0).for_each(Inbound::ask);
-    }
-}
+use mycelium_link::codec::{self, CodecError, Head, Kind, Message};
+use mycelium_link::lane::{Accepted, Due, Inbound, LaneError, Partial};
+use mycelium_link::lanes::{LANES, LARGE};
 
 /// What a session cannot go on after.
 #[derive(Debug)]
@@ -98,33 +60,30 @@ impl From<CodecError> for Broken {
     }
 }
 
-/// What waits for the session's actor.
-#[derive(Debug)]
-pub(crate) enum Arrived {
-    /// A frame that belongs to no lane, or came before the connection was a link.
-    Frame(NetworkMessage),
-    /// Out of an envelope.
-    Control(Enveloped),
-    /// A message that came behind control traffic.
-    Message(Message<'static>),
-    /// Nothing: everything that came before has been handled when this is.
-    Nothing,
-}
-
 /// What turns of reading have left to do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Turn {
     /// What the peer has acknowledged.
     acknowledged: [u64; LANES],
+    /// Of which lanes, a bit each.
+    seen: u64,
     /// When the peer is to be told what came.
     due: Due,
     /// The actors that something was delivered to since others had a turn, and the elements of the
     /// lists that came.
     deliveries: usize,
+    /// The last frame, while it is decoded elsewhere.
+    pub(super) decoding: Option<Decoding>,
 }
 
 /// Deliveries in a row before other tasks of the runtime get a turn.
 const MOST_DELIVERIES: usize = 512;
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self { acknowledged: [0; LANES], seen: 0, due: Due::Later, deliveries: 0, decoding: None }
+    }
+}
 
 impl Turn {
     /// Whether something is left although no more came.
@@ -192,8 +151,11 @@ impl DataPlane {
         turn: &mut Turn,
         session: &ActorRef<NodeSessionMessage>,
     ) {
-        let seen = &mut turn.acknowledged[lane as usize];
-        *seen = acknowledged.max(*seen);
+        if acknowledged > 0 {
+            let seen = &mut turn.acknowledged[lane as usize];
+            *seen = acknowledged.max(*seen);
+            turn.seen |= 1 << lane;
+        }
         if self.is_filling() {
             self.see_to(turn, session);
         }
@@ -202,12 +164,11 @@ impl DataPlane {
     /// Sees to the peer's acknowledgements.
     fn see_to(self: &Arc<Self>, turn: &mut Turn, session: &ActorRef<NodeSessionMessage>) {
         let mut has_news = false;
-        for (lane, acknowledged) in (0..).zip(std::mem::take(&mut turn.acknowledged)) {
-            if acknowledged > 0 {
-                match self.acknowledged(lane, acknowledged) {
-                    Ok(news) => has_news |= news,
-                    Err(error) => self.or_break(Err(error.into()), session),
-                }
+        for lane in bits(std::mem::take(&mut turn.seen)) {
+            let acknowledged = std::mem::take(&mut turn.acknowledged[lane as usize]);
+            match self.acknowledged(lane, acknowledged) {
+                Ok(news) => has_news |= news,
+                Err(error) => self.or_break(Err(error.into()), session),
             }
         }
         if has_news && self.is_open() {
@@ -232,15 +193,25 @@ impl DataPlane {
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> Result<(), Broken> {
-        let number = known(u32::from(head.lane))?;
+        let number = u32::from(head.lane);
+        let (_, slot) = known(number)?;
         // The receiver may send more.
         self.saw(number, head.acknowledged, turn, session);
         // Held until the message is in its mailbox, or in the session's: another link may bring the
         // next.
-        let mut arrivals = locked(&self.arrivals);
-        let Lane { inbound, names } = &mut arrivals.lanes[number as usize];
+        let mut lanes = self.receipts.lanes();
+        let InboundLane { inbound, names, partial } = lanes.lane(number);
+        let (head, frame) = if head.is_part() {
+            match whole(head, frame, (inbound, partial), (slot == LARGE, self.max_inbound()))? {
+                Some(whole) => whole,
+                None => return Ok(()),
+            }
+        } else {
+            (head, frame)
+        };
         let (size, waits) = (frame.len(), self.is_diverted());
-        let (accepted, due) = self.accept(number, inbound, (head.sequence, size), waits)?;
+        let (accepted, due) =
+            self.receipts.accept(number, inbound, (head.sequence, size), waits)?;
         turn.due = turn.due.max(due);
         if accepted == Accepted::Duplicate {
             return Ok(());
@@ -268,7 +239,7 @@ impl DataPlane {
     ) -> io::Result<Option<Bytes>> {
         let size = frame.len();
         let backlog = self.backlog();
-        match decode::for_session(frame, backlog.caps(), backlog, session)? {
+        match backlog.decode(frame, backlog.caps(), session)? {
             Outcome::Decoded(decoded) => self.receive_decoded(decoded, size, session, turn),
             Outcome::Long(frame) => return Ok(Some(frame)),
             Outcome::Refused => {}
@@ -293,7 +264,7 @@ impl DataPlane {
             }
             Some(Network::Mycelium(Frame { body: Some(Body::Acknowledgement(it)) })) => {
                 match known(it.lane) {
-                    Ok(lane) => self.saw(lane, it.acknowledged, turn, session),
+                    Ok(_) => self.saw(it.lane, it.acknowledged, turn, session),
                     Err(error) => self.or_break(Err(error.into()), session),
                 }
             }
@@ -312,16 +283,17 @@ impl DataPlane {
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> Result<(), Broken> {
-        let number = known(envelope.lane)?;
+        let number = envelope.lane;
+        known(number)?;
         self.saw(number, envelope.acknowledged, turn, session);
-        let mut arrivals = locked(&self.arrivals);
-        let inbound = &mut arrivals.lanes[number as usize].inbound;
+        let mut lanes = self.receipts.lanes();
+        let inbound = &mut lanes.lane(number).inbound;
         let is_fence = matches!(envelope.body, Some(Enveloped::Fence(_)));
         let place = Place { lane: number, sequence: envelope.sequence, is_fence };
         // An envelope of nothing waits too, where something is in front of it.
         let waits = self.is_diverted() || !(is_fence || envelope.body.is_none());
         let (accepted, due) =
-            self.accept(number, inbound, (envelope.sequence, weight.bytes), waits)?;
+            self.receipts.accept(number, inbound, (envelope.sequence, weight.bytes), waits)?;
         turn.due = turn.due.max(due);
         if accepted == Accepted::Deliver && waits {
             let arrived = envelope.body.map_or(Arrived::Nothing, Arrived::Control);
@@ -400,26 +372,25 @@ impl DataPlane {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_acknowledgement_that_nothing_leads_to_stays_due_and_a_lost_one_is_repeated() {
-        let mut arrivals = Arrivals::default();
-        let inbound = &mut arrivals.lanes[0].inbound;
-        inbound.accept(1, 10).unwrap();
-        // A fence, whose sender sends nothing more before it is acknowledged.
-        inbound.ask();
-        let first = |due: [Option<u64>; LANES]| due[0];
-        let told = [0; LANES];
-        assert_eq!(first(arrivals.due(told, false, |_| false)), None);
-        assert_eq!(first(arrivals.due(told, false, |_| true)), Some(1));
-        assert_eq!(arrivals.due(told, true, |_| true), [None; LANES]);
-        // The link that it went by has broken.
-        arrivals.ask_all();
-        let mut again = [None; LANES];
-        again[0] = Some(1);
-        assert_eq!(arrivals.due(told, false, |_| true), again);
+/// The frame whose parts have all come with this one. `may` says whether its lane carries parts, and
+/// how many bytes a frame may have.
+fn whole(
+    head: Head,
+    frame: Bytes,
+    (inbound, partial): (&mut Inbound, &mut Partial),
+    (may, most): (bool, usize),
+) -> Result<Option<(Head, Bytes)>, Broken> {
+    let part = head.part(frame)?;
+    let parts = LaneError::Parts { frame: part.sequence, total: part.total };
+    if !may {
+        return Err(parts.into());
+    }
+    if !inbound.is_next(part.sequence)? {
+        return Ok(None);
+    }
+    let Some(frame) = partial.add(part, most)? else { return Ok(None) };
+    match codec::head(&frame)? {
+        Some(it) if it.continues(&head) => Ok(Some((it, frame))),
+        _ => Err(parts.into()),
     }
 }

@@ -12,15 +12,17 @@
 //! acknowledged, until its last slice is handled.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
+use bytes::Bytes;
 use ractor::ActorRef;
 
-use super::arrivals::Arrived;
-use super::data_plane::locked;
-use super::decode::Caps;
+use super::arrived::Arrived;
+use super::decode::{self, Caps, Decoded, Outcome, Undecodable};
+use super::locked::locked;
 use super::pace::Pace;
 use super::slices;
 use super::{Event, LinkEvent};
@@ -106,6 +108,44 @@ impl Backlog {
     /// How much of lists a frame of the peer may hold.
     pub(super) fn caps(&self) -> Caps {
         self.caps
+    }
+
+    /// Decodes a frame that came for the session, unless that takes long. When its lists are longer
+    /// than `caps` allow, the session refuses the peer, and nothing more is read of it.
+    ///
+    /// # Errors
+    /// The frame is no message, for which its link ends.
+    pub(super) fn decode(
+        &self,
+        frame: Bytes,
+        caps: Caps,
+        session: &ActorRef<NodeSessionMessage>,
+    ) -> io::Result<Outcome> {
+        if decode::is_long(&frame, caps) {
+            return Ok(Outcome::Long(frame));
+        }
+        self.or_refuse(decode::decode(frame, caps), session)
+    }
+
+    /// The same, of a frame that was decoded elsewhere.
+    ///
+    /// # Errors
+    /// The frame is no message, for which its link ends.
+    pub(super) fn or_refuse(
+        &self,
+        decoded: Result<Decoded, Undecodable>,
+        session: &ActorRef<NodeSessionMessage>,
+    ) -> io::Result<Outcome> {
+        match decoded {
+            Ok(decoded) => Ok(Outcome::Decoded(decoded)),
+            Err(error @ Undecodable::TooLong { .. }) => {
+                self.refuse();
+                // The session may have ended already.
+                _ = session.cast(LinkEvent(Event::Undecodable(error)).into());
+                Ok(Outcome::Refused)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Adds something, and wakes the actor where it has no wake-up yet. A session that has ended
@@ -194,12 +234,16 @@ impl Backlog {
     }
 
     /// Whether this reader is to pause. It is woken when it may go on.
+    #[inline]
     pub(crate) fn pauses(&self, reader: &Waker) -> bool {
-        if !self.is_full() {
-            return false;
-        }
+        self.is_full() && self.registers(reader)
+    }
+
+    /// Registers a reader to be woken, unless the backlog has been emptied meanwhile. Returns
+    /// whether it did.
+    #[cold]
+    fn registers(&self, reader: &Waker) -> bool {
         let mut waiting = locked(&self.waiting);
-        // It may have been emptied meanwhile.
         let pauses = self.is_full();
         if pauses && !waiting.readers.iter().any(|other| other.will_wake(reader)) {
             waiting.readers.push(reader.clone());

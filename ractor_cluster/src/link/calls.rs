@@ -1,17 +1,13 @@
-//! The calls of a session that wait for an answer: ours, by actor and tag, and those of the peer.
+//! Our calls that wait for an answer of the peer, by actor and tag.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 
-use ractor::port::ReplySink;
-use ractor::{MessagingErr, RpcReplyPort};
+use ractor::RpcReplyPort;
 
-use super::data_plane::{locked, DataPlane};
-use super::dead_letters::{self, Cause};
-use mycelium_link::codec::What;
+use super::locked::locked;
 
 /// Calls that are looked at for having been given up, with every new one: more than one, so that
 /// they do not pile up.
@@ -21,7 +17,7 @@ type Port = RpcReplyPort<Vec<u8>>;
 /// An actor, and the tag of a call to it.
 type Key = (u64, u64);
 
-/// Our calls.
+/// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Calls {
     limit: usize,
@@ -43,6 +39,11 @@ struct Waiting {
 impl Calls {
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, next: AtomicU64::new(1), waiting: Mutex::default() }
+    }
+
+    /// How many calls may wait.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Takes the port of a call to the actor `to`, and returns its tag, and whether no other call
@@ -133,123 +134,5 @@ impl Waiting {
                 None
             }
         })
-    }
-}
-
-/// A place among the calls of the peer that wait for an answer.
-pub(super) struct Place(Arc<DataPlane>);
-
-impl Place {
-    /// `None` when the peer waits for as many as it may.
-    pub(super) fn take(traffic: &Arc<DataPlane>) -> Option<Self> {
-        let place = Self(traffic.clone());
-        let others = traffic.answering.fetch_add(1, Ordering::Relaxed);
-        (others < traffic.calls.limit).then_some(place)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.answering.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The time that a caller waits, from the arrival of its call on.
-pub(super) struct Time {
-    limit: Option<Duration>,
-    /// `None` also when the clock ends before.
-    until: Option<Instant>,
-}
-
-impl Time {
-    pub(super) fn starting_now(limit: Option<Duration>) -> Self {
-        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-        Self { limit, until }
-    }
-
-    pub(super) fn limit(&self) -> Option<Duration> {
-        self.limit
-    }
-
-    /// Whether the caller has given up.
-    pub(super) fn is_over(&self) -> bool {
-        self.until.is_some_and(|until| Instant::now() >= until)
-    }
-}
-
-/// Where the answer to a call of the peer goes. Dropped without one, it tells the peer that none
-/// will come.
-pub(super) struct Answer {
-    traffic: Arc<DataPlane>,
-    to: u64,
-    tag: u64,
-    time: Time,
-    sent: AtomicBool,
-    _place: Place,
-}
-
-impl Answer {
-    /// `None` when the peer waits for too many answers already.
-    pub(super) fn begin(
-        traffic: &Arc<DataPlane>,
-        to: u64,
-        tag: u64,
-        timeout: Option<Duration>,
-    ) -> Option<Port> {
-        let Some(place) = Place::take(traffic) else {
-            traffic.answer(What::NoReply { to, tag }, &[]);
-            return None;
-        };
-        let (traffic, sent) = (traffic.clone(), AtomicBool::new(false));
-        let time = Time::starting_now(timeout);
-        let answer = Self { traffic, to, tag, time, sent, _place: place };
-        Some(RpcReplyPort::from_sink(Box::new(answer)))
-    }
-}
-
-impl ReplySink<Vec<u8>> for Answer {
-    fn send(self: Box<Self>, answer: Vec<u8>) -> Result<(), MessagingErr<Vec<u8>>> {
-        if self.time.is_over() {
-            return Err(MessagingErr::SendErr(answer));
-        }
-        let (to, tag) = (self.to, self.tag);
-        if self.traffic.too_large(What::Reply { to, tag }.room() + answer.len()).is_some() {
-            dead_letters::count(self.traffic.node_id(), Cause::AnswerTooLarge);
-            // Not sent: when this is dropped, the peer is told that there will be no answer.
-            return Err(MessagingErr::SendErr(answer));
-        }
-        self.sent.store(true, Ordering::Relaxed);
-        if self.traffic.answer(What::Reply { to, tag }, &answer) {
-            Ok(())
-        } else {
-            Err(MessagingErr::SendErr(answer))
-        }
-    }
-
-    fn timeout(&self) -> Option<Duration> {
-        self.time.limit()
-    }
-
-    fn is_closed(&self) -> bool {
-        self.time.is_over() || self.traffic.has_ended()
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        if !self.sent.load(Ordering::Relaxed) {
-            let (to, tag) = (self.to, self.tag);
-            // The peer's caller waits for its timeout otherwise.
-            self.traffic.answer(What::NoReply { to, tag }, &[]);
-        }
-    }
-}
-
-impl std::fmt::Debug for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer")
-            .field("to", &self.to)
-            .field("tag", &self.tag)
-            .finish_non_exhaustive()
     }
 }

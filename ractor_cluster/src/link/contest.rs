@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use ractor::{ActorId, ActorRef};
 
-use super::directory::{is_suspended, locked};
+use super::directory::is_suspended;
 use super::incarnation::Incarnation;
+use super::locked::locked;
 use super::{Event, LinkEvent};
 use crate::transport::Activity;
 use crate::NodeSessionMessage;

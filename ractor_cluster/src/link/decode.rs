@@ -9,15 +9,11 @@ use std::io;
 
 use bytes::Bytes;
 use prost::Message as _;
-use ractor::ActorRef;
 use tokio::task::{spawn_blocking, JoinHandle};
 
-use super::backlog::Backlog;
 use super::limits::Limits;
 use super::refusal::Refusal;
-use super::{Event, LinkEvent};
 use crate::protocol::NetworkMessage;
-use crate::NodeSessionMessage;
 
 mod scan;
 
@@ -141,27 +137,14 @@ pub(crate) enum Outcome {
     Refused,
 }
 
-/// Decodes a frame that came for a session, unless that takes long. When its lists are too long the
-/// session refuses the peer, and nothing more is read of it.
-///
-/// # Errors
-/// The frame is no message, for which its link ends.
-pub(super) fn for_session(
-    frame: Bytes,
-    caps: Caps,
-    backlog: &Backlog,
-    session: &ActorRef<NodeSessionMessage>,
-) -> io::Result<Outcome> {
+/// Whether it takes long to decode a frame. What is wrong with it is found when it is decoded.
+pub(super) fn is_long(frame: &[u8], caps: Caps) -> bool {
     let most = caps.elements.min(MOST_SENT);
-    match scan::walk(&frame, most, MOST_FIELDS) {
-        Ok(None) => return Ok(Outcome::Long(frame)),
-        Err(Undecodable::TooLong { .. }) if most < caps.elements => {
-            return Ok(Outcome::Long(frame))
-        }
-        // What is wrong with it is found again.
-        Ok(Some(_)) | Err(_) => {}
+    match scan::walk(frame, most, MOST_FIELDS) {
+        Ok(None) => true,
+        Err(Undecodable::TooLong { .. }) => most < caps.elements,
+        Ok(Some(_)) | Err(_) => false,
     }
-    or_refuse(decode(frame, caps), backlog, session)
 }
 
 /// Decodes a long frame on a thread that may be kept for it.
@@ -170,25 +153,4 @@ pub(super) fn decode_elsewhere(
     caps: Caps,
 ) -> JoinHandle<Result<Decoded, Undecodable>> {
     spawn_blocking(move || decode(frame, caps))
-}
-
-/// As [`for_session`], of a frame that was decoded elsewhere.
-///
-/// # Errors
-/// The frame is no message, for which its link ends.
-pub(super) fn or_refuse(
-    decoded: Result<Decoded, Undecodable>,
-    backlog: &Backlog,
-    session: &ActorRef<NodeSessionMessage>,
-) -> io::Result<Outcome> {
-    match decoded {
-        Ok(decoded) => Ok(Outcome::Decoded(decoded)),
-        Err(error @ Undecodable::TooLong { .. }) => {
-            backlog.refuse();
-            // The session may have ended already.
-            _ = session.cast(LinkEvent(Event::Undecodable(error)).into());
-            Ok(Outcome::Refused)
-        }
-        Err(error) => Err(error.into()),
-    }
 }

@@ -3,12 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ractor::{ActorCell, ActorId, ActorRef, ActorStatus};
 use tokio::sync::Semaphore;
 
 use super::incarnation::Incarnation;
+use super::locked::locked;
 use super::options::LinkOptions;
 use super::places::Places;
 use super::sockets::Sockets;
@@ -264,9 +265,4 @@ impl Drop for Suspended {
     fn drop(&mut self) {
         locked(&SUSPENDED).get_or_insert_default().remove(&self.0);
     }
-}
-
-/// Nothing under these locks can be left half done.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use super::directory::locked;
+use super::locked::locked;
 
 /// One start of a node server. Of two incarnations of one name, the one that started later is
 /// greater.

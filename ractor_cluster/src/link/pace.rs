@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::yield_now;
 
-use super::data_plane::locked;
+use super::locked::locked;
 
 /// How long a session works before others have their turns.
 const TURN: Duration = Duration::from_millis(2);

@@ -4,7 +4,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 
-use super::directory::locked;
+use super::locked::locked;
 
 /// Names that are remembered: as many as there are peers by default. A name costs at most
 /// [`Limits::name_bytes`](super::Limits::name_bytes).

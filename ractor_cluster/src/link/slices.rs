@@ -3,7 +3,7 @@
 
 use std::vec::IntoIter;
 
-use super::arrivals::Arrived;
+use super::arrived::Arrived;
 use crate::protocol::auth::NameMessage;
 use crate::protocol::control::control_message::Msg;
 use crate::protocol::control::{

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use super::directory::locked;
+use super::locked::locked;
 
 /// What accepts connections, and owns a socket; `None` once the socket is closed.
 type Accepting = Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>;

@@ -1,21 +1,22 @@
-//! The way out of a link: what is to be sent is taken from its session's lanes and written, by a
-//! task of the link, or by whoever sends much without giving that task a turn.
+//! The way out of a link: the writer takes frames from a [`FrameSource`] and writes them to the
+//! transport, on a task of the link, or on the thread of a sender that gives that task no turn.
+//!
+//! It knows nothing of sessions, lanes and acknowledgements. Those are the source's.
 
 use std::collections::VecDeque;
 use std::future::{poll_fn, Future};
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, TryLockError, Weak};
+use std::sync::{Mutex, OnceLock, TryLockError, Weak};
 use std::task::{ready, Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ractor::remoting::busy_poll;
-use ractor::ActorId;
+use mycelium_link::lane::Chunk;
+use ractor::remoting::busy_poll::{self, Watch};
 
-use super::data_plane::{locked, ByteReservation, DataPlane};
-use super::reader::LinkReader;
+use super::locked::locked;
 use crate::transport::{FrameSink, TransportMessage};
 
 /// Ends when a link that takes nothing is given up.
@@ -24,18 +25,25 @@ type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// What is handed to the kernel at a time, about, in bytes: more waits until it took this much.
 const BATCH_BYTES: usize = 256 * 1024;
 
+/// Where a writer takes its frames from.
+pub(crate) trait FrameSource: Send + Sync + 'static {
+    /// Held with a frame of [`LinkWriter::send_reserved`] until the frame is written.
+    type Reservation: Send;
+
+    /// Hands what is to be sent next to `take`, in the order of sending, until `take` returns
+    /// false or nothing is left. The source decides whose frames are next.
+    fn transmit(&self, take: impl FnMut(Chunk) -> bool);
+}
+
 /// See the module's documentation.
-pub(crate) struct LinkWriter {
-    out: Mutex<Out>,
-    /// Frames that belong to no lane, or to a peer that has none.
-    loose: Mutex<VecDeque<Loose>>,
+pub(crate) struct LinkWriter<S: FrameSource> {
+    out: Mutex<Out<S::Reservation>>,
+    /// Frames that do not come from the source. They are sent before those that do.
+    loose: Mutex<VecDeque<Loose<S::Reservation>>>,
     /// What is sent when nothing else waits.
     last: Mutex<Option<Bytes>>,
-    /// Whose lanes it takes from, and which link it is.
-    traffic: OnceLock<(Weak<DataPlane>, ActorId)>,
-    /// Whether a sender polls the link for the peer's answer: as the node's options say, and
-    /// before there is a session, not at all.
-    busy_poll: AtomicBool,
+    /// What it takes from, once there is something.
+    joined: OnceLock<Joined<S>>,
     /// Whether there is something that has not been looked at.
     more: AtomicBool,
     /// Whether the task sleeps until there is.
@@ -46,20 +54,26 @@ pub(crate) struct LinkWriter {
     blocked: AtomicBool,
     /// Whether it ends when the last frame is written.
     ending: AtomicBool,
-    /// How long that may go on, where there is no session to say so.
+    /// How long that may go on; for ever, where it is not set.
     deadline: OnceLock<Duration>,
     /// The other direction.
-    intake: Weak<LinkReader>,
+    reader: Weak<dyn Watch>,
 }
 
-/// A frame, and what it counts for until it has been written.
-type Loose = (Bytes, Option<ByteReservation>);
+struct Joined<S> {
+    source: S,
+    /// Whether a sender polls the link for the peer's answer.
+    busy_poll: bool,
+}
 
-struct Out {
+/// A frame, and what is held until it has been written.
+type Loose<R> = (Bytes, Option<R>);
+
+struct Out<R> {
     sink: Box<dyn FrameSink>,
     /// Of frames that the sink has not handed over, each with how much will have been written when
     /// it has.
-    loads: VecDeque<(u64, ByteReservation)>,
+    reservations: VecDeque<(u64, R)>,
     /// What the sink has handed over, in its own bytes.
     written: u64,
     /// Whether the sink has something that it has not handed over.
@@ -67,54 +81,53 @@ struct Out {
     failed: Option<io::Error>,
 }
 
-impl LinkWriter {
+impl<S: FrameSource> LinkWriter<S> {
     /// The writer of a connection with this reader.
-    pub(crate) fn new(sink: Box<dyn FrameSink>, intake: &Arc<LinkReader>) -> Self {
+    pub(crate) fn new(sink: Box<dyn FrameSink>, reader: Weak<dyn Watch>) -> Self {
         Self {
             out: Mutex::new(Out {
                 sink,
-                loads: VecDeque::new(),
+                reservations: VecDeque::new(),
                 written: 0,
                 dirty: false,
                 failed: None,
             }),
             loose: Mutex::default(),
             last: Mutex::default(),
-            traffic: OnceLock::new(),
-            busy_poll: AtomicBool::new(false),
+            joined: OnceLock::new(),
             more: AtomicBool::new(true),
             idle: AtomicBool::new(false),
             task: Mutex::default(),
             blocked: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             deadline: OnceLock::new(),
-            intake: Arc::downgrade(intake),
+            reader,
         }
     }
 
-    /// Takes from the lanes of a session from here on.
-    pub(crate) fn join(&self, traffic: &Arc<DataPlane>, link: ActorId) {
-        self.busy_poll.store(traffic.busy_poll(), Ordering::Relaxed);
-        _ = self.traffic.set((Arc::downgrade(traffic), link));
+    /// Takes from `source` from here on, unless it takes from one already. `busy_poll` is whether a
+    /// sender polls the link for the peer's answer.
+    pub(crate) fn join(&self, source: S, busy_poll: bool) {
+        _ = self.joined.set(Joined { source, busy_poll });
         self.wake();
     }
 
-    /// Ends after it could write nothing for so long, although it takes from no session's lanes.
+    /// Ends after it could write nothing for so long.
     pub(crate) fn set_deadline(&self, deadline: Duration) {
         _ = self.deadline.set(deadline);
         // It may be waiting for the peer already.
         self.wake_task();
     }
 
-    /// Sends a frame that is in no lane, before all that is.
+    /// Sends a frame before all those of the source.
     pub(crate) fn send(&self, frame: Bytes) {
         locked(&self.loose).push_back((frame, None));
         self.wake();
     }
 
-    /// The same, of one that counts until it has been written.
-    pub(crate) fn send_loaded(&self, frame: Bytes, load: ByteReservation) {
-        locked(&self.loose).push_back((frame, Some(load)));
+    /// The same. Holds `reservation` until the frame is written.
+    pub(crate) fn send_reserved(&self, frame: Bytes, reservation: S::Reservation) {
+        locked(&self.loose).push_back((frame, Some(reservation)));
         self.wake();
     }
 
@@ -126,7 +139,7 @@ impl LinkWriter {
         }
     }
 
-    /// Sends a frame behind all that is in a lane.
+    /// Sends a frame behind all that the source has.
     pub(crate) fn send_last(&self, frame: Bytes) {
         *locked(&self.last) = Some(frame);
         self.wake();
@@ -179,9 +192,10 @@ impl LinkWriter {
             // The thread that flushes may have looked for the last time.
             Err(TryLockError::WouldBlock) => return task.wake(),
         };
-        if answered && self.busy_poll.load(Ordering::Relaxed) && out.sink.expect_answer() {
-            if let Some(intake) = self.intake.upgrade() {
-                busy_poll::leave(intake);
+        let busy_poll = || self.joined.get().is_some_and(|joined| joined.busy_poll);
+        if answered && busy_poll() && out.sink.expect_answer() {
+            if let Some(reader) = self.reader.upgrade() {
+                busy_poll::leave(reader);
             }
         }
         // Whatever it waits for, the task will be woken.
@@ -215,10 +229,7 @@ impl LinkWriter {
         if !self.blocked.load(Ordering::Relaxed) {
             return None;
         }
-        let deadline = match self.traffic.get() {
-            Some((traffic, _)) => traffic.upgrade()?.write_deadline()?,
-            None => *self.deadline.get()?,
-        };
+        let deadline = *self.deadline.get()?;
         let out = locked(&self.out);
         Some((out.written, out.sink.queued_bytes(), deadline))
     }
@@ -251,7 +262,7 @@ impl LinkWriter {
         .await
     }
 
-    fn drive(&self, out: &mut Out, context: &mut Context<'_>) -> Poll<io::Error> {
+    fn drive(&self, out: &mut Out<S::Reservation>, context: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             if self.more.swap(false, Ordering::SeqCst) {
                 self.fill(out);
@@ -269,7 +280,7 @@ impl LinkWriter {
                 Poll::Ready(Ok(())) => {
                     out.dirty = false;
                     // Whatever the sink says of its bytes.
-                    out.loads.clear();
+                    out.reservations.clear();
                     self.blocked.store(false, Ordering::Relaxed);
                     if self.is_ending() && locked(&self.last).is_none() {
                         return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
@@ -285,21 +296,20 @@ impl LinkWriter {
     }
 
     /// Queues what there is, up to a batch; what is left is looked at again.
-    fn fill(&self, out: &mut Out) {
+    fn fill(&self, out: &mut Out<S::Reservation>) {
         let mut is_full = out.is_full();
         while !is_full {
-            let Some((frame, load)) = locked(&self.loose).pop_front() else { break };
+            let Some((frame, reservation)) = locked(&self.loose).pop_front() else { break };
             out.queue(TransportMessage::Bytes(frame));
-            if let Some(load) = load {
+            if let Some(reservation) = reservation {
                 let end = out.written + out.sink.queued_bytes() as u64;
-                out.loads.push_back((end, load));
+                out.reservations.push_back((end, reservation));
             }
             is_full = out.is_full();
         }
         if !is_full {
-            if let Some((traffic, link)) = self.traffic.get() {
-                let Some(traffic) = traffic.upgrade() else { return };
-                traffic.transmit(*link, |chunk| {
+            if let Some(Joined { source, .. }) = self.joined.get() {
+                source.transmit(|chunk| {
                     out.dirty = true;
                     out.sink.queue_framed(chunk.frames, chunk.tail);
                     is_full = out.is_full();
@@ -315,7 +325,7 @@ impl LinkWriter {
     }
 }
 
-impl Out {
+impl<R> Out<R> {
     fn is_full(&self) -> bool {
         self.sink.queued_bytes() >= BATCH_BYTES
     }
@@ -324,8 +334,8 @@ impl Out {
         let queued = self.sink.queued_bytes();
         let flushed = self.sink.poll_flush(context);
         self.written += queued.saturating_sub(self.sink.queued_bytes()) as u64;
-        while self.loads.front().is_some_and(|(end, _)| *end <= self.written) {
-            self.loads.pop_front();
+        while self.reservations.front().is_some_and(|(end, _)| *end <= self.written) {
+            self.reservations.pop_front();
         }
         flushed
     }
@@ -339,8 +349,12 @@ impl Out {
     }
 }
 
-impl std::fmt::Debug for LinkWriter {
+impl<S: FrameSource> std::fmt::Debug for LinkWriter<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LinkWriter").field("blocked", &self.blocked).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "writer/tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,10 +12,9 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, Supervisi
 use tokio::task::JoinSet;
 
 use crate::link::admission::Admission;
-use crate::link::data_plane::{ByteReservation, DataPlane};
+use crate::link::data_plane::{ByteReservation, DataPlane, LinkWriter};
 use crate::link::quiet_log::{limited_error, limited_info};
-use crate::link::reader::{Joined, LinkReader, Receiver};
-use crate::link::writer::LinkWriter;
+use crate::link::receiver::{Joined, LinkReader, Receiver, SessionReceiver};
 use crate::link::{Event, LinkEvent};
 use crate::protocol::NetworkMessage;
 use crate::{NodeSessionMessage, RactorMessage};
@@ -106,9 +105,9 @@ pub(crate) enum SessionMessage {
 }
 
 pub(crate) struct SessionState {
-    pump: Arc<LinkWriter>,
+    writer: Arc<LinkWriter>,
     /// Ends with the state: a peer that reads nothing keeps it for ever otherwise.
-    _writer: JoinSet<()>,
+    _writing: JoinSet<()>,
     reader: ActorRef<SessionReaderMessage>,
 }
 
@@ -127,20 +126,21 @@ impl Actor for Session {
         let (sink, frames) = stream.into_transport().split(self.max_inbound_frame_size);
         let (session, joined) = (self.handler.clone(), self.joined.clone());
         let admission = self.admission.clone();
-        let receiver = Receiver::Session { session, joined, backlog, admission };
-        let intake = Arc::new(LinkReader::new(frames, receiver));
-        let pump = Arc::new(LinkWriter::new(sink, &intake));
-        let mut writer = JoinSet::new();
+        let receiver = Receiver::Session(SessionReceiver { session, joined, backlog, admission });
+        let link_reader = Arc::new(LinkReader::new(frames, receiver));
+        let watch: Weak<LinkReader> = Arc::downgrade(&link_reader);
+        let link_writer = Arc::new(LinkWriter::new(sink, watch));
+        let mut writing = JoinSet::new();
         let (stranger, session) = (self.admission.clone(), self.handler.clone());
         let (peer, joined) = (self.peer.clone(), self.joined.clone());
-        let sends = write(pump.clone(), myself.clone(), peer, stranger, session, joined);
-        writer.spawn(sends);
+        let sends = write(link_writer.clone(), myself.clone(), peer, stranger, session, joined);
+        writing.spawn(sends);
         let (reader, _) =
-            Actor::spawn_linked(None, SessionReader, intake, myself.get_cell()).await?;
+            Actor::spawn_linked(None, SessionReader, link_reader, myself.get_cell()).await?;
         if let Some(traffic) = self.joined.get() {
-            pump.join(traffic, myself.get_id());
+            traffic.supply(myself.get_id(), &link_writer);
         }
-        Ok(SessionState { pump, _writer: writer, reader })
+        Ok(SessionState { writer: link_writer, _writing: writing, reader })
     }
 
     async fn post_stop(
@@ -160,16 +160,16 @@ impl Actor for Session {
     ) -> Result<(), ActorProcessingErr> {
         // A message that comes too late is dropped: the end of the connection is an event.
         match message {
-            SessionMessage::Frame(frame) => state.pump.send(frame),
-            SessionMessage::Last(frame) => state.pump.send_last(frame),
-            SessionMessage::Refuse(frame) => state.pump.send_and_end(frame),
-            SessionMessage::Send(message) => state.pump.send(message.encode_to_vec().into()),
+            SessionMessage::Frame(frame) => state.writer.send(frame),
+            SessionMessage::Last(frame) => state.writer.send_last(frame),
+            SessionMessage::Refuse(frame) => state.writer.send_and_end(frame),
+            SessionMessage::Send(message) => state.writer.send(message.encode_to_vec().into()),
             SessionMessage::Loaded(message, load) => {
-                state.pump.send_loaded(message.encode_to_vec().into(), load);
+                state.writer.send_reserved(message.encode_to_vec().into(), load);
             }
-            SessionMessage::Deadline(deadline) => state.pump.set_deadline(deadline),
+            SessionMessage::Deadline(deadline) => state.writer.set_deadline(deadline),
             SessionMessage::Join(traffic) => {
-                traffic.serve(myself.get_id(), &state.pump);
+                traffic.serve(myself.get_id(), &state.writer);
                 _ = self.joined.set(traffic);
             }
             SessionMessage::ObjectAvailable(message) => {
@@ -222,20 +222,20 @@ impl Actor for Session {
 
 /// Sends what there is, for ever.
 async fn write(
-    pump: Arc<LinkWriter>,
+    writer: Arc<LinkWriter>,
     session: ActorRef<SessionMessage>,
     peer: String,
     admission: Option<Admission>,
     handler: ActorRef<NodeSessionMessage>,
     joined: Joined,
 ) {
-    let error = pump.run().await;
+    let error = writer.run().await;
     // TLS may learn from a write that the peer refuses this end.
     let is_refused = error.kind() == ErrorKind::InvalidData && joined.get().is_none();
     if is_refused && handler.cast(unreadable(&error.to_string())).is_ok() {
         return;
     }
-    if pump.is_ending() || admission.is_some_and(|it| !it.is_admitted()) {
+    if writer.is_ending() || admission.is_some_and(|it| !it.is_admitted()) {
         // The session logs why it refuses a peer.
         tracing::debug!(peer, %error, "a connection that is refused is not written to any more");
     } else {
@@ -269,20 +269,20 @@ impl Actor for SessionReader {
     async fn pre_start(
         &self,
         myself: ActorRef<Self::Msg>,
-        intake: Arc<LinkReader>,
+        reader: Arc<LinkReader>,
     ) -> Result<Arc<LinkReader>, ActorProcessingErr> {
         myself.cast(SessionReaderMessage::WaitForObject)?;
-        Ok(intake)
+        Ok(reader)
     }
 
     async fn handle(
         &self,
         myself: ActorRef<Self::Msg>,
         SessionReaderMessage::WaitForObject: Self::Msg,
-        intake: &mut Arc<LinkReader>,
+        reader: &mut Arc<LinkReader>,
     ) -> Result<(), ActorProcessingErr> {
         // Until it ends: who ends this actor kills it, and needs no turn of its mailbox.
-        let error = std::future::poll_fn(|context| intake.poll(context)).await;
+        let error = std::future::poll_fn(|context| reader.poll(context)).await;
         let reason = match error.kind() {
             ErrorKind::UnexpectedEof => "channel_closed".to_owned(),
             ErrorKind::InvalidData => format!("{UNREADABLE}{error}"),

@@ -83,7 +83,8 @@ async fn a_peer_announces_as_much_as_it_may() {
         send(&mut client, join(&long, actors(0..1))).await;
         let named = vec![Actor { pid: 0, name: Some(long.clone()) }];
         send(&mut client, ControlBody::Spawn(Spawn { actors: named })).await;
-        let pins = (0..100).map(|pid| ActorPreference { pid, preference: 4 }).collect();
+        let pins =
+            (0..100).map(|pid| ActorPreference { pid, preference: 4, urgent: true }).collect();
         send(&mut client, Enveloped::Preferences(Preferences { actors: pins })).await;
         handled(&scene, &mut client).await;
         assert_eq!((members(0), members(1), members(2)), (5, 1, 0));

@@ -1,348 +1,211 @@
-//! When a turn of reading sees to acknowledgements, and tells its own.
+//! The reader alone: a receiver that notes what it is given, and no session.
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::marker::PhantomData;
-use std::sync::Mutex;
-use std::task::Waker;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
 
-use ractor::concurrency::JoinHandle;
-use ractor::{Actor, ActorId, ActorProcessingErr, Message};
+use bytes::Bytes;
 
 use super::*;
-use crate::link::data_plane::Bounds;
-use crate::link::link_table::{Link, ADAPTIVE};
-use crate::link::writer::LinkWriter;
-use crate::protocol::meta::network_message::Message as Network;
-use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{Acknowledgement, Frame};
-use crate::transport::simple::{Simple, SimpleSink, SimpleStream};
-use crate::transport::{frames, TransportKind};
-use mycelium_link::codec::What;
+use crate::transport::simple::{Simple, SimpleStream};
 
-/// Takes messages, and does nothing.
-struct Idle<M>(PhantomData<fn() -> M>);
+/// What the reader of a test got and passed on.
+#[derive(Default)]
+struct Noted {
+    /// What the transport has, and still to be read.
+    frames: VecDeque<io::Result<Option<Bytes>>>,
+    received: Vec<Bytes>,
+    /// Each turn that was over, with the frames received since the first one.
+    turns: Vec<(u32, Read)>,
+    /// So many frames may be received before the reader is to pause.
+    pauses_after: Option<usize>,
+    pausing: Option<Waker>,
+}
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl<M: Message> Actor for Idle<M> {
-    type Msg = M;
-    type State = ();
-    type Arguments = ();
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Noted>>);
 
-    async fn pre_start(&self, _: ActorRef<M>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
+/// Ends a turn: a frame behind which others are to have one.
+const LONG: &[u8] = b"long";
+const NO_FRAME: &[u8] = b"no frame";
+const PANIC: &[u8] = b"panic";
+
+impl Notes {
+    fn of(frames: impl IntoIterator<Item = &'static [u8]>) -> Self {
+        let notes = Self::default();
+        notes.come(frames);
+        notes
+    }
+
+    fn come(&self, frames: impl IntoIterator<Item = &'static [u8]>) {
+        let frames = frames.into_iter().map(|frame| Ok(Some(Bytes::from_static(frame))));
+        self.0.lock().unwrap().frames.extend(frames);
+    }
+
+    fn reader(&self) -> LinkReader<Self> {
+        LinkReader::new(Box::new(Simple::stream(self.clone(), u64::MAX)), self.clone())
+    }
+
+    fn received(&self) -> usize {
+        self.0.lock().unwrap().received.len()
+    }
+
+    fn turns(&self) -> Vec<(u32, Read)> {
+        std::mem::take(&mut self.0.lock().unwrap().turns)
     }
 }
 
-async fn idle<M: Message>() -> (ActorRef<M>, JoinHandle<()>) {
-    Actor::spawn(None, Idle(PhantomData), ()).await.unwrap()
-}
-
-/// The actors that a session and its link are taken for.
-pub(super) struct Actors {
-    pub(super) session: ActorRef<NodeSessionMessage>,
-    link: ActorRef<SessionMessage>,
-    tasks: [JoinHandle<()>; 2],
-}
-
-impl Actors {
-    pub(super) async fn start() -> Self {
-        let ((session, session_task), (link, link_task)) = (idle().await, idle().await);
-        Self { session, link, tasks: [session_task, link_task] }
-    }
-
-    /// A session with one link that takes up to `high` bytes.
-    pub(super) fn traffic(&self, high: usize) -> Arc<DataPlane> {
-        let traffic = DataPlane::new(
-            1,
-            Bounds { high, calls: 1, write_deadline: Duration::from_secs(1), busy_poll: true },
-            Arc::default(),
-        );
-        let (peer, local) = (String::new(), String::new());
-        let kind = TransportKind::Tcp;
-        traffic.add(Link { kind, peer, local, actor: self.link.clone(), pump: None });
-        traffic
-    }
-
-    /// Both ends of the link: what comes by it, and where what goes is written.
-    pub(super) fn ends(
-        &self,
-        traffic: &Arc<DataPlane>,
-        frames: impl SimpleStream,
-        written: &Written,
-    ) -> (Arc<LinkReader>, Arc<LinkWriter>) {
-        let joined = Joined::default();
-        assert!(joined.set(traffic.clone()).is_ok());
-        let receiver = Receiver::Session {
-            session: self.session.clone(),
-            joined,
-            backlog: traffic.backlog().clone(),
-            admission: None,
-        };
-        let frames = Simple::stream(frames, u64::MAX);
-        let intake = Arc::new(LinkReader::new(Box::new(frames), receiver));
-        let pump = Arc::new(LinkWriter::new(Box::new(Simple::sink(written.clone())), &intake));
-        traffic.serve(self.link.get_id(), &pump);
-        (intake, pump)
-    }
-
-    pub(super) async fn end(self) {
-        self.session.stop(None);
-        self.link.stop(None);
-        for task in self.tasks {
-            task.await.unwrap();
-        }
-    }
-}
-
-/// Casts a message to an actor of the peer.
-fn cast(traffic: &DataPlane) {
-    cast_bytes(traffic, 1000);
-}
-
-fn cast_bytes(traffic: &DataPlane, bytes: usize) {
-    let what = What::Cast { to: 1, method: "Take", metadata: None };
-    traffic.message(1, what, (&vec![7; bytes], Bytes::new())).on();
-}
-
-/// What waits in the lane, frame by frame.
-fn frames_of(traffic: &DataPlane, link: ActorId) -> VecDeque<Bytes> {
-    let mut sent = VecDeque::new();
-    traffic.transmit(link, |chunk| {
-        frames::split(chunk.frames, chunk.tail, |frame, _| sent.push_back(frame));
-        true
-    });
-    sent
-}
-
-#[tokio::test]
-async fn room_is_made_before_a_turn_of_reading_is_over() {
-    let actors = Actors::start().await;
-    let traffic = actors.traffic(1 << 20);
-    let mut sent = 0;
-    while traffic.has_room() {
-        cast(&traffic);
-        sent += 1;
-    }
-    traffic.transmit(actors.link.get_id(), |_| true);
-
-    let mut turn = Turn::default();
-    let mut acknowledge = |acknowledged| {
-        let frame = Body::Acknowledgement(Acknowledgement { lane: ADAPTIVE, acknowledged });
-        traffic.receive(frame.encoded(), &actors.session, &mut turn).unwrap();
-    };
-    acknowledge(1);
-    assert!(!traffic.has_room(), "little was made");
-    acknowledge(sent);
-    assert!(traffic.has_room(), "the turn goes on");
-    actors.end().await;
-}
-
-/// The peer's frames; it is never at an end.
-#[derive(Debug)]
-pub(super) struct Frames(pub(super) VecDeque<Bytes>);
-
-impl SimpleStream for Frames {
+impl SimpleStream for Notes {
     fn poll_frame(&mut self, _: &mut Context<'_>, _: u64) -> Poll<io::Result<Option<Bytes>>> {
-        self.0.pop_front().map_or(Poll::Pending, |frame| Poll::Ready(Ok(Some(frame))))
+        self.0.lock().unwrap().frames.pop_front().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-/// A peer that sends nothing.
-fn no_frames() -> Box<dyn FrameStream> {
-    Box::new(Simple::stream(Frames(VecDeque::new()), u64::MAX))
-}
+impl FrameReceiver for Notes {
+    type Turn = u32;
 
-/// What was written to the peer.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Written(Arc<Mutex<Vec<Bytes>>>);
-
-impl Written {
-    /// Up to where the peer was told that frames came, each time.
-    pub(super) fn acknowledgements(&self) -> Vec<u64> {
-        let frames = self.0.lock().unwrap();
-        let decoded = frames.iter().filter_map(|frame| decode(frame.clone()).ok()?.message);
-        decoded
-            .filter_map(|message| match message {
-                Network::Mycelium(Frame { body: Some(Body::Acknowledgement(it)) }) => {
-                    Some(it.acknowledged)
-                }
-                _ => None,
-            })
-            .collect()
-    }
-}
-
-impl SimpleSink for Written {
-    fn queue(&mut self, frame: Bytes) {
-        self.0.lock().unwrap().push(frame);
+    fn pauses(&self, _: &mut u32, context: &mut Context<'_>) -> io::Result<bool> {
+        let mut noted = self.0.lock().unwrap();
+        let pauses = noted.pauses_after.is_some_and(|most| noted.received.len() >= most);
+        noted.pausing = pauses.then(|| context.waker().clone());
+        Ok(pauses)
     }
 
-    fn queued_bytes(&self) -> usize {
-        0
-    }
-
-    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-#[tokio::test]
-async fn the_peer_is_told_when_nothing_more_comes_also_behind_a_full_turn() {
-    let actors = Actors::start().await;
-    let sender = actors.traffic(1 << 30);
-    // So many are due, and fill their turns.
-    for _ in 0..4 * TURN {
-        cast(&sender);
-    }
-    let sent = frames_of(&sender, actors.link.get_id());
-    let traffic = actors.traffic(1 << 20);
-    let written = Written::default();
-    let (intake, pump) = actors.ends(&traffic, Frames(sent), &written);
-    let context = &mut Context::from_waker(Waker::noop());
-    let mut writing = std::pin::pin!(pump.run());
-    assert!(writing.as_mut().poll(context).is_pending());
-    for _ in 0..4 {
-        assert!(intake.poll(context).is_pending());
-    }
-    assert!(written.acknowledgements().is_empty(), "there may be more");
-    assert!(intake.poll(context).is_pending());
-    assert_eq!(written.acknowledgements(), [4 * TURN as u64]);
-    assert!(intake.poll(context).is_pending());
-    assert_eq!(written.acknowledgements().len(), 1, "it was told");
-    actors.end().await;
-}
-
-/// A frame of ours tells of what came before it went, and not of what comes after.
-#[tokio::test]
-async fn a_large_frame_is_acknowledged_although_we_have_told_of_the_one_before() {
-    let actors = Actors::start().await;
-    let sender = actors.traffic(1 << 30);
-    cast(&sender);
-    cast_bytes(&sender, 200_000);
-    let mut sent = frames_of(&sender, actors.link.get_id());
-    let large = sent.pop_back().unwrap();
-
-    let traffic = actors.traffic(1 << 20);
-    let written = Written::default();
-    let (_intake, pump) = actors.ends(&traffic, Frames(VecDeque::new()), &written);
-    let context = &mut Context::from_waker(Waker::noop());
-    let mut writing = std::pin::pin!(pump.run());
-    assert!(writing.as_mut().poll(context).is_pending());
-    let mut turn = Turn::default();
-    traffic.receive(sent.pop_back().unwrap(), &actors.session, &mut turn).unwrap();
-    // It tells of the first.
-    cast(&traffic);
-    traffic.receive(large, &actors.session, &mut turn).unwrap();
-    traffic.turn_over(&mut turn, true, &actors.session);
-    assert!(writing.as_mut().poll(context).is_pending());
-    assert_eq!(written.acknowledgements(), [2]);
-    actors.end().await;
-}
-
-/// What went by a link that broke the peer may not have: it waits for an acknowledgement, and sends
-/// nothing.
-#[tokio::test]
-async fn what_the_peer_was_told_by_a_link_that_broke_it_is_told_again() {
-    let actors = Actors::start().await;
-    let (other, other_task) = idle::<SessionMessage>().await;
-    let sender = actors.traffic(1 << 20);
-    // So large that it is acknowledged at once.
-    cast_bytes(&sender, 200_000);
-    let sent = frames_of(&sender, actors.link.get_id());
-
-    let traffic = actors.traffic(1 << 20);
-    let (broken, better) = (Written::default(), Written::default());
-    let (intake, pump) = actors.ends(&traffic, Frames(sent), &broken);
-    let context = &mut Context::from_waker(Waker::noop());
-    let mut writing = std::pin::pin!(pump.run());
-    assert!(writing.as_mut().poll(context).is_pending());
-    assert!(intake.poll(context).is_pending());
-    assert!(writing.as_mut().poll(context).is_pending());
-    assert_eq!(broken.acknowledgements(), [1]);
-
-    let (peer, local) = (String::new(), String::new());
-    let (kind, link) = (TransportKind::Tcp, other.clone());
-    let receiver = Receiver::Session {
-        session: actors.session.clone(),
-        joined: Joined::default(),
-        backlog: Arc::default(),
-        admission: None,
-    };
-    let silent = Arc::new(LinkReader::new(no_frames(), receiver));
-    let way = Arc::new(LinkWriter::new(Box::new(Simple::sink(better.clone())), &silent));
-    traffic.add(Link { kind, peer, local, actor: link, pump: Some(way.clone()) });
-    let mut writing = std::pin::pin!(way.run());
-    assert!(writing.as_mut().poll(context).is_pending());
-    assert!(better.acknowledgements().is_empty(), "it has been told");
-    traffic.remove(actors.link.get_id()).expect("it is a link");
-    assert!(writing.as_mut().poll(context).is_pending());
-    assert_eq!(better.acknowledgements(), [1]);
-    other.stop(None);
-    other_task.await.unwrap();
-    actors.end().await;
-}
-
-/// Takes so much with each flush.
-struct Dripping {
-    queued: usize,
-    drop: usize,
-}
-
-impl SimpleSink for Dripping {
-    fn queue(&mut self, frame: Bytes) {
-        self.queued += frame.len();
-    }
-
-    fn queued_bytes(&self) -> usize {
-        self.queued
-    }
-
-    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.queued = self.queued.saturating_sub(self.drop);
-        if self.queued == 0 {
-            Poll::Ready(Ok(()))
-        } else {
-            Poll::Pending
+    fn receive(&self, frame: TransportMessage, turn: &mut u32) -> io::Result<bool> {
+        let TransportMessage::Bytes(frame) = frame else { panic!("the transport carries bytes") };
+        *turn += 1;
+        match &*frame {
+            NO_FRAME => return Err(io::ErrorKind::InvalidData.into()),
+            PANIC => panic!("a frame makes its receiver panic"),
+            _ => {}
         }
+        let is_long = frame == LONG;
+        self.0.lock().unwrap().received.push(frame);
+        Ok(is_long)
+    }
+
+    fn turn_over(&self, turn: &mut u32, read: Read) {
+        self.0.lock().unwrap().turns.push((*turn, read));
     }
 }
 
-/// To a stock peer, which acknowledges nothing: a connection that is never quite empty does not
-/// count what it has taken.
-#[tokio::test(start_paused = true)]
-async fn what_was_written_counts_no_more_while_more_waits() {
-    const FRAME: usize = 64 * 1024;
+/// A task, and how often it was woken.
+#[derive(Default)]
+struct Task(AtomicUsize);
 
-    let actors = Actors::start().await;
-    let traffic = actors.traffic(8 * FRAME);
-    let receiver = Receiver::Session {
-        session: actors.session.clone(),
-        joined: Joined::default(),
-        backlog: Arc::default(),
-        admission: None,
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Task {
+    fn poll(self: &Arc<Self>, reader: &LinkReader<Notes>) -> Poll<io::Error> {
+        reader.poll(&mut Context::from_waker(&self.clone().into()))
+    }
+
+    /// How often it was woken since it was asked last.
+    fn wakes(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn others_have_a_turn_behind_so_many_frames_and_what_is_left_to_do_outlives_it() {
+    let notes = Notes::of([&b"frame"[..]; TURN + 1]);
+    let (reader, task) = (notes.reader(), Arc::<Task>::default());
+    assert!(task.poll(&reader).is_pending());
+    assert_eq!((notes.received(), task.wakes()), (TURN, 1));
+    assert!(task.poll(&reader).is_pending());
+    // The transport wakes it from here on.
+    assert_eq!((notes.received(), task.wakes()), (TURN + 1, 0));
+    assert!(task.poll(&reader).is_pending());
+    let (first, all) = (TURN as u32, TURN as u32 + 1);
+    assert_eq!(notes.turns(), [(first, Read::More), (all, Read::Some), (all, Read::Nothing)]);
+}
+
+#[test]
+fn a_receiver_ends_the_turn_behind_a_frame_that_costs_much() {
+    let notes = Notes::of([b"frame", LONG, b"frame"]);
+    let (reader, task) = (notes.reader(), Arc::<Task>::default());
+    assert!(task.poll(&reader).is_pending());
+    assert_eq!((notes.received(), task.wakes()), (2, 1));
+    assert_eq!(notes.turns(), [(2, Read::More)]);
+}
+
+#[test]
+fn nothing_is_read_while_the_receiver_pauses() {
+    let notes = Notes::of([&b"frame"[..]; 3]);
+    notes.0.lock().unwrap().pauses_after = Some(2);
+    let (reader, task) = (notes.reader(), Arc::<Task>::default());
+    assert!(task.poll(&reader).is_pending());
+    assert!(task.poll(&reader).is_pending());
+    assert_eq!(notes.received(), 2);
+    assert_eq!(notes.turns(), [(2, Read::Some), (2, Read::Nothing)]);
+    let pausing = {
+        let mut noted = notes.0.lock().unwrap();
+        noted.pauses_after = None;
+        noted.pausing.take().expect("the receiver was asked")
     };
-    let intake = Arc::new(LinkReader::new(no_frames(), receiver));
-    let sink = Dripping { queued: 0, drop: FRAME };
-    let pump = LinkWriter::new(Box::new(Simple::sink(sink)), &intake);
-    let context = &mut Context::from_waker(Waker::noop());
-    let mut writing = std::pin::pin!(pump.run());
-    let send = || pump.send_loaded(vec![7; FRAME].into(), traffic.load(FRAME));
-    let deadline = Duration::from_secs(10);
-    pump.set_deadline(deadline);
-    send();
-    send();
-    for _ in 0..100 {
-        send();
-        assert!(writing.as_mut().poll(context).is_pending(), "it goes on");
-        assert!(traffic.has_room());
-        tokio::time::advance(deadline / 10).await;
+    assert_eq!(task.wakes(), 0);
+    pausing.wake();
+    assert_eq!(task.wakes(), 1, "the receiver has another task's waker");
+    assert!(task.poll(&reader).is_pending());
+    assert_eq!(notes.received(), 3);
+}
+
+#[test]
+fn what_came_in_front_of_an_error_is_seen_to() {
+    let notes = Notes::of([b"frame", NO_FRAME]);
+    let (reader, task) = (notes.reader(), Arc::<Task>::default());
+    let Poll::Ready(error) = task.poll(&reader) else { panic!("the link goes on") };
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    assert_eq!(notes.turns(), [(2, Read::Some)]);
+}
+
+#[test]
+fn the_end_of_the_connection_and_a_transport_that_breaks_end_the_link() {
+    let broken = || Err(io::ErrorKind::ConnectionReset.into());
+    for (end, kind) in
+        [(Ok(None), io::ErrorKind::UnexpectedEof), (broken(), io::ErrorKind::ConnectionReset)]
+    {
+        let notes = Notes::of([&b"frame"[..]]);
+        notes.0.lock().unwrap().frames.push_back(end);
+        let (reader, task) = (notes.reader(), Arc::<Task>::default());
+        let Poll::Ready(error) = task.poll(&reader) else { panic!("the link goes on") };
+        assert_eq!((error.kind(), notes.received()), (kind, 1));
     }
-    // And what waits counts.
-    for _ in 0..8 {
-        send();
+}
+
+#[test]
+fn who_waits_for_a_frame_reads_in_place_of_the_task() {
+    let notes = Notes::default();
+    let (reader, task) = (notes.reader(), Arc::<Task>::default());
+    assert!(!reader.look(), "its task has not begun");
+    assert!(task.poll(&reader).is_pending());
+    assert!(!reader.look());
+    notes.come([&b"answer"[..]]);
+    assert!(reader.look());
+    assert_eq!((notes.received(), task.wakes()), (1, 0));
+    // What is more than a turn is the task's again.
+    notes.come([&b"frame"[..]; TURN + 1]);
+    assert!(reader.look());
+    assert_eq!((notes.received(), task.wakes()), (1 + TURN, 1));
+    reader.give_up();
+    assert_eq!(task.wakes(), 1);
+}
+
+#[test]
+fn the_task_learns_what_went_wrong_where_another_read() {
+    for (frame, kind) in [(NO_FRAME, io::ErrorKind::InvalidData), (PANIC, io::ErrorKind::Other)] {
+        let notes = Notes::default();
+        let (reader, task) = (notes.reader(), Arc::<Task>::default());
+        assert!(task.poll(&reader).is_pending());
+        notes.come([frame]);
+        assert!(!reader.look());
+        assert_eq!(task.wakes(), 1);
+        let Poll::Ready(error) = task.poll(&reader) else { panic!("the link goes on") };
+        assert_eq!(error.kind(), kind);
     }
-    assert!(!traffic.has_room());
-    actors.end().await;
 }

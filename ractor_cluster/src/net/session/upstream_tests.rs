@@ -9,7 +9,7 @@ use ractor::ActorRef;
 use tokio::io::AsyncReadExt as _;
 
 use super::SessionMessage;
-use crate::link::reader::{decode, LinkReader, Receiver};
+use crate::link::receiver::{decode, LinkReader, Receiver};
 use crate::protocol::NetworkMessage;
 use crate::transport::frames::{FrameReader, FrameWriter, LARGEST_READ};
 use crate::transport::{FrameSink, FrameStream, TransportMessage};

@@ -16,7 +16,6 @@
 //! 6. When the last link breaks, the session waits for one to come back ([`resume`]). When it ends,
 //!    the peer and all who hold proxies are told ([`farewell`]).
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,12 +30,11 @@ use crate::link::activity::watch;
 use crate::link::admission::Admission;
 use crate::link::announcer::Announcer;
 use crate::link::backlog::Backlog;
-use crate::link::data_plane::{Bounds, DataPlane};
+use crate::link::data_plane::{Bounds, DataPlane, Link};
 use crate::link::decode::Caps;
-use crate::link::dial::{Dialler, Redial, Route, LONGEST_PAUSE};
-use crate::link::directory::{self, Open, Server};
+use crate::link::dial::{Dialler, Route, LONGEST_PAUSE};
+use crate::link::directory::{self, Server};
 use crate::link::identity;
-use crate::link::link_table::Link;
 use crate::link::options::{Location, PeerPolicy};
 use crate::link::peer_addresses::PeerAddresses;
 use crate::link::proxy::Proxy;
@@ -70,6 +68,8 @@ mod meet;
 mod proof;
 #[path = "links/resume.rs"]
 mod resume;
+#[path = "links/state.rs"]
+mod state;
 #[path = "links/traffic.rs"]
 mod traffic;
 
@@ -77,23 +77,10 @@ use bounds::Announced;
 use handshake::deadline;
 use liveness::Liveness;
 use proof::Proving;
-use resume::Waiting;
+use state::{Farewell, Phase, State};
 
 /// A session has no use for more links than there are kinds of them; a peer shall not make more.
 const MAX_LINKS: usize = 8;
-
-/// How far a session has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Whether the peer is a node of the fork is not known, since it is not authenticated.
-    Greeting,
-    /// It is a stock node.
-    Stock,
-    /// It is one of the fork's, and where it is is being found out.
-    Holding,
-    /// It is known where it is, and actors are announced.
-    Settled,
-}
 
 /// The links of a session; nothing where no node server of this process is behind it.
 #[derive(Debug, Default)]
@@ -103,7 +90,7 @@ pub(super) struct Links(Option<Box<Active>>);
 struct Active {
     /// Nothing in it changes after the server's start, so that no panic can leave it half changed.
     server: AssertUnwindSafe<Arc<Server>>,
-    phase: Phase,
+    state: State,
     traffic: Arc<DataPlane>,
     announcer: Arc<Announcer>,
     first: LinkInfo,
@@ -112,19 +99,6 @@ struct Active {
     proving: Proving,
     supplied: PeerAddresses,
     share: [u8; BYTES],
-    policy: PeerPolicy,
-    announcement: Option<Announcement>,
-    /// Further links find the session as long as this is held.
-    open: Option<Open>,
-    dialler: Option<Dialler>,
-    redials: HashMap<TransportKind, Redial>,
-    overdue: Option<AbortOnDropTask>,
-    /// Why the session ends is in the log.
-    explained: bool,
-    /// The peer is being told that it is refused.
-    refusing: bool,
-    /// Why the peer is refused, as far as that is found before the session ends.
-    found: Option<Refusal>,
     /// The session.
     session: ActorRef<NodeSessionMessage>,
     /// The place among connections that are not authenticated, of one that a listener took.
@@ -135,26 +109,20 @@ struct Active {
     connector: AssertUnwindSafe<Option<Arc<dyn Connector>>>,
     liveness: Liveness,
     announced: Announced,
-    /// There is no link, and one may come back.
-    waiting: Option<Waiting>,
-    /// The session ends: no link will come back.
-    leaving: bool,
-    /// Why the session ends, for those who hold proxies.
-    why: Option<String>,
+    /// Why its links ended, where they did and none has come back.
+    lost: Option<String>,
     /// The peer has been told of others.
     has_told_peers: bool,
-    /// No proxy is left.
-    in_order: bool,
-    /// The peer has said that the session ends.
-    peer_left: bool,
 }
 
 /// A session may be killed, with the node server above it. It must not be found any more then.
 impl Drop for Active {
     fn drop(&mut self) {
-        let unacknowledged = (self.phase == Phase::Settled).then(|| self.traffic.unacknowledged());
+        let is_settled = self.state.phase() == Phase::Settled;
+        let unacknowledged = is_settled.then(|| self.traffic.unacknowledged());
         self.traffic.end();
-        let ended = peers::Ended { session: self.session.get_id(), in_order: self.in_order };
+        let in_order = matches!(&self.state, State::Leaving(leaving) if leaving.in_order);
+        let ended = peers::Ended { session: self.session.get_id(), in_order };
         peers::forget(self.traffic.node_id(), ended, unacknowledged);
     }
 }
@@ -205,19 +173,20 @@ impl Links {
             calls: options.max_calls,
             write_deadline: options.write_deadline,
             busy_poll: options.busy_poll,
+            max_inbound: usize::try_from(server.max_frame).unwrap_or(usize::MAX),
         };
         let traffic = DataPlane::new(session.node_id, bounds, backlog);
         // Of a peer that does not say: a cluster that raises the default does so at each of its
         // nodes.
         traffic.set_max_frame(server.max_frame.max(DEFAULT_MAX_INBOUND_FRAME_SIZE));
-        let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), pump: None });
+        let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), writer: None });
         if let Some(admission) = &admission {
             admission.begins(myself);
         }
-        let overdue = Some(deadline(myself, server.options.handshake_timeout));
+        let deadline = deadline(myself, server.options.handshake_timeout);
         Self(Some(Box::new(Active {
             server: AssertUnwindSafe(server),
-            phase: Phase::Greeting,
+            state: State::greeting(deadline),
             announcer: Announcer::new(traffic.clone()),
             traffic,
             first,
@@ -226,27 +195,14 @@ impl Links {
             proving: Proving::by(channel),
             supplied: PeerAddresses::default(),
             share: draw(),
-            policy: PeerPolicy::default(),
-            announcement: None,
-            open: None,
-            dialler: None,
-            redials: HashMap::new(),
-            overdue,
-            explained: false,
-            refusing: false,
-            found: None,
             session: myself.clone(),
             admission: AssertUnwindSafe(admission),
             place: AssertUnwindSafe(None),
             connector: AssertUnwindSafe(connector),
             liveness: Liveness::of(activity),
             announced: Announced::default(),
-            waiting: None,
-            leaving: false,
-            why: None,
+            lost: None,
             has_told_peers: false,
-            in_order: false,
-            peer_left: false,
         })))
     }
 
@@ -278,7 +234,7 @@ impl Links {
     /// Upstream's handshake refuses the peer for this.
     pub(super) fn find(&mut self, cause: Refusal) {
         if let Some(active) = &mut self.0 {
-            active.found.get_or_insert(cause);
+            active.state.find(cause);
         }
     }
 
@@ -310,9 +266,11 @@ impl Links {
     /// The session ends; whether no proxy is left.
     fn end(&mut self, name: &Option<super::auth_protocol::NameMessage>, in_order: bool) {
         let Some(mut active) = self.0.take() else { return };
-        active.in_order = in_order;
+        if let State::Leaving(leaving) = &mut active.state {
+            leaving.in_order = in_order;
+        }
         let lost = active.traffic.unacknowledged();
-        if active.phase == Phase::Settled && lost > 0 {
+        if active.state.phase() == Phase::Settled && lost > 0 {
             let (node_id, peer) = (active.traffic.node_id(), name_of(name));
             tracing::warn!(node_id, peer, lost, "a session ended with messages unacknowledged");
         }
@@ -323,11 +281,19 @@ impl Links {
         self.0.as_ref().map_or("", |active| active.first.peer.as_str())
     }
 
+    /// Whether the peer is not authenticated, and the session goes on.
+    fn is_greeting(&self) -> bool {
+        self.0.as_ref().is_some_and(|active| active.state.unauthenticated().is_some())
+    }
+
+    /// Whether the session ends, and the log says why.
+    fn is_leaving(&self) -> bool {
+        self.0.as_ref().is_some_and(|active| active.state.is_leaving())
+    }
+
     /// Those of a session whose peer takes envelopes.
     fn speaking(&mut self) -> Option<&mut Active> {
-        self.0
-            .as_deref_mut()
-            .filter(|active| matches!(active.phase, Phase::Holding | Phase::Settled))
+        self.0.as_deref_mut().filter(|active| active.state.fork().is_some())
     }
 }
 
@@ -347,12 +313,31 @@ impl Active {
 
     /// Whether the one who connected has still to say that it has tried what there was.
     fn awaits_settled(&self) -> bool {
-        self.phase == Phase::Holding && self.announcement.is_some()
+        self.state.is_handshake() && self.peer_announcement().is_some()
+    }
+
+    /// What the peer has announced of itself.
+    fn peer_announcement(&self) -> Option<&Announcement> {
+        self.state.fork()?.announcement.as_ref()
+    }
+
+    fn dialler(&self) -> Option<Dialler> {
+        self.state.fork()?.dialler.clone()
+    }
+
+    fn policy(&self) -> PeerPolicy {
+        self.state.fork().map_or_else(PeerPolicy::default, |fork| fork.policy)
+    }
+
+    /// The session ends: why, where its links did not end before.
+    fn leave(&mut self, farewell: Farewell, why: &str) {
+        let lost = self.lost.take();
+        self.state.leave(farewell, || lost.unwrap_or_else(|| why.to_owned()));
     }
 
     /// The transport that this node sends over, where the peer and its actors leave the choice.
     fn preference(&self) -> TransportPreference {
-        match self.policy.preference {
+        match self.policy().preference {
             TransportPreference::Adaptive => self.server.options.preference,
             pinned => pinned,
         }
@@ -361,7 +346,7 @@ impl Active {
     /// Whether links that do not leave the machine are looked for, and taken. They are made where
     /// messages are pinned to another transport too: they prove where the peer is.
     fn may_be_local(&self) -> bool {
-        self.policy.location != Location::Remote
+        self.policy().location != Location::Remote
     }
 
     /// Whether messages are pinned to a transport between machines.
@@ -393,13 +378,14 @@ impl Active {
             preference: Preference::from(self.server.options.preference).into(),
             shared_memory: self.shared_memory().map(|it| it.version()),
             max_frame: Some(self.server.max_frame),
+            lanes: true,
         }
     }
 
     /// The ways to the peer, which was connected to, that look cheaper than the first link: the
     /// cheapest first.
     fn local_routes(&self) -> Vec<Route> {
-        let Some(peer) = self.announcement.as_ref().filter(|_| self.may_be_local()) else {
+        let Some(peer) = self.peer_announcement().filter(|_| self.may_be_local()) else {
             return Vec::new();
         };
         let salt = self.salt(false);
@@ -431,8 +417,10 @@ impl Active {
 
     /// Goes on trying to have a link of this kind.
     fn redial(&mut self, kind: TransportKind) {
-        if let (Some(dialler), Some(route)) = (self.dialler.clone(), self.route_again(kind)) {
-            self.redials.insert(kind, dialler.keep_dialling(route, LONGEST_PAUSE));
+        let route = self.route_again(kind);
+        let Some(fork) = self.state.fork_mut() else { return };
+        if let (Some(dialler), Some(route)) = (fork.dialler.clone(), route) {
+            fork.redials.insert(kind, dialler.keep_dialling(route, LONGEST_PAUSE));
         }
     }
 }

@@ -7,8 +7,8 @@ use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, Supe
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Phase, MAX_LINKS};
 use crate::link::activity::watch;
-use crate::link::arrivals::Arrived;
-use crate::link::link_table::Link;
+use crate::link::arrived::Arrived;
+use crate::link::data_plane::Link;
 use crate::link::quiet_log::limited_warn;
 use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::{NetworkStream, Session, SessionMessage};
@@ -56,14 +56,13 @@ impl NodeSession {
             Event::Forgotten => self.give_up(state, "it has ended the session", &myself),
             Event::Settled { unproven } => self.settle(state, unproven, &myself)?,
             Event::Overdue => {
-                let phase = state.links.0.as_ref().map(|active| active.phase);
-                if matches!(phase, Some(Phase::Greeting | Phase::Holding)) {
+                if state.links.0.as_ref().is_some_and(|active| active.state.is_handshake()) {
                     let reason = "its handshake was not done in time";
                     self.refuse(state, Refusal::TooSlow, reason, &myself);
                 }
             }
             Event::Displaced => {
-                if state.links.0.as_ref().is_some_and(|active| active.phase == Phase::Greeting) {
+                if state.links.is_greeting() {
                     let reason = "its place goes to a newer connection";
                     self.refuse(state, Refusal::Displaced, reason, &myself);
                 }
@@ -116,7 +115,7 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let Some(active) = state.links.speaking() else { return };
-        if active.leaving {
+        if active.state.is_leaving() {
             return;
         }
         if active.traffic.infos().len() >= MAX_LINKS {
@@ -131,9 +130,11 @@ impl NodeSession {
         let spawned = Session::spawn_joined(myself.clone(), stream, max, traffic.clone()).await;
         // Why it did not is logged.
         let Ok(actor) = spawned else { return };
-        active.redials.remove(&kind);
+        if let Some(fork) = active.state.fork_mut() {
+            fork.redials.remove(&kind);
+        }
         active.liveness.activity.note();
-        traffic.add(Link { kind, peer, local, actor: actor.clone(), pump: None });
+        traffic.add(Link { kind, peer, local, actor: actor.clone(), writer: None });
         // It has ended, if it cannot be told.
         _ = actor.cast(SessionMessage::Join(traffic));
         if again {
@@ -155,7 +156,8 @@ impl NodeSession {
         event: SupervisionEvent,
         state: &mut NodeSessionState,
     ) -> Option<SupervisionEvent> {
-        let settled = state.links.0.as_deref().filter(|active| active.phase == Phase::Settled);
+        let active = state.links.0.as_deref();
+        let settled = active.filter(|active| active.state.phase() == Phase::Settled);
         let event = match settled {
             Some(active) => active.announcer.late(event)?,
             None => event,
@@ -176,7 +178,7 @@ impl NodeSession {
             return Some(event);
         }
         let is_last = active.traffic.infos().len() == 1;
-        if is_last && matches!(active.phase, Phase::Greeting | Phase::Holding) {
+        if is_last && matches!(active.state.phase(), Phase::Greeting | Phase::Holding) {
             let reason = match event {
                 SupervisionEvent::ActorFailed(..) => "tcp_session_err",
                 _ => "tcp_session_closed",
@@ -186,7 +188,7 @@ impl NodeSession {
             return None;
         }
         if is_last && !active.may_wait(self.is_server) {
-            active.why.get_or_insert_with(|| "its last link broke".to_owned());
+            active.lost.get_or_insert_with(|| "its last link broke".to_owned());
             // Upstream ends the session.
             return Some(event);
         }
@@ -198,7 +200,7 @@ impl NodeSession {
             return None;
         }
         if is_last {
-            active.why.get_or_insert_with(|| "its last link broke".to_owned());
+            active.lost.get_or_insert_with(|| "its last link broke".to_owned());
             self.suspend(state, myself);
             return None;
         }
@@ -238,8 +240,8 @@ impl NodeSession {
         peers::publish(PeerInfo {
             node_id,
             name: name_of(&state.name).to_owned(),
-            number: active.announcement.as_ref().and_then(|it| it.number),
-            release: active.announcement.as_ref().map(|it| it.release.clone()),
+            number: active.peer_announcement().and_then(|it| it.number),
+            release: active.peer_announcement().map(|it| it.release.clone()),
             incarnation: active.proving.incarnation(),
             locality: before.map_or_else(|| active.traffic.locality(), |peer| peer.locality),
             links: active.traffic.infos(),
@@ -252,7 +254,7 @@ impl NodeSession {
     /// Publishes if something has happened to a peer that was published.
     pub(super) fn publish_news(&self, state: &mut NodeSessionState) {
         let Some(active) = state.links.0.as_deref() else { return };
-        if active.phase == Phase::Settled && active.traffic.has_news() {
+        if active.state.phase() == Phase::Settled && active.traffic.has_news() {
             self.publish(state);
         }
     }

@@ -7,7 +7,7 @@ use ractor::concurrency::timeout;
 use ractor::{pg, ActorCell, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState};
-use super::{name_of, Active, Phase};
+use super::{name_of, Active, Farewell, State};
 use crate::link::pace::Pace;
 use crate::link::{contest, Incarnation, Refusal};
 use crate::net::SessionMessage;
@@ -25,11 +25,42 @@ const PROXIES: Duration = Duration::from_secs(5);
 /// Proxies that end at a time: others wait behind them for their turns.
 const AT_ONCE: usize = 32;
 
+/// Why proxies end with a session of which no more is known.
+const UNEXPLAINED: &str = "its session ended";
+
+/// The same, where another incarnation of the peer takes its place.
+const REPLACED: &str = "replaced by another incarnation";
+
 impl Active {
-    /// The peer has no claim to be told that the session ends; if it asks, it learns.
-    pub(super) fn end_without_goodbye(&mut self, why: &str) {
-        self.leaving = true;
-        self.why.get_or_insert_with(|| why.to_owned());
+    /// Sends the last frame of the session, if the peer gets one. Returns the links that carry it,
+    /// and why the session ends.
+    fn say_goodbye(&mut self) -> (Vec<ActorCell>, String) {
+        self.leave(Farewell::Goodbye(None), UNEXPLAINED);
+        let State::Leaving(leaving) = &self.state else {
+            return (Vec::new(), UNEXPLAINED.to_owned());
+        };
+        let (why, links) = (leaving.why.clone(), self.traffic.links().into_iter());
+        // Each link ends when the answer to the peer's goodbye is written.
+        let (ends, superseded_by) = match leaving.farewell {
+            Farewell::Answer => (true, None),
+            Farewell::Superseded(by) => (false, Some(by)),
+            Farewell::Goodbye(by) if self.state.fork().is_some() => (false, by),
+            // Until it is told why.
+            Farewell::Refused => return (links.map(|(_, link)| link.get_cell()).collect(), why),
+            Farewell::Goodbye(_) | Farewell::Nothing => return (Vec::new(), why),
+        };
+        // What came is handled: the peer need not count it as lost.
+        self.traffic.acknowledge(true);
+        if !ends {
+            self.traffic.finish();
+        }
+        let told = links.filter(|(_, link)| {
+            let frame = goodbye(superseded_by);
+            let last = if ends { SessionMessage::Refuse } else { SessionMessage::Last };
+            // One that has ended needs none.
+            link.cast(last(frame)).is_ok()
+        });
+        (told.map(|(_, link)| link.get_cell()).collect(), why)
     }
 }
 
@@ -42,11 +73,12 @@ impl NodeSession {
     ) {
         // This actor handles no more events: what happens to the peer's groups need not wait here.
         pg::demonitor_scope(pg::ALL_SCOPES_NOTIFICATION.to_owned(), myself.get_id());
-        let replaced = self.replaced(state, myself);
+        self.replaced(state, myself);
         self.explain(state);
-        let links = self.say_goodbye(state, replaced);
-        let why = state.links.0.as_deref_mut().and_then(|active| active.why.take());
-        let why = why.unwrap_or_else(|| "its session ended".to_owned());
+        let (links, why) = match state.links.0.as_deref_mut() {
+            Some(active) => active.say_goodbye(),
+            None => (Vec::new(), UNEXPLAINED.to_owned()),
+        };
         let reason = format!("{GONE}: {}: {why}", name_of(&state.name));
         let (pace, node_id) = (Pace::default(), self.known_as(state));
         let active = state.links.0.as_deref_mut();
@@ -76,68 +108,21 @@ impl NodeSession {
         state.links.end(&state.name, stopped);
     }
 
-    /// Sends the goodbye to a peer that knows the frame. Returns the links that carry it.
-    fn say_goodbye(
-        &self,
-        state: &mut NodeSessionState,
-        superseded_by: Option<Incarnation>,
-    ) -> Vec<ActorCell> {
-        let Some(active) = state.links.0.as_deref_mut() else { return Vec::new() };
-        if active.peer_left {
-            // What came before its goodbye is handled: the peer need not count it as lost. Each
-            // link ends when that is written.
-            active.traffic.acknowledge(true);
-            let links = active.traffic.links().into_iter().map(|(_, link)| link);
-            return links
-                .filter(|link| link.cast(SessionMessage::Refuse(goodbye(None))).is_ok())
-                .map(|link| link.get_cell())
-                .collect();
-        }
-        if active.refusing {
-            // Until it is told why.
-            let links = active.traffic.links().into_iter();
-            return links.map(|(_, link)| link.get_cell()).collect();
-        }
-        let refused = active.proving.superseded_by;
-        if refused.is_none() && !matches!(active.phase, Phase::Holding | Phase::Settled) {
-            return Vec::new();
-        }
-        let superseded_by = superseded_by.or(refused);
-        let has_left = std::mem::replace(&mut active.leaving, true);
-        let is_first = !has_left || refused.is_some();
-        let links: Vec<_> = active.traffic.links().into_iter().map(|(_, link)| link).collect();
-        if is_first {
-            // What came is handled: the peer need not count it as lost.
-            active.traffic.acknowledge(true);
-        }
-        for link in links.iter().filter(|_| is_first) {
-            // One that has ended needs none.
-            _ = link.cast(SessionMessage::Last(goodbye(superseded_by)));
-        }
-        match is_first {
-            true => links.into_iter().map(|link| link.get_cell()).collect(),
-            false => Vec::new(),
-        }
-    }
-
-    /// Why the session ends, if another incarnation of the peer takes its place.
-    fn replaced(
-        &self,
-        state: &mut NodeSessionState,
-        myself: &ActorRef<NodeSessionMessage>,
-    ) -> Option<Incarnation> {
-        let by = contest::replaced_by(myself.get_id())?;
+    /// The session ends because another incarnation of the peer takes its place, if that is why.
+    fn replaced(&self, state: &mut NodeSessionState, myself: &ActorRef<NodeSessionMessage>) {
+        let Some(by) = contest::replaced_by(myself.get_id()) else { return };
         let (node_id, peer) = (self.known_as(state), name_of(&state.name).to_owned());
-        let active = state.links.0.as_deref_mut()?;
-        active.explained = true;
-        // Whatever else is wrong with it.
-        active.why = Some("replaced by another incarnation".to_owned());
+        let Some(active) = state.links.0.as_deref_mut() else { return };
+        active.leave(Farewell::Goodbye(Some(by)), REPLACED);
+        if let State::Leaving(leaving) = &mut active.state {
+            // Whatever else is wrong with it.
+            leaving.why = REPLACED.to_owned();
+        }
         let was = active.proving.incarnation().map(|it| it.to_string());
         tracing::warn!(node_id, peer, was, %by, "a peer is replaced by another process of its name");
         if peers::get(node_id).is_some() {
             peers::tell(PeerEvent::Replaced { node_id, by });
         }
-        Some(by)
     }
 
     /// The peer is refused, since a newer incarnation of its name lives.
@@ -147,12 +132,10 @@ impl NodeSession {
         newer: Incarnation,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
-        if let Some(active) = state.links.0.as_deref_mut() {
-            active.proving.superseded_by = Some(newer);
-        }
         let reason =
             format!("a newer process of its name is connected, and answers: incarnation {newer}");
-        self.refuse(state, Refusal::OlderIncarnation, &reason, myself);
+        let told = Some(Farewell::Superseded(newer));
+        self.refuse_with(state, Refusal::OlderIncarnation, &reason, told, myself);
     }
 
     /// Another process of this node's name has its place at the peer.
@@ -172,11 +155,7 @@ impl NodeSession {
              them different names"
         );
         if let Some(active) = state.links.0.as_deref_mut() {
-            active.leaving = true;
-            active.explained = true;
-            active
-                .why
-                .get_or_insert_with(|| "it has another process of this node's name".to_owned());
+            active.leave(Farewell::Nothing, "it has another process of this node's name");
         }
         peers::tell(PeerEvent::Superseded { peer, by });
         // A session that was let in has ended, and was not refused.
@@ -201,9 +180,7 @@ impl NodeSession {
         let node_id = self.known_as(state);
         tracing::info!(node_id, peer = name_of(&state.name), "a peer leaves");
         if let Some(active) = state.links.speaking() {
-            active.leaving = true;
-            active.peer_left = true;
-            active.why.get_or_insert_with(|| "it left".to_owned());
+            active.leave(Farewell::Answer, "it left");
         }
         myself.stop(Some("peer_left".to_owned()));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ractor::{ActorProcessingErr, ActorRef};
 
 use super::super::{AbortOnDropTask, NodeSession, NodeSessionState};
-use super::{name_of, Active, Phase};
+use super::{name_of, Active, Farewell, Phase};
 use crate::link::dial::Dialler;
 use crate::link::directory;
 use crate::link::options::Location;
@@ -28,16 +28,15 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
         state: &mut NodeSessionState,
     ) -> bool {
-        let phase = state.links.0.as_ref().map(|active| active.phase);
-        if phase == Some(Phase::Greeting) && !self.is_let_in(state, myself) {
+        if state.links.is_greeting() && !self.is_let_in(state, myself) {
             return true;
         }
         let Some(active) = state.links.0.as_deref_mut() else { return false };
-        match active.phase {
+        match active.state.phase() {
+            _ if active.state.is_leaving() => true,
             Phase::Stock => false,
             Phase::Greeting if active.peer_nonce.is_none() => {
-                active.phase = Phase::Stock;
-                active.overdue = None;
+                active.state.admit_stock();
                 if let (Some(tcp), Some(deadline)) = (&state.tcp, active.traffic.write_deadline()) {
                     _ = tcp.cast(SessionMessage::Deadline(deadline));
                 }
@@ -46,11 +45,10 @@ impl NodeSession {
                 false
             }
             Phase::Greeting => {
-                active.phase = Phase::Holding;
-                active.policy = active.server.options.policy(name_of(&state.name), None);
+                let policy = active.server.options.policy(name_of(&state.name), None);
                 // Both ends' handshakes have to fit in.
                 let timeout = 2 * active.server.options.handshake_timeout;
-                active.overdue = Some(deadline(myself, timeout));
+                active.state.admit_fork(policy, deadline(myself, timeout));
                 if let Some(link) = active.traffic.any() {
                     // Before the peer is told anything that it could answer with a message.
                     _ = link.cast(SessionMessage::Join(active.traffic.clone()));
@@ -106,7 +104,7 @@ impl NodeSession {
     ) {
         // Without a node server of ours there is no peer to greet.
         let Some(active) = state.links.0.as_deref_mut() else { return };
-        let is_first = active.phase == Phase::Greeting && active.peer_nonce.is_none();
+        let is_first = active.state.phase() == Phase::Greeting && active.peer_nonce.is_none();
         if !is_first || hello.version == 0 || hello.nonce.len() != BYTES {
             let reason = "invalid or repeated Hello";
             self.refuse(state, Refusal::OutOfTurn, reason, myself);
@@ -151,7 +149,11 @@ impl NodeSession {
             "the peer runs Mycelium's fork"
         );
         proven_names::remember(&name);
-        active.policy = active.server.options.policy(&name, announcement.number);
+        if announcement.lanes {
+            active.traffic.take_slots();
+        }
+        let Some(fork) = active.state.fork_mut() else { return };
+        fork.policy = active.server.options.policy(&name, announcement.number);
         if let Some(bytes) = announcement.max_frame {
             active.traffic.set_max_frame(bytes);
         }
@@ -160,7 +162,9 @@ impl NodeSession {
             Preference::Adaptive => active.preference().into(),
             pinned => pinned,
         });
-        active.announcement = Some(announcement);
+        if let Some(fork) = active.state.fork_mut() {
+            fork.announcement = Some(announcement);
+        }
         let session = directory::Session {
             node_id: active.traffic.node_id(),
             handler: myself.clone(),
@@ -168,18 +172,21 @@ impl NodeSession {
             local: active.may_be_local(),
             upgrade: active.shared_memory(),
         };
-        active.open = Some(directory::open(session, end));
+        let open = directory::open(session, end);
+        let dialler = (!self.is_server).then(|| Dialler {
+            session: myself.clone(),
+            secret,
+            max_frame: self.max_inbound_frame_size,
+            timeout: active.server.options.handshake_timeout,
+            upgrade: active.shared_memory(),
+        });
+        if let Some(fork) = active.state.fork_mut() {
+            (fork.open, fork.dialler) = (Some(open), dialler);
+        }
         if self.is_server {
             let announcement = active.announcement(self.is_server);
             state.send_frame(Body::Announcement(announcement));
         } else {
-            active.dialler = Some(Dialler {
-                session: myself.clone(),
-                secret,
-                max_frame: self.max_inbound_frame_size,
-                timeout: active.server.options.handshake_timeout,
-                upgrade: active.shared_memory(),
-            });
             look_closer(active, name, myself.clone());
         }
     }
@@ -191,11 +198,11 @@ impl NodeSession {
         unproven: Option<String>,
         myself: &ActorRef<NodeSessionMessage>,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(active) = state.links.speaking().filter(|it| it.phase == Phase::Holding) else {
+        let Some(active) = state.links.speaking().filter(|it| it.state.is_handshake()) else {
             return Ok(());
         };
         let locality = active.traffic.locality();
-        if active.policy.location == Location::Local && locality == Locality::Remote {
+        if active.policy().location == Location::Local && locality == Locality::Remote {
             let unproven = unproven.as_deref().unwrap_or("no local link was made");
             let reason = format!(
                 "by configuration it is on this machine, and it has not proven so: {unproven}"
@@ -203,8 +210,7 @@ impl NodeSession {
             self.refuse(state, Refusal::NotLocal, &reason, myself);
             return Ok(());
         }
-        active.phase = Phase::Settled;
-        active.overdue = None;
+        active.state.settle();
         let announcer = active.announcer.clone();
         if locality != Locality::SameProcess {
             active.traffic.open();
@@ -237,8 +243,20 @@ impl NodeSession {
         reason: &str,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
+        self.refuse_with(state, cause, reason, None, myself);
+    }
+
+    /// The same, with what the peer is told instead of the cause.
+    pub(super) fn refuse_with(
+        &self,
+        state: &mut NodeSessionState,
+        cause: Refusal,
+        reason: &str,
+        told: Option<Farewell>,
+        myself: &ActorRef<NodeSessionMessage>,
+    ) {
         let (peer, address) = (name_of(&state.name), state.links.address());
-        let is_explained = state.links.0.as_ref().is_some_and(|active| active.explained);
+        let is_explained = state.links.is_leaving();
         if let Some(suppressed) = state.links.refused(cause).filter(|_| !is_explained) {
             tracing::warn!(
                 node_id = self.node_id,
@@ -252,9 +270,7 @@ impl NodeSession {
             );
         }
         if let Some(active) = &mut state.links.0 {
-            active.explained = true;
-            active.end_without_goodbye(reason);
-            active.tell_refused(cause);
+            active.refuse(cause, reason, told);
         }
         myself.stop(Some(cause.end()));
     }
@@ -265,11 +281,8 @@ impl NodeSession {
         let authenticated = state.auth.is_ok();
         let (peer, address) = (name_of(&state.name).to_owned(), state.links.address().to_owned());
         let Some(active) = state.links.0.as_deref_mut() else { return };
-        if active.phase != Phase::Greeting || active.explained {
-            return;
-        }
-        active.explained = true;
-        let cause = active.found.or(match active.proving.answered {
+        let Some(found) = active.state.unauthenticated() else { return };
+        let cause = found.or(match active.proving.answered {
             _ if authenticated => Some(Refusal::NameTaken),
             true => Some(Refusal::WrongCookie),
             // The peer has refused this node, or has ended; or this node ends.
@@ -289,7 +302,7 @@ impl NodeSession {
             }
             return;
         };
-        active.tell_refused(cause);
+        active.refuse(cause, cause.name(), None);
         if let Some(suppressed) = active.server.strangers.log.refused(cause) {
             tracing::warn!(
                 node_id = self.node_id,
@@ -310,7 +323,7 @@ impl NodeSession {
         error: &str,
         myself: &ActorRef<NodeSessionMessage>,
     ) {
-        if state.links.0.as_ref().is_some_and(|active| active.phase == Phase::Greeting) {
+        if state.links.is_greeting() {
             match Refusal::of_unreadable(error) {
                 // The peer has refused this end's certificate.
                 Refusal::Tls => self.refused_by_peer(state, Refusal::Tls, myself),
@@ -341,7 +354,7 @@ impl NodeSession {
             _ = myself.cast(LinkEvent(Event::Ended(reason)).into());
             return;
         }
-        active.why.get_or_insert_with(|| "its last link broke".to_owned());
+        active.lost.get_or_insert_with(|| "its last link broke".to_owned());
         myself.stop(Some(reason.to_owned()));
     }
 
@@ -353,7 +366,7 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let (peer, address) = (name_of(&state.name), state.links.address());
-        let is_explained = state.links.0.as_ref().is_some_and(|active| active.explained);
+        let is_explained = state.links.is_leaving();
         // This node did not refuse anybody: nothing is counted.
         if !is_explained && !self.is_server {
             tracing::warn!(
@@ -368,23 +381,35 @@ impl NodeSession {
             limited_warn!(peer, address, cause = cause.name(), "a peer refused this node");
         }
         if let Some(active) = &mut state.links.0 {
-            active.explained = true;
-            active.end_without_goodbye(&format!("it refused this node: {cause}"));
+            active.leave(Farewell::Nothing, &format!("it refused this node: {cause}"));
         }
         myself.stop(Some(cause.end_by_peer()));
     }
 }
 
 impl Active {
-    /// Tells the peer why it is refused. A stock node does not know the frame, and a stranger gets
-    /// none. An older incarnation is told more by its goodbye.
-    fn tell_refused(&mut self, cause: Refusal) {
-        let is_told = self.peer_nonce.is_some() && self.proving.superseded_by.is_none();
-        if let Some(link) = self.traffic.any().filter(|_| is_told) {
-            let refused = Body::Refused(Refused { code: cause.code() }).encoded();
-            // One that has ended needs none.
-            self.refusing = link.cast(SessionMessage::Refuse(refused)).is_ok();
+    /// The session ends because the peer is refused. The peer learns what `told` says, or the
+    /// cause.
+    fn refuse(&mut self, cause: Refusal, why: &str, told: Option<Farewell>) {
+        if self.state.is_leaving() {
+            return;
         }
+        let farewell = told.unwrap_or_else(|| match self.tell_refused(cause) {
+            true => Farewell::Refused,
+            false => Farewell::Nothing,
+        });
+        self.leave(farewell, why);
+    }
+
+    /// Tells the peer why it is refused. A stock node does not know the frame, and a stranger gets
+    /// none. Returns whether there is a link for it.
+    fn tell_refused(&self, cause: Refusal) -> bool {
+        let Some(link) = self.traffic.any().filter(|_| self.peer_nonce.is_some()) else {
+            return false;
+        };
+        let refused = Body::Refused(Refused { code: cause.code() }).encoded();
+        // One that has ended needs none.
+        link.cast(SessionMessage::Refuse(refused)).is_ok()
     }
 }
 
@@ -408,7 +433,7 @@ fn look_closer(active: &Active, peer: String, session: ActorRef<NodeSessionMessa
         _ = session.cast(event);
     };
     let settled = |unproven| NodeSessionMessage::Link(LinkEvent(Event::Settled { unproven }));
-    let (routes, Some(dialler)) = (active.local_routes(), active.dialler.clone()) else { return };
+    let (routes, Some(dialler)) = (active.local_routes(), active.dialler()) else { return };
     let mut unproven = Some("it does not look like one of this machine".to_owned());
     // Ends by itself: every step of a dial has a deadline.
     drop(ractor::concurrency::spawn(async move {

@@ -102,7 +102,7 @@ impl NodeSession {
     pub(super) fn tick(&self, state: &mut NodeSessionState, myself: &ActorRef<NodeSessionMessage>) {
         let epoch = state.epoch;
         let Some(active) = state.links.0.as_deref_mut() else { return };
-        if active.phase == Phase::Greeting {
+        if active.state.phase() == Phase::Greeting {
             return;
         }
         // Who has no link cannot be activity.
@@ -124,7 +124,7 @@ impl NodeSession {
                         ?silence,
                         "nothing came from a peer for too long: its links are closed"
                     );
-                    active.why = Some(format!("nothing came from it for {silence:?}"));
+                    active.lost = Some(format!("nothing came from it for {silence:?}"));
                     for (_, link) in active.traffic.links() {
                         link.stop(Some("peer_silent".to_owned()));
                     }

@@ -121,8 +121,6 @@ pub(super) struct Proving {
     entered: bool,
     /// What completes upstream's handshake, while it is found out which incarnation has the name.
     kept: Option<AuthenticationMessage>,
-    /// Another one has the name, and the peer, which has proven itself, is to be told.
-    pub(super) superseded_by: Option<Incarnation>,
     /// The peer has answered the challenge, rightly or not.
     pub(super) answered: bool,
 }
@@ -293,7 +291,7 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) -> bool {
         let Some(active) = state.links.0.as_deref_mut() else { return true };
-        if active.phase != Phase::Greeting {
+        if active.state.phase() != Phase::Greeting {
             // It is authenticated, and upstream drops what comes late.
             return true;
         }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use ractor::ActorRef;
 
 use super::super::{AbortOnDropTask, NodeSession, NodeSessionState};
-use super::{later, name_of, Active, Phase};
+use super::state::{Established, State};
+use super::{later, name_of, Active};
 use crate::link::dial::Route;
 use crate::link::directory::{self, Suspended};
 use crate::link::Event;
@@ -35,7 +36,8 @@ impl Active {
     pub(super) fn may_wait(&self, is_server: bool) -> bool {
         let known = is_server || !self.ways_back().is_empty();
         let grace = self.server.options.reconnect_grace;
-        self.phase == Phase::Settled && !self.leaving && known && !grace.is_zero()
+        let is_settled = matches!(self.state, State::Established(Established::Fork { .. }));
+        is_settled && known && !grace.is_zero()
     }
 
     /// How the peer, which was connected to, can be reached.
@@ -62,15 +64,19 @@ impl NodeSession {
         state.ping_task = None;
         let Some(active) = state.links.0.as_deref_mut() else { return };
         let grace = active.server.options.reconnect_grace;
-        active.waiting = Some(Waiting {
-            _until: later(myself, grace, Event::GraceOver),
-            _gives_way: directory::suspend(myself.get_id()),
-        });
-        active.redials.clear();
-        if let Some(dialler) = &active.dialler {
-            for route in active.ways_back() {
-                let redial = dialler.clone().keep_dialling(route.clone(), PAUSE);
-                active.redials.insert(route.kind(), redial);
+        if let Some(waiting) = active.state.waiting() {
+            *waiting = Some(Waiting {
+                _until: later(myself, grace, Event::GraceOver),
+                _gives_way: directory::suspend(myself.get_id()),
+            });
+        }
+        let (ways_back, dialler) = (active.ways_back(), active.dialler());
+        if let Some(fork) = active.state.fork_mut() {
+            fork.redials.clear();
+            for route in ways_back {
+                let Some(dialler) = dialler.clone() else { break };
+                let redial = dialler.keep_dialling(route.clone(), PAUSE);
+                fork.redials.insert(route.kind(), redial);
             }
         }
         let (node_id, peer) = (active.traffic.node_id(), name_of(&state.name));
@@ -86,13 +92,14 @@ impl NodeSession {
         by: ActorRef<SessionMessage>,
     ) -> bool {
         let Some(active) = state.links.0.as_deref_mut() else { return false };
-        if active.waiting.take().is_none() {
+        if active.state.waiting().and_then(Option::take).is_none() {
             return false;
         }
         active.liveness.restart();
-        active.why = None;
+        active.lost = None;
         // The others have the time that they have otherwise.
-        for kind in active.redials.keys().copied().collect::<Vec<_>>() {
+        let redials = active.state.fork().map(|fork| fork.redials.keys().copied().collect());
+        for kind in redials.unwrap_or_else(Vec::new) {
             active.redial(kind);
         }
         let (node_id, peer) = (active.traffic.node_id(), name_of(&state.name));
@@ -111,8 +118,8 @@ impl NodeSession {
         myself: &ActorRef<NodeSessionMessage>,
     ) {
         let Some(active) = state.links.0.as_deref_mut() else { return };
-        if active.waiting.is_some() {
-            active.why.get_or_insert_with(|| why.to_owned());
+        if active.state.waiting().is_some_and(|waiting| waiting.is_some()) {
+            active.lost.get_or_insert_with(|| why.to_owned());
             // As when a connection ends.
             myself.stop(Some("tcp_session_closed".to_owned()));
         }

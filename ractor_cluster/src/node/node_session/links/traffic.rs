@@ -5,9 +5,10 @@ use prost::Message as _;
 use ractor::{ActorCell, ActorId, ActorProcessingErr, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState, ReadyState};
-use super::{name_of, Active, Phase};
+use super::{name_of, Active, Farewell, Phase};
 use crate::link::announcer::preference_of;
-use crate::link::arrivals::{Arrived, Broken};
+use crate::link::arrivals::Broken;
+use crate::link::arrived::Arrived;
 use crate::link::quiet_log::limited_warn;
 use crate::link::stock::{Outbound, ENTRY};
 use crate::link::Refusal;
@@ -56,7 +57,7 @@ impl NodeSession {
         };
         match body {
             Body::Goodbye(goodbye) => self.left(state, &goodbye, &myself),
-            Body::Announcement(announcement) if active.announcement.is_none() => {
+            Body::Announcement(announcement) if active.peer_announcement().is_none() => {
                 self.announced(state, announcement, &myself);
             }
             Body::Settled(Settled {}) if self.is_server && active.awaits_settled() => {
@@ -87,7 +88,7 @@ impl NodeSession {
             Arrived::Control(Enveloped::Preferences(Preferences { actors })) => {
                 for actor in actors {
                     if active.admits_pin(actor.pid) {
-                        active.traffic.pin_actor(actor.pid, actor.preference());
+                        active.traffic.pin_actor(actor.pid, actor.preference(), actor.urgent);
                     }
                 }
                 self.tell_limits(state);
@@ -108,7 +109,7 @@ impl NodeSession {
         let (peer, address) = (name_of(&state.name), state.links.address());
         tracing::error!(node_id = self.node_id, peer, address, %error, "a session ends");
         if let Some(active) = &mut state.links.0 {
-            active.end_without_goodbye(&error.to_string());
+            active.leave(Farewell::Nothing, &error.to_string());
         }
         myself.stop(Some("session_broken".to_owned()));
     }
@@ -173,7 +174,7 @@ impl NodeSessionState {
             limited_warn!("a message of a peer that is not authenticated is dropped");
             return None;
         }
-        let active = self.links.0.as_deref().filter(|it| it.phase != Phase::Greeting);
+        let active = self.links.0.as_deref().filter(|it| it.state.phase() != Phase::Greeting);
         let Some(peer) = active.map(Active::stock_peer) else { return Some(message) };
         match message.msg {
             Some(Msg::Call(call)) => {
@@ -211,7 +212,7 @@ impl NodeSessionState {
         let Some(tcp) = &self.tcp else { return };
         let message = NetworkMessage { message: Some(message) };
         // The connection's end is an event.
-        _ = match self.links.0.as_deref().filter(|it| it.phase == Phase::Stock) {
+        _ = match self.links.0.as_deref().filter(|it| it.state.phase() == Phase::Stock) {
             None => tcp.cast(SessionMessage::Send(message)),
             Some(active) => {
                 let load = active.traffic.load(message.encoded_len() + ENTRY);

@@ -1,7 +1,7 @@
 //! When a reader pauses, and what the peer is told meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Wake;
+use std::task::{Context, Poll, Wake};
 
 use prost::Message as _;
 
@@ -53,10 +53,10 @@ impl Wake for Woken {
 }
 
 /// Reads as often as a task could in which something always comes.
-pub(super) fn read(intake: &LinkReader, woken: &Arc<Woken>) {
+pub(super) fn read(reader: &LinkReader, woken: &Arc<Woken>) {
     let waker = woken.clone().into();
     for _ in 0..FLOOD {
-        assert!(intake.poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(reader.poll(&mut Context::from_waker(&waker)).is_pending());
     }
     woken.0.store(false, Ordering::Relaxed);
 }
@@ -66,10 +66,10 @@ async fn a_reader_pauses_until_half_of_what_waits_is_handled() {
     let actors = Actors::start().await;
     let (traffic, written) = (actors.traffic(1 << 20), Written::default());
     let count = Arc::<AtomicUsize>::default();
-    let (intake, pump) =
+    let (reader, writer) =
         actors.ends(&traffic, Flood { frame: envelope, read: count.clone() }, &written);
     let woken = Arc::<Woken>::default();
-    read(&intake, &woken);
+    read(&reader, &woken);
     assert_eq!(count.load(Ordering::Relaxed), BOUND);
     // The actor has one wake-up, behind which timers wait.
     assert_eq!(actors.session.get_cell().mailbox_len(), 1);
@@ -86,7 +86,7 @@ async fn a_reader_pauses_until_half_of_what_waits_is_handled() {
     }
     assert_eq!(handled, BOUND as u64 / 2);
     // Of so many the peer is told, and of none that waits.
-    let mut writing = std::pin::pin!(pump.run());
+    let mut writing = std::pin::pin!(writer.run());
     let is_pending = std::future::Future::poll(
         writing.as_mut(),
         &mut Context::from_waker(std::task::Waker::noop()),
@@ -95,7 +95,7 @@ async fn a_reader_pauses_until_half_of_what_waits_is_handled() {
     let told = written.acknowledgements();
     assert!(told.iter().all(|told| *told <= handled), "{told:?}");
     assert!(told.contains(&256), "{told:?}");
-    read(&intake, &woken);
+    read(&reader, &woken);
     assert_eq!(count.load(Ordering::Relaxed), BOUND + BOUND / 2);
     // The session ends, and with it what waits.
     traffic.end();
@@ -109,11 +109,17 @@ async fn the_reader_of_a_stock_peer_pauses_too() {
     let actors = Actors::start().await;
     let (count, backlog) = (Arc::<AtomicUsize>::default(), Arc::<Backlog>::default());
     let (session, joined) = (actors.session.clone(), Joined::default());
-    let receiver = Receiver::Session { session, joined, backlog: backlog.clone(), admission: None };
+    let backlog_of = backlog.clone();
+    let receiver = Receiver::Session(SessionReceiver {
+        session,
+        joined,
+        backlog: backlog_of,
+        admission: None,
+    });
     let flood = Flood { frame: of_stock, read: count.clone() };
-    let intake = LinkReader::new(Box::new(Simple::stream(flood, u64::MAX)), receiver);
+    let reader = LinkReader::new(Box::new(Simple::stream(flood, u64::MAX)), receiver);
     let woken = Arc::<Woken>::default();
-    read(&intake, &woken);
+    read(&reader, &woken);
     assert_eq!(count.load(Ordering::Relaxed), BOUND);
     for _ in 0..BOUND / 2 {
         assert!(!woken.0.load(Ordering::Relaxed));

@@ -1,7 +1,7 @@
 //! What long lists weigh while they wait, how they are handled, and which of them are refused.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use prost::Message as _;
 
@@ -39,16 +39,16 @@ fn of_stock(message: ControlMessage) -> Bytes {
 async fn a_list_weighs_what_it_becomes() {
     let actors = Actors::start().await;
     let (count, backlog) = (Arc::<AtomicUsize>::default(), Arc::<Backlog>::default());
-    let receiver = Receiver::Session {
+    let receiver = Receiver::Session(SessionReceiver {
         session: actors.session.clone(),
         joined: Joined::default(),
         backlog: backlog.clone(),
         admission: None,
-    };
+    });
     let flood = Flood { frame: |_| of_stock(spawn(ELEMENTS)), read: count.clone() };
-    let intake = LinkReader::new(Box::new(Simple::stream(flood, u64::MAX)), receiver);
+    let reader = LinkReader::new(Box::new(Simple::stream(flood, u64::MAX)), receiver);
     let woken = Arc::<Woken>::default();
-    read(&intake, &woken);
+    read(&reader, &woken);
     let waits = count.load(Ordering::Relaxed);
     let memory = waits * ELEMENTS * size_of::<Named>();
     assert!(waits > 1 && memory <= 2 << 20, "{waits} frames wait, of {memory} bytes");
@@ -63,10 +63,10 @@ async fn others_have_a_turn_behind_a_long_list() {
     let count = Arc::<AtomicUsize>::default();
     // One frame and its duplicates.
     let flood = Flood { frame: |_| enveloped(1, spawn(ELEMENTS)), read: count.clone() };
-    let (intake, _pump) = actors.ends(&traffic, flood, &written);
+    let (reader, _writer) = actors.ends(&traffic, flood, &written);
     let context = &mut Context::from_waker(Waker::noop());
     for turn in 1..=10 {
-        assert!(intake.poll(context).is_pending());
+        assert!(reader.poll(context).is_pending());
         assert_eq!(count.load(Ordering::Relaxed), turn);
     }
     actors.end().await;
@@ -139,28 +139,28 @@ async fn a_list_that_is_too_long_is_the_last_frame_that_is_read() {
     let most = most.last().expect("some fit");
     for (elements, is_refused) in [(most, false), (2 * most, true)] {
         let backlog = Arc::new(Backlog::new(caps));
-        let receiver = Receiver::Session {
+        let receiver = Receiver::Session(SessionReceiver {
             session: actors.session.clone(),
             joined: Joined::default(),
             backlog: backlog.clone(),
             admission: None,
-        };
+        });
         let frame = of_stock(spawn(elements));
         let frames = Frames([frame.clone(), frame].into());
-        let intake = LinkReader::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
+        let reader = LinkReader::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
         let before = actors.session.get_cell().mailbox_len();
         let context = &mut Context::from_waker(Waker::noop());
         // Frames so long are decoded elsewhere. The session has no turn meanwhile.
         let passed_on = std::future::poll_fn(|_| {
             while actors.session.get_cell().mailbox_len() == before {
-                assert!(intake.poll(context).is_pending());
+                assert!(reader.poll(context).is_pending());
                 std::thread::yield_now();
             }
             Poll::Ready(())
         });
         tokio::task::unconstrained(passed_on).await;
         for _ in 0..10 {
-            assert!(intake.poll(context).is_pending());
+            assert!(reader.poll(context).is_pending());
         }
         assert_eq!(backlog.is_empty(), is_refused);
         assert_eq!(backlog.pauses(Waker::noop()), is_refused || backlog.is_full());
@@ -178,24 +178,24 @@ async fn a_list_that_is_too_long_is_the_last_frame_that_is_read() {
 async fn a_long_frame_is_passed_on_before_the_frames_behind_it() {
     let actors = Actors::start().await;
     let backlog = Arc::<Backlog>::default();
-    let receiver = Receiver::Session {
+    let receiver = Receiver::Session(SessionReceiver {
         session: actors.session.clone(),
         joined: Joined::default(),
         backlog: backlog.clone(),
         admission: None,
-    };
+    });
     let of = |pids: std::ops::Range<u64>| {
         let actors = pids.map(|pid| Named { pid, name: None }).collect();
         of_stock(ControlMessage { msg: Some(Msg::Spawn(Spawn { actors })) })
     };
     let long = decode::MOST_SENT as u64 + 1;
     let frames = Frames([of(0..long), of(long..long + 1)].into());
-    let intake = LinkReader::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
+    let reader = LinkReader::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
     let context = &mut Context::from_waker(Waker::noop());
-    assert!(intake.poll(context).is_pending());
+    assert!(reader.poll(context).is_pending());
     let mut found = Vec::new();
     while found.last() != Some(&long) {
-        assert!(intake.poll(context).is_pending());
+        assert!(reader.poll(context).is_pending());
         tokio::task::yield_now().await;
         while let Some((Arrived::Frame(frame), ticket)) = backlog.take(&actors.session) {
             let Some(Network::Control(ControlMessage { msg: Some(Msg::Spawn(spawn)) })) =
@@ -223,16 +223,16 @@ async fn a_stranger_sends_no_lists() {
         if is_admitted {
             admission.admit();
         }
-        let receiver = Receiver::Session {
+        let receiver = Receiver::Session(SessionReceiver {
             session: actors.session.clone(),
             joined: Joined::default(),
             backlog: backlog.clone(),
             admission: Some(admission.clone()),
-        };
+        });
         let frames = Frames([of_stock(spawn(1))].into());
-        let intake = LinkReader::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
+        let reader = LinkReader::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
         let context = &mut Context::from_waker(Waker::noop());
-        assert!(intake.poll(context).is_pending());
+        assert!(reader.poll(context).is_pending());
         assert_eq!(!backlog.is_empty(), is_admitted);
     }
     actors.end().await;
