@@ -7,6 +7,7 @@
 
 pub mod codec;
 pub mod lane;
+pub mod lanes;
 #[doc(hidden)]
 pub mod malloc_hint;
 pub mod secret;

@@ -44,12 +44,12 @@ impl Outlet for Proxy {
     }
 
     fn has_room(&self) -> bool {
-        self.traffic.has_room() || self.closed.load(Ordering::Acquire)
+        self.traffic.has_room(self.pid) || self.closed.load(Ordering::Acquire)
     }
 
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let (traffic, closed) = (self.traffic.clone(), self.closed.clone());
-        Box::pin(async move { traffic.room(&closed).await })
+        let (traffic, pid, closed) = (self.traffic.clone(), self.pid, self.closed.clone());
+        Box::pin(async move { traffic.room(pid, &closed).await })
     }
 
     fn send(&self, mut message: Outgoing) -> Result<(), Refused> {

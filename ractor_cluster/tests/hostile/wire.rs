@@ -305,6 +305,8 @@ pub struct Announcement {
     pub preference: i32,
     #[prost(uint64, optional, tag = "12")]
     pub max_frame: Option<u64>,
+    #[prost(bool, tag = "13")]
+    pub lanes: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -344,6 +346,8 @@ pub struct ActorPreference {
     pub pid: u64,
     #[prost(int32, tag = "2")]
     pub preference: i32,
+    #[prost(bool, tag = "3")]
+    pub urgent: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
