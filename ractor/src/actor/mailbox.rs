@@ -55,6 +55,10 @@ pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// As [`Queue::put_if_room`].
     fn put_shared_if_room(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>>;
 
+    /// As [`Queue::put_beyond`].
+    #[cfg(feature = "cluster")]
+    fn put_shared_beyond(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>>;
+
     /// As [`Queue::put_admitted`].
     fn put_admitted(
         &self,
@@ -115,6 +119,12 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
     fn put_shared_if_room(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>> {
         let parcel = Parcel::shared(message);
         Queue::put_if_room(self, parcel).map_err(|refused| refused.map(Parcel::into_shared))
+    }
+
+    #[cfg(feature = "cluster")]
+    fn put_shared_beyond(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>> {
+        let put = self.put_beyond(Parcel::shared(message));
+        put.map_err(|refused| refused.map(Parcel::into_shared))
     }
 
     fn put_admitted(

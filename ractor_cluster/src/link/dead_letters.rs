@@ -32,10 +32,13 @@ pub enum Cause {
     /// What this node announces of an actor or a group needs a larger frame than the peer takes,
     /// because a name is so long: the peer does not get to know of it.
     AnnouncementTooLarge,
+    /// The actor's bounded mailbox is full, and the peer had no credit for the message: it knows
+    /// credits, and sent more than it was granted.
+    NoCredit,
 }
 
 impl Cause {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::NoActor,
         Self::Stopped,
         Self::Full,
@@ -44,6 +47,7 @@ impl Cause {
         Self::TooManyCopies,
         Self::AnswerTooLarge,
         Self::AnnouncementTooLarge,
+        Self::NoCredit,
     ];
 
     const fn text(self) -> &'static str {
@@ -58,6 +62,7 @@ impl Cause {
                 "an answer is larger than the peer takes (NodeServer::with_max_inbound_frame_size)"
             }
             Self::AnnouncementTooLarge => "a name is too long to be announced to the peer",
+            Self::NoCredit => "its actor's mailbox is full, and the peer had no credit for it",
         }
     }
 }

@@ -182,6 +182,12 @@ impl Active {
         self.announced.reached(Limit::Preferences)
     }
 
+    /// Whether credits are kept for an actor with a bounded mailbox.
+    pub(super) fn admits_mailbox(&mut self, pid: u64) -> bool {
+        let most = self.server.options.limits.actors;
+        self.traffic.credits.has_place(pid, most) || self.announced.reached(Limit::Actors)
+    }
+
     /// A proxy has ended.
     pub(super) fn forget_proxy(&mut self, proxy: &ActorCell) {
         let pid = proxy.get_id().pid();
@@ -267,6 +273,7 @@ impl NodeSession {
                 for pid in &ended.ids {
                     active.announced.forget(*pid);
                     active.traffic.forget(*pid);
+                    active.traffic.credits.forget(*pid);
                 }
                 ended.ids.retain(|pid| proxies.contains_key(pid));
                 !ended.ids.is_empty()

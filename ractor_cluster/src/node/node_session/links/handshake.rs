@@ -149,6 +149,7 @@ impl NodeSession {
             "the peer runs Mycelium's fork"
         );
         proven_names::remember(&name);
+        active.traffic.credits.speak(announcement.credits);
         let Some(fork) = active.state.fork_mut() else { return };
         fork.policy = active.server.options.policy(&name, announcement.number);
         if let Some(bytes) = announcement.max_frame {
