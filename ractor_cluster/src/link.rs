@@ -69,6 +69,7 @@ pub mod limits;
 pub(crate) mod link_table;
 mod locked;
 pub mod options;
+pub(crate) mod pace;
 pub(crate) mod peer_addresses;
 pub(crate) mod pieces;
 pub(crate) mod places;

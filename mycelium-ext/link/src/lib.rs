@@ -10,6 +10,7 @@ pub mod credit;
 #[cfg(test)]
 mod credit_tests;
 pub mod lane;
+pub mod lanes;
 #[doc(hidden)]
 pub mod malloc_hint;
 pub mod secret;

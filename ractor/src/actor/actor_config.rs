@@ -17,6 +17,8 @@ pub struct ActorConfig {
     pub mailbox: Mailbox,
     /// How messages from other nodes shall come.
     pub transport: TransportPreference,
+    /// Whether messages from other nodes go ahead of those to other actors.
+    pub urgent: bool,
 }
 
 impl ActorConfig {
@@ -30,6 +32,18 @@ impl ActorConfig {
     #[must_use]
     pub const fn with_transport_preference(self, transport: TransportPreference) -> Self {
         Self { transport, ..self }
+    }
+
+    /// With messages from other nodes that go ahead of those to other actors of this process, but
+    /// for those to other urgent ones; false by default. For an actor that is sent little and must
+    /// have it soon, such as one that stops trading: what is sent to it is not held up by a flood
+    /// to others, and a flood to it holds up all others.
+    ///
+    /// Nodes tell each other of it. It does not concern senders of the same process, nor the order
+    /// in which an actor handles its messages, nor nodes that run stock `ractor`.
+    #[must_use]
+    pub const fn with_urgent(self, urgent: bool) -> Self {
+        Self { urgent, ..self }
     }
 
     /// As [`with_transport_preference`](Self::with_transport_preference), by its former name.

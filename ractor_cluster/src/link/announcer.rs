@@ -132,10 +132,10 @@ fn described(actors: &[ActorCell]) -> Vec<Actor> {
     remotable.map(|actor| Actor { name: actor.get_name(), pid: actor.get_id().pid() }).collect()
 }
 
-/// What an actor of this node pins, if it does.
+/// What an actor of this node wants of messages to it, where it is not what all have.
 pub(crate) fn preference_of(actor: &ActorCell) -> Option<ActorPreference> {
-    match Preference::from(actor.transport_preference()) {
-        Preference::Adaptive => None,
-        pinned => Some(ActorPreference { pid: actor.get_id().pid(), preference: pinned.into() }),
-    }
+    let preference = Preference::from(actor.transport_preference());
+    let (pid, urgent) = (actor.get_id().pid(), actor.is_urgent());
+    let has_any = urgent || preference != Preference::Adaptive;
+    has_any.then(|| ActorPreference { pid, preference: preference.into(), urgent })
 }

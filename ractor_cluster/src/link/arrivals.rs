@@ -16,10 +16,11 @@ use super::backlog::{Item, Place, Weight};
 use super::credits::BadCredit;
 use super::data_plane::DataPlane;
 use super::dead_letters::Cause;
-use super::decode::Decoded;
+use super::decode::{Decoded, Outcome};
 use super::grants::Arrival;
 use super::link_table::known;
-use super::receipts::InboundLane;
+use super::receipts::{bits, InboundLane};
+use super::receiver::Decoding;
 use super::slices::SLICE;
 use super::{Event, LinkEvent};
 use crate::protocol::meta::network_message::Message as Network;
@@ -27,10 +28,10 @@ use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Envelope, Frame};
 use crate::protocol::NetworkMessage;
-use crate::transport::LANES;
 use crate::NodeSessionMessage;
 use mycelium_link::codec::{self, CodecError, Head, Kind, Message};
-use mycelium_link::lane::{Accepted, Due, LaneError};
+use mycelium_link::lane::{Accepted, Due, Inbound, LaneError, Partial};
+use mycelium_link::lanes::{LANES, LARGE};
 
 /// What a session cannot go on after.
 #[derive(Debug)]
@@ -71,19 +72,29 @@ impl From<CodecError> for Broken {
 }
 
 /// What turns of reading have left to do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Turn {
     /// What the peer has acknowledged.
     acknowledged: [u64; LANES],
+    /// Of which lanes, a bit each.
+    seen: u64,
     /// When the peer is to be told what came.
     due: Due,
     /// The actors that something was delivered to since others had a turn, and the elements of the
     /// lists that came.
     deliveries: usize,
+    /// The last frame, while it is decoded elsewhere.
+    pub(super) decoding: Option<Decoding>,
 }
 
 /// Deliveries in a row before other tasks of the runtime get a turn.
 const MOST_DELIVERIES: usize = 512;
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self { acknowledged: [0; LANES], seen: 0, due: Due::Later, deliveries: 0, decoding: None }
+    }
+}
 
 impl Turn {
     /// Whether something is left although no more came.
@@ -108,6 +119,9 @@ impl Turn {
 
 impl DataPlane {
     /// Takes a frame that a link brought. Only one link at a time brings frames of a lane in order.
+    /// Returns one that takes long to decode, to be taken by [`receive_decoded`] next.
+    ///
+    /// [`receive_decoded`]: Self::receive_decoded
     ///
     /// # Errors
     /// The frame is none, for which its link ends. What ends the session is told to its actor.
@@ -116,14 +130,14 @@ impl DataPlane {
         frame: Bytes,
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<Bytes>> {
         let taken = match codec::head(&frame) {
             Ok(Some(head)) => self.receive_message(head, frame, session, turn),
             Ok(None) => return self.receive_other(frame, session, turn),
             Err(error) => Err(error.into()),
         };
         self.or_break(taken, session);
-        Ok(())
+        Ok(None)
     }
 
     /// A turn of reading is over, and there is nothing more at present, if `is_idle`.
@@ -148,8 +162,11 @@ impl DataPlane {
         turn: &mut Turn,
         session: &ActorRef<NodeSessionMessage>,
     ) {
-        let seen = &mut turn.acknowledged[lane as usize];
-        *seen = acknowledged.max(*seen);
+        if acknowledged > 0 {
+            let seen = &mut turn.acknowledged[lane as usize];
+            *seen = acknowledged.max(*seen);
+            turn.seen |= 1 << lane;
+        }
         if self.is_filling() {
             self.see_to(turn, session);
         }
@@ -158,12 +175,11 @@ impl DataPlane {
     /// Sees to the peer's acknowledgements.
     fn see_to(self: &Arc<Self>, turn: &mut Turn, session: &ActorRef<NodeSessionMessage>) {
         let mut has_news = false;
-        for (lane, acknowledged) in (0..).zip(std::mem::take(&mut turn.acknowledged)) {
-            if acknowledged > 0 {
-                match self.acknowledged(lane, acknowledged) {
-                    Ok(news) => has_news |= news,
-                    Err(error) => self.or_break(Err(error.into()), session),
-                }
+        for lane in bits(std::mem::take(&mut turn.seen)) {
+            let acknowledged = std::mem::take(&mut turn.acknowledged[lane as usize]);
+            match self.acknowledged(lane, acknowledged) {
+                Ok(news) => has_news |= news,
+                Err(error) => self.or_break(Err(error.into()), session),
             }
         }
         if has_news && self.is_open() {
@@ -188,13 +204,22 @@ impl DataPlane {
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> Result<(), Broken> {
-        let number = known(u32::from(head.lane))?;
+        let number = u32::from(head.lane);
+        let (_, slot) = known(number)?;
         // The receiver may send more.
         self.saw(number, head.acknowledged, turn, session);
         // Held until the message is in its mailbox, or in the session's: another link may bring the
         // next.
         let mut lanes = self.receipts.lanes();
-        let InboundLane { inbound, names } = lanes.lane(number);
+        let InboundLane { inbound, names, partial } = lanes.lane(number);
+        let (head, frame) = if head.is_part() {
+            match whole(head, frame, (inbound, partial), (slot == LARGE, self.max_inbound()))? {
+                Some(whole) => whole,
+                None => return Ok(()),
+            }
+        } else {
+            (head, frame)
+        };
         let (size, waits) = (frame.len(), self.is_diverted());
         let (accepted, due) =
             self.receipts.accept(number, inbound, (head.sequence, size), waits)?;
@@ -222,11 +247,25 @@ impl DataPlane {
         frame: Bytes,
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<Bytes>> {
         let size = frame.len();
         let backlog = self.backlog();
-        let decoded = backlog.decode(frame, backlog.caps(), session)?;
-        let Some(Decoded { message, elements, cost }) = decoded else { return Ok(()) };
+        match backlog.decode(frame, backlog.caps(), session)? {
+            Outcome::Decoded(decoded) => self.receive_decoded(decoded, size, session, turn),
+            Outcome::Long(frame) => return Ok(Some(frame)),
+            Outcome::Refused => {}
+        }
+        Ok(None)
+    }
+
+    /// Takes a frame of so many bytes that a link brought.
+    pub(crate) fn receive_decoded(
+        self: &Arc<Self>,
+        Decoded { message, elements, cost }: Decoded,
+        size: usize,
+        session: &ActorRef<NodeSessionMessage>,
+        turn: &mut Turn,
+    ) {
         let weight = Weight { bytes: size, cost, elements };
         turn.listed(elements);
         match message.message {
@@ -236,7 +275,7 @@ impl DataPlane {
             }
             Some(Network::Mycelium(Frame { body: Some(Body::Acknowledgement(it)) })) => {
                 match known(it.lane) {
-                    Ok(lane) => self.saw(lane, it.acknowledged, turn, session),
+                    Ok(_) => self.saw(it.lane, it.acknowledged, turn, session),
                     Err(error) => self.or_break(Err(error.into()), session),
                 }
             }
@@ -246,7 +285,6 @@ impl DataPlane {
                 self.hand_over(Arrived::Nothing, None, Weight::default(), session);
             }
         }
-        Ok(())
     }
 
     fn receive_envelope(
@@ -256,7 +294,8 @@ impl DataPlane {
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> Result<(), Broken> {
-        let number = known(envelope.lane)?;
+        let number = envelope.lane;
+        known(number)?;
         self.saw(number, envelope.acknowledged, turn, session);
         let mut lanes = self.receipts.lanes();
         let inbound = &mut lanes.lane(number).inbound;
@@ -361,4 +400,27 @@ impl DataPlane {
 
 fn where_is(pid: u64) -> Option<ActorCell> {
     ractor::registry::where_is_pid(ActorId::Local(pid))
+}
+
+/// The frame whose parts have all come with this one. `may` says whether its lane carries parts, and
+/// how many bytes a frame may have.
+fn whole(
+    head: Head,
+    frame: Bytes,
+    (inbound, partial): (&mut Inbound, &mut Partial),
+    (may, most): (bool, usize),
+) -> Result<Option<(Head, Bytes)>, Broken> {
+    let part = head.part(frame)?;
+    let parts = LaneError::Parts { frame: part.sequence, total: part.total };
+    if !may {
+        return Err(parts.into());
+    }
+    if !inbound.is_next(part.sequence)? {
+        return Ok(None);
+    }
+    let Some(frame) = partial.add(part, most)? else { return Ok(None) };
+    match codec::head(&frame)? {
+        Some(it) if it.continues(&head) => Ok(Some((it, frame))),
+        _ => Err(parts.into()),
+    }
 }

@@ -161,7 +161,7 @@ impl Purse {
 
     /// When there is a credit and room on the way, or the session has ended, or `closed` was set
     /// and those who wait were woken.
-    pub(super) async fn room(&self, traffic: &DataPlane, closed: &AtomicBool) {
+    pub(super) async fn room(&self, traffic: &DataPlane, pid: u64, closed: &AtomicBool) {
         let _waiting = Waiting::begin(&self.window);
         loop {
             let (mut credit, mut way) = (pin!(self.room.notified()), pin!(traffic.more_room()));
@@ -169,7 +169,7 @@ impl Purse {
             credit.as_mut().enable();
             way.as_mut().enable();
             let is_over = traffic.has_ended() || closed.load(Ordering::Acquire);
-            if is_over || (self.has_room() && traffic.has_room()) {
+            if is_over || (self.has_room() && traffic.has_room(pid)) {
                 return;
             }
             poll_fn(|context| {

@@ -49,14 +49,14 @@ impl Outlet for Proxy {
 
     fn has_room(&self) -> bool {
         let has_credit = self.purse.as_ref().is_none_or(|it| it.has_room());
-        (has_credit && self.traffic.has_room()) || self.is_over()
+        (has_credit && self.traffic.has_room(self.pid)) || self.is_over()
     }
 
     fn reserve(&self, waits: bool) -> Result<(), UndeliveredReason> {
         if self.closed.load(Ordering::Acquire) {
             return Err(UndeliveredReason::Stopped);
         }
-        if !self.traffic.has_room() {
+        if !self.traffic.has_room(self.pid) {
             return Err(UndeliveredReason::Full);
         }
         match &self.purse {
@@ -80,10 +80,10 @@ impl Outlet for Proxy {
     }
 
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let (traffic, closed) = (self.traffic.clone(), self.closed.clone());
+        let (traffic, pid, closed) = (self.traffic.clone(), self.pid, self.closed.clone());
         match self.purse.clone() {
-            None => Box::pin(async move { traffic.room(&closed).await }),
-            Some(purse) => Box::pin(async move { purse.room(&traffic, &closed).await }),
+            None => Box::pin(async move { traffic.room(pid, &closed).await }),
+            Some(purse) => Box::pin(async move { purse.room(&traffic, pid, &closed).await }),
         }
     }
 

@@ -24,6 +24,7 @@ mod lists;
 mod logs;
 mod message;
 mod multiplied;
+mod parts;
 mod proofs;
 mod quiet;
 mod relay;

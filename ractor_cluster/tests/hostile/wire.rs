@@ -305,7 +305,9 @@ pub struct Announcement {
     pub preference: i32,
     #[prost(uint64, optional, tag = "12")]
     pub max_frame: Option<u64>,
-    #[prost(uint32, optional, tag = "13")]
+    #[prost(bool, tag = "13")]
+    pub lanes: bool,
+    #[prost(uint32, optional, tag = "14")]
     pub credits: Option<u32>,
 }
 
@@ -384,6 +386,8 @@ pub struct ActorPreference {
     pub pid: u64,
     #[prost(int32, tag = "2")]
     pub preference: i32,
+    #[prost(bool, tag = "3")]
+    pub urgent: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

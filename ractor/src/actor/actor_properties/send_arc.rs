@@ -231,6 +231,13 @@ impl ActorCell {
         }
         self.inner.transport
     }
+
+    /// Whether the actor was spawned with
+    /// [`ActorConfig::with_urgent`](crate::actor::actor_config::ActorConfig::with_urgent). False for
+    /// an actor of another node.
+    pub fn is_urgent(&self) -> bool {
+        self.inner.urgent
+    }
 }
 
 impl<T: Message> ActorRef<T> {

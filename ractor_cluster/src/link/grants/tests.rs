@@ -70,8 +70,13 @@ async fn a_peer_that_takes_nothing_is_told_later() {
         Actor::spawn_with_config(None, Idle::<u64>(Default::default()), (), config).await.unwrap();
     let (cell, pid) = (actor.get_cell(), actor.get_id().pid());
 
-    let bounds =
-        Bounds { high: 1 << 18, calls: 1, write_deadline: Duration::ZERO, busy_poll: false };
+    let bounds = Bounds {
+        high: 1 << 18,
+        calls: 1,
+        write_deadline: Duration::ZERO,
+        busy_poll: false,
+        max_inbound: 1 << 20,
+    };
     let traffic = DataPlane::new(1, bounds, Arc::default());
     let (peer, local, kind) = (String::new(), String::new(), TransportKind::Tcp);
     traffic.add(Link { kind, peer, local, actor: link.clone(), writer: None });

@@ -90,7 +90,7 @@ impl NodeSession {
             Arrived::Control(Enveloped::Preferences(Preferences { actors })) => {
                 for actor in actors {
                     if active.admits_pin(actor.pid) {
-                        active.traffic.pin_actor(actor.pid, actor.preference());
+                        active.traffic.pin_actor(actor.pid, actor.preference(), actor.urgent);
                     }
                 }
                 self.tell_limits(state);
