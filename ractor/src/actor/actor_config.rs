@@ -68,6 +68,12 @@ pub enum Mailbox {
     Unbounded,
     /// Holds so many messages at most. Signals, stops, supervision events and the marker of a
     /// drain need no room.
+    ///
+    /// Nodes of the fork feel the bound of each other's actors: their messages take room that the
+    /// mailbox lends to each of them, and find it whatever waits by then. So as many messages again
+    /// may wait for each other node that sends. A node that is alone in sending fills it to the
+    /// capacity and no further. A mailbox that was full has room for it again when a quarter is
+    /// free, and until then its casts come back or wait.
     Bounded {
         /// In messages, beside the one that is being handled.
         capacity: NonZeroUsize,

@@ -63,6 +63,10 @@ pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// As [`Queue::put_if_room`].
     fn put_shared_if_room(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>>;
 
+    /// As [`Queue::put_beyond`].
+    #[cfg(feature = "cluster")]
+    fn put_shared_beyond(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>>;
+
     /// As [`Queue::put_admitted`].
     fn put_admitted(
         &self,
@@ -82,6 +86,10 @@ pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     fn has_room(&self) -> bool;
     fn replaced(&self) -> u64;
     fn bound(&self) -> Option<&Bound>;
+
+    /// Whether it keeps the latest message of each key.
+    #[cfg(feature = "cluster")]
+    fn is_conflating(&self) -> bool;
 }
 
 /// The policy by which a message, the one put in or an older one, was given up for want of room;
@@ -128,6 +136,12 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
     fn put_shared_if_room(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>> {
         let parcel = Parcel::shared(message);
         Queue::put_if_room(self, parcel).map_err(|refused| refused.map(Parcel::into_shared))
+    }
+
+    #[cfg(feature = "cluster")]
+    fn put_shared_beyond(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>> {
+        let put = self.put_beyond(Parcel::shared(message));
+        put.map_err(|refused| refused.map(Parcel::into_shared))
     }
 
     fn put_admitted(
@@ -183,5 +197,10 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
 
     fn bound(&self) -> Option<&Bound> {
         Queue::bound(self)
+    }
+
+    #[cfg(feature = "cluster")]
+    fn is_conflating(&self) -> bool {
+        Queue::is_conflating(self)
     }
 }

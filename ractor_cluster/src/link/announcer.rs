@@ -65,6 +65,7 @@ impl Announcer {
                     return;
                 }
                 let ids = vec![actor.get_id().pid()];
+                self.traffic.mailbox_closed(ids[0]);
                 (Msg::Terminate(Terminate { ids }), Vec::new())
             }
             SupervisionEvent::ProcessGroupChanged(GroupChangeMessage::Join(scope, group, them)) => {
@@ -87,6 +88,7 @@ impl Announcer {
             }
             _ => return,
         };
+        self.traffic.announce_mailboxes(&actors);
         // Which transport actors prefer goes before they are announced.
         let actors: Vec<ActorPreference> = actors.iter().filter_map(preference_of).collect();
         if !actors.is_empty() {

@@ -7,18 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ractor::remoting::{deliver_to_all, Incoming};
+use ractor::remoting::{deliver_to_each, Incoming};
 use ractor::{ActorCell, ActorId, ActorRef};
 
 use super::answers::Answer;
 use super::arrived::Arrived;
 use super::backlog::{Item, Place, Weight};
+use super::credits::BadCredit;
 use super::data_plane::DataPlane;
-use super::dead_letters::{self, Cause};
+use super::dead_letters::Cause;
 use super::decode::{Decoded, Outcome};
+use super::grants::Arrival;
 use super::link_table::known;
 use super::receipts::{bits, InboundLane};
 use super::receiver::Decoding;
+use super::slices::SLICE;
 use super::{Event, LinkEvent};
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
@@ -35,6 +38,7 @@ use mycelium_link::lanes::{LANES, LARGE};
 pub(crate) enum Broken {
     Lane(LaneError),
     Codec(CodecError),
+    Credit(BadCredit),
 }
 
 impl fmt::Display for Broken {
@@ -42,6 +46,7 @@ impl fmt::Display for Broken {
         match self {
             Self::Lane(error) => error.fmt(f),
             Self::Codec(error) => error.fmt(f),
+            Self::Credit(error) => error.fmt(f),
         }
     }
 }
@@ -51,6 +56,12 @@ impl std::error::Error for Broken {}
 impl From<LaneError> for Broken {
     fn from(error: LaneError) -> Self {
         Self::Lane(error)
+    }
+}
+
+impl From<BadCredit> for Broken {
+    fn from(error: BadCredit) -> Self {
+        Self::Credit(error)
     }
 }
 
@@ -290,8 +301,12 @@ impl DataPlane {
         let inbound = &mut lanes.lane(number).inbound;
         let is_fence = matches!(envelope.body, Some(Enveloped::Fence(_)));
         let place = Place { lane: number, sequence: envelope.sequence, is_fence };
+        // Credits are no affair of the session's actor: what follows need not wait for it.
+        let is_credit =
+            matches!(&envelope.body, Some(Enveloped::Credits(it)) if it.actors.len() <= SLICE);
         // An envelope of nothing waits too, where something is in front of it.
-        let waits = self.is_diverted() || !(is_fence || envelope.body.is_none());
+        let is_light = is_fence || is_credit || envelope.body.is_none();
+        let waits = self.is_diverted() || !is_light;
         let (accepted, due) =
             self.receipts.accept(number, inbound, (envelope.sequence, weight.bytes), waits)?;
         turn.due = turn.due.max(due);
@@ -301,6 +316,9 @@ impl DataPlane {
         } else if is_fence {
             inbound.ask();
             turn.due = Due::Now;
+        } else if let (Accepted::Deliver, Some(Enveloped::Credits(it))) = (accepted, envelope.body)
+        {
+            self.credits.granted(&it.actors)?;
         }
         Ok(())
     }
@@ -328,7 +346,11 @@ impl DataPlane {
                 let timeout = timeout.map(Duration::from_millis);
                 let answer = Answer::begin(self, to, tag, timeout);
                 if answer.is_none() {
-                    dead_letters::count(self.node_id(), Cause::TooManyCalls);
+                    self.dead_letter(Some(Cause::TooManyCalls));
+                    // It has used a credit.
+                    if let Some(actor) = where_is(to) {
+                        Arrival::give_up(self.arrival(&actor), &actor);
+                    }
                     return;
                 }
                 let metadata = metadata.as_deref();
@@ -340,9 +362,14 @@ impl DataPlane {
                     to.into_iter().filter_map(|to| self.actor(to)).collect();
                 let metadata = metadata.as_deref();
                 let message = Incoming { variant: &method, args, metadata, reply: None };
-                for (_, failure) in deliver_to_all(&actors, message) {
-                    dead_letters::count(self.node_id(), failure.into());
-                }
+                let mut arrivals: Vec<_> = actors.iter().map(|it| self.arrival(it)).collect();
+                let entries: Vec<_> =
+                    arrivals.iter().map(|it| Arrival::entry(it.as_ref())).collect();
+                let to = actors.iter().zip(entries);
+                deliver_to_each(to, message, |place, outcome| {
+                    let arrival = arrivals[place].take();
+                    self.dead_letter(Arrival::settle(arrival, &actors[place], outcome));
+                });
             }
             Kind::Reply { to, tag } => {
                 // A caller that has given up is no loss.
@@ -354,22 +381,25 @@ impl DataPlane {
         }
     }
 
-    fn deliver_to(&self, to: u64, message: Incoming<'_>) {
+    fn deliver_to(self: &Arc<Self>, to: u64, message: Incoming<'_>) {
         let Some(actor) = self.actor(to) else { return };
-        if let Err(failure) = actor.deliver(message) {
-            dead_letters::count(self.node_id(), failure.into());
-        }
+        let arrival = self.arrival(&actor);
+        let outcome = actor.deliver_as(message, Arrival::entry(arrival.as_ref()));
+        self.dead_letter(Arrival::settle(arrival, &actor, outcome));
     }
 
     /// An actor that the peer may send to, or one more dead letter.
     fn actor(&self, pid: u64) -> Option<ActorCell> {
-        let found = ractor::registry::where_is_pid(ActorId::Local(pid));
-        let actor = found.filter(|actor| self.is_open() && actor.supports_remoting());
+        let actor = where_is(pid).filter(|actor| self.is_open() && actor.supports_remoting());
         if actor.is_none() {
-            dead_letters::count(self.node_id(), Cause::NoActor);
+            self.dead_letter(Some(Cause::NoActor));
         }
         actor
     }
+}
+
+fn where_is(pid: u64) -> Option<ActorCell> {
+    ractor::registry::where_is_pid(ActorId::Local(pid))
 }
 
 /// The frame whose parts have all come with this one. `may` says whether its lane carries parts, and

@@ -12,9 +12,11 @@ use bytes::Bytes;
 use ractor::actor::actor_config::TransportPreference;
 use ractor::errors::UndeliveredReason;
 use ractor::{ActorCell, ActorId, ActorRef};
+use tokio::sync::futures::Notified;
 
 use super::backlog::{Backlog, Place};
 use super::calls::Calls;
+use super::credits::Credits;
 use super::dead_letters::{self, Cause};
 use super::frame_bound::FrameBound;
 use super::link_table::{self, LinkTable, Lost, ADAPTIVE};
@@ -70,6 +72,8 @@ pub(crate) struct DataPlane {
     frame_bound: FrameBound,
     pub(super) receipts: Receipts,
     pub(super) calls: Calls,
+    /// How many messages go to bounded mailboxes.
+    pub(crate) credits: Credits,
     /// Calls of the peer that wait for an answer of ours.
     pub(super) answering: AtomicUsize,
     ended: AtomicBool,
@@ -92,6 +96,7 @@ impl DataPlane {
             frame_bound: FrameBound::default(),
             receipts: Receipts::default(),
             calls: Calls::new(bounds.calls),
+            credits: Credits::default(),
             answering: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
             open: AtomicBool::new(false),
@@ -404,6 +409,12 @@ impl DataPlane {
         self.room.until(|| self.has_room(pid) || closed.load(Ordering::Acquire)).await;
     }
 
+    /// Resolves when there may be room, or the session has ended, or those who wait were
+    /// [woken](Self::wake_waiting).
+    pub(super) fn more_room(&self) -> Notified<'_> {
+        self.room.more()
+    }
+
     /// Has those who wait for room look again.
     pub(super) fn wake_waiting(&self) {
         self.room.wake_waiting();
@@ -471,6 +482,7 @@ impl DataPlane {
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.calls.end();
+        self.credits.end();
         self.room.wake_waiting();
         self.backlog.close();
         let left = locked(&self.table).end();

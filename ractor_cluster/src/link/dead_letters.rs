@@ -34,6 +34,9 @@ pub enum Cause {
     /// What this node announces of an actor or a group needs a larger frame than the peer takes,
     /// because a name is so long: the peer does not get to know of it.
     AnnouncementTooLarge,
+    /// The actor's bounded mailbox is full, and the peer had no credit for the message: it knows
+    /// credits, and sent more than it was granted.
+    NoCredit,
 }
 
 impl Cause {
@@ -47,6 +50,7 @@ impl Cause {
         Self::TooManyCopies,
         Self::AnswerTooLarge,
         Self::AnnouncementTooLarge,
+        Self::NoCredit,
     ];
 
     const fn text(self) -> &'static str {
@@ -62,6 +66,7 @@ impl Cause {
                 "an answer is larger than the peer takes (NodeServer::with_max_inbound_frame_size)"
             }
             Self::AnnouncementTooLarge => "a name is too long to be announced to the peer",
+            Self::NoCredit => "its actor's mailbox is full, and the peer had no credit for it",
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mycelium_link::lane::ACKNOWLEDGE_BYTES;
+use tokio::sync::futures::Notified;
 use tokio::sync::Notify;
 
 /// The bytes that wait in lanes.
@@ -102,6 +103,11 @@ impl Room {
             }
             more.await;
         }
+    }
+
+    /// Resolves when there may be room, or those who wait were [woken](Self::wake_waiting).
+    pub(super) fn more(&self) -> Notified<'_> {
+        self.more.notified()
     }
 
     /// Has those who wait for room look again.

@@ -11,6 +11,7 @@ mod bytes;
 mod calls;
 mod client;
 mod connecting;
+mod credits;
 mod excess;
 mod floods;
 #[cfg(target_os = "linux")]

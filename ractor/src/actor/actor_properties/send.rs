@@ -317,7 +317,8 @@ impl ActorCell {
             && self.get_status() < ActorStatus::Draining
             && is_bounded;
         if full && !self.is_bounded() {
-            let why = "there was no room on the way to its node, or that takes none so large";
+            let why = "there was no room in it or on the way to its node, or that takes none so \
+                       large";
             self.inner.lose(type_name::<M>(), why);
         } else if full {
             self.lose_overflow::<M>();
@@ -367,7 +368,8 @@ impl<T: Message> ActorRef<T> {
     /// Sends a message, and waits for room when the actor's mailbox is bounded and full, whatever
     /// its [`Overflow`](crate::actor::actor_config::Overflow). That is backpressure: a sender goes
     /// no faster than the receiver. With an unbounded mailbox it is a [`cast`](Self::cast). For an
-    /// actor of another node it waits for room on the way there.
+    /// actor of another node it waits for room on the way there, and in the actor's bounded mailbox
+    /// where that node is one of the fork that gives credits.
     ///
     /// Those who wait are let in in turn, as a rule; a `cast` that comes when there is room goes
     /// before them. Messages of one task that sends one after the other keep their order.

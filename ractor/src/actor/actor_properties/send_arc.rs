@@ -211,11 +211,20 @@ impl ActorCell {
     /// that could not be copied for `handle`, or messages to an actor with neither `handle` nor
     /// [`handle_arc`](crate::Actor::handle_arc). The first is logged.
     ///
+    /// Of an actor of another node these are the messages that its mailbox dropped for want of room
+    /// when messages of this node found it full, as far as that node has told; it tells with the
+    /// room that it gives back. A node of stock, or of a release of the fork without credits, does
+    /// not tell.
+    ///
     /// Messages that wait when the actor stops are dropped as in stock `ractor`, and not counted.
     /// What is dropped in an actor's own queue ([`inlet`](crate::inlet)) is counted there: of a
     /// fast actor, by `lost_in_lane`.
     pub fn lost_messages(&self) -> u64 {
-        self.inner.lost()
+        #[cfg(feature = "cluster")]
+        let elsewhere = self.inner.dropped_away();
+        #[cfg(not(feature = "cluster"))]
+        let elsewhere = 0;
+        self.inner.lost() + elsewhere
     }
 
     /// The transport that the actor was spawned to prefer.

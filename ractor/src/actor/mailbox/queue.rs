@@ -232,6 +232,22 @@ impl<T> Queue<T> {
         state.phase > Phase::Open || state.waiting.len() + keyed < bound.capacity
     }
 
+    /// Puts an item in, whatever waits: its room was lent to its sender before.
+    ///
+    /// # Errors
+    /// The item comes back, of a queue that is closed.
+    pub(crate) fn put_beyond(&self, item: T) -> Result<(), Refused<T>> {
+        let mut state = self.state();
+        if state.phase != Phase::Open {
+            return Err(Refused::Closed(item));
+        }
+        if self.bound().is_some() {
+            state.high_water = state.high_water.max(state.waiting.len() + 1);
+        }
+        Self::push(state, item);
+        Ok(())
+    }
+
     /// Admits a sender that has yet to make its item: a drain waits for it. It has to
     /// [`put_admitted`](Self::put_admitted) or to [`leave`](Self::leave).
     #[must_use]
@@ -357,7 +373,7 @@ impl<T> Queue<T> {
             Some(bound) => {
                 into.extend(state.waiting.pop_front());
                 drop(state);
-                bound.one_more_room();
+                bound.one_more_room(|| self.len());
             }
         }
         Found::Some
@@ -374,7 +390,7 @@ impl<T> Queue<T> {
         if let (Some((methods, bound)), Some(keyed)) = (self.methods(), &state.keyed) {
             if keyed.len > 0 {
                 (methods.take)(state, into);
-                bound.one_more_room();
+                bound.one_more_room(|| self.len());
                 return Found::Some;
             }
         }
@@ -412,6 +428,12 @@ impl<T> Queue<T> {
     #[inline]
     pub(crate) fn bound(&self) -> Option<&Bound> {
         self.limit.as_deref().map(|limit| &limit.bound)
+    }
+
+    /// Whether it keeps the latest item of each key.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_conflating(&self) -> bool {
+        self.methods().is_some()
     }
 
     fn methods(&self) -> Option<(&Methods<T>, &Bound)> {

@@ -252,10 +252,11 @@ mod tests {
             assert!(slots.buckets.len() <= 4 * slots.slots.capacity().max(1), "{waits}");
         }
         // Slots are used again.
+        let before = slots.slots.len().max(1);
         for round in 0..1000 {
             put(&mut slots, &mut model, 9, round);
             assert_eq!(slots.pop(), model.pop());
         }
-        assert!(slots.slots.len() <= 1);
+        assert!(slots.slots.len() <= before);
     }
 }

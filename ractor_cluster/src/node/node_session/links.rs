@@ -30,6 +30,7 @@ use crate::link::activity::watch;
 use crate::link::admission::Admission;
 use crate::link::announcer::Announcer;
 use crate::link::backlog::Backlog;
+use crate::link::credits;
 use crate::link::data_plane::{Bounds, DataPlane, Link};
 use crate::link::decode::Caps;
 use crate::link::dial::{Dialler, Route, LONGEST_PAUSE};
@@ -379,6 +380,7 @@ impl Active {
             shared_memory: self.shared_memory().map(|it| it.version()),
             max_frame: Some(self.server.max_frame),
             lanes: true,
+            credits: Some(credits::VERSION),
         }
     }
 

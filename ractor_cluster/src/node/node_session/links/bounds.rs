@@ -177,6 +177,12 @@ impl Active {
         self.announced.reached(Limit::Preferences)
     }
 
+    /// Whether credits are kept for an actor with a bounded mailbox.
+    pub(super) fn admits_mailbox(&mut self, pid: u64) -> bool {
+        let most = self.server.options.limits.actors;
+        self.traffic.credits.has_place(pid, most) || self.announced.reached(Limit::Actors)
+    }
+
     /// A proxy has ended.
     pub(super) fn forget_proxy(&mut self, proxy: &ActorCell) {
         let pid = proxy.get_id().pid();
@@ -266,6 +272,7 @@ impl NodeSession {
                     }
                     active.announced.forget(*pid);
                     active.traffic.forget(*pid);
+                    active.traffic.credits.forget(*pid);
                 }
                 // An actor of the same number may be announced next: its memberships would end
                 // with those of a proxy that ends later.

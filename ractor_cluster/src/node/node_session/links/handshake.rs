@@ -152,6 +152,7 @@ impl NodeSession {
         if announcement.lanes {
             active.traffic.take_slots();
         }
+        active.traffic.credits.speak(announcement.credits);
         let Some(fork) = active.state.fork_mut() else { return };
         fork.policy = active.server.options.policy(&name, announcement.number);
         if let Some(bytes) = announcement.max_frame {
