@@ -40,7 +40,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::NoActor,
         Self::Stopped,
         Self::Full,

@@ -1,5 +1,6 @@
 //! When a peer is told what it was lent.
 
+use ractor::actor::actor_config::Mailbox;
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::time::Duration;
