@@ -30,15 +30,17 @@ mod encoder;
 mod outlet;
 mod part;
 mod payload;
+mod room;
 
 pub use crate::actor::actor_properties::EventTap;
 pub(crate) use deliver::Codec;
-pub use deliver::{deliver_to_all, Undeliverable, MAX_COPIES};
+pub use deliver::{deliver_to_all, deliver_to_each, Delivered, Entry, Undeliverable, MAX_COPIES};
 pub(crate) use derived::guarded;
 pub use encoder::{Encoder, Field};
 pub use outlet::{Outlet, Refused};
 pub use part::{Fields, Part};
 pub use payload::Payload;
+pub use room::RoomWatch;
 
 /// From so many bytes on, what is encoded is moved and not copied, and a part of what came is
 /// shared with the rest and not copied. Below, a copy costs less than the count of references.

@@ -12,6 +12,7 @@
 //! | `arrivals`, `receiver`, `answers` | incoming frames, by links and before; answers to the peer |
 //! | `arrived`, `backlog`, `slices` | what waits for the session's actor |
 //! | `proxy`, `announcer` | outlets of proxies; announcements to the peer |
+//! | `credits`, `grants` | credits at bounded mailboxes: of this node, and of the peer |
 //! | `attach`, `upgrade` | the handshake of a further link; shared memory out of a Unix socket |
 //! | `dial`, `connect` | making links again; connections for applications |
 //! | `admission`, `places` | connections that are not authenticated, and their places |
@@ -55,18 +56,21 @@ pub(crate) mod backlog;
 pub(crate) mod calls;
 pub(crate) mod connect;
 pub(crate) mod contest;
+pub(crate) mod credits;
 pub(crate) mod data_plane;
 pub(crate) mod dead_letters;
 pub(crate) mod decode;
 pub(crate) mod dial;
 pub(crate) mod directory;
 mod frame_bound;
+mod grants;
 pub(crate) mod identity;
 mod incarnation;
 pub mod limits;
 pub(crate) mod link_table;
 mod locked;
 pub mod options;
+pub(crate) mod pace;
 pub(crate) mod peer_addresses;
 pub(crate) mod pieces;
 pub(crate) mod places;

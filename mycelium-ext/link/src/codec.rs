@@ -13,7 +13,11 @@
 //! many:     count to…               method [metadata] arguments
 //! reply:    to tag                  answer
 //! no reply: to tag
+//! part:     total offset            bytes
 //! ```
+//!
+//! A part is bytes of a larger frame, which has the same lane and sequence. So that frame goes
+//! piece by piece, and frames of other lanes go in between.
 //!
 //! A method is the name of a message's variant. Names are numbered by the lane as they come, so
 //! that each goes once: 0 is a name that gets no number, 1 is one that gets the next, and from 2 on
@@ -39,7 +43,7 @@ mod write;
 
 pub use method::{Names, Numbers};
 pub use read::{CodecError, Head, Kind, Message, head, messages_in};
-pub use write::{Frame, TARGET, What, write};
+pub use write::{Frame, PART_HEAD, TARGET, What, write, write_part};
 
 /// What a frame of messages begins with.
 const MARK: u8 = 0;
@@ -49,6 +53,7 @@ const CALL: u8 = 2;
 const MANY: u8 = 3;
 const REPLY: u8 = 4;
 const NO_REPLY: u8 = 5;
+const PART: u8 = 6;
 const KIND: u8 = 0x0f;
 
 const HAS_METADATA: u8 = 0x10;

@@ -1,13 +1,17 @@
-//! The protocols of links by shared memory, their own files with loom's atomics in place of the
+//! The protocols of links by shared memory and the credits of bounded mailboxes, their own files with loom's atomics in place of the
 //! real ones, so that the tests run every interleaving of both sides: `cargo test -p
 //! mycelium-ext-model`. There is nothing in here but tests.
 #![cfg(test)]
 
 mod answers;
+mod credits;
 // What the links use and the models do not.
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../transport/src/answer_hint.rs"]
 mod answer_hint;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../link/src/credit.rs"]
+mod credit;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../transport/src/handoff.rs"]
 mod handoff;

@@ -5,6 +5,8 @@
 //! process has open.
 
 #[cfg(target_os = "linux")]
+mod credits;
+#[cfg(target_os = "linux")]
 mod link;
 #[cfg(target_os = "linux")]
 mod nodes;
@@ -26,7 +28,7 @@ fn main() -> ExitCode {
     // The first runtime may open what all others then share, and what stays open.
     process::run(async {});
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 8] = [
+    let tests: [(&str, Test); 9] = [
         ("a_killed_peer_ends_the_link", link::a_killed_peer_ends_the_link),
         ("frames_cross_between_processes", link::frames_cross_between_processes),
         ("nodes_choose_shared_memory", nodes::nodes_choose_shared_memory),
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
             "who_blocks_instead_of_looking_is_answered",
             nodes::who_blocks_instead_of_looking_is_answered,
         ),
+        ("a_bounded_mailbox_is_felt", credits::a_bounded_mailbox_is_felt),
     ];
     let trials = tests.map(|(name, test)| Trial::test(name, test)).into();
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };

@@ -54,7 +54,7 @@ impl Actor for Echo {
     }
 }
 
-fn builder(name: &str) -> NodeBuilder {
+pub(crate) fn builder(name: &str) -> NodeBuilder {
     Node::builder(name).host("test").cookie("sesame").listen(Listen::tcp("127.0.0.1:0"))
 }
 
@@ -70,6 +70,7 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
         let node = builder("other").shm(shm).start().await.unwrap();
         let (echo, _) = Actor::spawn(None, Echo, ()).await.unwrap();
         pg::join(GROUP.to_owned(), vec![echo.get_cell()]);
+        crate::credits::spawn().await;
         let address: Address = words[0].parse().unwrap();
         node.connect(address).await.unwrap();
         std::future::pending().await
@@ -77,7 +78,7 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
 }
 
 /// A node in another process that connects to this one.
-fn other(node: &Node, shm: bool) -> Process {
+pub(crate) fn other(node: &Node, shm: bool) -> Process {
     start(node, if shm { "shm" } else { "none" })
 }
 
@@ -87,7 +88,7 @@ fn start(node: &Node, shm: &str) -> Process {
 }
 
 /// What is known of the peer, once it has these links.
-async fn linked(node: &Node, kinds: &[TransportKind]) -> PeerInfo {
+pub(crate) async fn linked(node: &Node, kinds: &[TransportKind]) -> PeerInfo {
     soon(async {
         loop {
             if let Some(peer) = node.peers().into_iter().find(|peer| {

@@ -10,7 +10,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use crate::actor::control::{Control, Urgent};
-use crate::actor::mailbox::{Bound, Overflow, Queue, Refused};
+use crate::actor::mailbox::{Bound, KeyOf, Overflow, Queue, Refused};
 use crate::actor::receive::{poll_receive, poll_signal, Received};
 
 struct Mailbox {
@@ -21,6 +21,12 @@ struct Mailbox {
 impl Mailbox {
     fn new(bound: Option<Bound>) -> Arc<Self> {
         Arc::new(Self { control: Control::new(), queue: Queue::new(bound) })
+    }
+
+    /// One that keeps the latest item of each ten.
+    fn keyed(capacity: usize, overflow: Overflow) -> Arc<Self> {
+        let queue = Queue::keyed::<ByTen>(Bound::new(capacity, overflow));
+        Arc::new(Self { control: Control::new(), queue })
     }
 
     fn next(&self, batch: &mut VecDeque<u32>) -> Received {
@@ -42,6 +48,17 @@ impl Mailbox {
             items.extend(batch.pop_front());
         }
         items
+    }
+}
+
+struct ByTen;
+
+impl KeyOf<u32> for ByTen {
+    type Key = u32;
+
+    /// Items from 90 on have none.
+    fn key(item: &u32) -> Option<u32> {
+        (*item < 90).then_some(item / 10)
     }
 }
 
@@ -193,7 +210,7 @@ fn put_when_room(mailbox: &Mailbox, mut item: u32) -> Result<(), u32> {
         match mailbox.queue.put_if_room(item) {
             Ok(()) => return Ok(()),
             Err(Refused::Full(back)) => item = back,
-            Err(Refused::Closed(back)) => return Err(back),
+            Err(Refused::Closed(back) | Refused::NoKey(back)) => return Err(back),
         }
         let told = bound.told_of_room();
         if !mailbox.queue.has_room() {
@@ -272,5 +289,99 @@ fn closed_control_gives_events_back() {
         control.close();
         assert_eq!(control.event(2), Err(2));
         assert_eq!((control.stop(()), control.signal()), (Err(()), Err(())));
+    });
+}
+
+#[test]
+fn each_item_with_a_key_is_received_or_replaced_and_the_latest_is_received() {
+    loom::model(|| {
+        let mailbox = Mailbox::keyed(4, Overflow::Reject);
+        mailbox.queue.put(10).unwrap();
+        let first = spawn(&mailbox, |it| it.queue.put(11).unwrap());
+        let second = spawn(&mailbox, |it| it.queue.put(15).unwrap());
+        let mut batch = VecDeque::new();
+        assert_eq!(mailbox.next(&mut batch), Received::Item);
+        first.join().unwrap();
+        second.join().unwrap();
+        mailbox.queue.drain();
+        batch.extend(mailbox.rest());
+        assert_eq!(batch.len() as u64 + mailbox.queue.replaced(), 3);
+        // The one that was put last is never replaced.
+        assert!(batch.back().is_some_and(|last| *last != 10), "{batch:?}");
+        assert_eq!(mailbox.queue.len(), 0);
+    });
+}
+
+#[test]
+fn a_sleeping_receiver_is_woken_by_an_item_with_a_key() {
+    loom::model(|| {
+        let mailbox = Mailbox::keyed(4, Overflow::Reject);
+        let sender = spawn(&mailbox, |it| {
+            it.queue.put(10).unwrap();
+            it.queue.put(12).unwrap();
+        });
+        // Nothing else wakes it.
+        let (mut batch, mut items) = (VecDeque::new(), Vec::new());
+        while items.last() != Some(&12) {
+            assert_eq!(mailbox.next(&mut batch), Received::Item);
+            items.extend(batch.pop_front());
+        }
+        assert!(items == [12] || items == [10, 12], "{items:?}");
+        assert_eq!(mailbox.queue.replaced(), 2 - items.len() as u64);
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn a_drain_with_keys_waits_for_those_that_were_admitted() {
+    loom::model(|| {
+        let mailbox = Mailbox::keyed(2, Overflow::Reject);
+        let plain = spawn(&mailbox, |it| it.queue.put(10).is_ok());
+        let slow = spawn(&mailbox, |it| {
+            let admitted = it.queue.enter();
+            if admitted {
+                it.queue.put_admitted(20).unwrap();
+            }
+            admitted
+        });
+        mailbox.queue.drain();
+        assert_eq!(mailbox.queue.put(30), Err(Refused::Closed(30)));
+        let received = mailbox.rest();
+        let told = (plain.join().unwrap(), slow.join().unwrap());
+        assert_eq!(told, (received.contains(&10), received.contains(&20)));
+    });
+}
+
+#[test]
+fn the_bound_counts_keys_and_room_is_told() {
+    loom::model(|| {
+        let mailbox = Mailbox::keyed(1, Overflow::Reject);
+        mailbox.queue.put(10).unwrap();
+        let same = spawn(&mailbox, |it| it.queue.put(11).is_ok());
+        let other = spawn(&mailbox, |it| it.queue.put_if_room(20).is_ok());
+        let mut batch = VecDeque::new();
+        assert_eq!(mailbox.next(&mut batch), Received::Item);
+        let told = [same.join().unwrap(), other.join().unwrap()];
+        mailbox.queue.drain();
+        batch.extend(mailbox.rest());
+        let replaced = usize::try_from(mailbox.queue.replaced()).unwrap();
+        assert_eq!(batch.len() + replaced, 1 + told.iter().filter(|it| **it).count());
+        assert_eq!(mailbox.queue.high_water(), 1);
+        assert!(mailbox.queue.bound().unwrap().told_of_room() >= batch.len());
+    });
+}
+
+#[test]
+fn nothing_with_a_key_gets_into_a_closed_one() {
+    loom::model(|| {
+        let mailbox = Mailbox::keyed(2, Overflow::DropOldest);
+        mailbox.queue.put(10).unwrap();
+        let sender = spawn(&mailbox, |it| it.queue.put(11).is_ok());
+        mailbox.queue.clear();
+        let waits = mailbox.queue.len();
+        let told = sender.join().unwrap();
+        assert_eq!((waits, mailbox.queue.put(20)), (0, Err(Refused::Closed(20))));
+        // The count outlives what waited.
+        assert_eq!(mailbox.queue.replaced(), u64::from(told));
     });
 }

@@ -1,6 +1,12 @@
 //! What an actor is spawned with beside its arguments.
 
+use std::fmt;
 use std::num::NonZeroUsize;
+
+#[path = "actor_config/conflation.rs"]
+mod conflation;
+
+pub use conflation::{Conflate, Conflation};
 
 /// How an actor is run. The default is what [`Actor::spawn`](crate::Actor::spawn) does.
 ///
@@ -17,6 +23,8 @@ pub struct ActorConfig {
     pub mailbox: Mailbox,
     /// How messages from other nodes shall come.
     pub transport: TransportPreference,
+    /// Whether messages from other nodes go ahead of those to other actors.
+    pub urgent: bool,
 }
 
 impl ActorConfig {
@@ -30,6 +38,18 @@ impl ActorConfig {
     #[must_use]
     pub const fn with_transport_preference(self, transport: TransportPreference) -> Self {
         Self { transport, ..self }
+    }
+
+    /// With messages from other nodes that go ahead of those to other actors of this process, but
+    /// for those to other urgent ones; false by default. For an actor that is sent little and must
+    /// have it soon, such as one that stops trading: what is sent to it is not held up by a flood
+    /// to others, and a flood to it holds up all others.
+    ///
+    /// Nodes tell each other of it. It does not concern senders of the same process, nor the order
+    /// in which an actor handles its messages, nor nodes that run stock `ractor`.
+    #[must_use]
+    pub const fn with_urgent(self, urgent: bool) -> Self {
+        Self { urgent, ..self }
     }
 
     /// As [`with_transport_preference`](Self::with_transport_preference), by its former name.
@@ -48,11 +68,29 @@ pub enum Mailbox {
     Unbounded,
     /// Holds so many messages at most. Signals, stops, supervision events and the marker of a
     /// drain need no room.
+    ///
+    /// Nodes of the fork feel the bound of each other's actors: their messages take room that the
+    /// mailbox lends to each of them, and find it whatever waits by then. So as many messages again
+    /// may wait for each other node that sends. A node that is alone in sending fills it to the
+    /// capacity and no further. A mailbox that was full has room for it again when a quarter is
+    /// free, and until then its casts come back or wait.
     Bounded {
         /// In messages, beside the one that is being handled.
         capacity: NonZeroUsize,
         /// What becomes of a message that finds no room.
         overflow: Overflow,
+    },
+    /// Keeps the latest message of each key, in the place of the first that waits under it.
+    /// Otherwise as `Bounded`.
+    Conflating {
+        /// In keys that wait and messages without a key, beside the message that is being handled.
+        /// A message that replaces another needs no room.
+        capacity: NonZeroUsize,
+        /// What becomes of a message that finds no room. The oldest, for
+        /// [`DropOldest`](Overflow::DropOldest), is the one that waits in the first place.
+        overflow: Overflow,
+        /// The key.
+        by: Conflation,
     },
 }
 
@@ -63,12 +101,78 @@ impl Mailbox {
     /// When `capacity` is 0, since nothing could ever be sent to such an actor.
     #[must_use]
     pub const fn bounded(capacity: usize, overflow: Overflow) -> Self {
+        match Self::try_bounded(capacity, overflow) {
+            Ok(mailbox) => mailbox,
+            Err(NoCapacity) => panic!("a mailbox has room for one message at least"),
+        }
+    }
+
+    /// As [`bounded`](Self::bounded), for a capacity that is not known to be right.
+    ///
+    /// # Errors
+    /// The capacity is 0.
+    pub const fn try_bounded(capacity: usize, overflow: Overflow) -> Result<Self, NoCapacity> {
         match NonZeroUsize::new(capacity) {
-            Some(capacity) => Self::Bounded { capacity, overflow },
-            None => panic!("a mailbox has room for one message at least"),
+            Some(capacity) => Ok(Self::Bounded { capacity, overflow }),
+            None => Err(NoCapacity),
+        }
+    }
+
+    /// A mailbox that keeps the latest message of each key, for `capacity` keys that wait and
+    /// messages without a key. See [`Conflate`].
+    ///
+    /// An actor whose messages are not those of `C` does not start.
+    ///
+    /// # Panics
+    /// When `capacity` is 0, since nothing could ever be sent to such an actor.
+    #[must_use]
+    pub const fn conflating<C: Conflate>(capacity: usize, overflow: Overflow) -> Self {
+        match Self::try_conflating::<C>(capacity, overflow) {
+            Ok(mailbox) => mailbox,
+            Err(NoCapacity) => panic!("a mailbox has room for one message at least"),
+        }
+    }
+
+    /// As [`conflating`](Self::conflating), for a capacity that is not known to be right.
+    ///
+    /// # Errors
+    /// The capacity is 0.
+    pub const fn try_conflating<C: Conflate>(
+        capacity: usize,
+        overflow: Overflow,
+    ) -> Result<Self, NoCapacity> {
+        match NonZeroUsize::new(capacity) {
+            Some(capacity) => {
+                Ok(Self::Conflating { capacity, overflow, by: Conflation::by::<C>() })
+            }
+            None => Err(NoCapacity),
+        }
+    }
+
+    /// How many messages wait at most, and what becomes of one that finds no room; `None` when
+    /// memory is the only bound.
+    #[must_use]
+    pub const fn bound(&self) -> Option<(NonZeroUsize, Overflow)> {
+        match *self {
+            Self::Unbounded => None,
+            Self::Bounded { capacity, overflow } | Self::Conflating { capacity, overflow, .. } => {
+                Some((capacity, overflow))
+            }
         }
     }
 }
+
+/// A capacity of 0: nothing could ever be sent there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoCapacity;
+
+impl fmt::Display for NoCapacity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a capacity of 0 leaves no room for any message; give 1 at least")
+    }
+}
+
+impl std::error::Error for NoCapacity {}
 
 /// What becomes of a message that finds a bounded mailbox full.
 ///

@@ -73,6 +73,8 @@ pub(crate) struct ActorProperties<Q: ?Sized = dyn Mailbox> {
     /// Messages that were admitted and that no handler will get.
     lost: AtomicU64,
     pub(crate) transport: TransportPreference,
+    /// Whether messages from other nodes go ahead of those to other actors.
+    pub(crate) urgent: bool,
     pub(crate) tree: SupervisionTree,
     pub(crate) type_id: TypeId,
     #[cfg(feature = "cluster")]
@@ -101,6 +103,7 @@ impl<Q> ActorProperties<Q> {
             control: Control::new(),
             lost: AtomicU64::new(0),
             transport: config.transport,
+            urgent: config.urgent,
             tree: SupervisionTree::default(),
             type_id: identity.type_id,
             #[cfg(feature = "cluster")]

@@ -13,7 +13,7 @@ use super::receive::{poll_receive, poll_signal, Received};
 use crate::actor::actor_config::ActorConfig;
 use crate::actor::messages::StopMessage;
 use crate::message::{ArcMessage, BoxedMessage};
-use crate::{ActorCell, Message, Signal, SupervisionEvent};
+use crate::{ActorCell, Message, Signal, SpawnErr, SupervisionEvent};
 
 /// Messages that an actor handles before others on its thread get a turn, when no handler ever
 /// waits. As many as tokio lets a task receive from its own channels.
@@ -62,19 +62,32 @@ macro_rules! either {
 }
 
 /// The cell and the inbox of an actor that has not started.
+///
+/// # Errors
+/// The mailbox has keys of other messages.
 pub(crate) fn create<M: Message>(
     identity: Identity,
     config: &ActorConfig,
-) -> (ActorCell, Inbox<M>) {
-    fn taken<S: Send + 'static>(identity: Identity, config: &ActorConfig) -> (ActorCell, Taken<S>) {
-        let actor = Arc::new(ActorProperties::new(identity, config, queue(config.mailbox)));
-        (ActorCell { inner: actor.clone() }, Taken { actor, batch: VecDeque::new() })
+) -> Result<(ActorCell, Inbox<M>), SpawnErr> {
+    fn taken<S: Send + 'static>(
+        identity: Identity,
+        config: &ActorConfig,
+    ) -> Result<(ActorCell, Taken<S>), &'static str> {
+        let actor = Arc::new(ActorProperties::new(identity, config, queue(&config.mailbox)?));
+        Ok((ActorCell { inner: actor.clone() }, Taken { actor, batch: VecDeque::new() }))
     }
+    let wrong = |keyed: &'static str| {
+        SpawnErr::StartupFailed(From::from(format!(
+            "the mailbox's keys are those of `{keyed}`, and the actor handles `{}`; give \
+             `Mailbox::conflating` a `Conflate` of the actor's own messages",
+            std::any::type_name::<M>()
+        )))
+    };
     let (cell, mailbox) = if is_inline::<M>() {
-        let (cell, taken) = taken::<M>(identity, config);
+        let (cell, taken) = taken::<M>(identity, config).map_err(wrong)?;
         (cell, Receiver::Inline(taken))
     } else {
-        let (cell, taken) = taken::<Box<M>>(identity, config);
+        let (cell, taken) = taken::<Box<M>>(identity, config).map_err(wrong)?;
         (cell, Receiver::Heap(taken))
     };
     #[cfg(test)]
@@ -85,7 +98,7 @@ pub(crate) fn create<M: Message>(
         #[cfg(test)]
         supervisor_rx,
     };
-    (cell, inbox)
+    Ok((cell, inbox))
 }
 
 #[cfg(test)]

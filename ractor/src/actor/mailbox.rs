@@ -4,16 +4,24 @@
 mod bound;
 #[path = "mailbox/chunks.rs"]
 mod chunks;
+#[path = "mailbox/conflating.rs"]
+mod conflating;
+#[path = "mailbox/keyed.rs"]
+mod keyed;
 #[path = "mailbox/parcel.rs"]
 mod parcel;
 #[path = "mailbox/queue.rs"]
 mod queue;
+#[path = "mailbox/slots.rs"]
+mod slots;
 
 use std::any::Any;
 use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 pub(crate) use bound::Bound;
+pub(crate) use conflating::conflating;
+pub(crate) use keyed::{discard, KeyOf};
 pub(crate) use parcel::{Kind, Parcel};
 pub(crate) use queue::{Found, Queue, Refused, Sleep};
 
@@ -55,6 +63,10 @@ pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// As [`Queue::put_if_room`].
     fn put_shared_if_room(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>>;
 
+    /// As [`Queue::put_beyond`].
+    #[cfg(feature = "cluster")]
+    fn put_shared_beyond(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>>;
+
     /// As [`Queue::put_admitted`].
     fn put_admitted(
         &self,
@@ -72,7 +84,12 @@ pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     fn len(&self) -> usize;
     fn high_water(&self) -> usize;
     fn has_room(&self) -> bool;
+    fn replaced(&self) -> u64;
     fn bound(&self) -> Option<&Bound>;
+
+    /// Whether it keeps the latest message of each key.
+    #[cfg(feature = "cluster")]
+    fn is_conflating(&self) -> bool;
 }
 
 /// The policy by which a message, the one put in or an older one, was given up for want of room;
@@ -90,12 +107,16 @@ impl Displaced {
 }
 
 /// A queue as the configuration wants it.
-pub(crate) fn queue<T>(config: actor_config::Mailbox) -> Queue<T> {
-    match config {
-        actor_config::Mailbox::Unbounded => Queue::new(None),
-        actor_config::Mailbox::Bounded { capacity, overflow } => {
-            Queue::new(Some(Bound::new(capacity.get(), overflow)))
+///
+/// # Errors
+/// The name of the messages that the configuration has keys for, when these are others.
+pub(crate) fn queue<T: 'static>(config: &actor_config::Mailbox) -> Result<Queue<T>, &'static str> {
+    let bound = config.bound().map(|(capacity, overflow)| Bound::new(capacity.get(), overflow));
+    match (config, bound) {
+        (actor_config::Mailbox::Conflating { by, .. }, Some(bound)) => {
+            by.queue(bound).downcast().map(|queue| *queue).map_err(|_| by.message())
         }
+        (_, bound) => Ok(Queue::new(bound)),
     }
 }
 
@@ -115,6 +136,12 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
     fn put_shared_if_room(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>> {
         let parcel = Parcel::shared(message);
         Queue::put_if_room(self, parcel).map_err(|refused| refused.map(Parcel::into_shared))
+    }
+
+    #[cfg(feature = "cluster")]
+    fn put_shared_beyond(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>> {
+        let put = self.put_beyond(Parcel::shared(message));
+        put.map_err(|refused| refused.map(Parcel::into_shared))
     }
 
     fn put_admitted(
@@ -164,7 +191,16 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
         Queue::has_room(self)
     }
 
+    fn replaced(&self) -> u64 {
+        Queue::replaced(self)
+    }
+
     fn bound(&self) -> Option<&Bound> {
         Queue::bound(self)
+    }
+
+    #[cfg(feature = "cluster")]
+    fn is_conflating(&self) -> bool {
+        Queue::is_conflating(self)
     }
 }

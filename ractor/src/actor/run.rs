@@ -52,9 +52,8 @@ macro_rules! processing_loop {
                         myself.get_cell(),
                     ));
 
-                    let handling =
-                        AssertUnwindSafe(Self::handle_all(handler, state, myself, inbox));
-                    let handled = handling.catch_unwind().await;
+                    let handling = Self::handling(handler, state, myself, inbox);
+                    let handled = AssertUnwindSafe(handling).catch_unwind().await;
                     if matches!(handled, Ok(Ok(End::Killed))) {
                         myself.terminate();
                     }
@@ -106,6 +105,21 @@ macro_rules! processing_loop {
             ) -> Pin<Box<impl Future<Output = Result<(), ActorProcessingErr>> + use<'a, TActor>>>
             {
                 Box::pin(handler.handle(myself, *message, state))
+            }
+
+            /// [`handle_all`](Self::handle_all), in a box. In a function that returns before the
+            /// loop runs: its future holds a message, and what moved it into other futures would
+            /// have a place for each move.
+            #[inline(never)]
+            #[allow(clippy::type_complexity)]
+            fn handling<'a>(
+                handler: &'a TActor,
+                state: &'a mut TActor::State,
+                myself: &'a ActorRef<TActor::Msg>,
+                inbox: &'a mut Inbox<TActor::Msg>,
+            ) -> Pin<Box<impl Future<Output = Result<End, ActorProcessingErr>> + use<'a, TActor>>>
+            {
+                Box::pin(Self::handle_all(handler, state, myself, inbox))
             }
 
             /// Handles what comes until the actor is to end.

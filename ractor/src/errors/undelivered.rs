@@ -8,7 +8,7 @@ use crate::{ActorId, MessagingErr, RactorErr};
 pub(super) const SEND_ERR: &str = "\
     Messaging failed, and the message comes back: the actor is draining or stopped; or its bounded mailbox \
     (`ActorConfig::with_mailbox`), or the way to its node (`LinkOptions::with_replay_window`), is full, and `send` waits \
-    for room; or no link of the transport that it pins leads there; or the message is larger than its \
+    for room; or its key for a conflating mailbox panicked; or no link of the transport that it pins leads there; or the message is larger than its \
     node takes. `cast_arc` returns the reason";
 
 /// What is full at an actor of this process, and what moves it.
@@ -46,6 +46,9 @@ pub enum UndeliveredReason {
     NoLink,
     /// The actor is on another node, and as many calls to there wait for their answers as may.
     TooManyCalls,
+    /// The actor's mailbox conflates, and the application's code panicked that makes the message's
+    /// key ([`Conflate`](crate::actor::actor_config::Conflate)).
+    KeyPanicked,
     /// The actor is on another node, which takes no frame as large as this message needs. Only this
     /// message is refused.
     TooLarge {
@@ -59,7 +62,7 @@ pub enum UndeliveredReason {
 impl UndeliveredReason {
     /// Whether the reason concerns one message, and not those that follow it.
     pub(crate) const fn is_of_one_message(self) -> bool {
-        matches!(self, Self::Full | Self::TooLarge { .. })
+        matches!(self, Self::Full | Self::TooLarge { .. } | Self::KeyPanicked)
     }
 }
 
@@ -90,6 +93,10 @@ impl fmt::Display for UndeliveredReason {
             Self::NoLink => {
                 "it pins a transport, and no link of that kind leads to its node; send later, or \
                  spawn it with another preference"
+            }
+            Self::KeyPanicked => {
+                "the code panicked that makes the message's key for a conflating mailbox \
+                 (`Conflate::key`, or the key's `Hash` or `Eq`)"
             }
             Self::TooManyCalls => {
                 "it is on another node, and too many calls to there are not answered yet; call \

@@ -50,6 +50,8 @@ causes! {
     Stopped = "stopped", "its actor is draining or stopped";
     /// The actor's bounded mailbox, a fast actor's lane, or the way to its node is full.
     Full = "full", "its actor's mailbox, or the way to its node, is full";
+    /// The actor's mailbox conflates, and the code that makes the message's key panicked.
+    KeyPanicked = "key_panicked", "the code that makes its key for a conflating mailbox panicked";
     /// The actor handles messages of another type.
     WrongType = "wrong_type", "its actor handles messages of another type";
     /// The value may not be sent by `Arc`.
@@ -77,6 +79,8 @@ causes! {
     AnswerTooLarge = "answer_too_large", "an answer is larger than the node of its caller takes";
     /// What is to be announced of an actor or a group needs a larger frame than the peer takes.
     AnnouncementTooLarge = "announcement_too_large", "a name is too long to be announced to the peer";
+    /// The actor's bounded mailbox is full, and the sending node had no credit for the message.
+    NoCredit = "no_credit", "its actor's mailbox is full, and its node had no credit for it";
     /// The mailbox or the lane was full, and its policy, or a sender that cannot give the message
     /// back, dropped one.
     Overflow = "overflow", "the mailbox was full, and a message was dropped";
@@ -97,6 +101,7 @@ impl From<UndeliveredReason> for UndeliveredCause {
         match reason {
             UndeliveredReason::Stopped => Self::Stopped,
             UndeliveredReason::Full => Self::Full,
+            UndeliveredReason::KeyPanicked => Self::KeyPanicked,
             UndeliveredReason::WrongType => Self::WrongType,
             UndeliveredReason::NotShareable => Self::NotShareable,
             UndeliveredReason::NotCopyable => Self::NotCopyable,
@@ -133,6 +138,7 @@ impl From<Undeliverable> for UndeliveredCause {
             Undeliverable::WrongType => Self::NoActor,
             Undeliverable::NotDecodable => Self::NotDecodable,
             Undeliverable::Full => Self::Full,
+            Undeliverable::KeyPanicked => Self::KeyPanicked,
             Undeliverable::Stopped => Self::Stopped,
             Undeliverable::TooManyCopies => Self::TooManyCopies,
         }

@@ -24,6 +24,8 @@ pub enum Undeliverable {
     Full,
     /// The actor is draining or stopped.
     Stopped,
+    /// The actor's mailbox conflates, and the code that makes the message's key panicked.
+    KeyPanicked,
     /// The message is for several actors that cannot share it, and the copies before this one took
     /// all that such a message may take, 16 MiB.
     TooManyCopies,
@@ -36,6 +38,7 @@ impl fmt::Display for Undeliverable {
             Self::NotDecodable => "the bytes are not of the type that the actor handles",
             Self::Full => "the actor's mailbox is full",
             Self::Stopped => "the actor is draining or stopped",
+            Self::KeyPanicked => "the message's key for the actor's conflating mailbox panicked",
             Self::TooManyCopies => "copies of the message for other actors took too much memory",
         })
     }
@@ -43,9 +46,30 @@ impl fmt::Display for Undeliverable {
 
 impl std::error::Error for Undeliverable {}
 
+/// Whose room a message from another node takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Entry {
+    /// None was lent to its sender. A mailbox that is full does as its
+    /// [`Overflow`](crate::actor::actor_config::Overflow) says.
+    ByPolicy,
+    /// Room that was lent to its sender: it gets in whatever waits.
+    Granted,
+}
+
+/// What became of a message that was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Delivered {
+    /// It waits in the mailbox.
+    Waits,
+    /// The mailbox was full, and its policy dropped this message or an older one.
+    Displaced,
+}
+
 /// What is known of the messages of an actor where their type is not.
 pub(crate) struct Codec {
-    deliver: fn(&ActorProperties, Incoming<'_>) -> Result<(), Undeliverable>,
+    deliver: fn(&ActorProperties, Incoming<'_>, Entry) -> Result<Delivered, Undeliverable>,
     together: fn(Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>>,
 }
 
@@ -82,8 +106,9 @@ fn decode<M: Message>(incoming: Incoming<'_>) -> Result<M, Undeliverable> {
 fn deliver<M: Message>(
     actor: &ActorProperties,
     incoming: Incoming<'_>,
-) -> Result<(), Undeliverable> {
-    actor.put_decoded(decode::<M>(incoming)?)
+    entry: Entry,
+) -> Result<Delivered, Undeliverable> {
+    actor.put_decoded(decode::<M>(incoming)?, entry)
 }
 
 fn together<M: Message>(incoming: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
@@ -105,8 +130,20 @@ impl ActorCell {
     /// [`Undeliverable`] says why it was not delivered. The message is dropped, and with it its
     /// port.
     pub fn deliver(&self, incoming: Incoming<'_>) -> Result<(), Undeliverable> {
+        self.deliver_as(incoming, Entry::ByPolicy).map(|_| ())
+    }
+
+    /// As [`deliver`](Self::deliver), into room that may have been lent before.
+    ///
+    /// # Errors
+    /// As [`deliver`](Self::deliver). A message whose room is lent never finds the mailbox full.
+    pub fn deliver_as(
+        &self,
+        incoming: Incoming<'_>,
+        entry: Entry,
+    ) -> Result<Delivered, Undeliverable> {
         let codec = self.codec()?;
-        (codec.deliver)(&self.inner, incoming)
+        (codec.deliver)(&self.inner, incoming, entry)
     }
 
     fn codec(&self) -> Result<&'static Codec, Undeliverable> {
@@ -133,26 +170,38 @@ pub fn deliver_to_all(
     actors: &[ActorCell],
     incoming: Incoming<'_>,
 ) -> Vec<(ActorId, Undeliverable)> {
-    if let [actor] = actors {
-        return actor
-            .deliver(incoming)
-            .err()
-            .map(|why| (actor.get_id(), why))
-            .into_iter()
-            .collect();
+    let mut failed = Vec::new();
+    deliver_to_each(actors.iter().map(|it| (it, Entry::ByPolicy)), incoming, |place, outcome| {
+        if let Err(why) = outcome {
+            failed.push((actors[place].get_id(), why));
+        }
+    });
+    failed
+}
+
+/// As [`deliver_to_all`], into room that may have been lent to the sender before. Tells `outcome`
+/// what became of it at each actor, by the actor's place.
+pub fn deliver_to_each<'a>(
+    actors: impl ExactSizeIterator<Item = (&'a ActorCell, Entry)>,
+    incoming: Incoming<'_>,
+    mut outcome: impl FnMut(usize, Result<Delivered, Undeliverable>),
+) {
+    let mut actors = actors.enumerate();
+    if actors.len() == 1 {
+        let (place, (actor, entry)) = actors.next().expect("there is one");
+        return outcome(place, actor.deliver_as(incoming, entry));
     }
     let Incoming { variant, args, metadata, reply } = incoming;
     if reply.is_some() {
-        return actors.iter().map(|it| (it.get_id(), Undeliverable::WrongType)).collect();
+        return actors.for_each(|(place, _)| outcome(place, Err(Undeliverable::WrongType)));
     }
     // Once more for an actor, or for a type.
     let once_more = || Incoming { variant, args: args.clone(), metadata, reply: None };
 
     // As a rule there is one type.
     let mut types: Vec<(TypeId, Decoded)> = Vec::new();
-    let mut failed = Vec::new();
     let mut copied = None;
-    for actor in actors {
+    for (place, (actor, entry)) in actors {
         let delivered = actor.codec().and_then(|codec| {
             let of = actor.inner.type_id;
             let known = types.iter().position(|(it, _)| *it == of).unwrap_or_else(|| {
@@ -160,23 +209,20 @@ pub fn deliver_to_all(
                 types.len() - 1
             });
             match &types[known].1 {
-                Decoded::Together(message) => actor.inner.put_together(message.clone()),
+                Decoded::Together(message) => actor.inner.put_together(message.clone(), entry),
                 Decoded::OneByOne => {
                     let so_far = copied.map_or(0, |so_far: usize| so_far + args.len());
                     if so_far > MAX_COPIES {
                         return Err(Undeliverable::TooManyCopies);
                     }
                     copied = Some(so_far);
-                    (codec.deliver)(&actor.inner, once_more())
+                    (codec.deliver)(&actor.inner, once_more(), entry)
                 }
                 Decoded::Not => Err(Undeliverable::NotDecodable),
             }
         });
-        if let Err(why) = delivered {
-            failed.push((actor.get_id(), why));
-        }
+        outcome(place, delivered);
     }
-    failed
 }
 
 impl From<Option<Result<ArcMessage, BoxedDowncastErr>>> for Decoded {
@@ -190,15 +236,23 @@ impl From<Option<Result<ArcMessage, BoxedDowncastErr>>> for Decoded {
 }
 
 impl ActorProperties {
-    fn put_together(&self, message: ArcMessage) -> Result<(), Undeliverable> {
-        match self.mailbox.put_shared(message) {
-            Ok(Displaced(None)) => Ok(()),
+    fn put_together(&self, message: ArcMessage, entry: Entry) -> Result<Delivered, Undeliverable> {
+        let put = match entry {
+            Entry::ByPolicy => self.mailbox.put_shared(message),
+            Entry::Granted => self.mailbox.put_shared_beyond(message).map(|()| Displaced(None)),
+        };
+        match put {
+            Ok(Displaced(None)) => Ok(Delivered::Waits),
             Ok(Displaced(Some(_))) => {
                 self.lose("shared", UndeliveredCause::Overflow, "the mailbox was full");
-                Ok(())
+                Ok(Delivered::Displaced)
             }
             Err(Refused::Full(_)) => Err(Undeliverable::Full),
             Err(Refused::Closed(_)) => Err(Undeliverable::Stopped),
+            Err(Refused::NoKey(message)) => {
+                self.tell_of_key(message.type_name());
+                Err(Undeliverable::KeyPanicked)
+            }
         }
     }
 }

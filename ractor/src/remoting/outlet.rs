@@ -22,18 +22,46 @@ pub trait Outlet: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// sent.
     fn transport(&self) -> TransportPreference;
 
-    /// Whether a message may be sent now. Asked before each is encoded, and cheap. Also yes once
-    /// the session has ended or the outlet is [closed](Self::close): [`send`](Self::send) then says
-    /// so.
+    /// Whether a message may be sent now. Cheap. Also yes once the session has ended or the outlet
+    /// is [closed](Self::close): [`send`](Self::send) then says so.
     fn has_room(&self) -> bool;
+
+    /// Takes room for one message before it is encoded. [`send`](Self::send) or
+    /// [`send_to`](Self::send_to) uses it up when it succeeds; otherwise [`release`](Self::release)
+    /// gives it back.
+    ///
+    /// A sender that `waits` asks for room in the actor's mailbox whatever the mailbox does with
+    /// messages that find none. The others ask for it where the mailbox returns such messages, and
+    /// leave it to the mailbox where it drops them.
+    ///
+    /// # Errors
+    /// Why there is no room: [`UndeliveredReason::Full`] when [`room`](Self::room) can be waited
+    /// for.
+    fn reserve(&self, waits: bool) -> Result<(), UndeliveredReason> {
+        let _ = waits;
+        if self.has_room() {
+            Ok(())
+        } else {
+            Err(UndeliveredReason::Full)
+        }
+    }
+
+    /// Gives back room that was [reserved](Self::reserve) for a message that was not sent.
+    fn release(&self) {}
+
+    /// How many messages of this node the actor's mailbox has dropped for want of room, as far as
+    /// the other node has told.
+    fn dropped(&self) -> u64 {
+        0
+    }
 
     /// Resolves when there may be room, or when there never will be: the session has ended, or the
     /// outlet is [closed](Self::close). Listens from this call on, and not from the first poll, so
     /// that who calls it, finds no room and awaits it misses none.
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Takes a message to the actor. Of one for which [`has_room`](Self::has_room) said yes, it
-    /// does not matter how large it turned out to be.
+    /// Takes a message to the actor, for which room was [reserved](Self::reserve). It does not
+    /// matter how large it turned out to be.
     ///
     /// # Errors
     /// The message comes back: the session has ended, the proxy is [closed](Self::close), as many
@@ -47,7 +75,8 @@ pub trait Outlet: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     }
 
     /// Takes a message to several actors of the session, by their pids, the one of this outlet
-    /// among them: as one frame where the peer knows such. Never a call.
+    /// among them: as one frame where the peer knows such. Never a call. Room was
+    /// [reserved](Self::reserve) at the outlet of each.
     ///
     /// # Errors
     /// As [`send`](Self::send), for all of them.

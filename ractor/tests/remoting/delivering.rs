@@ -1,7 +1,7 @@
 //! What comes from another node, on its way into a mailbox.
 
 use bytes::Bytes;
-use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow};
+use ractor::actor::actor_config::{ActorConfig, Conflate, Mailbox, Overflow};
 use ractor::concurrency::{oneshot, JoinHandle};
 use ractor::remoting::{deliver_to_all, Incoming, Undeliverable};
 use ractor::thread_local::{ThreadLocalActor, ThreadLocalActorSpawner};
@@ -261,4 +261,65 @@ async fn several_actors_get_one_message_each() {
     assert_eq!(first.stop().await, [Pair(5, 6), Pair(7, 8)]);
     assert_eq!(second.stop().await, [Pair(5, 6)]);
     homely.stop().await;
+}
+
+/// By the first number. That of 99 panics.
+impl Conflate for Pair {
+    type Message = Self;
+    type Key = u8;
+
+    fn key(pair: &Self) -> Option<u8> {
+        assert_ne!(pair.0, 99, "the key that panics");
+        (pair.0 > 0).then_some(pair.0)
+    }
+}
+
+#[ractor::concurrency::test]
+async fn what_comes_from_another_node_conflates_as_the_rest_does() {
+    let latest = Mailbox::conflating::<Pair>(3, Overflow::Reject);
+    let pair = Kept::<Pair>::with(ActorConfig::default().with_mailbox(latest)).await;
+    let deliver = |numbers: [u8; 2]| pair.actor.deliver(cast("", numbers));
+
+    deliver([1, 1]).unwrap();
+    deliver([0, 1]).unwrap();
+    pair.actor.cast(Pair(2, 1)).unwrap();
+    deliver([2, 2]).unwrap();
+    pair.actor.cast(Pair(1, 2)).unwrap();
+    assert_eq!(deliver_to_all(&[pair.actor.get_cell()], cast("", [1, 3])), []);
+    assert_eq!(deliver([0, 2]), Err(Undeliverable::Full));
+    // Neither the reader of the link nor the actor sees the panic.
+    assert_eq!(deliver([99, 1]), Err(Undeliverable::KeyPanicked));
+    deliver([2, 3]).unwrap();
+
+    assert_eq!((pair.actor.replaced_messages(), pair.actor.lost_messages()), (4, 0));
+    assert_eq!(pair.stop().await, [Pair(1, 3), Pair(0, 1), Pair(2, 3)]);
+}
+
+#[ractor::concurrency::test]
+async fn actors_that_get_one_message_conflate_it_each() {
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let latest = Mailbox::conflating::<ByName>(3, Overflow::Reject);
+        kept.push(Kept::<New>::with(ActorConfig::default().with_mailbox(latest)).await);
+    }
+    let cells: Vec<_> = kept.iter().map(|it| it.actor.get_cell()).collect();
+    for _ in 0..3 {
+        let bytes = [0, 0, 0, 0, 0, 0, 0, 1, b'x'];
+        assert_eq!(deliver_to_all(&cells, cast("New", bytes)), []);
+    }
+    for actor in kept {
+        assert_eq!(actor.actor.replaced_messages(), 2);
+        assert_eq!(actor.stop().await.len(), 1);
+    }
+}
+
+struct ByName;
+
+impl Conflate for ByName {
+    type Message = New;
+    type Key = String;
+
+    fn key(message: &New) -> Option<String> {
+        Some(message.name.clone())
+    }
 }

@@ -78,6 +78,7 @@ async fn who_did_not_get_it_is_reported_with_the_reason() {
     assert_eq!(failed(&waiting), Some(UndeliveredReason::Full));
     assert_eq!(failed(&gone[0]), Some(UndeliveredReason::Stopped));
     assert_eq!(failed(&gone[1]), Some(UndeliveredReason::Stopped));
+    assert!(full.take().is_empty() && ended.take().is_empty());
     let [first, second] = gone;
     for remote in [there, unreachable, waiting, first, second] {
         remote.stop().await;

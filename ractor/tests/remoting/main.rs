@@ -7,6 +7,7 @@ mod delivering;
 mod fan_out;
 mod messages;
 mod outlet;
+mod port_options;
 mod ports;
 mod sending;
 mod waiting;

@@ -21,6 +21,8 @@ pub struct Session {
     pub refuses: Mutex<Option<UndeliveredReason>>,
     pin: Mutex<TransportPreference>,
     pub closes: AtomicUsize,
+    /// The room that was reserved, and neither used nor released.
+    reserved: AtomicUsize,
     /// How often it was asked for room to wait for.
     pub waiting: AtomicUsize,
     more: Arc<Notify>,
@@ -36,6 +38,7 @@ impl Session {
             refuses: Mutex::default(),
             pin: Mutex::default(),
             closes: AtomicUsize::new(0),
+            reserved: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             more: Arc::default(),
         })
@@ -60,8 +63,9 @@ impl Session {
         *self.refuses.lock().unwrap() = None;
     }
 
-    /// What was sent until now.
+    /// What was sent until now. Whatever was not sent has released its room.
     pub fn take(&self) -> Vec<(Vec<u64>, Outgoing)> {
+        assert_eq!(self.reserved.load(Ordering::SeqCst), 0, "room is lost");
         std::mem::take(&mut self.sent.lock().unwrap())
     }
 
@@ -93,6 +97,18 @@ impl Outlet for Way {
         self.closed.load(Ordering::SeqCst) || self.session.has_room.load(Ordering::SeqCst)
     }
 
+    fn reserve(&self, _waits: bool) -> Result<(), UndeliveredReason> {
+        if !self.has_room() {
+            return Err(UndeliveredReason::Full);
+        }
+        self.session.reserved.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn release(&self) {
+        self.session.reserved.fetch_sub(1, Ordering::SeqCst);
+    }
+
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let more = self.session.more.clone().notified_owned();
         self.session.waiting.fetch_add(1, Ordering::SeqCst);
@@ -110,6 +126,7 @@ impl Outlet for Way {
         if let Some(reason) = *self.session.refuses.lock().unwrap() {
             return Err(Refused::new(message, reason));
         }
+        self.session.reserved.fetch_sub(pids.len(), Ordering::SeqCst);
         self.session.sent.lock().unwrap().push((pids.to_vec(), message));
         Ok(())
     }

@@ -65,6 +65,7 @@ impl Announcer {
                     return;
                 }
                 let ids = vec![actor.get_id().pid()];
+                self.traffic.mailbox_closed(ids[0]);
                 (Msg::Terminate(Terminate { ids }), Vec::new())
             }
             SupervisionEvent::ProcessGroupChanged(GroupChangeMessage::Join(scope, group, them)) => {
@@ -87,6 +88,7 @@ impl Announcer {
             }
             _ => return,
         };
+        self.traffic.announce_mailboxes(&actors);
         // Which transport actors prefer goes before they are announced.
         let actors: Vec<ActorPreference> = actors.iter().filter_map(preference_of).collect();
         if !actors.is_empty() {
@@ -130,10 +132,10 @@ fn described(actors: &[ActorCell]) -> Vec<Actor> {
     remotable.map(|actor| Actor { name: actor.get_name(), pid: actor.get_id().pid() }).collect()
 }
 
-/// What an actor of this node pins, if it does.
+/// What an actor of this node wants of messages to it, where it is not what all have.
 pub(crate) fn preference_of(actor: &ActorCell) -> Option<ActorPreference> {
-    match Preference::from(actor.transport_preference()) {
-        Preference::Adaptive => None,
-        pinned => Some(ActorPreference { pid: actor.get_id().pid(), preference: pinned.into() }),
-    }
+    let preference = Preference::from(actor.transport_preference());
+    let (pid, urgent) = (actor.get_id().pid(), actor.is_urgent());
+    let has_any = urgent || preference != Preference::Adaptive;
+    has_any.then(|| ActorPreference { pid, preference: preference.into(), urgent })
 }

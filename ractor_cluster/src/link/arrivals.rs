@@ -7,33 +7,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ractor::remoting::{deliver_to_all, Incoming};
+use ractor::remoting::{deliver_to_each, Incoming};
 use ractor::{ActorCell, ActorId, ActorRef};
 
 use super::answers::Answer;
 use super::arrived::Arrived;
 use super::backlog::{Item, Place, Weight};
+use super::credits::BadCredit;
 use super::data_plane::DataPlane;
-use super::dead_letters::{self, Cause};
-use super::decode::Decoded;
+use super::dead_letters::Cause;
+use super::decode::{Decoded, Outcome};
+use super::grants::Arrival;
 use super::link_table::known;
-use super::receipts::InboundLane;
+use super::receipts::{bits, InboundLane};
+use super::receiver::Decoding;
+use super::slices::SLICE;
 use super::{Event, LinkEvent};
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Envelope, Frame};
 use crate::protocol::NetworkMessage;
-use crate::transport::LANES;
 use crate::NodeSessionMessage;
 use mycelium_link::codec::{self, CodecError, Head, Kind, Message};
-use mycelium_link::lane::{Accepted, Due, LaneError};
+use mycelium_link::lane::{Accepted, Due, Inbound, LaneError, Partial};
+use mycelium_link::lanes::{LANES, LARGE};
 
 /// What a session cannot go on after.
 #[derive(Debug)]
 pub(crate) enum Broken {
     Lane(LaneError),
     Codec(CodecError),
+    Credit(BadCredit),
 }
 
 impl fmt::Display for Broken {
@@ -41,6 +46,7 @@ impl fmt::Display for Broken {
         match self {
             Self::Lane(error) => error.fmt(f),
             Self::Codec(error) => error.fmt(f),
+            Self::Credit(error) => error.fmt(f),
         }
     }
 }
@@ -53,6 +59,12 @@ impl From<LaneError> for Broken {
     }
 }
 
+impl From<BadCredit> for Broken {
+    fn from(error: BadCredit) -> Self {
+        Self::Credit(error)
+    }
+}
+
 impl From<CodecError> for Broken {
     fn from(error: CodecError) -> Self {
         Self::Codec(error)
@@ -60,19 +72,29 @@ impl From<CodecError> for Broken {
 }
 
 /// What turns of reading have left to do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Turn {
     /// What the peer has acknowledged.
     acknowledged: [u64; LANES],
+    /// Of which lanes, a bit each.
+    seen: u64,
     /// When the peer is to be told what came.
     due: Due,
     /// The actors that something was delivered to since others had a turn, and the elements of the
     /// lists that came.
     deliveries: usize,
+    /// The last frame, while it is decoded elsewhere.
+    pub(super) decoding: Option<Decoding>,
 }
 
 /// Deliveries in a row before other tasks of the runtime get a turn.
 const MOST_DELIVERIES: usize = 512;
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self { acknowledged: [0; LANES], seen: 0, due: Due::Later, deliveries: 0, decoding: None }
+    }
+}
 
 impl Turn {
     /// Whether something is left although no more came.
@@ -97,6 +119,9 @@ impl Turn {
 
 impl DataPlane {
     /// Takes a frame that a link brought. Only one link at a time brings frames of a lane in order.
+    /// Returns one that takes long to decode, to be taken by [`receive_decoded`] next.
+    ///
+    /// [`receive_decoded`]: Self::receive_decoded
     ///
     /// # Errors
     /// The frame is none, for which its link ends. What ends the session is told to its actor.
@@ -105,14 +130,14 @@ impl DataPlane {
         frame: Bytes,
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<Bytes>> {
         let taken = match codec::head(&frame) {
             Ok(Some(head)) => self.receive_message(head, frame, session, turn),
             Ok(None) => return self.receive_other(frame, session, turn),
             Err(error) => Err(error.into()),
         };
         self.or_break(taken, session);
-        Ok(())
+        Ok(None)
     }
 
     /// A turn of reading is over, and there is nothing more at present, if `is_idle`.
@@ -137,8 +162,11 @@ impl DataPlane {
         turn: &mut Turn,
         session: &ActorRef<NodeSessionMessage>,
     ) {
-        let seen = &mut turn.acknowledged[lane as usize];
-        *seen = acknowledged.max(*seen);
+        if acknowledged > 0 {
+            let seen = &mut turn.acknowledged[lane as usize];
+            *seen = acknowledged.max(*seen);
+            turn.seen |= 1 << lane;
+        }
         if self.is_filling() {
             self.see_to(turn, session);
         }
@@ -147,12 +175,11 @@ impl DataPlane {
     /// Sees to the peer's acknowledgements.
     fn see_to(self: &Arc<Self>, turn: &mut Turn, session: &ActorRef<NodeSessionMessage>) {
         let mut has_news = false;
-        for (lane, acknowledged) in (0..).zip(std::mem::take(&mut turn.acknowledged)) {
-            if acknowledged > 0 {
-                match self.acknowledged(lane, acknowledged) {
-                    Ok(news) => has_news |= news,
-                    Err(error) => self.or_break(Err(error.into()), session),
-                }
+        for lane in bits(std::mem::take(&mut turn.seen)) {
+            let acknowledged = std::mem::take(&mut turn.acknowledged[lane as usize]);
+            match self.acknowledged(lane, acknowledged) {
+                Ok(news) => has_news |= news,
+                Err(error) => self.or_break(Err(error.into()), session),
             }
         }
         if has_news && self.is_open() {
@@ -177,13 +204,22 @@ impl DataPlane {
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> Result<(), Broken> {
-        let number = known(u32::from(head.lane))?;
+        let number = u32::from(head.lane);
+        let (_, slot) = known(number)?;
         // The receiver may send more.
         self.saw(number, head.acknowledged, turn, session);
         // Held until the message is in its mailbox, or in the session's: another link may bring the
         // next.
         let mut lanes = self.receipts.lanes();
-        let InboundLane { inbound, names } = lanes.lane(number);
+        let InboundLane { inbound, names, partial } = lanes.lane(number);
+        let (head, frame) = if head.is_part() {
+            match whole(head, frame, (inbound, partial), (slot == LARGE, self.max_inbound()))? {
+                Some(whole) => whole,
+                None => return Ok(()),
+            }
+        } else {
+            (head, frame)
+        };
         let (size, waits) = (frame.len(), self.is_diverted());
         let (accepted, due) =
             self.receipts.accept(number, inbound, (head.sequence, size), waits)?;
@@ -211,11 +247,25 @@ impl DataPlane {
         frame: Bytes,
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
-    ) -> io::Result<()> {
+    ) -> io::Result<Option<Bytes>> {
         let size = frame.len();
         let backlog = self.backlog();
-        let decoded = backlog.decode(frame, backlog.caps(), session)?;
-        let Some(Decoded { message, elements, cost }) = decoded else { return Ok(()) };
+        match backlog.decode(frame, backlog.caps(), session)? {
+            Outcome::Decoded(decoded) => self.receive_decoded(decoded, size, session, turn),
+            Outcome::Long(frame) => return Ok(Some(frame)),
+            Outcome::Refused => {}
+        }
+        Ok(None)
+    }
+
+    /// Takes a frame of so many bytes that a link brought.
+    pub(crate) fn receive_decoded(
+        self: &Arc<Self>,
+        Decoded { message, elements, cost }: Decoded,
+        size: usize,
+        session: &ActorRef<NodeSessionMessage>,
+        turn: &mut Turn,
+    ) {
         let weight = Weight { bytes: size, cost, elements };
         turn.listed(elements);
         match message.message {
@@ -225,7 +275,7 @@ impl DataPlane {
             }
             Some(Network::Mycelium(Frame { body: Some(Body::Acknowledgement(it)) })) => {
                 match known(it.lane) {
-                    Ok(lane) => self.saw(lane, it.acknowledged, turn, session),
+                    Ok(_) => self.saw(it.lane, it.acknowledged, turn, session),
                     Err(error) => self.or_break(Err(error.into()), session),
                 }
             }
@@ -235,7 +285,6 @@ impl DataPlane {
                 self.hand_over(Arrived::Nothing, None, Weight::default(), session);
             }
         }
-        Ok(())
     }
 
     fn receive_envelope(
@@ -245,14 +294,19 @@ impl DataPlane {
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> Result<(), Broken> {
-        let number = known(envelope.lane)?;
+        let number = envelope.lane;
+        known(number)?;
         self.saw(number, envelope.acknowledged, turn, session);
         let mut lanes = self.receipts.lanes();
         let inbound = &mut lanes.lane(number).inbound;
         let is_fence = matches!(envelope.body, Some(Enveloped::Fence(_)));
         let place = Place { lane: number, sequence: envelope.sequence, is_fence };
+        // Credits are no affair of the session's actor: what follows need not wait for it.
+        let is_credit =
+            matches!(&envelope.body, Some(Enveloped::Credits(it)) if it.actors.len() <= SLICE);
         // An envelope of nothing waits too, where something is in front of it.
-        let waits = self.is_diverted() || !(is_fence || envelope.body.is_none());
+        let is_light = is_fence || is_credit || envelope.body.is_none();
+        let waits = self.is_diverted() || !is_light;
         let (accepted, due) =
             self.receipts.accept(number, inbound, (envelope.sequence, weight.bytes), waits)?;
         turn.due = turn.due.max(due);
@@ -262,6 +316,9 @@ impl DataPlane {
         } else if is_fence {
             inbound.ask();
             turn.due = Due::Now;
+        } else if let (Accepted::Deliver, Some(Enveloped::Credits(it))) = (accepted, envelope.body)
+        {
+            self.credits.granted(&it.actors)?;
         }
         Ok(())
     }
@@ -289,7 +346,11 @@ impl DataPlane {
                 let timeout = timeout.map(Duration::from_millis);
                 let answer = Answer::begin(self, to, tag, timeout);
                 if answer.is_none() {
-                    dead_letters::count(self.node_id(), Cause::TooManyCalls);
+                    self.dead_letter(Some(Cause::TooManyCalls));
+                    // It has used a credit.
+                    if let Some(actor) = where_is(to) {
+                        Arrival::give_up(self.arrival(&actor), &actor);
+                    }
                     return;
                 }
                 let metadata = metadata.as_deref();
@@ -301,9 +362,14 @@ impl DataPlane {
                     to.into_iter().filter_map(|to| self.actor(to)).collect();
                 let metadata = metadata.as_deref();
                 let message = Incoming { variant: &method, args, metadata, reply: None };
-                for (_, failure) in deliver_to_all(&actors, message) {
-                    dead_letters::count(self.node_id(), failure.into());
-                }
+                let mut arrivals: Vec<_> = actors.iter().map(|it| self.arrival(it)).collect();
+                let entries: Vec<_> =
+                    arrivals.iter().map(|it| Arrival::entry(it.as_ref())).collect();
+                let to = actors.iter().zip(entries);
+                deliver_to_each(to, message, |place, outcome| {
+                    let arrival = arrivals[place].take();
+                    self.dead_letter(Arrival::settle(arrival, &actors[place], outcome));
+                });
             }
             Kind::Reply { to, tag } => {
                 // A caller that has given up is no loss.
@@ -315,20 +381,46 @@ impl DataPlane {
         }
     }
 
-    fn deliver_to(&self, to: u64, message: Incoming<'_>) {
+    fn deliver_to(self: &Arc<Self>, to: u64, message: Incoming<'_>) {
         let Some(actor) = self.actor(to) else { return };
-        if let Err(failure) = actor.deliver(message) {
-            dead_letters::count(self.node_id(), failure.into());
-        }
+        let arrival = self.arrival(&actor);
+        let outcome = actor.deliver_as(message, Arrival::entry(arrival.as_ref()));
+        self.dead_letter(Arrival::settle(arrival, &actor, outcome));
     }
 
     /// An actor that the peer may send to, or one more dead letter.
     fn actor(&self, pid: u64) -> Option<ActorCell> {
-        let found = ractor::registry::where_is_pid(ActorId::Local(pid));
-        let actor = found.filter(|actor| self.is_open() && actor.supports_remoting());
+        let actor = where_is(pid).filter(|actor| self.is_open() && actor.supports_remoting());
         if actor.is_none() {
-            dead_letters::count(self.node_id(), Cause::NoActor);
+            self.dead_letter(Some(Cause::NoActor));
         }
         actor
+    }
+}
+
+fn where_is(pid: u64) -> Option<ActorCell> {
+    ractor::registry::where_is_pid(ActorId::Local(pid))
+}
+
+/// The frame whose parts have all come with this one. `may` says whether its lane carries parts, and
+/// how many bytes a frame may have.
+fn whole(
+    head: Head,
+    frame: Bytes,
+    (inbound, partial): (&mut Inbound, &mut Partial),
+    (may, most): (bool, usize),
+) -> Result<Option<(Head, Bytes)>, Broken> {
+    let part = head.part(frame)?;
+    let parts = LaneError::Parts { frame: part.sequence, total: part.total };
+    if !may {
+        return Err(parts.into());
+    }
+    if !inbound.is_next(part.sequence)? {
+        return Ok(None);
+    }
+    let Some(frame) = partial.add(part, most)? else { return Ok(None) };
+    match codec::head(&frame)? {
+        Some(it) if it.continues(&head) => Ok(Some((it, frame))),
+        _ => Err(parts.into()),
     }
 }

@@ -21,8 +21,9 @@ use bytes::Bytes;
 use ractor::ActorRef;
 
 use super::arrived::Arrived;
-use super::decode::{self, Caps, Decoded, Undecodable};
+use super::decode::{self, Caps, Decoded, Outcome, Undecodable};
 use super::locked::locked;
+use super::pace::Pace;
 use super::slices;
 use super::{Event, LinkEvent};
 use crate::NodeSessionMessage;
@@ -31,10 +32,6 @@ use crate::NodeSessionMessage;
 const MOST_FRAMES: usize = 1024;
 /// The bytes of memory that wait from which on the readers pause. One frame may exceed it.
 const MOST_BYTES: usize = 1024 * 1024;
-/// What the session's actor handles before others get a turn: frames, elements of lists, and actors
-/// that a message is delivered to.
-const TURN: usize = 64;
-
 /// The lane and the sequence number of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -99,8 +96,7 @@ pub(crate) struct Backlog {
     count: AtomicUsize,
     full: AtomicBool,
     caps: Caps,
-    /// What was taken since others had a turn, as [`TURN`] counts.
-    taken: AtomicUsize,
+    pace: Pace,
 }
 
 impl Backlog {
@@ -114,8 +110,8 @@ impl Backlog {
         self.caps
     }
 
-    /// Decodes a frame that came for the session. When its lists are longer than `caps` allow, the
-    /// session refuses the peer, nothing more is read of it, and there is no frame.
+    /// Decodes a frame that came for the session, unless that takes long. When its lists are longer
+    /// than `caps` allow, the session refuses the peer, and nothing more is read of it.
     ///
     /// # Errors
     /// The frame is no message, for which its link ends.
@@ -124,14 +120,29 @@ impl Backlog {
         frame: Bytes,
         caps: Caps,
         session: &ActorRef<NodeSessionMessage>,
-    ) -> io::Result<Option<Decoded>> {
-        match decode::decode(frame, caps) {
-            Ok(decoded) => Ok(Some(decoded)),
+    ) -> io::Result<Outcome> {
+        if decode::is_long(&frame, caps) {
+            return Ok(Outcome::Long(frame));
+        }
+        self.or_refuse(decode::decode(frame, caps), session)
+    }
+
+    /// The same, of a frame that was decoded elsewhere.
+    ///
+    /// # Errors
+    /// The frame is no message, for which its link ends.
+    pub(super) fn or_refuse(
+        &self,
+        decoded: Result<Decoded, Undecodable>,
+        session: &ActorRef<NodeSessionMessage>,
+    ) -> io::Result<Outcome> {
+        match decoded {
+            Ok(decoded) => Ok(Outcome::Decoded(decoded)),
             Err(error @ Undecodable::TooLong { .. }) => {
                 let with_hello = self.refuse();
                 // The session may have ended already.
                 _ = session.cast(LinkEvent(Event::Undecodable { error, with_hello }).into());
-                Ok(None)
+                Ok(Outcome::Refused)
             }
             Err(error) => Err(error.into()),
         }
@@ -183,7 +194,7 @@ impl Backlog {
                 }
             }
         };
-        self.taken.fetch_add(1 + elements, Ordering::Relaxed);
+        self.pace.count(1 + elements);
         if has_more {
             self.wake(session);
         }
@@ -199,13 +210,17 @@ impl Backlog {
         self: &Arc<Self>,
         session: &ActorRef<NodeSessionMessage>,
     ) -> bool {
-        let gives = self.taken.load(Ordering::Relaxed) > TURN;
+        let gives = self.pace.is_over();
         if gives {
-            self.taken.store(0, Ordering::Relaxed);
             self.wake(session);
-            tokio::task::yield_now().await;
+            self.pace.give_way().await;
         }
         gives
+    }
+
+    /// The session's work on what its peer sent.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Whether anything waits or is being handled.

@@ -12,16 +12,18 @@ use bytes::Bytes;
 use ractor::actor::actor_config::TransportPreference;
 use ractor::errors::UndeliveredReason;
 use ractor::{ActorCell, ActorId, ActorRef};
+use tokio::sync::futures::Notified;
 
 use super::backlog::{Backlog, Place};
 use super::calls::Calls;
+use super::credits::Credits;
 use super::dead_letters::{self, Cause};
 use super::frame_bound::FrameBound;
-use super::link_table::{self, known, LinkTable, Lost, ADAPTIVE};
+use super::link_table::{self, LinkTable, Lost, ADAPTIVE};
 use super::locked::locked;
 use super::pieces;
 use super::receipts::Receipts;
-use super::room::Room;
+use super::room::{Room, Share};
 use super::writer::{self, FrameSource};
 use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
@@ -33,6 +35,7 @@ use crate::transport::{Locality, TransportKind};
 use crate::NodeId;
 use mycelium_link::codec::What;
 use mycelium_link::lane::{Chunk, LaneError};
+use mycelium_link::lanes::Receiver;
 
 /// The writer of a link of a session.
 pub(crate) type LinkWriter = writer::LinkWriter<LanesOfLink>;
@@ -53,6 +56,8 @@ pub(crate) struct Bounds {
     pub(crate) write_deadline: Duration,
     /// Whether a sender polls its link for an answer.
     pub(crate) busy_poll: bool,
+    /// The bytes of the largest frame that this node takes.
+    pub(crate) max_inbound: usize,
 }
 
 /// See the module's documentation.
@@ -67,6 +72,8 @@ pub(crate) struct DataPlane {
     frame_bound: FrameBound,
     pub(super) receipts: Receipts,
     pub(super) calls: Calls,
+    /// How many messages go to bounded mailboxes.
+    pub(crate) credits: Credits,
     /// Calls of the peer that wait for an answer of ours.
     pub(super) answering: AtomicUsize,
     ended: AtomicBool,
@@ -89,6 +96,7 @@ impl DataPlane {
             frame_bound: FrameBound::default(),
             receipts: Receipts::default(),
             calls: Calls::new(bounds.calls),
+            credits: Credits::default(),
             answering: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
             open: AtomicBool::new(false),
@@ -217,8 +225,8 @@ impl DataPlane {
     }
 
     /// As [`LinkTable::pin_actor`].
-    pub(crate) fn pin_actor(&self, pid: u64, preference: Preference) {
-        locked(&self.table).pin_actor(pid, preference);
+    pub(crate) fn pin_actor(&self, pid: u64, preference: Preference, urgent: bool) {
+        locked(&self.table).pin_actor(pid, preference, urgent);
     }
 
     /// As [`LinkTable::preference_of`].
@@ -239,6 +247,22 @@ impl DataPlane {
     /// The peer takes frames of up to so many bytes.
     pub(crate) fn set_max_frame(&self, bytes: u64) {
         self.frame_bound.set(bytes);
+    }
+
+    /// As [`LinkTable::finish`].
+    pub(crate) fn finish(&self) {
+        let pushes = locked(&self.table).finish();
+        pushes.into_iter().for_each(PendingFlush::on);
+    }
+
+    /// As [`LinkTable::take_slots`].
+    pub(crate) fn take_slots(&self) {
+        locked(&self.table).take_slots();
+    }
+
+    /// The bytes of the largest frame that this node takes.
+    pub(super) fn max_inbound(&self) -> usize {
+        self.bounds.max_inbound
     }
 
     /// Why a message is to go back to its sender that needs a frame of so many bytes, if it is.
@@ -275,8 +299,11 @@ impl DataPlane {
     /// Sends a message to an actor of the peer, by its lane.
     pub(super) fn message(&self, to: u64, what: What<'_>, args: (&[u8], Bytes)) -> PendingFlush {
         self.put(|table| {
-            let lane = table.lane_of(to);
-            table.message(lane, self.receipts.acknowledgement(lane), what, args)
+            let (wanted, receiver) = (table.wanted_by(to), Receiver::Actor(to));
+            let size = args.0.len() + args.1.len();
+            let slot = table.slot_for(wanted, receiver, size);
+            let to = (what, std::iter::once(receiver));
+            table.message((wanted.0, slot), |it| self.receipts.acknowledgement(it), to, args)
         })
     }
 
@@ -307,22 +334,26 @@ impl DataPlane {
         };
         while let Some(first) = left.first().copied() {
             let push = self.put(|table| {
-                let lane = table.lane_of(first);
+                let (wanted, size) = (table.wanted_by(first), args.0.len() + args.1.len());
+                let preference = wanted.0;
+                let slot = table.slot_for(wanted, Receiver::Actor(first), size);
                 let (mut last, mut count) = (None, 0);
                 // Nearly always there is one frame.
                 let (now, later) = left.iter().partition::<Vec<u64>, _>(|pid| {
-                    let is_now =
-                        count < most && last != Some(**pid) && table.lane_of(**pid) == lane;
+                    let is_now = count < most
+                        && last != Some(**pid)
+                        && table.wanted_by(**pid) == wanted
+                        && table.join((preference, slot), Receiver::Actor(**pid), size);
                     if is_now {
                         (last, count) = (Some(**pid), count + 1);
                     }
                     is_now
                 });
                 left = later;
-                let args = (args.0, args.1.clone());
-                let acknowledged = self.receipts.acknowledgement(lane);
                 let what = What::Many { to: &now, method, metadata };
-                table.message(lane, acknowledged, what, args)
+                let to = (what, now.iter().map(|pid| Receiver::Actor(*pid)));
+                let args = (args.0, args.1.clone());
+                table.message((preference, slot), |it| self.receipts.acknowledgement(it), to, args)
             });
             push.on();
         }
@@ -336,12 +367,17 @@ impl DataPlane {
         }
         let mut is_given_up = false;
         let push = self.put(|table| {
-            is_given_up = !self.room.takes_answers(table.bytes());
+            is_given_up = !self.room.takes_answers(table.queued());
             if is_given_up {
                 return PendingFlush::default();
             }
-            let acknowledged = self.receipts.acknowledgement(ADAPTIVE);
-            table.message(ADAPTIVE, acknowledged, what, (args, Bytes::new()))
+            let callers = match what {
+                What::Reply { to, .. } | What::NoReply { to, .. } => Receiver::CallersOf(to),
+                _ => unreachable!("no other is an answer"),
+            };
+            let slot = table.slot_for((ADAPTIVE, false), callers, args.len());
+            let (to, args) = ((what, std::iter::once(callers)), (args, Bytes::new()));
+            table.message((ADAPTIVE, slot), |it| self.receipts.acknowledgement(it), to, args)
         });
         // While the peer waits for no other answer, none is sent with this one.
         if self.answering.load(Ordering::Relaxed) <= 1 {
@@ -356,19 +392,27 @@ impl DataPlane {
     fn put(&self, put: impl FnOnce(&mut LinkTable<LanesOfLink>) -> PendingFlush) -> PendingFlush {
         let mut table = locked(&self.table);
         let push = put(&mut table);
-        self.room.mark(table.bytes());
+        self.room.mark(table.queued());
         push
     }
 
-    /// Whether messages are taken, or there is no use in waiting.
-    pub(crate) fn has_room(&self) -> bool {
-        self.room.is_there() || self.has_ended()
+    /// Whether messages to an actor are taken, or there is no use in waiting.
+    pub(crate) fn has_room(&self, pid: u64) -> bool {
+        self.room.is_there(Share::Much)
+            || (self.room.is_there(Share::Few) && !locked(&self.table).is_sent_much(pid))
+            || self.has_ended()
     }
 
     /// When there is room, or the session has ended, or `closed` was set and those who wait were
     /// [woken](Self::wake_waiting).
-    pub(crate) async fn room(&self, closed: &AtomicBool) {
-        self.room.until(|| self.has_room() || closed.load(Ordering::Acquire)).await;
+    pub(crate) async fn room(&self, pid: u64, closed: &AtomicBool) {
+        self.room.until(|| self.has_room(pid) || closed.load(Ordering::Acquire)).await;
+    }
+
+    /// Resolves when there may be room, or the session has ended, or those who wait were
+    /// [woken](Self::wake_waiting).
+    pub(super) fn more_room(&self) -> Notified<'_> {
+        self.room.more()
     }
 
     /// Has those who wait for room look again.
@@ -378,13 +422,13 @@ impl DataPlane {
 
     /// Whether an answer is taken, although messages may not be.
     pub(crate) fn takes_answers(&self) -> bool {
-        !self.has_ended() && self.room.takes_answers(locked(&self.table).bytes())
+        !self.has_ended() && self.room.takes_answers(locked(&self.table).queued())
     }
 
     /// So many bytes wait for a stock node, as long as it is held.
     pub(crate) fn load(self: &Arc<Self>, bytes: usize) -> ByteReservation {
         let table = locked(&self.table);
-        self.room.load(bytes, table.bytes());
+        self.room.load(bytes, table.queued());
         drop(table);
         ByteReservation { traffic: self.clone(), bytes }
     }
@@ -399,8 +443,8 @@ impl DataPlane {
     pub(super) fn acknowledged(&self, lane: u32, last: u64) -> Result<bool, LaneError> {
         let (push, has_news) = {
             let mut table = locked(&self.table);
-            let push = table.acknowledged(known(lane)?, last)?;
-            self.room.mark(table.bytes());
+            let push = table.acknowledged(lane, last)?;
+            self.room.mark(table.queued());
             (push, table.has_news())
         };
         push.on();
@@ -409,11 +453,13 @@ impl DataPlane {
 
     /// Tells the peer what came, where that is due; or wherever there is news.
     pub(crate) fn acknowledge(&self, all: bool) {
-        let ways = locked(&self.table).ways_back();
         // Where no link leads back, it stays due until one does.
-        let due = self.receipts.take_due(all, |lane| ways[lane].is_some());
-        for ((lane, acknowledged), way) in (0..).zip(due).zip(ways) {
-            let (Some(acknowledged), Some(way)) = (acknowledged, way) else { continue };
+        if !locked(&self.table).has_way_back() {
+            return;
+        }
+        for (lane, acknowledged) in self.receipts.take_due(all) {
+            // A link that has gone meanwhile has everything told anew.
+            let Some(way) = locked(&self.table).way_back(lane) else { return };
             let frame = FrameBody::Acknowledgement(Acknowledgement { lane, acknowledged });
             way.send(frame.encoded());
         }
@@ -436,6 +482,7 @@ impl DataPlane {
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.calls.end();
+        self.credits.end();
         self.room.wake_waiting();
         self.backlog.close();
         let left = locked(&self.table).end();
@@ -489,6 +536,6 @@ pub(crate) struct ByteReservation {
 impl Drop for ByteReservation {
     fn drop(&mut self) {
         let table = locked(&self.traffic.table);
-        self.traffic.room.unload(self.bytes, table.bytes());
+        self.traffic.room.unload(self.bytes, table.queued());
     }
 }

@@ -20,6 +20,8 @@ pub enum Cause {
     Stopped,
     /// The actor's bounded mailbox is full.
     Full,
+    /// The actor's mailbox conflates, and the code that makes the message's key panicked.
+    KeyPanicked,
     /// The bytes are no message of the actor's type.
     Undecodable,
     /// The peer waits for more answers than it may
@@ -33,18 +35,23 @@ pub enum Cause {
     /// What this node announces of an actor or a group needs a larger frame than the peer takes,
     /// because a name is so long: the peer does not get to know of it.
     AnnouncementTooLarge,
+    /// The actor's bounded mailbox is full, and the peer had no credit for the message: it knows
+    /// credits, and sent more than it was granted.
+    NoCredit,
 }
 
 impl Cause {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::NoActor,
         Self::Stopped,
         Self::Full,
+        Self::KeyPanicked,
         Self::Undecodable,
         Self::TooManyCalls,
         Self::TooManyCopies,
         Self::AnswerTooLarge,
         Self::AnnouncementTooLarge,
+        Self::NoCredit,
     ];
 
     /// The cause's name for programs, such as `full`: that of [`UndeliveredCause`].
@@ -58,6 +65,7 @@ impl Cause {
             Self::NoActor => "there is no such actor, or it takes no messages of other nodes",
             Self::Stopped => "its actor is draining or stopped",
             Self::Full => "its actor's mailbox is full",
+            Self::KeyPanicked => "the code that makes its key for a conflating mailbox panicked",
             Self::Undecodable => "its actor handles messages of another type, or it was damaged",
             Self::TooManyCalls => "the peer waits for too many answers",
             Self::TooManyCopies => "its actors cannot share it, and their copies took too much",
@@ -65,6 +73,7 @@ impl Cause {
                 "an answer is larger than the peer takes (NodeServer::with_max_inbound_frame_size)"
             }
             Self::AnnouncementTooLarge => "a name is too long to be announced to the peer",
+            Self::NoCredit => "its actor's mailbox is full, and the peer had no credit for it",
         }
     }
 }
@@ -81,11 +90,13 @@ impl From<Cause> for UndeliveredCause {
             Cause::NoActor => Self::NoActor,
             Cause::Stopped => Self::Stopped,
             Cause::Full => Self::Full,
+            Cause::KeyPanicked => Self::KeyPanicked,
             Cause::Undecodable => Self::NotDecodable,
             Cause::TooManyCalls => Self::TooManyCalls,
             Cause::TooManyCopies => Self::TooManyCopies,
             Cause::AnswerTooLarge => Self::AnswerTooLarge,
             Cause::AnnouncementTooLarge => Self::AnnouncementTooLarge,
+            Cause::NoCredit => Self::NoCredit,
         }
     }
 }
@@ -96,6 +107,7 @@ impl From<Undeliverable> for Cause {
             Undeliverable::WrongType => Self::NoActor,
             Undeliverable::Stopped => Self::Stopped,
             Undeliverable::Full => Self::Full,
+            Undeliverable::KeyPanicked => Self::KeyPanicked,
             Undeliverable::TooManyCopies => Self::TooManyCopies,
             _ => Self::Undecodable,
         }

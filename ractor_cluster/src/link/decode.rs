@@ -9,6 +9,7 @@ use std::io;
 
 use bytes::Bytes;
 use prost::Message as _;
+use tokio::task::{spawn_blocking, JoinHandle};
 
 use super::limits::Limits;
 use super::refusal::Refusal;
@@ -24,6 +25,10 @@ const LEAST: usize = 16 * 1024;
 pub(super) const MOST_SENT: usize = 4096;
 
 const _: () = assert!(MOST_SENT <= LEAST);
+
+/// The fields of a frame from which on it takes long to decode. The longest list of actors that a
+/// node sends has fewer.
+const MOST_FIELDS: usize = 16 * 1024;
 
 /// How much of lists a frame may hold.
 #[derive(Debug, Clone, Copy)]
@@ -119,4 +124,33 @@ pub(crate) fn decode(frame: Bytes, caps: Caps) -> Result<Decoded, Undecodable> {
     let message = NetworkMessage::decode(frame);
     let message = message.map_err(|error| Undecodable::Malformed(error.to_string()))?;
     Ok(Decoded { message, elements: found.elements, cost: found.cost })
+}
+
+/// What becomes of a frame that came for a session.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Decoded(Decoded),
+    /// It takes long to decode: the reader does so [elsewhere](decode_elsewhere), and reads nothing
+    /// more before it is done.
+    Long(Bytes),
+    /// The session refuses the peer for it.
+    Refused,
+}
+
+/// Whether it takes long to decode a frame. What is wrong with it is found when it is decoded.
+pub(super) fn is_long(frame: &[u8], caps: Caps) -> bool {
+    let most = caps.elements.min(MOST_SENT);
+    match scan::walk(frame, most, MOST_FIELDS) {
+        Ok(None) => true,
+        Err(Undecodable::TooLong { .. }) => most < caps.elements,
+        Ok(Some(_)) | Err(_) => false,
+    }
+}
+
+/// Decodes a long frame on a thread that may be kept for it.
+pub(super) fn decode_elsewhere(
+    frame: Bytes,
+    caps: Caps,
+) -> JoinHandle<Result<Decoded, Undecodable>> {
+    spawn_blocking(move || decode(frame, caps))
 }

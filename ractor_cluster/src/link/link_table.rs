@@ -1,29 +1,34 @@
 //! The links of one session, and what goes out by them.
 //!
-//! Lane 0 takes whatever link is the cheapest at the time: all control traffic, and messages to
-//! actors that leave the choice. A pinned kind of transport has a lane of its own, so that its
-//! messages keep their order among themselves, and wait for nothing that goes by other links.
+//! The lanes of preference 0 take whatever link is the cheapest at the time: all control traffic,
+//! and messages to actors that leave the choice. A pinned kind of transport has lanes of its own, so
+//! that its messages keep their order among themselves, and wait for nothing that goes by other
+//! links.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorId, ActorRef};
 
+use super::room::Queued;
 use super::writer::{FrameSource, LinkWriter};
-use mycelium_link::codec::{self, Frame, Numbers, What};
-use mycelium_link::lane::{Chunk, LaneError, Outbound};
-use mycelium_link::malloc_hint;
+use mycelium_link::codec::What;
+use mycelium_link::lane::{Chunk, LaneError};
+use mycelium_link::lanes::{self, Lanes, Receiver, PREFERENCES};
 
 use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
+use crate::protocol::control::control_message::Msg;
+use crate::protocol::control::ControlMessage;
 use crate::protocol::mycelium::envelope::Body;
 use crate::protocol::mycelium::{Envelope, Fence, Preference};
-use crate::transport::{Locality, TransportKind, LANES};
+use crate::transport::{self, Locality, TransportKind};
 use crate::NodeId;
 
-/// The lane of what may take any link.
+/// The preference of what may take any link, and the number of its first lane.
 pub(crate) const ADAPTIVE: u32 = Preference::Adaptive as u32;
 
 /// A link of the session, whose writer takes from a source `S`.
@@ -37,10 +42,10 @@ pub(crate) struct Link<S: FrameSource> {
     pub(crate) writer: Option<Arc<LinkWriter<S>>>,
 }
 
-#[derive(Debug, Default)]
-struct Lane {
-    out: Outbound,
-    numbers: Numbers,
+/// What goes by one link at a time.
+#[derive(Debug)]
+struct Family {
+    lanes: Lanes,
     /// The link that it takes.
     link: Option<ActorId>,
     /// The link that it takes once the peer has all that went by the present one.
@@ -114,20 +119,20 @@ impl<S: FrameSource> Default for PendingFlush<S> {
 /// turn.
 const BEHIND: usize = 128 * 1024;
 
-/// Payloads from here on stay where they are.
-const APART: usize = 16 * 1024;
-
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct LinkTable<S: FrameSource> {
     node_id: NodeId,
     /// The cheapest first; of one kind, the oldest.
     links: Vec<Link<S>>,
-    lanes: [Option<Lane>; LANES],
-    /// The lane of messages to actors without a pin of their own.
+    /// By the preference of what they carry.
+    families: [Option<Family>; PREFERENCES],
+    /// Whether the peer takes all lanes of a preference, or one.
+    has_slots: bool,
+    /// The preference of messages to actors without a pin of their own.
     node_lane: u32,
-    /// The lanes of actors that have one.
-    pins: HashMap<u64, u32>,
+    /// What actors want that is not what all have: their preference, and whether they are urgent.
+    pins: HashMap<u64, (Option<u32>, bool)>,
     /// The proxies of actors whose lane is pinned.
     gated: HashMap<u64, ActorCell>,
     /// Events that are not published yet.
@@ -139,7 +144,8 @@ impl<S: FrameSource> LinkTable<S> {
         Self {
             node_id,
             links: Vec::new(),
-            lanes: Default::default(),
+            families: Default::default(),
+            has_slots: false,
             node_lane: ADAPTIVE,
             pins: HashMap::new(),
             gated: HashMap::new(),
@@ -171,9 +177,9 @@ impl<S: FrameSource> LinkTable<S> {
 
     /// For those who ask.
     pub(crate) fn infos(&self) -> Vec<LinkInfo> {
-        let lane = self.lanes.get(self.node_lane as usize).and_then(Option::as_ref);
+        let family = self.families.get(self.node_lane as usize).and_then(Option::as_ref);
         // Before the first message, the one that it would take.
-        let active = lane.and_then(|lane| lane.link).or_else(|| self.best(self.node_lane));
+        let active = family.and_then(|family| family.link).or_else(|| self.best(self.node_lane));
         let info = |link: &Link<S>| LinkInfo {
             kind: link.kind,
             peer: link.peer.clone(),
@@ -218,7 +224,7 @@ impl<S: FrameSource> LinkTable<S> {
         let node_id = self.node_id;
         self.news.push(PeerEvent::LinkUp { node_id, kind });
         self.move_gates();
-        self.numbers_of_lanes().map(|lane| self.improve(lane)).collect()
+        self.preferences().map(|preference| self.improve(preference)).collect()
     }
 
     /// The actor of a link has ended: what the peer has not acknowledged goes again, by another
@@ -230,14 +236,14 @@ impl<S: FrameSource> LinkTable<S> {
         let (kind, node_id) = (link.kind, self.node_id);
         self.news.push(PeerEvent::LinkDown { node_id, kind });
         self.move_gates();
-        let lanes = self.numbers_of_lanes();
-        let pushes = lanes.map(|lane| self.abandon(lane, actor, kind)).collect();
+        let there = self.preferences();
+        let pushes = there.map(|preference| self.abandon(preference, actor, kind)).collect();
         Some((link, pushes))
     }
 
     /// A lane over which every link breaks.
     pub(crate) fn stuck(&self) -> Option<LaneError> {
-        self.lanes.iter().flatten().find_map(|lane| lane.out.stuck())
+        self.families.iter().flatten().find_map(|family| family.lanes.stuck())
     }
 
     /// Ends the links of a kind; their ends are events.
@@ -247,43 +253,90 @@ impl<S: FrameSource> LinkTable<S> {
         }
     }
 
-    /// Sends what is no message, by the lane for all links.
+    /// The session ends: all that waits goes by the links that there are.
+    pub(crate) fn finish(&mut self) -> Vec<PendingFlush<S>> {
+        self.families.iter_mut().flatten().for_each(|family| family.lanes.finish());
+        self.preferences().map(|preference| self.push(preference)).collect()
+    }
+
+    /// The peer takes all lanes of a preference.
+    pub(crate) fn take_slots(&mut self) {
+        self.has_slots = true;
+        self.families.iter_mut().flatten().for_each(|family| family.lanes.take_slots());
+    }
+
+    /// Sends what is no message, by the first lane for all links. What ends something comes behind
+    /// the messages that were sent before.
     pub(crate) fn control(&mut self, body: Body, acknowledged: u64) -> PendingFlush<S> {
-        self.push_control(ADAPTIVE, body, acknowledged);
+        let is_end =
+            matches!(&body, Body::Control(ControlMessage { msg: Some(Msg::Terminate(_)) }));
+        let write = |lane, sequence| {
+            // Another lane has acknowledgements of its own.
+            let acknowledged = if lane == ADAPTIVE { acknowledged } else { 0 };
+            Envelope { lane, sequence, acknowledged, body: Some(body) }.encoded()
+        };
+        let lanes = &mut self.family(ADAPTIVE).lanes;
+        match is_end {
+            true => lanes.last(write),
+            false => lanes.control(write),
+        }
         self.push(ADAPTIVE)
     }
 
-    /// Sends a message by a lane.
+    /// Sends a message to actors of the peer that have the same lane. `acknowledged` says what the
+    /// peer is told with it.
     pub(crate) fn message(
         &mut self,
-        number: u32,
-        acknowledged: u64,
-        what: What<'_>,
+        (preference, slot): (u32, usize),
+        acknowledged: impl FnOnce(u32) -> u64,
+        (what, receivers): (What<'_>, impl Iterator<Item = Receiver>),
         args: (&[u8], Bytes),
     ) -> PendingFlush<S> {
-        let lane = self.lane(number);
-        let frame = Frame { lane: number as u8, sequence: lane.out.next_sequence(), acknowledged };
-        let (args, tail) = args;
-        // A copy costs less than a chunk more.
-        let (copied, tail) = if tail.len() < APART {
-            (tail, Bytes::new())
-        } else {
-            malloc_hint::expect_much();
-            (Bytes::new(), tail)
-        };
-        let Lane { out, numbers, .. } = lane;
-        let write = |out: &mut bytes::BytesMut| {
-            codec::write(frame, what, numbers, out);
-            out.put_slice(args);
-            out.put_slice(&copied);
-        };
-        out.push(what.room() + args.len() + copied.len(), write, tail);
-        self.push(number)
+        let size = args.0.len() + args.1.len();
+        let lanes = &mut self.family(preference).lanes;
+        lanes.message(slot, acknowledged(lanes::number(preference, slot)), what, args);
+        receivers.for_each(|receiver| lanes.note(receiver, slot, size));
+        match lanes.is_ready(slot) {
+            true => self.push(preference),
+            // What makes it ready sees to it.
+            false => PendingFlush::default(),
+        }
+    }
+
+    /// The lane of a message of so many bytes: its preference and its slot.
+    pub(crate) fn slot_for(
+        &mut self,
+        (preference, urgent): (u32, bool),
+        receiver: Receiver,
+        size: usize,
+    ) -> usize {
+        self.family(preference).lanes.slot_for(receiver, urgent, size)
+    }
+
+    /// Whether an actor of the peer is sent much, while others wait.
+    pub(crate) fn is_sent_much(&self, pid: u64) -> bool {
+        let family = self.families[self.lane_of(pid) as usize].as_ref();
+        family.is_some_and(|family| family.lanes.is_sent_much(Receiver::Actor(pid)))
+    }
+
+    /// As [`Lanes::join`].
+    pub(crate) fn join(
+        &mut self,
+        (preference, slot): (u32, usize),
+        receiver: Receiver,
+        size: usize,
+    ) -> bool {
+        self.family(preference).lanes.join(receiver, slot, size)
     }
 
     /// The bytes that are kept, or wait to be sent.
-    pub(crate) fn bytes(&self) -> usize {
-        self.lanes.iter().flatten().map(|lane| lane.out.bytes()).sum()
+    pub(super) fn queued(&self) -> Queued {
+        let mut queued = Queued::default();
+        for family in self.families.iter().flatten() {
+            queued.all += family.lanes.bytes();
+            queued.few += family.lanes.bytes_of_few();
+        }
+        queued
     }
 
     /// The peer has what went by the lane up to this number.
@@ -292,42 +345,49 @@ impl<S: FrameSource> LinkTable<S> {
         number: u32,
         last: u64,
     ) -> Result<PendingFlush<S>, LaneError> {
-        let lane = self.lane(number);
-        let was_fenced = lane.out.is_fenced();
-        lane.out.acknowledge(last)?;
-        if !was_fenced || lane.out.is_fenced() {
-            return Ok(PendingFlush::default());
+        let (preference, slot) = known(number)?;
+        let family = self.family(preference);
+        let has_news = family.lanes.acknowledge(slot, last)?;
+        if !family.lanes.is_fenced() {
+            if let Some(next) = family.next.take() {
+                self.switch(preference, next);
+            }
         }
-        if let Some(next) = lane.next.take() {
-            self.switch(number, next);
-        }
-        Ok(self.push(number))
+        Ok(if has_news { self.push(preference) } else { PendingFlush::default() })
     }
 
-    /// Where the acknowledgement of each lane goes: by its own link, if that is ready, or else by
-    /// the first that is.
-    pub(crate) fn ways_back(&self) -> [Option<WayBack<S>>; LANES] {
+    /// Whether an acknowledgement can go anywhere.
+    pub(crate) fn has_way_back(&self) -> bool {
+        self.links.iter().any(|link| link.writer.is_some())
+    }
+
+    /// Where the acknowledgement of a lane goes: by its own link, if that is ready, or else by the
+    /// first that is.
+    pub(crate) fn way_back(&self, lane: u32) -> Option<WayBack<S>> {
         let way = |link: &Link<S>| Some(WayBack { kind: link.kind, writer: link.writer.clone()? });
-        std::array::from_fn(|lane| {
-            let own = self.lanes[lane].as_ref().and_then(|lane| self.link(lane.link?));
-            own.and_then(way).or_else(|| self.links.iter().find_map(way))
-        })
+        let family = self.families[lane as usize % PREFERENCES].as_ref();
+        let own = family.and_then(|family| self.link(family.link?));
+        own.and_then(way).or_else(|| self.links.iter().find_map(way))
     }
 
     /// Hands what a link is to send to `take`, as long as that wants more.
     pub(crate) fn transmit(&mut self, link: ActorId, mut take: impl FnMut(Chunk) -> bool) {
-        for lane in self.lanes.iter_mut().flatten().filter(|lane| lane.link == Some(link)) {
-            while let Some(chunk) = lane.out.transmit() {
-                if !take(chunk) {
-                    return;
-                }
+        let mut takes = true;
+        for family in self.families.iter_mut().flatten().filter(|it| it.link == Some(link)) {
+            family.lanes.transmit(|chunk| {
+                takes = take(chunk);
+                takes
+            });
+            if !takes {
+                return;
             }
         }
     }
 
     /// Messages that the peer has not acknowledged.
     pub(crate) fn unacknowledged(&mut self) -> usize {
-        self.lanes.iter_mut().flatten().map(|lane| lane.out.unacknowledged_messages()).sum()
+        let families = self.families.iter_mut().flatten();
+        families.map(|family| family.lanes.unacknowledged_messages()).sum()
     }
 
     /// The kind that messages to actors without a pin of their own shall take.
@@ -335,15 +395,17 @@ impl<S: FrameSource> LinkTable<S> {
         self.node_lane = preference as u32;
     }
 
-    /// An actor of the peer pins a kind, or leaves the choice after all.
-    pub(crate) fn pin_actor(&mut self, pid: u64, preference: Preference) {
-        self.pins.insert(pid, preference as u32);
+    /// An actor of the peer pins a kind, or leaves the choice after all; and is urgent, or is not.
+    pub(crate) fn pin_actor(&mut self, pid: u64, preference: Preference, urgent: bool) {
+        // One that is urgent and pins nothing takes what its node pins.
+        let pin = (preference != Preference::Adaptive || !urgent).then_some(preference as u32);
+        self.pins.insert(pid, (pin, urgent));
     }
 
     /// The transport that an actor of the peer pins itself. The one that the whole node pins does
     /// not count.
     pub(crate) fn preference_of(&self, pid: u64) -> TransportPreference {
-        let pin = self.pins.get(&pid).and_then(|pin| i32::try_from(*pin).ok());
+        let pin = self.pins.get(&pid).and_then(|(pin, _)| i32::try_from((*pin)?).ok());
         pin.and_then(|pin| Preference::try_from(pin).ok()).unwrap_or_default().into()
     }
 
@@ -366,16 +428,23 @@ impl<S: FrameSource> LinkTable<S> {
         (std::mem::take(&mut self.links), std::mem::take(&mut self.gated))
     }
 
-    /// The lane of messages to an actor.
+    /// The preference of messages to an actor.
     pub(crate) fn lane_of(&self, pid: u64) -> u32 {
-        if self.pins.is_empty() {
-            return self.node_lane;
-        }
-        self.pins.get(&pid).copied().unwrap_or(self.node_lane)
+        self.wanted_by(pid).0
     }
 
-    fn numbers_of_lanes(&self) -> impl Iterator<Item = u32> + use<S> {
-        let there: [bool; LANES] = std::array::from_fn(|lane| self.lanes[lane].is_some());
+    /// The preference of messages to an actor, and whether they are urgent.
+    pub(crate) fn wanted_by(&self, pid: u64) -> (u32, bool) {
+        if self.pins.is_empty() {
+            return (self.node_lane, false);
+        }
+        let (pin, urgent) = self.pins.get(&pid).copied().unwrap_or_default();
+        (pin.unwrap_or(self.node_lane), urgent)
+    }
+
+    /// The preferences that something went by.
+    fn preferences(&self) -> impl Iterator<Item = u32> + use<S> {
+        let there: [bool; PREFERENCES] = std::array::from_fn(|it| self.families[it].is_some());
         (0..).zip(there).filter_map(|(number, there)| there.then_some(number))
     }
 
@@ -385,13 +454,24 @@ impl<S: FrameSource> LinkTable<S> {
         }
     }
 
-    fn lane(&mut self, number: u32) -> &mut Lane {
-        let index = number as usize;
-        if self.lanes[index].is_none() {
-            let link = self.best(number);
-            self.lanes[index] = Some(Lane { link, ..Lane::default() });
+    /// Whether a link stays on the machine, as far as its kind, its peer's address and the other
+    /// links say.
+    fn is_near(&self, link: ActorId) -> bool {
+        let is_loopback = |link: &Link<S>| {
+            link.peer.parse::<SocketAddr>().is_ok_and(|peer| peer.ip().is_loopback())
+        };
+        self.locality() != Locality::Remote || self.link(link).is_some_and(is_loopback)
+    }
+
+    fn family(&mut self, preference: u32) -> &mut Family {
+        let index = preference as usize;
+        if self.families[index].is_none() {
+            let link = self.best(preference);
+            let mut lanes = Lanes::new(preference, self.has_slots, ask);
+            lanes.set_near(link.is_some_and(|link| self.is_near(link)));
+            self.families[index] = Some(Family { lanes, link, next: None });
         }
-        self.lanes[index].as_mut().expect("made just now")
+        self.families[index].as_mut().expect("made just now")
     }
 
     /// The link that a lane should take.
@@ -408,19 +488,20 @@ impl<S: FrameSource> LinkTable<S> {
     /// Takes the best link, once the peer has what went by the present one.
     fn improve(&mut self, number: u32) -> PendingFlush<S> {
         let Some(best) = self.best(number) else { return PendingFlush::default() };
-        let present = self.lane(number).link;
+        let present = self.family(number).link;
         match present {
             None => {
-                self.lane(number).link = Some(best);
+                let is_near = self.is_near(best);
+                self.family(number).lanes.set_near(is_near);
+                self.family(number).link = Some(best);
                 self.push(number)
             }
             Some(present) if self.rank(best) < self.rank(present) => {
-                let lane = self.lane(number);
-                if lane.out.is_idle() {
+                let family = self.family(number);
+                if family.lanes.is_idle() {
                     self.switch(number, best);
-                } else if lane.next.replace(best).is_none() {
-                    self.push_control(number, Body::Fence(Fence {}), 0);
-                    self.lane(number).out.fence();
+                } else if family.next.replace(best).is_none() {
+                    family.lanes.fence();
                 }
                 self.push(number)
             }
@@ -428,16 +509,11 @@ impl<S: FrameSource> LinkTable<S> {
         }
     }
 
-    fn push_control(&mut self, number: u32, body: Body, acknowledged: u64) {
-        let lane = self.lane(number);
-        let sequence = lane.out.next_sequence();
-        let frame = Envelope { lane: number, sequence, acknowledged, body: Some(body) }.encoded();
-        lane.out.push(frame.len(), |out| out.put_slice(&frame), Bytes::new());
-    }
-
     fn switch(&mut self, number: u32, to: ActorId) {
         let Some(new) = self.link(to).map(|link| link.kind) else { return };
-        let from = self.lane(number).link.replace(to);
+        let is_near = self.is_near(to);
+        self.family(number).lanes.set_near(is_near);
+        let from = self.family(number).link.replace(to);
         if number != ADAPTIVE {
             return;
         }
@@ -454,18 +530,20 @@ impl<S: FrameSource> LinkTable<S> {
     /// The link `gone` is no more.
     fn abandon(&mut self, number: u32, gone: ActorId, kind: TransportKind) -> PendingFlush<S> {
         let best = self.best(number);
-        let lane = self.lane(number);
-        if lane.next == Some(gone) {
-            lane.next = None;
+        let is_near = best.is_some_and(|best| self.is_near(best));
+        let family = self.family(number);
+        if family.next == Some(gone) {
+            family.next = None;
         }
-        if lane.link != Some(gone) {
+        if family.link != Some(gone) {
             return PendingFlush::default();
         }
-        lane.next = None;
-        lane.link = best;
+        family.next = None;
+        family.link = best;
+        family.lanes.set_near(is_near);
         // Without a link nothing goes until there is one; then what the peer has not got goes
         // again.
-        lane.out.rewind();
+        family.lanes.rewind();
         if let (Some(best), ADAPTIVE) = (best, number) {
             let to = self.link(best).map_or(kind, |link| link.kind);
             self.tell_switch(kind, to);
@@ -475,25 +553,30 @@ impl<S: FrameSource> LinkTable<S> {
 
     /// Who is to send what waits in a lane.
     fn push(&self, number: u32) -> PendingFlush<S> {
-        let Some(lane) = self.lanes[number as usize].as_ref() else {
+        let Some(family) = self.families[number as usize].as_ref() else {
             return PendingFlush::default();
         };
-        let link = lane.link.and_then(|link| self.link(link));
+        let link = family.link.and_then(|link| self.link(link));
         let Some(writer) = link.and_then(|link| link.writer.as_ref()) else {
             return PendingFlush::default();
         };
         let has_to_be_told = writer.note();
-        let is_behind = lane.out.unsent() >= BEHIND;
+        let is_behind = family.lanes.unsent() >= BEHIND;
         let writer = (has_to_be_told || is_behind).then(|| writer.clone());
         PendingFlush { writer, is_behind }
     }
 }
 
-/// A lane that there can be: a peer shall not make more of them.
-pub(crate) fn known(lane: u32) -> Result<u32, LaneError> {
-    if (lane as usize) < LANES {
-        Ok(lane)
-    } else {
-        Err(LaneError::UnknownLane(lane))
+/// The preference and the slot of a lane that there can be: a peer shall not make more of them.
+pub(crate) fn known(lane: u32) -> Result<(u32, usize), LaneError> {
+    let (preference, slot) = lanes::parse(lane)?;
+    if preference as usize >= transport::LANES {
+        return Err(LaneError::UnknownLane(lane));
     }
+    Ok((preference, slot))
+}
+
+/// A frame of a lane that the peer acknowledges at once.
+fn ask(lane: u32, sequence: u64) -> Bytes {
+    Envelope { lane, sequence, acknowledged: 0, body: Some(Body::Fence(Fence {})) }.encoded()
 }

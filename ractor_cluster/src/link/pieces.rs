@@ -6,7 +6,7 @@ use super::decode::MOST_SENT;
 use crate::protocol::control::control_message::Msg;
 use crate::protocol::control::{ControlMessage, NodeSessions, PgJoin, PgLeave, Spawn, Terminate};
 use crate::protocol::mycelium::envelope::Body;
-use crate::protocol::mycelium::Preferences;
+use crate::protocol::mycelium::{Credits, Mailboxes, Preferences};
 
 /// What a frame takes at most around its body.
 const AROUND: u64 = 80;
@@ -40,6 +40,8 @@ fn size(body: &Body) -> usize {
         Body::Control(message) => message.encoded_len(),
         Body::Preferences(preferences) => preferences.encoded_len(),
         Body::Fence(fence) => fence.encoded_len(),
+        Body::Mailboxes(mailboxes) => mailboxes.encoded_len(),
+        Body::Credits(credits) => credits.encoded_len(),
     }
 }
 
@@ -48,6 +50,8 @@ fn elements(body: &Body) -> usize {
     let Body::Control(ControlMessage { msg: Some(msg) }) = body else {
         return match body {
             Body::Preferences(preferences) => preferences.actors.len(),
+            Body::Mailboxes(mailboxes) => mailboxes.actors.len(),
+            Body::Credits(credits) => credits.actors.len(),
             _ => 0,
         };
     };
@@ -68,6 +72,14 @@ fn halves(body: Body, most: usize) -> Option<(Body, Body)> {
         Body::Preferences(mut it) => {
             let actors = second_half(&mut it.actors)?;
             return Some((Body::Preferences(it), Body::Preferences(Preferences { actors })));
+        }
+        Body::Mailboxes(mut it) => {
+            let actors = second_half(&mut it.actors)?;
+            return Some((Body::Mailboxes(it), Body::Mailboxes(Mailboxes { actors })));
+        }
+        Body::Credits(mut it) => {
+            let actors = second_half(&mut it.actors)?;
+            return Some((Body::Credits(it), Body::Credits(Credits { actors })));
         }
         Body::Fence(_) => return None,
     };

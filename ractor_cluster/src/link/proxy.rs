@@ -9,6 +9,7 @@ use ractor::actor::actor_config::TransportPreference;
 use ractor::errors::UndeliveredReason;
 use ractor::remoting::{Outgoing, Outlet, Refused};
 
+use super::credits::Purse;
 use super::data_plane::DataPlane;
 use mycelium_link::codec::What;
 
@@ -17,12 +18,15 @@ use mycelium_link::codec::What;
 pub(crate) struct Proxy {
     traffic: Arc<DataPlane>,
     pid: u64,
+    /// The credits of this node, where the actor has a bounded mailbox.
+    purse: Option<Arc<Purse>>,
     closed: Arc<AtomicBool>,
 }
 
 impl Proxy {
     pub(crate) fn new(traffic: Arc<DataPlane>, pid: u64) -> Self {
-        Self { traffic, pid, closed: Arc::default() }
+        let purse = traffic.credits.purse(pid);
+        Self { traffic, pid, purse, closed: Arc::default() }
     }
 
     fn is_over(&self) -> bool {
@@ -44,12 +48,43 @@ impl Outlet for Proxy {
     }
 
     fn has_room(&self) -> bool {
-        self.traffic.has_room() || self.closed.load(Ordering::Acquire)
+        let has_credit = self.purse.as_ref().is_none_or(|it| it.has_room());
+        (has_credit && self.traffic.has_room(self.pid)) || self.is_over()
+    }
+
+    fn reserve(&self, waits: bool) -> Result<(), UndeliveredReason> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(UndeliveredReason::Stopped);
+        }
+        if !self.traffic.has_room(self.pid) {
+            return Err(UndeliveredReason::Full);
+        }
+        match &self.purse {
+            // What it has after the session's end is of no use.
+            Some(purse) if !purse.take(waits) => Err(match self.is_over() {
+                true => UndeliveredReason::Stopped,
+                false => UndeliveredReason::Full,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn release(&self) {
+        if let Some(purse) = &self.purse {
+            purse.put_back();
+        }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.purse.as_ref().map_or(0, |it| it.dropped())
     }
 
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let (traffic, closed) = (self.traffic.clone(), self.closed.clone());
-        Box::pin(async move { traffic.room(&closed).await })
+        let (traffic, pid, closed) = (self.traffic.clone(), self.pid, self.closed.clone());
+        match self.purse.clone() {
+            None => Box::pin(async move { traffic.room(pid, &closed).await }),
+            Some(purse) => Box::pin(async move { purse.room(&traffic, pid, &closed).await }),
+        }
     }
 
     fn send(&self, mut message: Outgoing) -> Result<(), Refused> {

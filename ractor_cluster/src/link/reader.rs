@@ -6,7 +6,7 @@
 
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use ractor::remoting::busy_poll::Watch;
 
@@ -21,8 +21,11 @@ pub(crate) trait FrameReceiver: Send + Sync + UnwindSafe + RefUnwindSafe + 'stat
     /// What frames leave to be done when the turn of reading is over. It outlives the turn.
     type Turn: Default + Send;
 
-    /// Whether the reader is to pause. `reader` is woken when it may go on.
-    fn pauses(&self, reader: &Waker) -> bool;
+    /// Whether the reader is to pause. `context` is woken when it may go on.
+    ///
+    /// # Errors
+    /// What came before is no frame of a peer. The link ends.
+    fn pauses(&self, turn: &mut Self::Turn, context: &mut Context<'_>) -> io::Result<bool>;
 
     /// Takes a frame. Returns whether others are to get a turn before the next one.
     ///
@@ -107,7 +110,7 @@ impl<R: FrameReceiver> LinkReader<R> {
         turn: &mut R::Turn,
     ) -> io::Result<Read> {
         for count in 0..TURN {
-            if self.receiver.pauses(context.waker()) {
+            if self.receiver.pauses(turn, context)? {
                 return Ok(if count == 0 { Read::Nothing } else { Read::Some });
             }
             match frames.poll_frame(context)? {

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use mycelium_link::codec::Names;
-use mycelium_link::lane::{Accepted, Due, Inbound, LaneError};
+use mycelium_link::lane::{Accepted, Due, Inbound, LaneError, Partial};
+use mycelium_link::lanes::LANES;
 
 use super::backlog::Place;
 use super::locked::locked;
-use crate::transport::LANES;
 
 /// See the module's documentation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Receipts {
     lanes: Mutex<InboundLanes>,
     /// What the peer is to be told that came, by lane.
@@ -21,8 +21,12 @@ pub(super) struct Receipts {
 }
 
 /// The receivers of all lanes.
-#[derive(Debug, Default)]
-pub(super) struct InboundLanes([InboundLane; LANES]);
+#[derive(Debug)]
+pub(super) struct InboundLanes {
+    lanes: [InboundLane; LANES],
+    /// Those by which anything came, a bit each.
+    used: u64,
+}
 
 /// The receiver of a lane.
 #[derive(Debug, Default)]
@@ -30,32 +34,58 @@ pub(super) struct InboundLane {
     pub(super) inbound: Inbound,
     /// The methods that the peer has numbered.
     pub(super) names: Names,
+    /// What has come of a frame in parts.
+    pub(super) partial: Partial,
+}
+
+/// The numbers of the bits that are set.
+pub(super) fn bits(mut mask: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = mask.trailing_zeros();
+        mask &= mask.wrapping_sub(1);
+        (bit < u64::BITS).then_some(bit)
+    })
+}
+
+impl Default for InboundLanes {
+    fn default() -> Self {
+        Self { lanes: std::array::from_fn(|_| InboundLane::default()), used: 0 }
+    }
+}
+
+impl Default for Receipts {
+    fn default() -> Self {
+        Self {
+            lanes: Mutex::default(),
+            delivered: [const { AtomicU64::new(0) }; LANES],
+            told: [const { AtomicU64::new(0) }; LANES],
+        }
+    }
 }
 
 impl InboundLanes {
     /// The receiver of a lane that there is.
     pub(super) fn lane(&mut self, number: u32) -> &mut InboundLane {
-        &mut self.0[number as usize]
+        self.used |= 1 << number;
+        &mut self.lanes[number as usize]
     }
 
     /// What the peer is to be told, by lane: what is due, or wherever there is news. Frames that
     /// went its way have told it so much already.
-    fn due(
-        &mut self,
-        told: [u64; LANES],
-        all: bool,
-        can_be_told: impl Fn(usize) -> bool,
-    ) -> [Option<u64>; LANES] {
-        std::array::from_fn(|lane| {
-            let inbound = &mut self.0[lane].inbound;
-            inbound.told(told[lane]);
-            let is_due = inbound.is_due() || (all && inbound.has_news());
-            (is_due && can_be_told(lane)).then(|| inbound.acknowledgement())
-        })
+    fn due(&mut self, told: impl Fn(u32) -> u64, all: bool) -> Vec<(u32, u64)> {
+        let mut due = Vec::new();
+        for lane in bits(self.used) {
+            let inbound = &mut self.lanes[lane as usize].inbound;
+            inbound.told(told(lane));
+            if inbound.is_due() || (all && inbound.has_news()) {
+                due.push((lane, inbound.acknowledgement()));
+            }
+        }
+        due
     }
 
     fn ask_all(&mut self) {
-        let inbound = self.0.iter_mut().map(|lane| &mut lane.inbound);
+        let inbound = self.lanes.iter_mut().map(|lane| &mut lane.inbound);
         inbound.filter(|inbound| inbound.delivered() > 0).for_each(Inbound::ask);
     }
 }
@@ -107,18 +137,12 @@ impl Receipts {
     }
 
     /// What the peer is to be told now, by lane, in frames of their own: what is due, or with `all`
-    /// wherever there is news. What `can_be_told` leaves out stays due.
-    pub(super) fn take_due(
-        &self,
-        all: bool,
-        can_be_told: impl Fn(usize) -> bool,
-    ) -> [Option<u64>; LANES] {
-        let told = std::array::from_fn(|lane| self.told[lane].load(Ordering::Relaxed));
-        let due = self.lanes().due(told, all, can_be_told);
-        for (told, due) in self.told.iter().zip(due) {
-            if let Some(due) = due {
-                told.fetch_max(due, Ordering::Relaxed);
-            }
+    /// wherever there is news.
+    pub(super) fn take_due(&self, all: bool) -> Vec<(u32, u64)> {
+        let told = |lane: u32| self.told[lane as usize].load(Ordering::Relaxed);
+        let due = self.lanes().due(told, all);
+        for (lane, due) in &due {
+            self.told[*lane as usize].fetch_max(*due, Ordering::Relaxed);
         }
         due
     }
@@ -134,21 +158,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_acknowledgement_that_nothing_leads_to_stays_due_and_a_lost_one_is_repeated() {
+    fn a_lost_acknowledgement_is_repeated() {
         let mut lanes = InboundLanes::default();
-        let inbound = &mut lanes.lane(0).inbound;
+        let inbound = &mut lanes.lane(9).inbound;
         inbound.accept(1, 10).unwrap();
         // A fence, whose sender sends nothing more before it is acknowledged.
         inbound.ask();
-        let first = |due: [Option<u64>; LANES]| due[0];
-        let told = [0; LANES];
-        assert_eq!(first(lanes.due(told, false, |_| false)), None);
-        assert_eq!(first(lanes.due(told, false, |_| true)), Some(1));
-        assert_eq!(lanes.due(told, true, |_| true), [None; LANES]);
+        assert_eq!(lanes.due(|_| 0, false), [(9, 1)]);
+        assert_eq!(lanes.due(|_| 0, true), []);
         // The link that it went by has broken.
         lanes.ask_all();
-        let mut again = [None; LANES];
-        again[0] = Some(1);
-        assert_eq!(lanes.due(told, false, |_| true), again);
+        assert_eq!(lanes.due(|_| 0, false), [(9, 1)]);
     }
 }

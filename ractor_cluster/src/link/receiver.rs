@@ -1,19 +1,22 @@
 //! Receives the frames of a connection: for its data plane, or for the session's actor while the
 //! connection is no link.
 
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::Waker;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ractor::ActorRef;
+use tokio::task::JoinHandle;
 
 use super::admission::Admission;
 use super::arrivals::Turn;
 use super::arrived::Arrived;
 use super::backlog::{Backlog, Item, Weight};
 use super::data_plane::DataPlane;
-use super::decode::{self, Caps, Decoded};
+use super::decode::{self, Caps, Decoded, Outcome, Undecodable};
 use super::reader::{self, FrameReceiver, Read};
 use super::{Event, LinkEvent};
 use crate::net::SessionMessage;
@@ -49,10 +52,15 @@ impl FrameReceiver for Receiver {
     type Turn = Turn;
 
     #[inline]
-    fn pauses(&self, reader: &Waker) -> bool {
+    fn pauses(&self, turn: &mut Turn, context: &mut Context<'_>) -> io::Result<bool> {
         match self {
-            Self::Session(SessionReceiver { backlog, .. }) => backlog.pauses(reader),
-            Self::Connection(_) => false,
+            Self::Session(it) => {
+                if turn.decoding.is_some() && !it.has_decoded(turn, context)? {
+                    return Ok(true);
+                }
+                Ok(it.backlog.pauses(context.waker()))
+            }
+            Self::Connection(_) => Ok(false),
         }
     }
 
@@ -61,7 +69,11 @@ impl FrameReceiver for Receiver {
         // A frame that comes too late is dropped: the end of the connection is an event.
         match (self, frame) {
             (Self::Session(it), TransportMessage::Bytes(bytes)) => match it.joined.get() {
-                Some(traffic) => traffic.receive(bytes, &it.session, turn)?,
+                Some(traffic) => {
+                    if let Some(frame) = traffic.receive(bytes, &it.session, turn)? {
+                        it.begin_decoding(frame, it.backlog.caps(), Some(traffic.clone()), turn);
+                    }
+                }
                 None => it.receive(bytes, turn)?,
             },
             (Self::Session(it), TransportMessage::Arc(cast)) => {
@@ -95,13 +107,60 @@ impl SessionReceiver {
         let size = bytes.len();
         let is_stranger = admission.as_ref().is_some_and(|it| !it.is_admitted());
         let caps = if is_stranger { Caps::STRANGER } else { backlog.caps() };
-        let decoded = backlog.decode(bytes, caps, session)?;
-        let Some(Decoded { message, elements, cost }) = decoded else { return Ok(()) };
-        turn.listed(elements);
-        let (arrived, weight) = (Arrived::Frame(message), Weight { bytes: size, cost, elements });
-        backlog.push(Item { arrived, place: None, weight }, session);
+        match backlog.decode(bytes, caps, session)? {
+            Outcome::Decoded(decoded) => self.take(decoded, size, turn),
+            Outcome::Long(frame) => self.begin_decoding(frame, caps, None, turn),
+            Outcome::Refused => {}
+        }
         Ok(())
     }
+
+    /// Takes a frame of so many bytes, of a connection that is no link.
+    fn take(&self, Decoded { message, elements, cost }: Decoded, size: usize, turn: &mut Turn) {
+        turn.listed(elements);
+        let (arrived, weight) = (Arrived::Frame(message), Weight { bytes: size, cost, elements });
+        self.backlog.push(Item { arrived, place: None, weight }, &self.session);
+    }
+
+    #[cold]
+    fn begin_decoding(
+        &self,
+        frame: Bytes,
+        caps: Caps,
+        traffic: Option<Arc<DataPlane>>,
+        turn: &mut Turn,
+    ) {
+        let size = frame.len();
+        let task = decode::decode_elsewhere(frame, caps);
+        turn.decoding = Some(Decoding { task, size, traffic });
+    }
+
+    /// Takes the frame that is decoded elsewhere, where that is done. Returns whether none is left.
+    #[cold]
+    fn has_decoded(&self, turn: &mut Turn, context: &mut Context<'_>) -> io::Result<bool> {
+        let Some(decoding) = &mut turn.decoding else { return Ok(true) };
+        let Poll::Ready(decoded) = Pin::new(&mut decoding.task).poll(context) else {
+            return Ok(false);
+        };
+        let Some(Decoding { size, traffic, .. }) = turn.decoding.take() else { return Ok(true) };
+        let decoded = decoded.map_err(io::Error::other)?;
+        if let Outcome::Decoded(decoded) = self.backlog.or_refuse(decoded, &self.session)? {
+            match traffic {
+                Some(traffic) => traffic.receive_decoded(decoded, size, &self.session, turn),
+                None => self.take(decoded, size, turn),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// A frame that takes long to decode. Nothing more is read before it is done.
+#[derive(Debug)]
+pub(super) struct Decoding {
+    task: JoinHandle<Result<Decoded, Undecodable>>,
+    size: usize,
+    /// The data plane that the connection had joined when the frame came.
+    traffic: Option<Arc<DataPlane>>,
 }
 
 /// A frame as stock has it.

@@ -12,7 +12,9 @@ use crate::protocol::control::{
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{ActorPreference, Frame, Preferences};
+use crate::protocol::mycelium::{
+    ActorCredit, ActorMailbox, ActorPreference, Credits, Frame, Mailboxes, Preferences,
+};
 use crate::protocol::NetworkMessage;
 
 /// The elements of a slice.
@@ -38,6 +40,8 @@ pub(super) enum List {
     Leave { scope: String, group: String, actors: IntoIter<Actor> },
     Sessions(IntoIter<NameMessage>),
     Preferences(IntoIter<ActorPreference>),
+    Mailboxes(IntoIter<ActorMailbox>),
+    Credits(IntoIter<ActorCredit>),
 }
 
 impl Waiting {
@@ -60,6 +64,15 @@ impl Waiting {
             {
                 let list = List::Preferences(actors.into_iter());
                 return Self::List { list, is_frame: false };
+            }
+            Arrived::Control(Enveloped::Mailboxes(Mailboxes { actors }))
+                if actors.len() > SLICE =>
+            {
+                let list = List::Mailboxes(actors.into_iter());
+                return Self::List { list, is_frame: false };
+            }
+            Arrived::Control(Enveloped::Credits(Credits { actors })) if actors.len() > SLICE => {
+                return Self::List { list: List::Credits(actors.into_iter()), is_frame: false };
             }
             Arrived::Control(Enveloped::Control(ControlMessage { msg: Some(msg) })) => (msg, false),
             Arrived::Frame(NetworkMessage {
@@ -124,6 +137,8 @@ impl List {
             Self::Terminate(ids) => ids.len(),
             Self::Sessions(sessions) => sessions.len(),
             Self::Preferences(actors) => actors.len(),
+            Self::Mailboxes(actors) => actors.len(),
+            Self::Credits(actors) => actors.len(),
         }
     }
 
@@ -145,6 +160,14 @@ impl List {
             Self::Preferences(actors) => {
                 let preferences = Preferences { actors: first(actors) };
                 return Arrived::Control(Enveloped::Preferences(preferences));
+            }
+            Self::Mailboxes(actors) => {
+                let mailboxes = Mailboxes { actors: first(actors) };
+                return Arrived::Control(Enveloped::Mailboxes(mailboxes));
+            }
+            Self::Credits(actors) => {
+                let credits = Credits { actors: first(actors) };
+                return Arrived::Control(Enveloped::Credits(credits));
             }
         };
         control(msg, is_frame)

@@ -193,12 +193,13 @@ impl Outlet for StockProxy {
     }
 
     fn has_room(&self) -> bool {
-        self.peer.traffic.has_room() || self.closed.load(Ordering::Acquire)
+        self.peer.traffic.has_room(self.pid) || self.closed.load(Ordering::Acquire)
     }
 
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let (traffic, closed) = (self.peer.traffic.clone(), self.closed.clone());
-        Box::pin(async move { traffic.room(&closed).await })
+        let (traffic, pid) = (self.peer.traffic.clone(), self.pid);
+        let closed = self.closed.clone();
+        Box::pin(async move { traffic.room(pid, &closed).await })
     }
 
     fn send(&self, mut message: Outgoing) -> Result<(), Refused> {

@@ -1,14 +1,15 @@
 //! The names of peers' actors.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ractor::ActorCell;
 
 use crate::NodeId;
 
-/// Of each peer, by name.
-type Names = HashMap<NodeId, HashMap<String, ActorCell>>;
+/// Of each peer, by name. Trees, since a peer makes them large: a table of hashes that grows hashes
+/// all names again, in one go.
+type Names = HashMap<NodeId, BTreeMap<String, ActorCell>>;
 
 static NAMES: Mutex<Option<Names>> = Mutex::new(None);
 

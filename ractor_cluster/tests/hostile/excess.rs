@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::common::{peer, until, watched};
 use crate::logs::Mark;
 use crate::scene::{Scene, KINDS};
-use crate::watchdog::watch;
+use crate::watchdog::{watch, watch_queue};
 use crate::wire::{
     Actor, ActorPreference, AuthBody, ControlBody, Enveloped, Frame, PgJoin, Preferences, Ready,
     Spawn, Terminate,
@@ -83,7 +83,8 @@ async fn a_peer_announces_as_much_as_it_may() {
         send(&mut client, join(&long, actors(0..1))).await;
         let named = vec![Actor { pid: 0, name: Some(long.clone()) }];
         send(&mut client, ControlBody::Spawn(Spawn { actors: named })).await;
-        let pins = (0..100).map(|pid| ActorPreference { pid, preference: 4 }).collect();
+        let pins =
+            (0..100).map(|pid| ActorPreference { pid, preference: 4, urgent: true }).collect();
         send(&mut client, Enveloped::Preferences(Preferences { actors: pins })).await;
         handled(&scene, &mut client).await;
         assert_eq!((members(0), members(1), members(2)), (5, 1, 0));
@@ -155,6 +156,91 @@ async fn a_peer_with_many_actors_stalls_nothing_when_it_leaves() {
     watch(async {
         drop(client);
         until("it is gone", || peer("crowd").is_none()).await;
+    })
+    .await;
+    scene.end().await;
+}
+
+/// An actor that ends and is announced again at once is another one: its memberships stay when
+/// those of the former end.
+#[tokio::test]
+async fn a_number_that_is_announced_again_at_once_keeps_its_groups() {
+    let mut scene = Scene::start("reborn").await;
+    let mut client = scene.guest(TransportKind::Tcp).await;
+    for round in 0..20 {
+        let joined = |number: u32| format!("reborn {round} {number}");
+        // One of them is in so many groups that it leaves them one by one.
+        for (pid, groups) in [(1, 1), (2, 3), (3, 70)] {
+            send(&mut client, ControlBody::Spawn(Spawn { actors: actors(pid..pid + 1) })).await;
+            for number in 0..groups {
+                send(&mut client, join(&joined(number), actors(pid..pid + 1))).await;
+            }
+            send(&mut client, ControlBody::Terminate(Terminate { ids: vec![pid] })).await;
+            send(&mut client, ControlBody::Spawn(Spawn { actors: actors(pid..pid + 1) })).await;
+            for number in 0..groups {
+                send(&mut client, join(&joined(number), actors(pid..pid + 1))).await;
+            }
+        }
+        handled(&scene, &mut client).await;
+        // What ends late ends now.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        for (number, members) in [(0, 3), (1, 2), (2, 2), (3, 1), (69, 1)] {
+            assert_eq!(pg::get_members(&joined(number)).len(), members, "{}", joined(number));
+        }
+    }
+    drop(client);
+    until("it is gone", || pg::get_members(&"reborn 19 0".to_owned()).is_empty()).await;
+    scene.end().await;
+}
+
+/// Actors without end, each of them in a group, and their ends: no other task waits behind all of
+/// them.
+#[test]
+fn a_peer_with_many_actors_in_groups_keeps_no_task_waiting() {
+    watch_queue(async {
+        let scene = Scene::start("hordes").await;
+        let mut client = scene.client(TransportKind::Tcp).await;
+        client.join("horde").await;
+        for number in 0..500 {
+            let pids = number * 40..(number + 1) * 40;
+            send(&mut client, join(&format!("hordes {}", number % 50), actors(pids))).await;
+        }
+        handled(&scene, &mut client).await;
+        assert_eq!(pg::get_members(&"hordes 49".to_owned()).len(), 400);
+        send(&mut client, ControlBody::Terminate(Terminate { ids: (0..4_000).collect() })).await;
+        handled(&scene, &mut client).await;
+        assert_eq!(pg::get_members(&"hordes 49".to_owned()).len(), 320);
+        drop(client);
+        until("it is gone", || peer("horde").is_none()).await;
+        // The log is that of this thread alone, which runs no actor.
+        scene.node.stop().await;
+    });
+}
+
+/// What the node keeps by name is in trees: a table of hashes that grows hashes all names again.
+#[tokio::test]
+async fn many_long_names_stall_nothing() {
+    const MANY: u64 = 4_000;
+    let mut scene = Scene::start("verbose").await;
+    let mut client = scene.guest(TransportKind::Tcp).await;
+    let long = |number: u64| format!("{number:04000}");
+    watch(async {
+        for pid in 0..MANY {
+            let named = vec![Actor { pid, name: Some(long(pid)) }];
+            send(&mut client, ControlBody::Spawn(Spawn { actors: named })).await;
+        }
+        handled(&scene, &mut client).await;
+        for number in 0..MANY {
+            let (scope, group) = ("verbose".to_owned(), long(number));
+            let join = PgJoin { scope, group, actors: vec![Actor { pid: 1, name: None }] };
+            send(&mut client, ControlBody::PgJoin(join)).await;
+        }
+        handled(&scene, &mut client).await;
+        assert_eq!(pg::get_scoped_members(&"verbose".into(), &long(MANY - 1)).len(), 1);
+        drop(client);
+        until("it is gone", || !pg::which_scopes().contains(&"verbose".to_owned())).await;
     })
     .await;
     scene.end().await;

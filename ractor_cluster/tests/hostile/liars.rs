@@ -39,11 +39,14 @@ async fn who_breaks_the_order_of_envelopes_ends_its_session() {
         (envelope(0, u64::MAX, 0), "came where 2 was due"),
         (envelope(4, 2, 0), "frame 2 came where 1 was due"),
         (envelope(7, 1, 0), "there is no lane 7"),
+        (envelope(15, 1, 0), "there is no lane 15"),
+        (envelope(64, 1, 0), "there is no lane 64"),
         (envelope(255, 1, 0), "there is no lane 255"),
         (envelope(0, 2, u64::MAX), "was acknowledged, and"),
         (acknowledge(0, 1_000_000), "frame 1000000 was acknowledged, and"),
         (acknowledge(3, 1), "frame 1 was acknowledged, and 0 is the last sent"),
-        (acknowledge(17, 0), "there is no lane 17"),
+        (acknowledge(17, 1), "frame 1 was acknowledged, and 0 is the last sent"),
+        (acknowledge(71, 0), "there is no lane 71"),
     ];
     for kind in KINDS {
         for (number, (frame, complaint)) in cases.iter().enumerate() {
@@ -148,7 +151,7 @@ async fn what_concerns_nobody_is_dropped() {
     let mut client = scene.client(TransportKind::Tcp).await;
     client.join("chatter").await;
     let reply = CallReply { to: 1, tag: 1, what: PAYLOAD.as_bytes().to_vec() };
-    let actors = vec![ActorPreference { pid: u64::MAX, preference: 99 }];
+    let actors = vec![ActorPreference { pid: u64::MAX, preference: 99, urgent: true }];
     let bodies = [
         Enveloped::from(NodeBody::Reply(reply)),
         Enveloped::from(add(u64::MAX, 1)),

@@ -89,6 +89,53 @@ async fn so_is_that_of_a_stock_peer() {
     scene.end().await;
 }
 
+/// Half as many elements as a frame may have: to decode them takes longer than a poll may.
+#[tokio::test]
+async fn to_decode_the_longest_lists_stalls_nothing() {
+    const MANY: u64 = 131_072;
+    let mut scene = Scene::roomy("longest").await;
+    let named = |pid| Actor { pid, name: Some(format!("longest {pid}")) };
+    let many: Vec<Actor> = (0..MANY).map(named).collect();
+    let lists = [
+        ControlBody::Terminate(Terminate { ids: (0..MANY).collect() }),
+        leave("longest", many.clone()),
+        // All are left out for the name.
+        join(&"n".repeat(5_000), many),
+    ];
+    let mut guest = scene.guest(TransportKind::Tcp).await;
+    watch(async {
+        for list in &lists {
+            send(&mut guest, list.clone()).await;
+            guest.call(scene.counter(), "Sum").await;
+        }
+        // No list, but as much to look at: fields that the protocol does not have.
+        let fields = [0x78, 0].repeat(2_000_000);
+        guest.send_bytes(&(fields.len() as u64).to_be_bytes()).await.expect("the node takes it");
+        guest.send_bytes(&fields).await.expect("the node takes it");
+        guest.call(scene.counter(), "Sum").await;
+    })
+    .await;
+    // As stock sends them; and a session that ends while they wait.
+    let mut client = stock(&scene, "longest-stock").await;
+    watch(async {
+        for list in &lists {
+            client.send(list.clone()).await;
+        }
+        client.send(join("longest", actors(1))).await;
+        members("longest", 1).await;
+        client.send(lists[1].clone()).await;
+        drop(client);
+        members("longest", 0).await;
+        for list in &lists {
+            send(&mut guest, list.clone()).await;
+        }
+        drop(guest);
+        until("it is gone", || peer("guest-1").is_none()).await;
+    })
+    .await;
+    scene.end().await;
+}
+
 /// Each of two bytes, and as many as fit into a frame.
 fn lists() -> [Enveloped; 5] {
     const FIT: usize = 30_000;

@@ -11,6 +11,7 @@ mod bytes;
 mod calls;
 mod client;
 mod connecting;
+mod credits;
 mod excess;
 mod floods;
 #[cfg(target_os = "linux")]
@@ -23,6 +24,7 @@ mod lists;
 mod logs;
 mod message;
 mod multiplied;
+mod parts;
 mod proofs;
 mod quiet;
 mod relay;

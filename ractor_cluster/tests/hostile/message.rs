@@ -68,6 +68,7 @@ pub fn encode(frame: &Network) -> Option<Vec<u8>> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sent {
     pub kind: u8,
+    pub lane: u8,
     pub to: Vec<u64>,
     /// In all.
     pub bytes: usize,
@@ -75,12 +76,12 @@ pub struct Sent {
 
 /// A cast, to one actor or to many.
 pub fn sent(frame: &[u8]) -> Option<Sent> {
-    let [0, kind @ (1 | 3), _, rest @ ..] = frame else { return None };
+    let [0, kind @ (1 | 3), lane, rest @ ..] = frame else { return None };
     let mut rest = rest;
     let _ = (take(&mut rest), take(&mut rest));
     let count = if *kind == 3 { take(&mut rest) } else { 1 };
     let to = (0..count).map(|_| take(&mut rest)).collect();
-    Some(Sent { kind: *kind, to, bytes: frame.len() })
+    Some(Sent { kind: *kind, lane: *lane, to, bytes: frame.len() })
 }
 
 /// The tag of a call of ours that gets no answer.
@@ -100,6 +101,14 @@ pub fn many(sequence: u64, acknowledged: u64, to: &[u64], variant: &str, what: &
     to.iter().for_each(|to| number(*to, &mut out));
     named(variant, &mut out);
     out.extend(what);
+    out
+}
+
+/// A part of a message.
+pub fn part(lane: u64, sequence: u64, (total, offset): (u64, u64), bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![0, 6, u8::try_from(lane).expect("it is one")];
+    [sequence, 0, total, offset].into_iter().for_each(|it| number(it, &mut out));
+    out.extend(bytes);
     out
 }
 

@@ -114,13 +114,20 @@ impl Scene {
 
     /// A node that logs no more lines of one cause than it does by default.
     pub async fn terse(name: &str, options: LinkOptions) -> Self {
-        Self::logging(name, node_server(name), options).await
+        let server = node_server(name).with_max_inbound_frame_size(MAX_FRAME);
+        Self::logging(name, server, options).await
     }
 
     async fn of(name: &str, server: NodeServer, options: LinkOptions) -> Self {
+        let server = server.with_max_inbound_frame_size(MAX_FRAME);
         // Tests look for the line of each refusal.
         let limits = options.limits.with_log_lines(10_000);
         Self::logging(name, server, options.with_limits(limits)).await
+    }
+
+    /// A node that takes frames of upstream's default.
+    pub async fn roomy(name: &str) -> Self {
+        Self::logging(name, node_server(name), Self::options()).await
     }
 
     async fn logging(name: &str, server: NodeServer, options: LinkOptions) -> Self {
@@ -130,7 +137,7 @@ impl Scene {
         let options = options
             .with_unix(UnixListening::At(folder.path().join("socket")))
             .with_listener(Listen::Tls(([127, 0, 0, 1], 0).into(), acceptor));
-        let server = server.with_links(options).with_max_inbound_frame_size(MAX_FRAME);
+        let server = server.with_links(options);
         let node = Node::spawn(server).await;
         let (counter, ended) = member(Counter, &format!("counters of {name}")).await;
         Self { log, node, counter, ended, connector, guests: 0, _folder: folder }

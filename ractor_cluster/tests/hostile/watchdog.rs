@@ -13,8 +13,10 @@ use tracing_subscriber::layer::{Context, Layer};
 
 use crate::scene::Scene;
 
+mod queue;
 mod turns;
 
+pub use queue::watch_queue;
 pub use turns::{cpu, watch, CPU};
 
 /// The time of one poll, in scenes of which many run at a time.

@@ -10,7 +10,9 @@ use crate::client::Client;
 use crate::common::watched;
 use crate::message::Sent;
 use crate::scene::{Count, Counter, Scene};
-use crate::wire::{self, ControlBody, Enveloped, Frame, PgJoin};
+use crate::wire::{
+    self, ActorPreference, Announcement, ControlBody, Enveloped, Frame, PgJoin, Preferences,
+};
 
 /// Has a peer announce actors in a group, and waits until they are there.
 pub async fn announce(client: &mut Client, group: &str, pids: &[u64]) -> Vec<ActorRef<Count>> {
@@ -42,13 +44,42 @@ async fn a_message_to_many_is_one_frame() {
     let report = pg::broadcast_arc(&"many".to_owned(), blob.clone());
     assert_eq!((report.delivered(), report.failed().len()), (64, 0));
     let first = client.sent().await;
-    let Sent { kind: 3, to, bytes } = first else { panic!("{first:?}") };
+    let Sent { kind: 3, to, bytes, .. } = first else { panic!("{first:?}") };
     assert_eq!(sorted(to), pids);
     assert!(bytes < 50 * 1024, "{bytes} bytes");
     // The next one is that of one actor.
     proxies[0].cast(Count::Add(1)).unwrap();
     let next = client.sent().await;
     assert_eq!((next.kind, next.to.as_slice()), (1, [proxies[0].get_id().pid()].as_slice()));
+    scene.end().await;
+}
+
+/// A peer that takes all lanes gets urgent messages, others, and large ones by different lanes; one
+/// that does not gets all by the same.
+#[tokio::test]
+async fn messages_that_do_not_wait_for_each_other_have_lanes_of_their_own() {
+    let scene = Scene::start("lanes").await;
+    for (lanes, expected) in [(true, [16, 8, 56]), (false, [0, 0, 0])] {
+        let mut client = scene.client(TransportKind::Tcp).await;
+        let announcement = Announcement { lanes, ..client.announcement() };
+        client.join_as(&format!("lanes-{lanes}"), announcement).await;
+        let actors = vec![ActorPreference { pid: 700, preference: 0, urgent: true }];
+        let envelope = client.envelope(Enveloped::Preferences(Preferences { actors }));
+        client.send(Frame::Envelope(envelope)).await;
+        let group = format!("lanes-{lanes}");
+        let mut proxies = announce(&mut client, &group, &[700, 701]).await;
+        proxies.sort_by_key(|proxy| proxy.get_id().pid());
+        let mut came = Vec::new();
+        for (proxy, message) in [
+            (&proxies[1], Count::Add(1)),
+            (&proxies[0], Count::Add(1)),
+            (&proxies[1], Count::Blob(vec![7; 200_000])),
+        ] {
+            proxy.cast(message).expect("it is taken");
+            came.push(client.sent().await.lane);
+        }
+        assert_eq!(came, expected);
+    }
     scene.end().await;
 }
 

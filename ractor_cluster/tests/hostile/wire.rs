@@ -305,6 +305,10 @@ pub struct Announcement {
     pub preference: i32,
     #[prost(uint64, optional, tag = "12")]
     pub max_frame: Option<u64>,
+    #[prost(bool, tag = "13")]
+    pub lanes: bool,
+    #[prost(uint32, optional, tag = "14")]
+    pub credits: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -318,7 +322,7 @@ pub struct Envelope {
     pub sequence: u64,
     #[prost(uint64, tag = "3")]
     pub acknowledged: u64,
-    #[prost(oneof = "Enveloped", tags = "4, 5, 6")]
+    #[prost(oneof = "Enveloped", tags = "4, 5, 6, 8, 9")]
     pub body: Option<Enveloped>,
 }
 
@@ -330,6 +334,44 @@ pub enum Enveloped {
     Control(Control),
     #[prost(message, tag = "6")]
     Preferences(Preferences),
+    #[prost(message, tag = "8")]
+    Mailboxes(Mailboxes),
+    #[prost(message, tag = "9")]
+    Credits(Credits),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Mailboxes {
+    #[prost(message, repeated, tag = "1")]
+    pub actors: Vec<ActorMailbox>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct ActorMailbox {
+    #[prost(uint64, tag = "1")]
+    pub pid: u64,
+    #[prost(uint64, tag = "2")]
+    pub capacity: u64,
+    #[prost(uint64, tag = "3")]
+    pub granted: u64,
+    #[prost(bool, tag = "4")]
+    pub drops: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Credits {
+    #[prost(message, repeated, tag = "1")]
+    pub actors: Vec<ActorCredit>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct ActorCredit {
+    #[prost(uint64, tag = "1")]
+    pub pid: u64,
+    #[prost(uint64, tag = "2")]
+    pub granted: u64,
+    #[prost(uint64, tag = "3")]
+    pub dropped: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -344,6 +386,8 @@ pub struct ActorPreference {
     pub pid: u64,
     #[prost(int32, tag = "2")]
     pub preference: i32,
+    #[prost(bool, tag = "3")]
+    pub urgent: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

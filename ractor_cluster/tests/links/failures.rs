@@ -106,6 +106,31 @@ pub fn a_suspended_peer_is_found_and_recovers() -> Result<(), Failed> {
     Ok(())
 }
 
+/// A call to one actor does not wait for the casts to another one that were sent before it, and the
+/// casts keep their order.
+pub fn a_call_overtakes_what_others_are_sent() -> Result<(), Failed> {
+    const CASTS: u64 = 200_000;
+    for (location, locality, kind) in
+        [("auto", "same-machine", "unix"), ("remote", "remote", "tcp")]
+    {
+        let options = Options::default().location(location);
+        let (mut first, mut second) = pair(options, options)?;
+        second.ask(&format!("await first {locality} {kind}"))?;
+        first.ask("spawn readers adaptive")?;
+        first.ask("spawn others adaptive")?;
+        second.ask("members readers 1")?;
+        second.ask("members others 1")?;
+        first.signal(Signal::STOP)?;
+        second.ask(&format!("cast readers 1 {CASTS}"))?;
+        second.ask("begin others")?;
+        first.signal(Signal::CONT)?;
+        let before: u64 = second.ask("answer")?.parse()?;
+        assert_eq!(first.ask(&format!("received readers {CASTS}"))?, format!("{CASTS} in order"));
+        assert!(before < CASTS / 2, "{before} came first by {kind}");
+    }
+    Ok(())
+}
+
 /// Beyond the grace the session is over; the peer comes back as itself.
 pub fn a_peer_that_comes_back_has_its_number() -> Result<(), Failed> {
     let options = Options::default().silence(SILENCE).grace(SHORT);

@@ -46,7 +46,8 @@ fn main() -> ExitCode {
 /// Those that kill and suspend processes.
 #[cfg(unix)]
 fn of_failures() -> Vec<Trial> {
-    let tests: [(&str, Test); 8] = [
+    let tests: [(&str, Test); 9] = [
+        ("a_call_overtakes_what_others_are_sent", failures::a_call_overtakes_what_others_are_sent),
         ("a_killed_peer_fails_its_calls", failures::a_killed_peer_fails_its_calls),
         ("a_peer_that_leaves_is_not_waited_for", failures::a_peer_that_leaves_is_not_waited_for),
         ("a_session_survives_its_last_link", failures::a_session_survives_its_last_link),

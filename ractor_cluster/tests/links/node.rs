@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ struct Record {
     in_order: bool,
 }
 
+/// The numbers that all recorders of this process have handled.
+static HANDLED: AtomicU64 = AtomicU64::new(0);
+
 /// Takes down what it is sent.
 struct Recorder(watch::Sender<Record>);
 
@@ -39,6 +43,9 @@ enum Note {
     Number(u64),
     #[rpc]
     HowMany(RpcReplyPort<u64>),
+    /// Of all recorders of the process.
+    #[rpc]
+    InAll(RpcReplyPort<u64>),
     /// Is kept, and not answered.
     #[rpc]
     Never(RpcReplyPort<u64>),
@@ -72,10 +79,14 @@ impl Actor for Recorder {
         unanswered: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match note {
-            Note::Number(number) => self.0.send_modify(|record| {
-                record.count += 1;
-                record.in_order &= record.count == number;
-            }),
+            Note::Number(number) => {
+                HANDLED.fetch_add(1, Ordering::Relaxed);
+                self.0.send_modify(|record| {
+                    record.count += 1;
+                    record.in_order &= record.count == number;
+                });
+            }
+            Note::InAll(reply) => reply.send(HANDLED.load(Ordering::Relaxed))?,
             Note::HowMany(reply) => reply.send(self.0.borrow().count)?,
             Note::Never(reply) => unanswered.push(reply),
             Note::Text(text, reply) => reply.send(text)?,
@@ -398,6 +409,15 @@ impl Running {
                 casting.wait_for(|sent| *sent >= 1000).await?;
                 Ok(String::new())
             }
+            // A call, and later its answer.
+            ["begin", group] => {
+                let member = recorder(group)?;
+                self.calls.push(tokio::spawn(async move {
+                    call!(member, Note::InAll).map_or_else(|it| it.to_string(), |it| it.to_string())
+                }));
+                Ok(String::new())
+            }
+            ["answer"] => Ok(self.calls.pop().ok_or("no call")?.await?),
             // What has become of the calls.
             ["calls"] => {
                 let mut ends = Vec::new();

@@ -8,8 +8,9 @@ use bytes::{Buf as _, Bytes};
 use super::method::Names;
 use super::{
     CALL, CAST, DEFINED, HAS_METADATA, HAS_TIMEOUT, KIND, MANY, MARK, MAX_TARGETS, NAMED, NO_REPLY,
-    NUMBERED, REPLY,
+    NUMBERED, PART, REPLY,
 };
+use crate::lane::Part;
 
 /// Why bytes are no frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +169,28 @@ pub fn head(frame: &[u8]) -> Result<Option<Head>, CodecError> {
 type Method<'a> = (Cow<'a, str>, Option<Bytes>);
 
 impl Head {
+    /// Whether the frame is a part of another.
+    pub fn is_part(&self) -> bool {
+        self.kind == PART
+    }
+
+    /// Whether this is the frame that parts with that head are of.
+    pub fn continues(&self, part: &Self) -> bool {
+        !self.is_part() && (self.lane, self.sequence) == (part.lane, part.sequence)
+    }
+
+    /// The part that `frame` is.
+    pub fn part(&self, mut frame: Bytes) -> Result<Part, CodecError> {
+        if !self.is_part() {
+            return Err(CodecError::Kind(self.kind));
+        }
+        let mut cursor = Cursor { bytes: &frame, at: self.at };
+        let (total, offset) = (cursor.number()?, cursor.number()?);
+        let at = cursor.at;
+        frame.advance(at);
+        Ok(Part { sequence: self.sequence, total, offset, bytes: frame })
+    }
+
     /// The message behind the head of `frame`, of which the arguments keep what is theirs. `names`
     /// learns those that it brings.
     pub fn message<'a>(

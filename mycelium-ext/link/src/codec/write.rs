@@ -4,7 +4,8 @@ use bytes::{BufMut, BytesMut};
 
 use super::method::{Method, Numbers};
 use super::{
-    CALL, CAST, DEFINED, HAS_METADATA, HAS_TIMEOUT, MANY, MARK, NAMED, NO_REPLY, NUMBERED, REPLY,
+    CALL, CAST, DEFINED, HAS_METADATA, HAS_TIMEOUT, MANY, MARK, NAMED, NO_REPLY, NUMBERED, PART,
+    REPLY,
 };
 
 /// The numbers in front of every message.
@@ -126,6 +127,17 @@ pub fn write(frame: Frame, what: What<'_>, numbers: &mut Numbers, out: &mut Byte
             number(tag, out);
         }
     }
+}
+
+/// The most bytes that [`write_part`] writes.
+pub const PART_HEAD: usize = 3 + 4 * TARGET;
+
+/// Writes what stands in front of a part of a frame: the bytes of that frame from `offset` on, of
+/// `total` in all.
+pub fn write_part(frame: Frame, total: u64, offset: u64, out: &mut BytesMut) {
+    out.put_slice(&[MARK, PART, frame.lane]);
+    let numbers = [frame.sequence, frame.acknowledged, total, offset];
+    numbers.into_iter().for_each(|it| number(it, out));
 }
 
 fn put_method(method: &str, metadata: Option<&[u8]>, numbers: &mut Numbers, out: &mut BytesMut) {

@@ -3,6 +3,8 @@ use std::collections::VecDeque;
 use bytes::{BufMut, Bytes};
 use proptest::prelude::*;
 
+use super::inbound::ACKNOWLEDGE_FRAMES;
+use super::outbound::BLOCK;
 use super::{Accepted, Chunk, Due, Inbound, LaneError, Outbound};
 
 /// A frame that tells its number; a message, as far as anybody can see.
@@ -123,7 +125,7 @@ fn memory_is_used_again_when_what_was_in_it_is_acknowledged() {
     for _ in 0..100_000 {
         let last = push(&mut out, 0);
         let chunk = out.transmit().unwrap();
-        blocks.insert(chunk.frames.as_ptr() as usize / super::BLOCK);
+        blocks.insert(chunk.frames.as_ptr() as usize / BLOCK);
         drop(chunk);
         out.acknowledge(last).unwrap();
     }
@@ -144,14 +146,14 @@ fn a_gap_is_an_error_and_a_duplicate_is_not() {
 #[test]
 fn what_a_frame_of_ours_has_told_need_not_be_told_again() {
     let mut inbound = Inbound::default();
-    for sequence in 1..=super::ACKNOWLEDGE_FRAMES {
+    for sequence in 1..=ACKNOWLEDGE_FRAMES {
         inbound.accept(sequence, 1).unwrap();
     }
     assert!(inbound.is_due());
     inbound.told(10);
     assert!(!inbound.is_due());
     assert!(inbound.has_news());
-    inbound.told(super::ACKNOWLEDGE_FRAMES);
+    inbound.told(ACKNOWLEDGE_FRAMES);
     assert!(!inbound.has_news());
 }
 
@@ -164,7 +166,7 @@ fn much_is_acknowledged_when_no_more_comes_and_very_much_at_once() {
         }
         inbound.due()
     };
-    let frames = super::ACKNOWLEDGE_FRAMES;
+    let frames = ACKNOWLEDGE_FRAMES;
     assert_eq!(after(frames - 1, 1), Due::Later);
     assert_eq!(after(frames, 1), Due::WhenIdle);
     assert_eq!(after(8 * frames - 1, 1), Due::WhenIdle);
@@ -173,6 +175,21 @@ fn much_is_acknowledged_when_no_more_comes_and_very_much_at_once() {
     assert_eq!(after(1, bytes - 1), Due::Later);
     assert_eq!(after(1, bytes), Due::WhenIdle);
     assert_eq!(after(8, bytes), Due::Now);
+}
+
+#[test]
+fn what_a_first_part_promises_takes_no_memory() {
+    let mut partial = super::Partial::default();
+    let part = |offset, bytes: usize| super::Part {
+        sequence: 1,
+        total: 1 << 40,
+        offset,
+        bytes: vec![7; bytes].into(),
+    };
+    assert_eq!(partial.add(part(0, 10), 1 << 40), Ok(None));
+    assert_eq!(partial.add(part(10, 1_000), 1 << 40), Ok(None));
+    assert_eq!(partial.held(), 1_010);
+    assert!(partial.memory() <= 4 * 1_010, "{}", partial.memory());
 }
 
 /// What may happen between two ends of a lane.
@@ -289,7 +306,7 @@ proptest! {
                 }
                 Step::Fence => {}
             }
-            let unacknowledged = last - pair.out.acknowledged;
+            let unacknowledged = last - pair.out.acknowledged();
             prop_assert_eq!(pair.out.unacknowledged_messages() as u64, unacknowledged);
         }
         // A fence may hold back the rest until it is acknowledged.

@@ -2,10 +2,15 @@
 
 #[path = "../../../src/actor/mailbox/chunks.rs"]
 mod chunks;
+#[path = "../../../src/actor/mailbox/keyed.rs"]
+mod keyed;
 #[path = "../../../src/actor/mailbox/queue.rs"]
 mod queue;
+#[path = "../../../src/actor/mailbox/slots.rs"]
+mod slots;
 
 pub(crate) use bound::{Bound, Overflow};
+pub(crate) use keyed::KeyOf;
 pub(crate) use queue::{Found, Queue, Refused, Sleep};
 
 pub(crate) mod sync {
@@ -63,13 +68,13 @@ mod bound {
             }
         }
 
-        pub(super) fn one_more_room(&self) {
+        pub(super) fn one_more_room(&self, _: impl Fn() -> usize) {
             *self.room.lock().expect("no thread panics") += 1;
             self.more.notify_all();
         }
 
         pub(super) fn no_more_room(&self) {
-            self.one_more_room();
+            self.one_more_room(|| 0);
         }
     }
 }

@@ -16,7 +16,7 @@ impl ActorCell {
         config: &ActorConfig,
     ) -> Result<(Self, Inbox<M>), SpawnErr> {
         let identity = Identity::of::<M>(get_new_local_id(), name);
-        let (cell, inbox) = inbox::create::<M>(identity, config);
+        let (cell, inbox) = inbox::create::<M>(identity, config)?;
         if let Some(name) = &cell.inner.name {
             crate::registry::register(name.clone(), cell.clone())?;
         }
@@ -44,7 +44,7 @@ impl ActorCell {
             ))));
         }
         let identity = Identity::of::<TActor::Msg>(id, name);
-        Ok(inbox::create(identity, &ActorConfig::default()))
+        inbox::create(identity, &ActorConfig::default())
     }
 
     /// Gives the actor's name free, if it is registered under it. Another may be: a proxy

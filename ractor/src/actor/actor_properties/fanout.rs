@@ -7,6 +7,8 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use super::send_arc::Admission;
+#[cfg(feature = "cluster")]
+use super::send_out::Reserved;
 use crate::actor::actor_config::Overflow;
 use crate::actor::mailbox::Displaced;
 use crate::errors::UndeliveredReason;
@@ -14,7 +16,7 @@ use crate::message::SharedMessage;
 #[cfg(feature = "cluster")]
 use crate::message::{copy_of, BoxedDowncastErr};
 #[cfg(feature = "cluster")]
-use crate::remoting::{from_serialized, Outgoing, Outlet};
+use crate::remoting::{from_serialized, Outgoing};
 use crate::ActorCell;
 #[cfg(feature = "cluster")]
 use crate::ActorId;
@@ -44,8 +46,14 @@ pub(crate) enum Exception {
 #[cfg(feature = "cluster")]
 struct Route<'a> {
     session: u64,
-    outlet: &'a dyn Outlet,
     actors: Vec<(usize, &'a ActorCell)>,
+}
+
+/// Takes room for one message to a proxy, which is released where the message is not sent.
+#[cfg(feature = "cluster")]
+fn reserve(actor: &ActorCell, waits: bool) -> Result<(), UndeliveredReason> {
+    let outlet = actor.inner.proxy.outlet().ok_or(UndeliveredReason::Stopped)?;
+    actor.inner.may_send_out(&**outlet, waits).map(Reserved::used)
 }
 
 impl<T: SharedMessage> Fanout<T> {
@@ -117,10 +125,7 @@ impl<T: SharedMessage> Fanout<T> {
                 let session = outlet.session();
                 match routes.iter_mut().find(|route| route.session == session) {
                     Some(route) => route.actors.push((number, actor)),
-                    None => {
-                        let outlet = &**outlet;
-                        routes.push(Route { session, outlet, actors: vec![(number, actor)] });
-                    }
+                    None => routes.push(Route { session, actors: vec![(number, actor)] }),
                 }
                 continue;
             }
@@ -131,7 +136,9 @@ impl<T: SharedMessage> Fanout<T> {
             }
         }
         #[cfg(feature = "cluster")]
-        self.send_by(routes, is_last, &mut |number, reason| {
+        let waits = admission == Admission::IfRoom;
+        #[cfg(feature = "cluster")]
+        self.send_by(routes, (is_last, waits), &mut |number, reason| {
             except(number, Exception::Returned(reason));
         });
         #[cfg(not(feature = "cluster"))]
@@ -146,17 +153,20 @@ impl<T: SharedMessage> Fanout<T> {
     ) -> Result<Displaced, UndeliveredReason> {
         #[cfg(feature = "cluster")]
         if !actor.inner.id.is_local() {
-            return self.send_away(actor).map(|()| Displaced(None));
+            let waits = admission == Admission::IfRoom;
+            return self.send_away(actor, waits).map(|()| Displaced(None));
         }
         actor.inner.send_arc_here(self.message.clone(), admission).map_err(|(_, reason)| reason)
     }
 
     #[cfg(feature = "cluster")]
-    fn send_away(&mut self, actor: &ActorCell) -> Result<(), UndeliveredReason> {
+    fn send_away(&mut self, actor: &ActorCell, waits: bool) -> Result<(), UndeliveredReason> {
         if let Some(outlet) = actor.inner.proxy.outlet() {
-            actor.inner.may_send_out(&**outlet)?;
+            let room = actor.inner.may_send_out(&**outlet, waits)?;
             let message = self.wire(&actor.inner.id)?.copy_of_cast();
-            return outlet.send(message).map_err(|refused| refused.reason);
+            outlet.send(message).map_err(|refused| refused.reason)?;
+            room.used();
+            return Ok(());
         }
         if !actor.inner.proxy.is_reachable() {
             return Err(UndeliveredReason::NoLink);
@@ -170,13 +180,13 @@ impl<T: SharedMessage> Fanout<T> {
     fn send_by(
         &mut self,
         routes: Vec<Route<'_>>,
-        is_last: bool,
+        (is_last, waits): (bool, bool),
         except: &mut dyn FnMut(usize, UndeliveredReason),
     ) {
         let mut left = routes.len();
-        for Route { outlet, mut actors, .. } in routes {
+        for Route { mut actors, .. } in routes {
             left -= 1;
-            actors.retain(|(number, actor)| match actor.inner.may_send_out(outlet) {
+            actors.retain(|(number, actor)| match reserve(actor, waits) {
                 Ok(()) => true,
                 Err(reason) => {
                     except(*number, reason);
@@ -204,6 +214,8 @@ impl<T: SharedMessage> Fanout<T> {
                 }
             };
             if let Err(reason) = sent {
+                let outlets = actors.iter().filter_map(|(_, it)| it.inner.proxy.outlet());
+                outlets.for_each(|outlet| outlet.release());
                 actors.into_iter().for_each(|(number, _)| except(number, reason));
             }
         }

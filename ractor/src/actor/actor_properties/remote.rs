@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use super::ActorProperties;
 use crate::actor::actor_config::TransportPreference;
-use crate::actor::mailbox::{is_inline, Displaced, Parcel, Refused};
+use crate::actor::mailbox::{discard, is_inline, Displaced, Parcel, Queue, Refused};
 use crate::errors::{Undelivered, UndeliveredCause, UndeliveredReason};
 use crate::message::ArcMessage;
-use crate::remoting::{Outlet, Undeliverable};
+use crate::remoting::{Delivered, Entry, Outlet, Undeliverable};
 use crate::{ActorCell, ActorStatus, Message};
 
 /// Messages go back to their senders.
@@ -52,29 +52,55 @@ impl ActorProperties {
         self.proxy.outlet().map(|outlet| outlet.transport())
     }
 
+    /// How many messages of this node the actor of a proxy has dropped for want of room.
+    pub(super) fn dropped_away(&self) -> u64 {
+        self.proxy.outlet().map_or(0, |outlet| outlet.dropped())
+    }
+
     /// Puts in what was decoded for this actor. Without a span, since none comes from another node.
     #[inline]
-    pub(crate) fn put_decoded<M: Message>(&self, message: M) -> Result<(), Undeliverable> {
+    pub(crate) fn put_decoded<M: Message>(
+        &self,
+        message: M,
+        entry: Entry,
+    ) -> Result<Delivered, Undeliverable> {
         if is_inline::<M>() {
             let queue = self.queue::<M>().ok_or(Undeliverable::WrongType)?;
-            self.outcome::<M, _>(queue.put(Parcel::Plain(message)))
+            self.outcome::<M, _>(put(queue, Parcel::Plain(message), entry))
         } else {
             let queue = self.queue::<Box<M>>().ok_or(Undeliverable::WrongType)?;
-            self.outcome::<M, _>(queue.put(Parcel::Plain(Box::new(message))))
+            self.outcome::<M, _>(put(queue, Parcel::Plain(Box::new(message)), entry))
         }
     }
 
     #[inline]
-    fn outcome<M, T>(&self, put: Result<Option<T>, Refused<T>>) -> Result<(), Undeliverable> {
+    fn outcome<M, T>(
+        &self,
+        put: Result<Option<T>, Refused<T>>,
+    ) -> Result<Delivered, Undeliverable> {
         match put {
-            Ok(None) => Ok(()),
-            Ok(Some(_displaced)) => {
+            Ok(None) => Ok(Delivered::Waits),
+            Ok(Some(displaced)) => {
                 self.lose_overflow::<M>();
-                Ok(())
+                discard(displaced);
+                Ok(Delivered::Displaced)
             }
             Err(Refused::Full(_)) => Err(Undeliverable::Full),
             Err(Refused::Closed(_)) => Err(Undeliverable::Stopped),
+            Err(Refused::NoKey(back)) => {
+                self.tell_of_key(std::any::type_name::<M>());
+                discard(back);
+                Err(Undeliverable::KeyPanicked)
+            }
         }
+    }
+}
+
+#[inline]
+fn put<T>(queue: &Queue<T>, item: T, entry: Entry) -> Result<Option<T>, Refused<T>> {
+    match entry {
+        Entry::ByPolicy => queue.put(item),
+        Entry::Granted => queue.put_beyond(item).map(|()| None),
     }
 }
 
@@ -140,6 +166,10 @@ impl ActorCell {
                 }
                 Err(Refused::Full(message)) => (message, UndeliveredReason::Full),
                 Err(Refused::Closed(message)) => (message, UndeliveredReason::Stopped),
+                Err(Refused::NoKey(message)) => {
+                    self.inner.tell_of_key(message.type_name());
+                    (message, UndeliveredReason::KeyPanicked)
+                }
             }
         } else if let Some(inlet) = self.inner.any_inlet() {
             match inlet.put_shared(message, self.inner.owner()) {

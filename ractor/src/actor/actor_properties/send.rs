@@ -106,6 +106,23 @@ impl ActorProperties {
                 Ok(())
             }
             Err(Refused::Full(back) | Refused::Closed(back)) => Err(back),
+            Err(Refused::NoKey(back)) => {
+                self.tell_of_key(type_name::<M>());
+                Err(back)
+            }
+        }
+    }
+
+    /// Logs that a key panicked, if it is the first of this actor. The message goes back.
+    #[cold]
+    pub(crate) fn tell_of_key(&self, message: &str) {
+        if self.mailbox.bound().is_some_and(Bound::is_first_without_key) {
+            tracing::warn!(
+                actor = %self.id,
+                name = self.name.as_deref(),
+                "The key of a message ({message}) panicked, and the message goes back to its \
+                 sender. Further ones are not logged."
+            );
         }
     }
 
@@ -174,6 +191,10 @@ impl ActorProperties {
                 Ok(())
             }
             Err(Refused::Full(back) | Refused::Closed(back)) => Err(back),
+            Err(Refused::NoKey(back)) => {
+                self.tell_of_key(type_name::<M>());
+                Err(back)
+            }
         }
     }
 
@@ -270,7 +291,7 @@ async fn put_when_room<T>(
         match put(item) {
             Ok(()) => return Ok(()),
             Err(Refused::Full(back)) => item = back,
-            Err(Refused::Closed(back)) => return Err(back),
+            Err(Refused::Closed(back) | Refused::NoKey(back)) => return Err(back),
         }
         more.await;
     }
@@ -296,7 +317,8 @@ impl ActorCell {
             && self.get_status() < ActorStatus::Draining
             && is_bounded;
         if full && !self.is_bounded() {
-            let why = "there was no room on the way to its node, or that takes none so large";
+            let why = "there was no room in it or on the way to its node, or that takes none so \
+                       large";
             self.inner.lose(type_name::<M>(), UndeliveredCause::Full, why);
         } else if full {
             self.lose_overflow::<M>();
@@ -311,6 +333,10 @@ impl ActorCell {
                 let why = "its node takes no message so large";
                 self.inner.lose(type_name::<M>(), reason.into(), why);
             }
+            UndeliveredReason::KeyPanicked => {
+                let why = "its key for the conflating mailbox panicked";
+                self.inner.lose(type_name::<M>(), UndeliveredCause::KeyPanicked, why);
+            }
             _ => self.lose_overflow::<M>(),
         }
     }
@@ -318,6 +344,13 @@ impl ActorCell {
     /// Counts a message that found the mailbox full.
     pub(crate) fn lose_overflow<M>(&self) {
         self.inner.lose_overflow::<M>();
+    }
+
+    /// How many messages a newer one of their key replaced, in a mailbox that
+    /// [conflates](crate::actor::actor_config::Mailbox::Conflating). Their senders heard of
+    /// success. They are none of the [lost ones](Self::lost_messages).
+    pub fn replaced_messages(&self) -> u64 {
+        self.inner.mailbox.replaced()
     }
 
     /// How many messages wait in the mailbox, beside the one that is being handled. Exact for a
@@ -337,7 +370,8 @@ impl<T: Message> ActorRef<T> {
     /// Sends a message, and waits for room when the actor's mailbox is bounded and full, whatever
     /// its [`Overflow`](crate::actor::actor_config::Overflow). That is backpressure: a sender goes
     /// no faster than the receiver. With an unbounded mailbox it is a [`cast`](Self::cast). For an
-    /// actor of another node it waits for room on the way there.
+    /// actor of another node it waits for room on the way there, and in the actor's bounded mailbox
+    /// where that node is one of the fork that gives credits.
     ///
     /// Those who wait are let in in turn, as a rule; a `cast` that comes when there is room goes
     /// before them. Messages of one task that sends one after the other keep their order.

@@ -62,6 +62,10 @@ impl ActorProperties {
             }
             Err(Refused::Full(message)) => (message, UndeliveredReason::Full),
             Err(Refused::Closed(message)) => (message, UndeliveredReason::Stopped),
+            Err(Refused::NoKey(message)) => {
+                self.tell_of_key(std::any::type_name::<T>());
+                (message, UndeliveredReason::KeyPanicked)
+            }
         };
         let message = returned.0.downcast().ok();
         Err((message.expect("what went in as a `T` comes back as one"), returned.1))
@@ -106,6 +110,10 @@ impl ActorProperties {
             }
             Err(Refused::Full(_)) => Err((kept, UndeliveredReason::Full)),
             Err(Refused::Closed(_)) => Err((kept, UndeliveredReason::Stopped)),
+            Err(Refused::NoKey(_)) => {
+                self.tell_of_key(std::any::type_name::<T>());
+                Err((kept, UndeliveredReason::KeyPanicked))
+            }
         }
     }
 
@@ -203,11 +211,20 @@ impl ActorCell {
     /// that could not be copied for `handle`, or messages to an actor with neither `handle` nor
     /// [`handle_arc`](crate::Actor::handle_arc). The first is logged.
     ///
+    /// Of an actor of another node these are the messages that its mailbox dropped for want of room
+    /// when messages of this node found it full, as far as that node has told; it tells with the
+    /// room that it gives back. A node of stock, or of a release of the fork without credits, does
+    /// not tell.
+    ///
     /// Messages that wait when the actor stops are dropped as in stock `ractor`, and not counted.
     /// What is dropped in an actor's own queue ([`inlet`](crate::inlet)) is counted there: of a
     /// fast actor, by `lost_in_lane`.
     pub fn lost_messages(&self) -> u64 {
-        self.inner.lost()
+        #[cfg(feature = "cluster")]
+        let elsewhere = self.inner.dropped_away();
+        #[cfg(not(feature = "cluster"))]
+        let elsewhere = 0;
+        self.inner.lost() + elsewhere
     }
 
     /// The transport that the actor was spawned to prefer.
@@ -221,6 +238,13 @@ impl ActorCell {
             return preference;
         }
         self.inner.transport
+    }
+
+    /// Whether the actor was spawned with
+    /// [`ActorConfig::with_urgent`](crate::actor::actor_config::ActorConfig::with_urgent). False for
+    /// an actor of another node.
+    pub fn is_urgent(&self) -> bool {
+        self.inner.urgent
     }
 }
 

@@ -9,21 +9,42 @@ use crate::message::{BoxedDowncastErr, BoxedMessage, SerializedMessage};
 use crate::remoting::{from_serialized, guarded, Incoming, Outgoing, Outlet};
 use crate::{ActorStatus, Message, MessagingErr};
 
+/// Room for one message, which is given back unless the message is sent.
+pub(super) struct Reserved<'a>(Option<&'a dyn Outlet>);
+
+impl Reserved<'_> {
+    /// The message was sent.
+    pub(super) fn used(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if let Some(outlet) = self.0 {
+            outlet.release();
+        }
+    }
+}
+
 impl ActorProperties {
-    /// Whether the proxy takes a message now.
+    /// Takes room for one message to the proxy. A sender that `waits` takes no part in what the
+    /// mailbox does with messages that find no room.
     ///
     /// Who is let in here, and finds the way closed, gets the message back; so that nobody need be
     /// admitted, as to a mailbox that drains.
     #[inline]
-    pub(super) fn may_send_out(&self, outlet: &dyn Outlet) -> Result<(), UndeliveredReason> {
+    pub(super) fn may_send_out<'a>(
+        &self,
+        outlet: &'a dyn Outlet,
+        waits: bool,
+    ) -> Result<Reserved<'a>, UndeliveredReason> {
         if self.get_status() >= ActorStatus::Draining {
             Err(UndeliveredReason::Stopped)
         } else if !self.proxy.is_reachable() {
             Err(UndeliveredReason::NoLink)
-        } else if !outlet.has_room() {
-            Err(UndeliveredReason::Full)
         } else {
-            Ok(())
+            outlet.reserve(waits).map(|()| Reserved(Some(outlet)))
         }
     }
 
@@ -33,8 +54,8 @@ impl ActorProperties {
         outlet: &dyn Outlet,
         message: M,
     ) -> Result<(), MessagingErr<M>> {
-        match self.may_send_out(outlet) {
-            Ok(()) => self.encode_and_send(outlet, message),
+        match self.may_send_out(outlet, false) {
+            Ok(room) => self.encode_and_send(outlet, room, message),
             Err(_) => Err(MessagingErr::SendErr(message)),
         }
     }
@@ -45,17 +66,29 @@ impl ActorProperties {
         outlet: &dyn Outlet,
         message: M,
     ) -> Result<(), MessagingErr<M>> {
+        match self.room_out(outlet).await {
+            Ok(room) => self.encode_and_send(outlet, room, message),
+            Err(_) => Err(MessagingErr::SendErr(message)),
+        }
+    }
+
+    /// Waits for room for one message to the proxy, and takes it.
+    ///
+    /// Cancel safe: room that was taken is given back.
+    ///
+    /// # Errors
+    /// There will be none, for a reason other than [`UndeliveredReason::Full`].
+    pub(super) async fn room_out<'a>(
+        &self,
+        outlet: &'a dyn Outlet,
+    ) -> Result<Reserved<'a>, UndeliveredReason> {
+        let mut listening = None;
         loop {
-            match self.may_send_out(outlet) {
-                Ok(()) => return self.encode_and_send(outlet, message),
-                Err(UndeliveredReason::Full) => {
-                    // Listens before it looks again: room that comes between the two is not missed.
-                    let room = outlet.room();
-                    if !outlet.has_room() {
-                        room.await;
-                    }
-                }
-                Err(_) => return Err(MessagingErr::SendErr(message)),
+            match (self.may_send_out(outlet, true), listening.take()) {
+                // Listens before it looks again: room that comes between the two is not missed.
+                (Err(UndeliveredReason::Full), None) => listening = Some(outlet.room()),
+                (Err(UndeliveredReason::Full), Some(room)) => room.await,
+                (outcome, _) => return outcome,
             }
         }
     }
@@ -67,7 +100,7 @@ impl ActorProperties {
         // Listens before it looks again: room that comes between the two is not missed.
         let room = outlet.room();
         Some(async move {
-            if matches!(self.may_send_out(&**outlet), Err(UndeliveredReason::Full)) {
+            if matches!(self.may_send_out(&**outlet, true), Err(UndeliveredReason::Full)) {
                 room.await;
             } else {
                 // An outlet that says so, and yet took nothing, keeps no thread.
@@ -79,10 +112,13 @@ impl ActorProperties {
     fn encode_and_send<M: Message>(
         &self,
         outlet: &dyn Outlet,
+        room: Reserved<'_>,
         message: M,
     ) -> Result<(), MessagingErr<M>> {
         let message = self.encode(message).map_err(|_| MessagingErr::InvalidActorType)?;
-        outlet.send(message).map_err(|refused| given_back(*refused.message))
+        outlet.send(message).map_err(|refused| given_back(*refused.message))?;
+        room.used();
+        Ok(())
     }
 
     /// Sends what is serialised already.
@@ -91,10 +127,13 @@ impl ActorProperties {
         outlet: &dyn Outlet,
         message: Outgoing,
     ) -> Result<(), Box<MessagingErr<SerializedMessage>>> {
-        let back = match self.may_send_out(outlet) {
+        let back = match self.may_send_out(outlet, false) {
             Err(_) => message,
-            Ok(()) => match outlet.send(message) {
-                Ok(()) => return Ok(()),
+            Ok(room) => match outlet.send(message) {
+                Ok(()) => {
+                    room.used();
+                    return Ok(());
+                }
                 Err(refused) => *refused.message,
             },
         };

@@ -11,11 +11,14 @@ use std::task::Waker;
 
 use super::bound::{Bound, Overflow};
 use super::chunks::Chunks;
+use super::keyed::{KeyOf, Keyed, Methods, Way};
 use super::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// Whom the queue lets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
+pub(super) enum Phase {
+    /// Everybody, and what waits has [keys](Keyed): the chunks are empty.
+    OpenKeyed,
     /// Everybody.
     Open,
     /// Those who entered before it drained.
@@ -35,15 +38,24 @@ pub(crate) enum Sleep {
     Idle,
 }
 
-struct State<T> {
+pub(super) struct State<T> {
     waiting: Chunks<T>,
-    phase: Phase,
+    /// What waits in place of the chunks, if it has keys.
+    pub(super) keyed: Option<Box<Keyed>>,
+    pub(super) phase: Phase,
     /// Senders that were admitted and have not put their message in.
-    inside: usize,
+    pub(super) inside: u32,
     sleep: Sleep,
     receiver: Option<Waker>,
     /// The most that ever waited.
-    high_water: usize,
+    pub(super) high_water: usize,
+}
+
+/// What a queue with a bound has beside the rest.
+struct Limit<T> {
+    bound: Bound,
+    /// Where items have keys.
+    keyed: Option<Methods<T>>,
 }
 
 /// A queue of many senders and one receiver.
@@ -51,7 +63,7 @@ pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     /// What the receiver took and has not handled; written by the receiver only.
     taken: AtomicUsize,
-    bound: Option<Box<Bound>>,
+    limit: Option<Box<Limit<T>>>,
 }
 
 // Nothing of the application runs under the lock, so that no panic leaves the state half changed.
@@ -65,6 +77,8 @@ pub(crate) enum Refused<T> {
     Full(T),
     /// For good.
     Closed(T),
+    /// Since its key could not be made: the application's code panicked.
+    NoKey(T),
 }
 
 /// What the receiver found.
@@ -81,22 +95,37 @@ pub(crate) enum Found {
 impl<T> Queue<T> {
     /// A queue with so much room; `None` for any.
     pub(crate) fn new(bound: Option<Bound>) -> Self {
+        Self::made(bound.map(|bound| Limit { bound, keyed: None }), None, Phase::Open)
+    }
+
+    /// A queue with so much room, that keeps the latest item of each key in the place of the first
+    /// one that waits.
+    pub(crate) fn keyed<K: KeyOf<T>>(bound: Bound) -> Self
+    where
+        T: Send + 'static,
+    {
+        let limit = Limit { bound, keyed: Some(Methods::new::<K>()) };
+        Self::made(Some(limit), Some(Keyed::new::<T, K>()), Phase::OpenKeyed)
+    }
+
+    fn made(limit: Option<Limit<T>>, keyed: Option<Box<Keyed>>, phase: Phase) -> Self {
         Self {
             state: Mutex::new(State {
                 waiting: Chunks::new(),
-                phase: Phase::Open,
+                keyed,
+                phase,
                 inside: 0,
                 sleep: Sleep::Awake,
                 receiver: None,
                 high_water: 0,
             }),
             taken: AtomicUsize::new(0),
-            bound: bound.map(Box::new),
+            limit: limit.map(Box::new),
         }
     }
 
     #[inline]
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock()
     }
 
@@ -111,7 +140,7 @@ impl<T> Queue<T> {
     }
 
     /// Wakes the receiver, if it is idle, without the lock.
-    fn wake_unlocked(mut state: MutexGuard<'_, State<T>>) {
+    pub(super) fn wake_unlocked(mut state: MutexGuard<'_, State<T>>) {
         let receiver = state.wake_idle();
         drop(state);
         if let Some(receiver) = receiver {
@@ -128,17 +157,26 @@ impl<T> Queue<T> {
     // moved.
     #[inline(always)]
     pub(crate) fn put(&self, item: T) -> Result<Option<T>, Refused<T>> {
+        let state = match &self.limit {
+            None => self.state(),
+            Some(limit) => return self.put_limited(limit, item),
+        };
+        if state.phase != Phase::Open {
+            return Err(Refused::Closed(item));
+        }
+        Self::push(state, item);
+        Ok(None)
+    }
+
+    fn put_limited(&self, limit: &Limit<T>, item: T) -> Result<Option<T>, Refused<T>> {
+        if let Some(keyed) = &limit.keyed {
+            return (keyed.put)(self, keyed, &limit.bound, item, Way::ByPolicy);
+        }
         let state = self.state();
         if state.phase != Phase::Open {
             return Err(Refused::Closed(item));
         }
-        match &self.bound {
-            None => {
-                Self::push(state, item);
-                Ok(None)
-            }
-            Some(bound) => Self::put_bounded(state, bound, item),
-        }
+        Self::put_bounded(state, &limit.bound, item)
     }
 
     fn put_bounded(
@@ -168,11 +206,14 @@ impl<T> Queue<T> {
     /// # Errors
     /// The item comes back.
     pub(crate) fn put_if_room(&self, item: T) -> Result<(), Refused<T>> {
+        if let Some((keyed, bound)) = self.methods() {
+            return (keyed.put)(self, keyed, bound, item, Way::IfRoom).map(drop);
+        }
         let mut state = self.state();
         if state.phase != Phase::Open {
             return Err(Refused::Closed(item));
         }
-        if let Some(bound) = &self.bound {
+        if let Some(bound) = self.bound() {
             let waiting = state.waiting.len();
             if waiting >= bound.capacity {
                 return Err(Refused::Full(item));
@@ -186,8 +227,25 @@ impl<T> Queue<T> {
     /// Whether there is room for an item, or never will be: putting one in is worth a try.
     pub(crate) fn has_room(&self) -> bool {
         let state = self.state();
-        let Some(bound) = &self.bound else { return true };
-        state.phase != Phase::Open || state.waiting.len() < bound.capacity
+        let Some(bound) = self.bound() else { return true };
+        let keyed = state.keyed.as_ref().map_or(0, |keyed| keyed.len);
+        state.phase > Phase::Open || state.waiting.len() + keyed < bound.capacity
+    }
+
+    /// Puts an item in, whatever waits: its room was lent to its sender before.
+    ///
+    /// # Errors
+    /// The item comes back, of a queue that is closed.
+    pub(crate) fn put_beyond(&self, item: T) -> Result<(), Refused<T>> {
+        let mut state = self.state();
+        if state.phase != Phase::Open {
+            return Err(Refused::Closed(item));
+        }
+        if self.bound().is_some() {
+            state.high_water = state.high_water.max(state.waiting.len() + 1);
+        }
+        Self::push(state, item);
+        Ok(())
     }
 
     /// Admits a sender that has yet to make its item: a drain waits for it. It has to
@@ -195,8 +253,8 @@ impl<T> Queue<T> {
     #[must_use]
     pub(crate) fn enter(&self) -> bool {
         let mut state = self.state();
-        let open = state.phase == Phase::Open;
-        state.inside += usize::from(open);
+        let open = state.phase <= Phase::Open;
+        state.inside += u32::from(open);
         open
     }
 
@@ -205,12 +263,15 @@ impl<T> Queue<T> {
     /// # Errors
     /// The item comes back.
     pub(crate) fn put_admitted(&self, item: T) -> Result<Option<T>, Refused<T>> {
+        if let Some((keyed, bound)) = self.methods() {
+            return (keyed.put)(self, keyed, bound, item, Way::Admitted);
+        }
         let mut state = self.state();
         state.inside -= 1;
         if state.phase == Phase::Closed {
             return Err(Refused::Closed(item));
         }
-        match &self.bound {
+        match self.bound() {
             None => {
                 Self::push(state, item);
                 Ok(None)
@@ -247,7 +308,7 @@ impl<T> Queue<T> {
         let mut state = self.state();
         state.phase = state.phase.max(phase);
         Self::wake_unlocked(state);
-        if let Some(bound) = &self.bound {
+        if let Some(bound) = self.bound() {
             bound.no_more_room();
         }
     }
@@ -257,9 +318,10 @@ impl<T> Queue<T> {
         self.close();
         let mut state = self.state();
         let waiting = std::mem::replace(&mut state.waiting, Chunks::new());
+        let keyed = state.keyed.as_mut().map(|keyed| keyed.clear());
         let receiver = state.receiver.take();
         drop(state);
-        drop((waiting, receiver));
+        drop((waiting, keyed, receiver));
         self.taken.store(0, Ordering::Relaxed);
     }
 
@@ -296,13 +358,13 @@ impl<T> Queue<T> {
     pub(crate) fn receive(&self, into: &mut VecDeque<T>, receiver: &Waker) -> Found {
         let mut state = self.state();
         if state.waiting.is_empty() {
-            if state.phase != Phase::Open && state.inside == 0 {
-                return Found::Drained;
+            if state.phase != Phase::Open {
+                return self.receive_other(state, into, receiver);
             }
             state.sleep(Sleep::Idle, receiver);
             return Found::Nothing;
         }
-        match &self.bound {
+        match self.bound() {
             None => {
                 state.high_water = state.high_water.max(state.waiting.len());
                 state.waiting.swap_front(into);
@@ -311,10 +373,32 @@ impl<T> Queue<T> {
             Some(bound) => {
                 into.extend(state.waiting.pop_front());
                 drop(state);
-                bound.one_more_room();
+                bound.one_more_room(|| self.len());
             }
         }
         Found::Some
+    }
+
+    /// As [`receive`](Self::receive), when the chunks are empty and the phase is a rarer one.
+    #[inline(never)]
+    fn receive_other(
+        &self,
+        mut state: MutexGuard<'_, State<T>>,
+        into: &mut VecDeque<T>,
+        receiver: &Waker,
+    ) -> Found {
+        if let (Some((methods, bound)), Some(keyed)) = (self.methods(), &state.keyed) {
+            if keyed.len > 0 {
+                (methods.take)(state, into);
+                bound.one_more_room(|| self.len());
+                return Found::Some;
+            }
+        }
+        if state.phase > Phase::Open && state.inside == 0 {
+            return Found::Drained;
+        }
+        state.sleep(Sleep::Idle, receiver);
+        Found::Nothing
     }
 
     /// Tells how much of what the receiver took is left.
@@ -325,7 +409,9 @@ impl<T> Queue<T> {
 
     /// How much waits. Exact with a bound; otherwise a message or two may pass meanwhile.
     pub(crate) fn len(&self) -> usize {
-        self.state().waiting.len() + self.taken.load(Ordering::Relaxed)
+        let state = self.state();
+        let keyed = state.keyed.as_ref().map_or(0, |keyed| keyed.len);
+        state.waiting.len() + keyed + self.taken.load(Ordering::Relaxed)
     }
 
     /// The most that ever waited: exact with a bound, otherwise at the times when the
@@ -334,8 +420,25 @@ impl<T> Queue<T> {
         self.state().high_water
     }
 
+    /// How many items were replaced by a newer one of their key.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.state().keyed.as_ref().map_or(0, |keyed| keyed.replaced)
+    }
+
+    #[inline]
     pub(crate) fn bound(&self) -> Option<&Bound> {
-        self.bound.as_deref()
+        self.limit.as_deref().map(|limit| &limit.bound)
+    }
+
+    /// Whether it keeps the latest item of each key.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_conflating(&self) -> bool {
+        self.methods().is_some()
+    }
+
+    fn methods(&self) -> Option<(&Methods<T>, &Bound)> {
+        let limit = self.limit.as_deref()?;
+        limit.keyed.as_ref().map(|keyed| (keyed, &limit.bound))
     }
 }
 
@@ -364,6 +467,7 @@ impl<T> Refused<T> {
         match self {
             Self::Full(it) => Refused::Full(item(it)),
             Self::Closed(it) => Refused::Closed(item(it)),
+            Self::NoKey(it) => Refused::NoKey(item(it)),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::forward::forward_arc;
+use super::options::SubscribeOptions;
 use super::v1::{OutputPort, OutputPortSubscription};
 use super::within::{share, PublishReport, Publishing, Ticket};
 use crate::concurrency::Duration;
@@ -61,8 +62,9 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     /// own. Order is that in which they were published, by `Arc` or by value.
     ///
     /// As with [`subscribe`](Self::subscribe), a subscriber that falls behind by more than the
-    /// port's buffer of 10 messages misses the oldest; the feature `output-port-v2` has no such
-    /// limit. A subscriber whose bounded mailbox is full misses the message, which its
+    /// port's buffer of 10 messages misses the oldest, which [`losses`](Self::losses) counts; the
+    /// feature `output-port-v2` has no such limit. A port [with
+    /// options](Self::with_options) has the bound that the application chose. A subscriber whose bounded mailbox is full misses the message, which its
     /// [`lost_messages`](crate::ActorCell::lost_messages) counts.
     ///
     /// Actors of other nodes are sent the message where it is published, and each node once for all
@@ -72,17 +74,24 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
         F: Fn(Arc<TMsg>) -> Option<Arc<TReceiverMsg>> + Send + 'static,
         TReceiverMsg: SharedMessage,
     {
+        if self.fed.takes_all() {
+            return self.subscribe_arc_with(receiver, SubscribeOptions::default(), converter);
+        }
         #[cfg(feature = "cluster")]
         let Err(converter) = self.away.subscribe(&receiver, converter) else {
             return;
         };
         let mut published = self.tx.subscribe();
+        let losses = self.fed.counts();
         let handle = crate::concurrency::spawn(async move {
             loop {
                 let message: Published<TMsg> = match published.recv().await {
                     Ok(Some(message)) => message,
                     Ok(None) | Err(RecvError::Closed) => return,
-                    Err(RecvError::Lagged(_)) => continue,
+                    Err(RecvError::Lagged(missed)) => {
+                        losses.lag(missed);
+                        continue;
+                    }
                 };
                 let ticket = message.ticket();
                 let converted = converter(message.into_arc());
@@ -111,6 +120,7 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     pub fn send_arc(&self, message: Arc<TMsg>) {
         #[cfg(feature = "cluster")]
         self.away.publish(|| message.clone());
+        self.fed.publish(|| message.clone());
         if self.tx.receiver_count() > 0 {
             // Fails when the last subscriber went away meanwhile.
             let _ = self.tx.send(Some(Published::Shared(ArcMessage::new(message))));

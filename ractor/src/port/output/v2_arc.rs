@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::forward::forward_arc;
+use super::options::SubscribeOptions;
 use super::v2::{OutportMessage, OutputPort, Subscriber};
 use super::within::{share, PublishReport, Publishing, Serving, Ticket};
 use crate::concurrency::Duration;
@@ -26,6 +27,9 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
         F: Fn(Arc<TMsg>) -> Option<Arc<TReceiverMsg>> + Send + 'static,
         TReceiverMsg: SharedMessage,
     {
+        if self.fed.takes_all() {
+            return self.subscribe_arc_with(receiver, SubscribeOptions::default(), converter);
+        }
         #[cfg(feature = "cluster")]
         let Err(converter) = self.away.subscribe(&receiver, converter) else {
             return;
@@ -43,6 +47,7 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     pub fn send_arc(&self, message: Arc<TMsg>) {
         #[cfg(feature = "cluster")]
         self.away.publish(|| message.clone());
+        self.fed.publish(|| message.clone());
         self.publish(OutportMessage::Shared(ArcMessage::new(message)));
     }
 

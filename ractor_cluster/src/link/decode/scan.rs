@@ -34,6 +34,9 @@ include!(concat!(env!("OUT_DIR"), "/schema.rs"));
 /// reach seven.
 const DEPTH: usize = 16;
 
+/// The bytes of the longest number.
+const LONGEST: usize = 10;
+
 /// The lists of a frame.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
@@ -54,7 +57,13 @@ enum Level {
 /// # Errors
 /// They have more than `most` elements, messages contain each other too deep, or it is no message.
 pub(super) fn scan(frame: &[u8], most: usize) -> Result<Found, Undecodable> {
-    let mut found = Found::default();
+    walk(frame, most, usize::MAX)?.ok_or_else(|| malformed("it has more fields than bytes"))
+}
+
+/// As [`scan`], of a frame that has at most so many fields; `None` for one that has more, which
+/// takes long to decode even if it has no lists.
+pub(super) fn walk(frame: &[u8], most: usize, fields: usize) -> Result<Option<Found>, Undecodable> {
+    let (mut found, mut left) = (Found::default(), fields);
     let mut add = |elements: usize, cost: usize| {
         found.elements += elements;
         found.cost += elements * cost;
@@ -70,11 +79,13 @@ pub(super) fn scan(frame: &[u8], most: usize) -> Result<Found, Undecodable> {
         if at == end {
             match level {
                 Level::Group(_) => return Err(malformed("a group does not end")),
-                Level::Message(_) if depth == 0 => return Ok(found),
+                Level::Message(_) if depth == 0 => return Ok(Some(found)),
                 Level::Message(_) => depth -= 1,
             }
             continue;
         }
+        let Some(fewer) = left.checked_sub(1) else { return Ok(None) };
+        left = fewer;
         let within = &frame[..end];
         let (number, kind) = key(within, &mut at)?;
         let shape = match level {
@@ -105,8 +116,12 @@ pub(super) fn scan(frame: &[u8], most: usize) -> Result<Found, Undecodable> {
                 match shape {
                     Some(Shape::List(_, cost) | Shape::Texts(cost)) => add(1, cost)?,
                     Some(Shape::Numbers(cost)) => {
-                        // The last byte of a number alone is below 128.
                         let packed = &within[began..at];
+                        let Some(fewer) = left.checked_sub(packed.len() / LONGEST) else {
+                            return Ok(None);
+                        };
+                        left = fewer;
+                        // The last byte of a number alone is below 128.
                         add(packed.iter().filter(|byte| **byte < 0x80).count(), cost)?;
                     }
                     Some(Shape::Message(_)) | None => {}

@@ -49,7 +49,7 @@ fn every_list_goes_in_pieces() {
     let ids: Vec<u64> = (0..1000).collect();
     let leave = PgLeave { scope: String::new(), group: String::new(), actors: actors(500) };
     let preferences = (0..500)
-        .map(|pid| crate::protocol::mycelium::ActorPreference { pid, preference: 1 })
+        .map(|pid| crate::protocol::mycelium::ActorPreference { pid, preference: 1, urgent: false })
         .collect();
     for body in [
         control(Msg::Spawn(Spawn { actors: actors(500) })),
@@ -67,7 +67,7 @@ fn every_list_goes_in_pieces() {
 fn no_list_is_longer_than_a_list_may_be_however_large_a_frame() {
     let count = 3 * MOST_SENT as u64 + 1;
     let preferences = (0..count)
-        .map(|pid| crate::protocol::mycelium::ActorPreference { pid, preference: 1 })
+        .map(|pid| crate::protocol::mycelium::ActorPreference { pid, preference: 1, urgent: false })
         .collect();
     let sessions = (0..count).map(|_| crate::protocol::auth::NameMessage::default()).collect();
     let (scope, group) = (String::new(), String::new());

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Wake;
+use std::task::{Wake, Waker};
 
 use bytes::Bytes;
 
@@ -65,11 +65,11 @@ impl SimpleStream for Notes {
 impl FrameReceiver for Notes {
     type Turn = u32;
 
-    fn pauses(&self, reader: &Waker) -> bool {
+    fn pauses(&self, _: &mut u32, context: &mut Context<'_>) -> io::Result<bool> {
         let mut noted = self.0.lock().unwrap();
         let pauses = noted.pauses_after.is_some_and(|most| noted.received.len() >= most);
-        noted.pausing = pauses.then(|| reader.clone());
-        pauses
+        noted.pausing = pauses.then(|| context.waker().clone());
+        Ok(pauses)
     }
 
     fn receive(&self, frame: TransportMessage, turn: &mut u32) -> io::Result<bool> {

@@ -1,7 +1,7 @@
 //! What long lists weigh while they wait, how they are handled, and which of them are refused.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use prost::Message as _;
 
@@ -150,6 +150,15 @@ async fn a_list_that_is_too_long_is_the_last_frame_that_is_read() {
         let reader = LinkReader::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
         let before = actors.session.get_cell().mailbox_len();
         let context = &mut Context::from_waker(Waker::noop());
+        // Frames so long are decoded elsewhere. The session has no turn meanwhile.
+        let passed_on = std::future::poll_fn(|_| {
+            while actors.session.get_cell().mailbox_len() == before {
+                assert!(reader.poll(context).is_pending());
+                std::thread::yield_now();
+            }
+            Poll::Ready(())
+        });
+        tokio::task::unconstrained(passed_on).await;
         for _ in 0..10 {
             assert!(reader.poll(context).is_pending());
         }
@@ -161,6 +170,44 @@ async fn a_list_that_is_too_long_is_the_last_frame_that_is_read() {
         // A wake-up for what waits, or the refusal.
         assert_eq!(actors.session.get_cell().mailbox_len(), before + 1);
     }
+    actors.end().await;
+}
+
+/// What is decoded elsewhere keeps its place: nothing behind it is read before.
+#[tokio::test]
+async fn a_long_frame_is_passed_on_before_the_frames_behind_it() {
+    let actors = Actors::start().await;
+    let backlog = Arc::<Backlog>::default();
+    let receiver = Receiver::Session(SessionReceiver {
+        session: actors.session.clone(),
+        joined: Joined::default(),
+        backlog: backlog.clone(),
+        admission: None,
+    });
+    let of = |pids: std::ops::Range<u64>| {
+        let actors = pids.map(|pid| Named { pid, name: None }).collect();
+        of_stock(ControlMessage { msg: Some(Msg::Spawn(Spawn { actors })) })
+    };
+    let long = decode::MOST_SENT as u64 + 1;
+    let frames = Frames([of(0..long), of(long..long + 1)].into());
+    let reader = LinkReader::new(Box::new(Simple::stream(frames, u64::MAX)), receiver);
+    let context = &mut Context::from_waker(Waker::noop());
+    assert!(reader.poll(context).is_pending());
+    let mut found = Vec::new();
+    while found.last() != Some(&long) {
+        assert!(reader.poll(context).is_pending());
+        tokio::task::yield_now().await;
+        while let Some((Arrived::Frame(frame), ticket)) = backlog.take(&actors.session) {
+            let Some(Network::Control(ControlMessage { msg: Some(Msg::Spawn(spawn)) })) =
+                frame.message
+            else {
+                panic!("it is another frame");
+            };
+            found.extend(spawn.actors.iter().map(|actor| actor.pid));
+            drop(ticket);
+        }
+    }
+    assert!(found.into_iter().eq(0..=long));
     actors.end().await;
 }
 

@@ -56,7 +56,8 @@ fn every_list_is_cut_in_order_and_nothing_of_it_is_missing() {
         Msg::PgLeave(PgLeave { scope, group, actors: actors(count) }),
         Msg::NodeSessions(NodeSessions { sessions }),
     ];
-    let pins = (0..count).map(|pid| ActorPreference { pid, preference: 1 }).collect();
+    let pins =
+        (0..count).map(|pid| ActorPreference { pid, preference: 1, urgent: false }).collect();
     let preferences = Arrived::Control(Enveloped::Preferences(Preferences { actors: pins }));
     let both = lists.into_iter().flat_map(|msg| [control(msg.clone(), false), control(msg, true)]);
     for arrived in both.chain([preferences]) {

@@ -31,6 +31,7 @@ use crate::link::activity::watch;
 use crate::link::admission::Admission;
 use crate::link::announcer::Announcer;
 use crate::link::backlog::Backlog;
+use crate::link::credits;
 use crate::link::data_plane::{Bounds, DataPlane, Link};
 use crate::link::decode::Caps;
 use crate::link::dial::{Dialler, Route, LONGEST_PAUSE};
@@ -85,9 +86,6 @@ use state::{Farewell, State};
 /// A session has no use for more links than there are kinds of them; a peer shall not make more.
 const MAX_LINKS: usize = 8;
 
-/// So many proxies begin before others get a turn.
-const PROXIES_IN_TURN: usize = 64;
-
 /// The links of a session; nothing where no node server of this process is behind it.
 #[derive(Debug, Default)]
 pub(super) struct Links(Option<Box<Active>>);
@@ -119,8 +117,6 @@ struct Active {
     lost: Option<String>,
     /// The peer has been told of others.
     has_told_peers: bool,
-    /// Proxies that began since others had a turn.
-    proxies_in_turn: usize,
 }
 
 /// A session may be killed, with the node server above it. It must not be found any more then.
@@ -186,6 +182,7 @@ impl Links {
             calls: options.max_calls,
             write_deadline: options.write_deadline,
             busy_poll: options.busy_poll,
+            max_inbound: usize::try_from(server.max_frame).unwrap_or(usize::MAX),
         };
         let traffic = DataPlane::new(session.node_id, bounds, backlog);
         // Of a peer that does not say: a cluster that raises the default does so at each of its
@@ -215,7 +212,6 @@ impl Links {
             announced: Announced::default(),
             lost: None,
             has_told_peers: false,
-            proxies_in_turn: 0,
         })))
     }
 
@@ -274,12 +270,9 @@ impl Links {
 
     /// Gives others a turn now and then while many proxies begin: a peer announces as many in one
     /// frame as it likes.
-    pub(super) async fn take_turns(&mut self) {
-        let Some(active) = &mut self.0 else { return };
-        active.proxies_in_turn += 1;
-        if active.proxies_in_turn >= PROXIES_IN_TURN {
-            active.proxies_in_turn = 0;
-            tokio::task::yield_now().await;
+    pub(super) async fn take_turns(&self) {
+        if let Some(active) = &self.0 {
+            active.traffic.backlog().pace().step().await;
         }
     }
 
@@ -404,6 +397,8 @@ impl Active {
             preference: Preference::from(self.server.options.preference).into(),
             shared_memory: self.shared_memory().map(|it| it.version()),
             max_frame: Some(self.server.max_frame),
+            lanes: true,
+            credits: Some(credits::VERSION),
         }
     }
 

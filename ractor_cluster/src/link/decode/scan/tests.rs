@@ -84,7 +84,8 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 fn message() -> impl Strategy<Value = NetworkMessage> {
     let control = || control().prop_map(|msg| ControlMessage { msg: Some(msg) });
     let preferences = prop::collection::vec(any::<(u64, i32)>(), 0..40).prop_map(|pins| {
-        let actor = |(pid, preference)| ActorPreference { pid, preference };
+        let actor =
+            |(pid, preference)| ActorPreference { pid, preference, ..ActorPreference::default() };
         Enveloped::Preferences(Preferences { actors: pins.into_iter().map(actor).collect() })
     });
     let enveloped = prop_oneof![control().prop_map(Enveloped::Control), preferences];

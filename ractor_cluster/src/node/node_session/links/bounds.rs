@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use ractor::{pg, ActorCell, ActorRef};
-use tokio::task::yield_now;
 
 use super::super::{NodeSession, NodeSessionState};
+use super::farewell::end_proxies;
 use super::{name_of, Active};
 use crate::link::limits::{Limit, Limits};
+use crate::link::pace::Pace;
 use crate::link::quiet_log::{limited_warn, peer_line};
 use crate::link::settle::Finding;
 use crate::node::NodeSessionMessage;
@@ -21,8 +22,8 @@ use crate::NodeId;
 /// Scope and name.
 type Group = Arc<(String, String)>;
 
-/// The memberships that end in one turn of the session.
-const GROUPS_IN_TURN: usize = 256;
+/// The memberships from which on an actor that ends leaves its groups one by one.
+const MANY_GROUPS: usize = 64;
 
 /// What was announced, and which limits it came up against.
 #[derive(Debug, Default)]
@@ -33,8 +34,6 @@ pub(super) struct Announced {
     /// How many members each group has.
     groups: BTreeMap<Group, usize>,
     memberships: usize,
-    /// Memberships that have ended since others had a turn.
-    left_in_turn: usize,
     /// The actors that prefer a transport.
     pins: HashSet<u64>,
     /// The limits that were told of.
@@ -152,20 +151,16 @@ impl Announced {
 
     /// Takes an actor that ends, or is about to, out of its groups, and gives others turns while it
     /// does: the peer decides how many groups there are. Where they are few the end does the rest.
-    pub(super) async fn leave_groups(&mut self, proxy: &ActorCell) {
+    pub(super) async fn leave_groups(&mut self, proxy: &ActorCell, pace: &Pace) {
         let Some(groups) = self.of_actor.remove(&proxy.get_id().pid()) else { return };
-        let are_many = groups.len() > GROUPS_IN_TURN;
+        let are_many = groups.len() > MANY_GROUPS;
         for group in groups {
             self.left(&group);
             if are_many {
                 let (scope, name) = (*group).clone();
                 pg::leave_scoped(scope, name, vec![proxy.clone()]);
             }
-            self.left_in_turn += 1;
-            if self.left_in_turn >= GROUPS_IN_TURN {
-                self.left_in_turn = 0;
-                yield_now().await;
-            }
+            pace.step().await;
         }
     }
 }
@@ -180,6 +175,12 @@ impl Active {
             return true;
         }
         self.announced.reached(Limit::Preferences)
+    }
+
+    /// Whether credits are kept for an actor with a bounded mailbox.
+    pub(super) fn admits_mailbox(&mut self, pid: u64) -> bool {
+        let most = self.server.options.limits.actors;
+        self.traffic.credits.has_place(pid, most) || self.announced.reached(Limit::Actors)
     }
 
     /// A proxy has ended.
@@ -262,16 +263,28 @@ impl NodeSession {
                 !leave.actors.is_empty()
             }
             Some(Control::Terminate(ended)) => {
-                for proxy in ended.ids.iter().filter_map(|pid| proxies.get(pid)) {
-                    active.announced.leave_groups(&proxy.get_cell()).await;
-                    active.forget_proxy(&proxy.get_cell());
-                }
+                let (mut ending, session) = (Vec::new(), active.session.clone());
                 for pid in &ended.ids {
+                    if let Some(proxy) = state.remote_actors.remove(pid) {
+                        let proxy = proxy.get_cell();
+                        let pace = active.traffic.backlog().pace();
+                        active.announced.leave_groups(&proxy, pace).await;
+                        active.forget_proxy(&proxy);
+                        ending.push(proxy);
+                    }
                     active.announced.forget(*pid);
                     active.traffic.forget(*pid);
+                    active.traffic.credits.forget(*pid);
                 }
-                ended.ids.retain(|pid| proxies.contains_key(pid));
-                !ended.ids.is_empty()
+                // An actor of the same number may be announced next: its memberships would end
+                // with those of a proxy that ends later.
+                if !end_proxies(&ending, &session, "remote", true).await {
+                    limited_warn!(
+                        node_id = active.traffic.node_id(),
+                        "proxies of actors that have ended do not stop"
+                    );
+                }
+                false
             }
             Some(Control::NodeSessions(told)) => {
                 told.sessions.retain(|it| {

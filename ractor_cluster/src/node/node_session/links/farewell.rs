@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use ractor::concurrency::timeout;
 use ractor::{pg, ActorCell, ActorRef};
-use tokio::task::yield_now;
 
 use super::super::{NodeSession, NodeSessionState};
 use super::{name_of, Active, Farewell, State};
+use crate::link::pace::Pace;
 use crate::link::quiet_log::peer_line;
 use crate::link::{contest, Incarnation, Refusal};
 use crate::net::SessionMessage;
@@ -20,11 +20,11 @@ use crate::protocol::mycelium::Goodbye;
 /// How long a peer has to close the links after it was told that the session ends.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How long proxies have, which wait for nothing, to stop with the reason and not for it.
+/// How long a few proxies, which wait for nothing, have to stop.
 const PROXIES: Duration = Duration::from_secs(5);
 
-/// Proxies that are stopped, or looked at, in one turn of the session.
-const AT_ONCE: usize = 256;
+/// Proxies that end at a time: others wait behind them for their turns.
+const AT_ONCE: usize = 32;
 
 /// Why proxies end with a session of which no more is known.
 const UNEXPLAINED: &str = "its session ended";
@@ -52,6 +52,9 @@ impl Active {
         };
         // What came is handled: the peer need not count it as lost.
         self.traffic.acknowledge(true);
+        if !ends {
+            self.traffic.finish();
+        }
         let told = links.filter(|(_, link)| {
             let frame = goodbye(superseded_by);
             let last = if ends { SessionMessage::Refuse } else { SessionMessage::Last };
@@ -78,31 +81,26 @@ impl NodeSession {
             None => (Vec::new(), UNEXPLAINED.to_owned()),
         };
         let reason = format!("{GONE}: {}: {why}", name_of(&state.name));
-        let proxies: Vec<ActorCell> =
-            state.remote_actors.drain().map(|(_, proxy)| proxy.get_cell()).collect();
-        if let Some(active) = state.links.0.as_deref_mut() {
-            let mut announced = std::mem::take(&mut active.announced);
-            for proxy in &proxies {
-                announced.leave_groups(proxy).await;
-            }
+        let (pace, node_id) = (Pace::default(), self.known_as(state));
+        let active = state.links.0.as_deref_mut();
+        let mut announced =
+            active.map(|active| std::mem::take(&mut active.announced)).unwrap_or_default();
+        let mut proxies: Vec<ActorCell> = Vec::with_capacity(state.remote_actors.len());
+        for (_, proxy) in state.remote_actors.drain() {
+            proxies.push(proxy.get_cell());
+            pace.step().await;
         }
-        for some in proxies.chunks(AT_ONCE) {
-            for proxy in some {
-                // This actor handles no more events; those of many proxies are long to drop.
-                proxy.unlink(myself.get_cell());
-                proxy.stop(Some(reason.clone()));
-            }
-            // The peer decides how many there are: other tasks have their turns in between.
-            yield_now().await;
-        }
-        let stopped = timeout(PROXIES, all_end(&proxies)).await.is_ok();
-        let (mut proxies, node_id) = (proxies, self.known_as(state));
+        let mut stopped = true;
         while !proxies.is_empty() {
-            // To free what each has takes about as long as to stop it. Its name holds it, too.
             let some = proxies.split_off(proxies.len().saturating_sub(AT_ONCE));
+            for proxy in &some {
+                announced.leave_groups(proxy, &pace).await;
+            }
+            // Once they do not stop in time those that are left are not waited for either.
+            stopped = end_proxies(&some, myself, &reason, stopped).await && stopped;
             some.iter().for_each(|proxy| names::remove(node_id, proxy));
             drop(some);
-            yield_now().await;
+            pace.step().await;
         }
         // Who takes what was sent before the goodbye closes the link after it.
         if timeout(PATIENCE, all_end(&links)).await.is_err() {
@@ -201,12 +199,25 @@ fn goodbye(superseded_by: Option<Incarnation>) -> Bytes {
     Body::Goodbye(Goodbye { superseded_by }).encoded()
 }
 
+/// Stops a few proxies, and waits for their ends where it `waits`: others have their turns
+/// meanwhile, and what is announced next finds none of them. Returns whether they ended in time.
+pub(super) async fn end_proxies(
+    proxies: &[ActorCell],
+    session: &ActorRef<NodeSessionMessage>,
+    reason: &str,
+    waits: bool,
+) -> bool {
+    for proxy in proxies {
+        // An event of each would be no news. A later one of the same number is not unlinked.
+        proxy.unlink(session.get_cell());
+        proxy.stop(Some(reason.to_owned()));
+    }
+    waits && timeout(PROXIES, all_end(proxies)).await.is_ok()
+}
+
 async fn all_end(actors: &[ActorCell]) {
-    for some in actors.chunks(AT_ONCE) {
-        for actor in some {
-            // Without a timeout it does not fail. One that has ended is not waited for.
-            _ = actor.wait(None).await;
-        }
-        yield_now().await;
+    for actor in actors {
+        // Without a timeout it does not fail. One that has ended is not waited for.
+        _ = actor.wait(None).await;
     }
 }

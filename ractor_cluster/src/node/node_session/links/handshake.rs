@@ -154,6 +154,10 @@ impl NodeSession {
             "the peer runs Mycelium's fork"
         );
         proven_names::remember(&name);
+        if announcement.lanes {
+            active.traffic.take_slots();
+        }
+        active.traffic.credits.speak(announcement.credits);
         let Some(fork) = active.state.fork_mut() else { return };
         fork.policy = active.server.options.policy(&name, announcement.number);
         if let Some(bytes) = announcement.max_frame {

@@ -20,7 +20,9 @@ use crate::protocol::control::{ControlMessage, Ready};
 use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
-use crate::protocol::mycelium::{ActorPreference, Frame, Preferences, Refused, Settled};
+use crate::protocol::mycelium::{
+    ActorPreference, Credits, Frame, Mailboxes, Preferences, Refused, Settled,
+};
 use crate::protocol::node::node_message::Msg;
 use crate::protocol::node::NodeMessage;
 use crate::protocol::NetworkMessage;
@@ -85,10 +87,28 @@ impl NodeSession {
             Arrived::Control(Enveloped::Preferences(Preferences { actors })) => {
                 for actor in actors {
                     if active.admits_pin(actor.pid) {
-                        active.traffic.pin_actor(actor.pid, actor.preference());
+                        active.traffic.pin_actor(actor.pid, actor.preference(), actor.urgent);
                     }
                 }
                 self.tell_limits(state);
+            }
+            Arrived::Control(Enveloped::Mailboxes(Mailboxes { actors })) => {
+                for mailbox in actors {
+                    if !active.admits_mailbox(mailbox.pid) {
+                        continue;
+                    }
+                    if let Err(error) = active.traffic.credits.announced(mailbox) {
+                        self.break_off(state, &error.into(), myself);
+                        return Ok(());
+                    }
+                }
+                self.tell_limits(state);
+            }
+            Arrived::Control(Enveloped::Credits(Credits { actors })) => {
+                if let Err(error) = active.traffic.credits.granted(&actors) {
+                    self.break_off(state, &error.into(), myself);
+                    return Ok(());
+                }
             }
             Arrived::Control(Enveloped::Fence(_)) => {}
         }
@@ -147,8 +167,9 @@ impl NodeSessionState {
             Some(Control::PgJoin(join)) => join.actors.as_slice(),
             _ => &[],
         };
-        let actors: Vec<ActorPreference> =
-            actors.iter().filter_map(|actor| preference_of(&where_is(actor.pid)?)).collect();
+        let actors: Vec<ActorCell> = actors.iter().filter_map(|it| where_is(it.pid)).collect();
+        active.traffic.announce_mailboxes(&actors);
+        let actors: Vec<ActorPreference> = actors.iter().filter_map(preference_of).collect();
         if !actors.is_empty() {
             active.traffic.control(Enveloped::Preferences(Preferences { actors }));
         }
@@ -157,6 +178,7 @@ impl NodeSessionState {
         if is_pong {
             // Now and then whatever came is acknowledged.
             active.traffic.acknowledge(true);
+            active.traffic.tell_grants();
         }
     }
 

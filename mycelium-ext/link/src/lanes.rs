@@ -1,0 +1,584 @@
+//! The lanes that messages of one transport preference take, and their turns on a link.
+//!
+//! Frames of a [lane](crate::lane) keep their order, and a frame waits for those in front of it. So
+//! frames that shall not wait for each other are on lanes of their own, which take one link
+//! together:
+//!
+//! | slot | frames |
+//! |---|---|
+//! | 0 | session control; all frames to a peer that takes no other slots |
+//! | 1 | messages to actors that are marked as urgent |
+//! | 2 | messages to all other actors, as long as they are few |
+//! | 3 to 5 | messages to actors that are sent much while others wait |
+//! | 6 | ends of actors, which wait until the peer has what was sent before |
+//! | 7 | large messages, which go in parts |
+//!
+//! Slots 0 and 1 go first, and what may go of 6. Then slot 2 and one of the others take turns, a chunk each, so that a
+//! message to an actor that is sent little waits for one chunk, and not for all that waits for
+//! others. The idea is that of FQ-CoDel (RFC 8290): a flow that has little to send goes ahead of
+//! those that fill the link, and a flow that fills it gives up its place among the former.
+//!
+//! What a link has taken waits in its buffers, and all that follows waits behind it. On a machine
+//! these are long for its speed, so there the lanes of slots 3 to 7 have a window: they send more when the
+//! peer has acknowledged what they have sent, and they ask it to do so in time.
+//!
+//! **Order.** Messages to an actor keep their order. It stays on its lane as long as the peer has
+//! not acknowledged all that went to it by that lane; where it has to change before, what goes by
+//! the new lane is held until then.
+
+use std::collections::HashMap;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+use crate::codec::{self, Frame, Numbers, What};
+use crate::lane::{Chunk, LaneError, Outbound, Parts};
+use crate::malloc_hint;
+
+/// The transport preferences that a lane's number has room for.
+pub const PREFERENCES: usize = 8;
+/// The lanes of one preference.
+pub const SLOTS: usize = 8;
+/// The lanes that a session may have.
+pub const LANES: usize = PREFERENCES * SLOTS;
+
+/// The slot of what has to keep its order with session control.
+pub const CONTROL: usize = 0;
+/// The slot of messages to urgent actors.
+pub const URGENT: usize = 1;
+const SPARSE: usize = 2;
+const FIRST_BULK: usize = 3;
+const BULKS: std::ops::Range<usize> = FIRST_BULK..LAST;
+const LAST: usize = 6;
+/// The slot of large messages, the only one whose frames go in parts.
+pub const LARGE: usize = 7;
+
+/// Bytes that wait to be sent to actors that are sent little, from which on those that are sent
+/// more than [`QUANTUM`] lose their place among them.
+const CONGESTED: usize = 64 * 1024;
+/// See [`CONGESTED`]. Bytes.
+const QUANTUM: usize = 8 * 1024;
+/// A message of so many bytes is large.
+pub const LARGE_BYTES: usize = 128 * 1024;
+/// A large message goes in parts of so many bytes.
+const PART: usize = 128 * 1024;
+/// A message of up to so many bytes goes whole where no other message waits: the receiver has to
+/// put parts together, and copies each for that.
+const WHOLE: usize = 1024 * 1024;
+
+/// The bytes of a bulk lane that are on their way on a machine. More than what the peer
+/// acknowledges without being asked ([`crate::lane::ACKNOWLEDGE_BYTES`], of frames without their
+/// lengths, or 256 frames), so that a lane never waits in vain.
+const WINDOW: usize = 192 * 1024;
+/// The same, of the lane of large messages: two that go whole.
+const LARGE_WINDOW: usize = 2 * WHOLE;
+/// A lane with a window asks for an acknowledgement after so many bytes.
+const ASK_EVERY: usize = 48 * 1024;
+/// Payloads from here on stay where they are. Bytes.
+const COPIED: usize = 16 * 1024;
+
+/// The number of a lane.
+pub const fn number(preference: u32, slot: usize) -> u32 {
+    preference + (slot * PREFERENCES) as u32
+}
+
+/// The preference and the slot of a lane's number.
+///
+/// # Errors
+/// There is no such lane.
+pub fn parse(lane: u32) -> Result<(u32, usize), LaneError> {
+    match lane as usize {
+        index if index < LANES => Ok((lane % PREFERENCES as u32, index / PREFERENCES)),
+        _ => Err(LaneError::UnknownLane(lane)),
+    }
+}
+
+/// For whom a message is, as far as order is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Receiver {
+    /// An actor of the peer, by its number there.
+    Actor(u64),
+    /// The callers of an actor of this node, by its number.
+    CallersOf(u64),
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    out: Outbound,
+    numbers: Numbers,
+    /// The bytes that were pushed since the peer was asked for an acknowledgement.
+    unasked: usize,
+}
+
+/// The last frames of a lane by receiver, of all receivers of a bucket together: an order that is
+/// kept although it need not be costs a round trip, and a map would cost every message.
+#[derive(Debug)]
+struct Recent(Box<[u64; Recent::BUCKETS]>);
+
+impl Recent {
+    const BUCKETS: usize = 256;
+
+    fn bucket(receiver: Receiver) -> usize {
+        let key = match receiver {
+            Receiver::Actor(pid) => pid << 1,
+            Receiver::CallersOf(pid) => pid << 1 | 1,
+        };
+        // Fibonacci hashing: Knuth, The Art of Computer Programming, volume 3, 6.4.
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+    }
+}
+
+/// A receiver that is not simply on the lane of those that are sent little.
+#[derive(Debug, Clone, Copy)]
+struct Assigned {
+    slot: usize,
+    /// The last frame that went to it by its lane.
+    last: u64,
+    /// The bytes that it was sent since that lane was congested.
+    burst: usize,
+}
+
+/// See the module's documentation. One for each preference.
+#[derive(Debug)]
+pub struct Lanes {
+    preference: u32,
+    /// Whether the peer takes other slots than the first.
+    has_slots: bool,
+    /// Whether the link stays on the machine.
+    is_near: bool,
+    /// Whether all is sent that there is.
+    is_last: bool,
+    slots: [Option<Box<Lane>>; SLOTS],
+    assigned: HashMap<Receiver, Assigned>,
+    /// Of the lane of those that are sent little.
+    recent: Recent,
+    /// The request for an acknowledgement that was pushed last, by lane.
+    asked: [u64; SLOTS],
+    /// The frame whose acknowledgement something waits for, by lane.
+    wanted: [u64; SLOTS],
+    /// Whether the lanes beyond [`SPARSE`] have a chunk to go before it.
+    bulk_is_next: bool,
+    /// The one of them that has the next turn.
+    next_bulk: usize,
+    /// The lanes that may send: during a fence those that have one, which ends them.
+    may_go: [bool; SLOTS],
+    /// Makes a frame of a lane that has the peer acknowledge at once.
+    ask: fn(lane: u32, sequence: u64) -> Bytes,
+}
+
+impl Lanes {
+    /// Those of a preference. `ask` makes a frame, of a lane and with a number in it, that has the
+    /// peer acknowledge it at once.
+    pub fn new(
+        preference: u32,
+        has_slots: bool,
+        ask: fn(lane: u32, sequence: u64) -> Bytes,
+    ) -> Self {
+        Self {
+            preference,
+            has_slots,
+            is_near: false,
+            is_last: false,
+            slots: Default::default(),
+            assigned: HashMap::new(),
+            recent: Recent(Box::new([0; Recent::BUCKETS])),
+            asked: [0; SLOTS],
+            wanted: [0; SLOTS],
+            bulk_is_next: false,
+            next_bulk: FIRST_BULK,
+            may_go: [true; SLOTS],
+            ask,
+        }
+    }
+
+    /// The peer takes other slots than the first.
+    pub fn take_slots(&mut self) {
+        self.has_slots = true;
+    }
+
+    /// Whether the link that they take stays on the machine.
+    pub fn set_near(&mut self, is_near: bool) {
+        self.is_near = is_near;
+    }
+
+    fn lane(&mut self, slot: usize) -> &mut Lane {
+        self.slots[slot].get_or_insert_default()
+    }
+
+    fn out(&self, slot: usize) -> Option<&Outbound> {
+        self.slots[slot].as_deref().map(|lane| &lane.out)
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = (usize, &Lane)> {
+        let lanes = self.slots.iter().enumerate();
+        lanes.filter_map(|(slot, lane)| lane.as_deref().map(|lane| (slot, lane)))
+    }
+
+    /// Puts a frame that is no message in front of all messages. `write` makes it of its lane and
+    /// its number.
+    pub fn control(&mut self, write: impl FnOnce(u32, u64) -> Bytes) {
+        self.push_control(CONTROL, write);
+    }
+
+    /// The same, of a frame that has to come behind all messages that were pushed before.
+    pub fn last(&mut self, write: impl FnOnce(u32, u64) -> Bytes) {
+        if !self.has_slots {
+            return self.control(write);
+        }
+        for slot in (URGENT..SLOTS).filter(|slot| *slot != LAST) {
+            let last = self.out(slot).map_or(0, Outbound::last);
+            self.hold(LAST, slot, last);
+        }
+        self.push_control(LAST, write);
+    }
+
+    fn push_control(&mut self, slot: usize, write: impl FnOnce(u32, u64) -> Bytes) {
+        let number = number(self.preference, slot);
+        let out = &mut self.lane(slot).out;
+        let frame = write(number, out.next_sequence());
+        out.push(frame.len(), |into| into.put_slice(&frame), Bytes::new());
+    }
+
+    /// Has a receiver get the same frame as others that take this slot, if that keeps its order and
+    /// its place: one that is sent little does not wait for those that are sent much. Returns
+    /// whether it does.
+    pub fn join(&mut self, receiver: Receiver, slot: usize, size: usize) -> bool {
+        if slot <= URGENT {
+            return true;
+        }
+        if slot == LARGE {
+            self.change(receiver, LARGE);
+            return true;
+        }
+        match self.assigned.get(&receiver) {
+            Some(it) if it.slot > SPARSE && self.is_under_way(it) => it.slot == slot,
+            Some(it) if slot > SPARSE && it.slot == SPARSE && self.is_too_much(it, size) => {
+                self.change(receiver, slot);
+                true
+            }
+            _ => slot == SPARSE,
+        }
+    }
+
+    /// Whether a receiver loses its place among those that are sent little.
+    fn is_too_much(&self, assigned: &Assigned, size: usize) -> bool {
+        assigned.burst + size > QUANTUM
+            && self.out(SPARSE).is_some_and(|out| out.unsent() >= CONGESTED)
+    }
+
+    fn is_under_way(&self, assigned: &Assigned) -> bool {
+        self.out(assigned.slot).is_some_and(|out| out.acknowledged() < assigned.last)
+    }
+
+    /// The slot that a message of `size` bytes to a receiver takes. Others that take the same are
+    /// [noted](Self::note) as well.
+    pub fn slot_for(&mut self, receiver: Receiver, is_urgent: bool, size: usize) -> usize {
+        if !self.has_slots {
+            return CONTROL;
+        }
+        if is_urgent {
+            return URGENT;
+        }
+        if size >= LARGE_BYTES {
+            return self.change(receiver, LARGE);
+        }
+        match self.assigned.get(&receiver) {
+            None => SPARSE,
+            Some(it) if it.slot == SPARSE && self.is_too_much(it, size) => {
+                self.change(receiver, self.least_bulk())
+            }
+            Some(it) if it.slot == SPARSE || self.is_under_way(it) => it.slot,
+            Some(_) => {
+                self.assigned.remove(&receiver);
+                SPARSE
+            }
+        }
+    }
+
+    /// The bulk lane that keeps the least.
+    fn least_bulk(&self) -> usize {
+        let bytes = |slot: &usize| self.out(*slot).map_or(0, Outbound::bytes);
+        BULKS.min_by_key(bytes).unwrap_or(FIRST_BULK)
+    }
+
+    /// Has a receiver take another lane: what goes by that is held until the peer has what went to
+    /// it before.
+    fn change(&mut self, receiver: Receiver, to: usize) -> usize {
+        let (from, last) = match self.assigned.get(&receiver) {
+            Some(it) if it.slot == to => return to,
+            Some(it) if it.slot != SPARSE => (it.slot, it.last),
+            _ => (SPARSE, self.recent.0[Recent::bucket(receiver)]),
+        };
+        let assigned = Assigned { slot: to, last: 0, burst: 0 };
+        self.assigned.insert(receiver, assigned);
+        self.hold(to, from, last);
+        to
+    }
+
+    /// What is pushed into the lane `slot` from here on waits until the peer has the frame `last` of
+    /// the lane `from`.
+    fn hold(&mut self, slot: usize, from: usize, last: u64) {
+        if self.out(from).is_some_and(|out| out.acknowledged() < last) {
+            self.wanted[from] = last.max(self.wanted[from]);
+            self.ask(from);
+            self.lane(slot).out.hold(from, last);
+        }
+    }
+
+    /// Has the peer acknowledge at once what is wanted of a lane, if it is not asked already: there
+    /// is one request on its way at a time. Returns whether it does.
+    fn ask(&mut self, slot: usize) -> bool {
+        let acknowledged = self.out(slot).map_or(0, Outbound::acknowledged);
+        let asks = self.wanted[slot] > acknowledged && self.asked[slot] <= acknowledged;
+        if asks {
+            self.push_control(slot, self.ask);
+            self.asked[slot] = self.lane(slot).out.last();
+        }
+        asks
+    }
+
+    /// Puts a message into a lane. Its arguments are `args`, and then `tail`, which is not copied
+    /// where it is large.
+    pub fn message(
+        &mut self,
+        slot: usize,
+        acknowledged: u64,
+        what: What<'_>,
+        (args, tail): (&[u8], Bytes),
+    ) {
+        // A copy costs less than a chunk more.
+        let (copied, tail) = if tail.len() < COPIED {
+            (tail, Bytes::new())
+        } else {
+            malloc_hint::expect_much();
+            (Bytes::new(), tail)
+        };
+        let (lane, size) =
+            (number(self.preference, slot) as u8, args.len() + tail.len() + copied.len());
+        let Lane { out, numbers, .. } = self.lane(slot);
+        let frame = Frame { lane, sequence: out.next_sequence(), acknowledged };
+        let write = |out: &mut BytesMut| {
+            codec::write(frame, what, numbers, out);
+            out.put_slice(args);
+            out.put_slice(&copied);
+        };
+        let room = what.room() + args.len() + copied.len();
+        out.push(room, write, tail);
+        if slot > SPARSE && self.is_near {
+            let lane = self.lane(slot);
+            lane.unasked += size;
+            if lane.unasked >= ASK_EVERY {
+                lane.unasked = 0;
+                self.push_control(slot, self.ask);
+            }
+        }
+    }
+
+    /// A message of `size` bytes to `receiver` was put into the lane last.
+    pub fn note(&mut self, receiver: Receiver, slot: usize, size: usize) {
+        if slot < SPARSE {
+            return;
+        }
+        let out = &self.lane(slot).out;
+        let (last, is_congested) = (out.last(), out.unsent() >= CONGESTED);
+        if slot == SPARSE {
+            self.recent.0[Recent::bucket(receiver)] = last;
+        }
+        if slot != SPARSE {
+            let assigned = Assigned { slot, last, burst: 0 };
+            self.assigned.insert(receiver, assigned);
+        } else if is_congested {
+            let none = Assigned { slot, last, burst: 0 };
+            let assigned = self.assigned.entry(receiver).or_insert(none);
+            (assigned.last, assigned.burst) = (last, assigned.burst + size);
+        } else if !self.assigned.is_empty() {
+            self.assigned.remove(&receiver);
+        }
+    }
+
+    /// The session ends, and its links with it: all that there is goes before, without waiting for
+    /// the peer.
+    pub fn finish(&mut self) {
+        self.is_last = true;
+    }
+
+    /// Hands what is to be sent to `take`, lane by lane in turns, as long as that wants more.
+    pub fn transmit(&mut self, mut take: impl FnMut(Chunk) -> bool) {
+        let fenced = self.is_fenced();
+        self.may_go =
+            std::array::from_fn(|slot| !fenced || self.out(slot).is_some_and(Outbound::is_fenced));
+        if self.is_last {
+            // Each is sent behind those that it may wait for.
+            for slot in [CONTROL, URGENT, SPARSE].into_iter().chain(BULKS).chain([LARGE, LAST]) {
+                let Some(lane) = &mut self.slots[slot] else { continue };
+                lane.out.release(&[u64::MAX; SLOTS]);
+                while let Some(chunk) = lane.out.transmit() {
+                    if !take(chunk) {
+                        return;
+                    }
+                }
+            }
+            return;
+        }
+        for slot in [CONTROL, URGENT, LAST] {
+            while let Some(chunk) = self.transmit_of(slot, None) {
+                if !take(chunk) {
+                    return;
+                }
+            }
+        }
+        while let Some(chunk) = self.next() {
+            if !take(chunk) {
+                return;
+            }
+        }
+    }
+
+    /// The next chunk of those lanes that take turns.
+    fn next(&mut self) -> Option<Chunk> {
+        if std::mem::take(&mut self.bulk_is_next) {
+            return self.next_of_bulk().or_else(|| self.transmit_of(SPARSE, None));
+        }
+        let sparse = self.transmit_of(SPARSE, None);
+        self.bulk_is_next = sparse.is_some();
+        sparse.or_else(|| self.next_of_bulk())
+    }
+
+    fn transmit_of(&mut self, slot: usize, parts: Option<Parts>) -> Option<Chunk> {
+        let lane = self.slots[slot].as_mut().filter(|_| self.may_go[slot])?;
+        if slot > SPARSE && self.is_near && is_window_full(&lane.out, slot) {
+            return None;
+        }
+        lane.out.transmit_parts(parts)
+    }
+
+    /// Whether what was pushed into a lane last may go, as far as the lane knows. An
+    /// acknowledgement changes it otherwise.
+    pub fn is_ready(&self, slot: usize) -> bool {
+        slot <= SPARSE
+            || self
+                .out(slot)
+                .is_some_and(|out| !(out.is_held() || (self.is_near && is_window_full(out, slot))))
+    }
+
+    fn next_of_bulk(&mut self) -> Option<Chunk> {
+        const COUNT: usize = SLOTS - FIRST_BULK;
+        for turn in 0..COUNT {
+            let slot = FIRST_BULK + (self.next_bulk - FIRST_BULK + turn) % COUNT;
+            if slot == LAST {
+                continue;
+            }
+            let parts = (slot == LARGE).then(|| Parts {
+                lane: number(self.preference, slot) as u8,
+                size: PART,
+                whole: if self.others_wait(slot) { PART } else { WHOLE },
+            });
+            if let Some(chunk) = self.transmit_of(slot, parts) {
+                self.next_bulk = FIRST_BULK + (slot + 1 - FIRST_BULK) % COUNT;
+                return Some(chunk);
+            }
+        }
+        None
+    }
+
+    fn others_wait(&self, but: usize) -> bool {
+        self.lanes().any(|(slot, lane)| slot != but && lane.out.unsent() > 0)
+    }
+
+    /// The peer has what went by a lane up to this number. Returns whether something may go now
+    /// that could not before.
+    ///
+    /// # Errors
+    /// So much was never sent.
+    pub fn acknowledge(&mut self, slot: usize, last: u64) -> Result<bool, LaneError> {
+        let out = &mut self.lane(slot).out;
+        let was_fenced = out.is_fenced();
+        out.acknowledge(last)?;
+        let is_idle = out.is_idle();
+        // Of a lane with a window, there is room in it.
+        let mut has_news = (was_fenced && !out.is_fenced()) || (slot > SPARSE && out.unsent() > 0);
+        has_news |= self.ask(slot);
+        if self.slots.iter().flatten().any(|lane| lane.out.is_held()) {
+            let acknowledged: [u64; SLOTS] =
+                std::array::from_fn(|slot| self.out(slot).map_or(0, Outbound::acknowledged));
+            for lane in self.slots.iter_mut().flatten() {
+                has_news |= lane.out.release(&acknowledged);
+            }
+        }
+        if is_idle && !self.assigned.is_empty() {
+            // They begin anew.
+            self.assigned.retain(|_, assigned| assigned.slot != slot);
+        }
+        Ok(has_news)
+    }
+
+    /// Has the peer acknowledge all that was pushed, and sends nothing more before.
+    pub fn fence(&mut self) {
+        for slot in 0..SLOTS {
+            if self.out(slot).is_some_and(|out| !out.is_idle()) {
+                self.push_control(slot, self.ask);
+                self.lane(slot).out.fence();
+            }
+        }
+    }
+
+    /// Whether a fence is under way.
+    pub fn is_fenced(&self) -> bool {
+        self.lanes().any(|(_, lane)| lane.out.is_fenced())
+    }
+
+    /// Whether the peer has all that was pushed.
+    pub fn is_idle(&self) -> bool {
+        self.lanes().all(|(_, lane)| lane.out.is_idle())
+    }
+
+    /// The link broke: what the peer did not acknowledge is to be sent again.
+    pub fn rewind(&mut self) {
+        self.slots.iter_mut().flatten().for_each(|lane| lane.out.rewind());
+    }
+
+    /// Why it would not help to send again what the peer did not acknowledge, if so.
+    pub fn stuck(&self) -> Option<LaneError> {
+        self.lanes().find_map(|(_, lane)| lane.out.stuck())
+    }
+
+    /// The bytes of what is not acknowledged, or not yet sent.
+    pub fn bytes(&self) -> usize {
+        self.lanes().map(|(_, lane)| lane.out.bytes()).sum()
+    }
+
+    /// The same, of session control and of messages to actors that are sent little.
+    pub fn bytes_of_few(&self) -> usize {
+        (0..=SPARSE).filter_map(|slot| self.out(slot)).map(Outbound::bytes).sum()
+    }
+
+    /// Whether a receiver is not on the lane of those that are sent little. To a peer that takes one
+    /// lane, all are.
+    pub fn is_sent_much(&self, receiver: Receiver) -> bool {
+        !self.has_slots
+            || self
+                .assigned
+                .get(&receiver)
+                .is_some_and(|it| it.slot != SPARSE && self.is_under_way(it))
+    }
+
+    /// The bytes of what is to be sent.
+    pub fn unsent(&self) -> usize {
+        self.lanes().map(|(_, lane)| lane.out.unsent()).sum()
+    }
+
+    /// How many messages the peer did not acknowledge, those included that were never sent.
+    pub fn unacknowledged_messages(&mut self) -> usize {
+        let lanes = self.slots.iter_mut().flatten();
+        lanes.map(|lane| lane.out.unacknowledged_messages()).sum()
+    }
+}
+
+/// Whether as much is on its way by a lane as may be on a machine.
+fn is_window_full(out: &Outbound, slot: usize) -> bool {
+    let window = if slot == LARGE { LARGE_WINDOW } else { WINDOW };
+    out.bytes() - out.unsent() >= window
+}
+
+#[cfg(test)]
+#[path = "lanes/tests.rs"]
+mod tests;

@@ -1,0 +1,482 @@
+use std::collections::{HashMap, VecDeque};
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use proptest::prelude::*;
+
+use super::*;
+use crate::codec::{Kind, Names};
+use crate::lane::{Accepted, Inbound, Partial};
+
+/// Words from here on are of frames that come last.
+const LASTS: u64 = 1 << 32;
+/// The largest frame that the receiver takes.
+const MOST: usize = 4 << 20;
+
+/// What asks for an acknowledgement, and what control is: its lane, its number, and a word.
+fn control(lane: u32, sequence: u64, word: u64) -> Bytes {
+    let mut frame = BytesMut::new();
+    frame.put_u8(9);
+    [u64::from(lane), sequence, word].into_iter().for_each(|it| frame.put_u64(it));
+    frame.freeze()
+}
+
+fn ask(lane: u32, sequence: u64) -> Bytes {
+    control(lane, sequence, u64::MAX)
+}
+
+/// What the other end has of a lane.
+#[derive(Default)]
+struct Incoming {
+    inbound: Inbound,
+    names: Names,
+    partial: Partial,
+}
+
+/// Both ends, and the link between them.
+struct Pair {
+    lanes: Lanes,
+    link: VecDeque<Bytes>,
+    incoming: HashMap<u32, Incoming>,
+    /// What was sent to each receiver, and what came.
+    sent: HashMap<u64, u64>,
+    came: HashMap<u64, Vec<u64>>,
+    controls: (u64, Vec<u64>),
+    /// What had been sent before each frame that comes last.
+    lasts: Vec<HashMap<u64, u64>>,
+    lasts_came: Vec<u64>,
+    /// Whether a writer has been told that there is something to be sent.
+    noted: bool,
+    /// Frames that came in more than one part.
+    in_parts: usize,
+}
+
+impl Default for Pair {
+    fn default() -> Self {
+        Self {
+            lanes: Lanes::new(0, true, ask),
+            link: VecDeque::new(),
+            incoming: HashMap::new(),
+            sent: HashMap::new(),
+            came: HashMap::new(),
+            controls: (0, Vec::new()),
+            lasts: Vec::new(),
+            lasts_came: Vec::new(),
+            noted: false,
+            in_parts: 0,
+        }
+    }
+}
+
+impl Pair {
+    /// Sends the next message to a receiver. Number 0 is urgent.
+    fn send(&mut self, to: u64, size: usize) {
+        let number = self.sent.entry(to).or_default();
+        *number += 1;
+        let (args, tail) = (number.to_be_bytes(), Bytes::from(vec![*number as u8; size]));
+        let what = What::Cast { to, method: "tick", metadata: None };
+        let receiver = Receiver::Actor(to);
+        let is_urgent = to == 0;
+        let slot = self.lanes.slot_for(receiver, is_urgent, size);
+        self.lanes.message(slot, 0, what, (&args, tail));
+        self.lanes.note(receiver, slot, size);
+    }
+
+    fn control(&mut self) {
+        self.controls.0 += 1;
+        let word = self.controls.0;
+        self.lanes.control(|lane, sequence| control(lane, sequence, word));
+    }
+
+    /// The end of an actor.
+    fn last(&mut self) {
+        let word = LASTS + self.lasts.len() as u64;
+        self.lasts.push(self.sent.clone());
+        self.lanes.last(|lane, sequence| control(lane, sequence, word));
+    }
+
+    /// Hands up to so many chunks to the link.
+    fn transmit(&mut self, chunks: usize) -> usize {
+        let (mut count, link) = (0, &mut self.link);
+        if chunks > 0 {
+            self.lanes.transmit(|chunk| {
+                let mut bytes = BytesMut::from(&chunk.frames[..]);
+                bytes.put_slice(&chunk.tail);
+                let mut bytes = bytes.freeze();
+                while !bytes.is_empty() {
+                    let length = usize::try_from(bytes.get_u64()).unwrap();
+                    link.push_back(bytes.split_to(length));
+                }
+                count += 1;
+                count < chunks
+            });
+        }
+        count
+    }
+
+    fn carry(&mut self, frames: usize) {
+        for _ in 0..frames {
+            let Some(frame) = self.link.pop_front() else { return };
+            self.receive(frame);
+        }
+    }
+
+    fn receive(&mut self, frame: Bytes) {
+        let Some(mut head) = codec::head(&frame).unwrap() else {
+            let numbers =
+                [1, 9, 17].map(|at| u64::from_be_bytes(frame[at..at + 8].try_into().unwrap()));
+            let [lane, sequence, word] = numbers;
+            let incoming = self.incoming.entry(lane as u32).or_default();
+            if incoming.inbound.accept(sequence, frame.len()).unwrap() == Accepted::Deliver {
+                match word {
+                    u64::MAX => incoming.inbound.ask(),
+                    LASTS.. => {
+                        let before = &self.lasts[(word - LASTS) as usize];
+                        for (to, sent) in before {
+                            assert_eq!(self.came[to].last().max(Some(sent)), self.came[to].last());
+                        }
+                        self.lasts_came.push(word - LASTS);
+                    }
+                    word => self.controls.1.push(word),
+                }
+            }
+            return;
+        };
+        let incoming = self.incoming.entry(u32::from(head.lane)).or_default();
+        let mut frame = frame;
+        if head.is_part() {
+            let (_, slot) = parse(u32::from(head.lane)).unwrap();
+            assert_eq!(slot, LARGE);
+            if head.sequence <= incoming.inbound.delivered() {
+                return;
+            }
+            let Some(whole) = incoming.partial.add(head.part(frame).unwrap(), MOST).unwrap() else {
+                self.in_parts += 1;
+                return;
+            };
+            let part = head;
+            head = codec::head(&whole).unwrap().unwrap();
+            assert_eq!((head.lane, head.sequence), (part.lane, part.sequence));
+            frame = whole;
+        }
+        if incoming.inbound.accept(head.sequence, frame.len()).unwrap() == Accepted::Deliver {
+            let message = head.message(frame, &mut incoming.names).unwrap();
+            let Kind::Cast { to, .. } = message.kind else { panic!("{message:?}") };
+            let mut args = message.args;
+            let number = args.get_u64();
+            assert!(args.iter().all(|byte| *byte == number as u8));
+            self.came.entry(to).or_default().push(number);
+        }
+    }
+
+    /// The other end acknowledges what it has to, or all.
+    fn acknowledge(&mut self, all: bool) {
+        for (lane, incoming) in &mut self.incoming {
+            if all || incoming.inbound.is_due() {
+                let (_, slot) = parse(*lane).unwrap();
+                let acknowledged = incoming.inbound.acknowledgement();
+                self.noted |= self.lanes.acknowledge(slot, acknowledged).unwrap();
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        let mut rounds = 0;
+        self.noted = true;
+        while !self.lanes.is_idle() {
+            // A writer looks when it is told to, and at nothing else.
+            if std::mem::take(&mut self.noted) {
+                self.transmit(usize::MAX);
+            }
+            self.carry(usize::MAX);
+            // What nothing waits for is acknowledged with something that goes its way.
+            self.acknowledge(rounds % 2 == 1);
+            rounds += 1;
+            assert!(rounds < 100, "something waits for ever: {:?}", self.lanes);
+        }
+        for (to, sent) in &self.sent {
+            assert_eq!(self.came.get(to), Some(&(1..=*sent).collect()), "to {to}");
+        }
+        assert_eq!(self.controls.1, (1..=self.controls.0).collect::<Vec<_>>());
+        assert_eq!(self.lasts_came, (0..self.lasts.len() as u64).collect::<Vec<_>>());
+        assert_eq!((self.lanes.bytes(), self.lanes.unsent()), (0, 0));
+        assert!(self.lanes.assigned.is_empty(), "{:?}", self.lanes.assigned);
+    }
+}
+
+/// How many chunks go before one that brings a message to `to`, or a control frame for `None`.
+fn chunks_before(pair: &mut Pair, to: Option<u64>) -> usize {
+    let seen = |pair: &Pair| match to {
+        Some(to) => pair.came.get(&to).map_or(0, Vec::len),
+        None => pair.controls.1.len(),
+    };
+    let before = seen(pair);
+    for chunks in 0.. {
+        assert!(pair.transmit(1) == 1, "it never goes");
+        pair.carry(usize::MAX);
+        pair.acknowledge(false);
+        if seen(pair) > before {
+            return chunks;
+        }
+    }
+    unreachable!("it goes on for ever")
+}
+
+fn flood(pair: &mut Pair, to: std::ops::Range<u64>, messages: usize) {
+    for _ in 0..messages {
+        to.clone().for_each(|to| pair.send(to, 64));
+    }
+    assert!(pair.lanes.unsent() > 16 * CONGESTED);
+}
+
+#[test]
+fn a_message_to_another_actor_waits_for_two_chunks_and_not_for_a_flood() {
+    let mut pair = Pair::default();
+    // To more actors than there are lanes for them.
+    flood(&mut pair, 1..10, 2_000);
+    // Some of it has gone.
+    pair.transmit(4);
+    pair.carry(usize::MAX);
+    pair.acknowledge(false);
+    pair.send(100, 64);
+    let before = chunks_before(&mut pair, Some(100));
+    assert!(before <= 2 * CONGESTED.div_ceil(64 * 1024) + 1, "{before} chunks");
+    pair.finish();
+}
+
+#[test]
+fn control_and_urgent_messages_wait_for_nothing() {
+    let mut pair = Pair::default();
+    flood(&mut pair, 1..2, 20_000);
+    pair.send(0, 64);
+    assert_eq!(chunks_before(&mut pair, Some(0)), 0);
+    pair.control();
+    assert_eq!(chunks_before(&mut pair, None), 0);
+    pair.finish();
+}
+
+#[test]
+fn small_messages_go_between_the_parts_of_a_large_one() {
+    let mut pair = Pair::default();
+    pair.send(1, 3 << 20);
+    assert_eq!(pair.transmit(1), 1);
+    pair.send(2, 64);
+    assert_eq!(chunks_before(&mut pair, Some(2)), 0);
+    assert!(!pair.came.contains_key(&1), "it is on its way");
+    pair.send(1, 64);
+    pair.finish();
+    assert!(pair.in_parts > 10);
+}
+
+#[test]
+fn a_large_message_goes_whole_where_no_other_waits() {
+    let mut pair = Pair::default();
+    pair.send(1, WHOLE - 100);
+    pair.finish();
+    assert_eq!(pair.in_parts, 0);
+    // These take more than one turn.
+    (2..5).for_each(|to| pair.send(to, 60_000));
+    pair.send(1, WHOLE - 100);
+    pair.finish();
+    assert!(pair.in_parts > 0);
+}
+
+#[test]
+fn a_flood_that_is_over_gives_its_actor_the_first_lane_back() {
+    let mut pair = Pair::default();
+    flood(&mut pair, 1..2, 20_000);
+    assert_eq!(pair.lanes.assigned[&Receiver::Actor(1)].slot, FIRST_BULK);
+    pair.finish();
+    assert_eq!(pair.lanes.slot_for(Receiver::Actor(1), false, 64), SPARSE);
+}
+
+#[test]
+fn a_peer_without_slots_gets_all_by_one_lane_and_whole() {
+    let mut pair = Pair { lanes: Lanes::new(4, false, ask), ..Pair::default() };
+    pair.send(0, 64);
+    pair.send(1, 3 << 20);
+    pair.control();
+    flood(&mut pair, 1..4, 10_000);
+    pair.finish();
+    assert_eq!(pair.incoming.keys().collect::<Vec<_>>(), [&4]);
+    assert_eq!(pair.in_parts, 0);
+}
+
+#[test]
+fn during_a_fence_nothing_new_goes_by_any_lane() {
+    let mut pair = Pair::default();
+    pair.send(1, 64);
+    pair.lanes.fence();
+    pair.send(2, 3 << 20);
+    pair.control();
+    pair.transmit(usize::MAX);
+    pair.carry(usize::MAX);
+    assert_eq!((pair.came.get(&2), pair.controls.1.len()), (None, 0));
+    assert!(pair.lanes.is_fenced());
+    pair.acknowledge(false);
+    assert!(!pair.lanes.is_fenced());
+    pair.finish();
+}
+
+#[test]
+fn the_end_of_an_actor_comes_behind_what_was_sent_before_and_not_behind_more() {
+    let mut pair = Pair::default();
+    flood(&mut pair, 1..2, 20_000);
+    pair.send(2, 3 << 20);
+    pair.last();
+    flood(&mut pair, 1..2, 20_000);
+    while pair.lasts_came.is_empty() {
+        pair.transmit(1);
+        pair.carry(usize::MAX);
+        pair.acknowledge(false);
+    }
+    let before = pair.came[&1].len();
+    assert!((20_000..40_000).contains(&before), "{before}");
+    pair.finish();
+}
+
+#[test]
+fn there_is_one_request_on_its_way_at_a_time() {
+    let mut pair = Pair::default();
+    for _ in 0..400 {
+        pair.send(1, 64);
+        pair.last();
+    }
+    assert_eq!(pair.lanes.out(SPARSE).unwrap().last(), 401);
+    pair.finish();
+}
+
+#[test]
+fn on_a_machine_little_of_a_flood_is_on_its_way_and_it_does_not_stop() {
+    let mut pair = Pair::default();
+    pair.lanes.set_near(true);
+    // Several lanes, with messages as large as they may be.
+    for number in 0..2_000 {
+        (1..10).for_each(|to| pair.send(to, if number % 100 == 0 { LARGE_BYTES - 1 } else { 64 }));
+    }
+    while !pair.lanes.is_idle() {
+        pair.transmit(usize::MAX);
+        let way: usize = pair.link.iter().map(|frame| frame.len()).sum();
+        assert!(way <= 2 * CONGESTED + BULKS.len() * (WINDOW + LARGE_BYTES + 64 * 1024), "{way}");
+        pair.carry(usize::MAX);
+        // Nothing but what is due, as a receiver does that has nothing else to do.
+        pair.acknowledge(pair.lanes.unsent() == 0);
+        assert!(way > 0, "it stops: {:?}", pair.lanes);
+    }
+    pair.finish();
+}
+
+#[test]
+fn a_request_is_made_again_for_what_came_after_it() {
+    let mut pair = Pair::default();
+    pair.send(1, 64);
+    pair.last();
+    pair.transmit(usize::MAX);
+    pair.send(1, 64);
+    pair.last();
+    // The peer acknowledges nothing but what it is asked for.
+    for _ in 0..3 {
+        pair.carry(usize::MAX);
+        pair.acknowledge(false);
+        pair.transmit(usize::MAX);
+    }
+    pair.carry(usize::MAX);
+    assert_eq!(pair.lasts_came, [0, 1]);
+    pair.finish();
+}
+
+#[test]
+fn at_the_end_all_goes_in_order_without_an_acknowledgement() {
+    let mut pair = Pair::default();
+    pair.lanes.set_near(true);
+    flood(&mut pair, 1..4, 10_000);
+    pair.send(1, 3 << 20);
+    pair.last();
+    pair.transmit(3);
+    pair.lanes.finish();
+    pair.transmit(usize::MAX);
+    assert_eq!(pair.lanes.unsent(), 0);
+    pair.carry(usize::MAX);
+    assert_eq!(pair.lasts_came, [0]);
+    pair.finish();
+}
+
+#[test]
+fn lanes_have_numbers_both_ways() {
+    for lane in 0..LANES as u32 {
+        let (preference, slot) = parse(lane).unwrap();
+        assert_eq!(number(preference, slot), lane);
+    }
+    assert_eq!(parse(LANES as u32), Err(LaneError::UnknownLane(LANES as u32)));
+    // As it was when a preference had one lane.
+    assert_eq!(number(6, CONTROL), 6);
+}
+
+/// What may happen.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// So many messages of a size to a receiver.
+    Send(u64, usize, usize),
+    Control,
+    Last,
+    Transmit(usize),
+    Carry(usize),
+    Acknowledge(bool),
+    /// The link breaks; what is under way may have come, up to so many frames.
+    Break(usize),
+    Fence,
+    /// The link stays on the machine, or does not.
+    Near(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let size = prop_oneof![
+        6 => Just(64_usize),
+        2 => Just(5_000),
+        1 => Just(70_000),
+        1 => Just(LARGE_BYTES),
+        1 => Just(WHOLE + 1),
+    ];
+    let step = prop_oneof![
+        6 => (0..6_u64, size, 1..300_usize).prop_map(|(to, size, count)| {
+            Step::Send(to, size, count.min(1 + (1 << 18) / size))
+        }),
+        2 => Just(Step::Control),
+        1 => Just(Step::Last),
+        4 => (1..8_usize).prop_map(Step::Transmit),
+        4 => (0..2_000_usize).prop_map(Step::Carry),
+        3 => any::<bool>().prop_map(Step::Acknowledge),
+        1 => (0..2_000_usize).prop_map(Step::Break),
+        1 => Just(Step::Fence),
+        1 => any::<bool>().prop_map(Step::Near),
+    ];
+    proptest::collection::vec(step, 0..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+    /// Whatever happens: each receiver gets all of its messages once and in order, and nothing is
+    /// kept then.
+    #[test]
+    fn all_comes_once_and_in_order(steps in steps()) {
+        let mut pair = Pair::default();
+        for step in steps {
+            match step {
+                Step::Send(to, size, count) => (0..count).for_each(|_| pair.send(to, size)),
+                Step::Control => pair.control(),
+                Step::Last => pair.last(),
+                Step::Transmit(chunks) => _ = pair.transmit(chunks),
+                Step::Carry(frames) => pair.carry(frames),
+                Step::Acknowledge(all) => pair.acknowledge(all),
+                Step::Break(frames) => {
+                    pair.carry(frames);
+                    pair.link.clear();
+                    pair.lanes.rewind();
+                }
+                Step::Fence if !pair.lanes.is_fenced() => pair.lanes.fence(),
+                Step::Fence => {}
+                Step::Near(is_near) => pair.lanes.set_near(is_near),
+            }
+        }
+        pair.finish();
+    }
+}
