@@ -125,9 +125,10 @@ fn sessions() -> Vec<Seed> {
         unix_socket: Some(text("/run/nowhere")),
         preference: 4,
         max_frame: None,
+        ..Announcement::default()
     };
     let stock = |body| Network { body: Some(body) };
-    let preferences = vec![ActorPreference { pid: 7, preference: 3 }];
+    let preferences = vec![ActorPreference { pid: 7, preference: 3, urgent: false }];
     let hello = |version, bytes| {
         let (nonce, channel) = (vec![1; bytes], text("external"));
         Frame::Hello(Hello { version, nonce, channel, ..Hello::default() })

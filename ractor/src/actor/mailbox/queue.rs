@@ -431,7 +431,7 @@ impl<T> Queue<T> {
     }
 
     /// Whether it keeps the latest item of each key.
-    #[cfg(feature = "cluster")]
+    #[allow(dead_code, reason = "the cluster asks")]
     pub(crate) fn is_conflating(&self) -> bool {
         self.methods().is_some()
     }
