@@ -85,7 +85,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     for (reader, handle) in handles {
         reader.drain()?;
-        handle.await?;
+        handle.await.map_err(|_| "an actor panicked")?;
     }
     Ok(())
 }

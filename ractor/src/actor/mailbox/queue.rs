@@ -236,6 +236,7 @@ impl<T> Queue<T> {
     ///
     /// # Errors
     /// The item comes back, of a queue that is closed.
+    #[allow(dead_code, reason = "the cluster lends room")]
     pub(crate) fn put_beyond(&self, item: T) -> Result<(), Refused<T>> {
         let mut state = self.state();
         if state.phase != Phase::Open {
