@@ -19,12 +19,12 @@
 //! Beside its lane a fast actor may be told what is to overtake it ([`FastActorRef::control`]):
 //! limits, subscriptions, questions.
 //!
-//! Bridges lead both ways. The actor's [`ActorCell`](ractor::ActorCell) takes messages of the lane's
-//! type (`send_message`, `cast_arc`, `send_arc`), and so do process groups (`pg::broadcast_arc`,
-//! `pg::send_arc`) and an `ActorRef<Msg>` that is made of the cell: all of it goes into the lane, in
-//! one order with what is sent by a [`FastActorRef`]. `FastActorRef::try_from` makes one of a cell.
-//! [`FastActorRef::as_actor_ref`] is for what goes beside the lane, and [`Forward`] puts a lane
-//! before any actor.
+//! Bridges lead both ways. The actor's [`ActorCell`](ractor::ActorCell) takes messages of the
+//! lane's type (`send_message`, `cast_arc`, `send_arc`), and so do process groups
+//! (`pg::broadcast_arc`, `pg::send_arc`) and an `ActorRef<Msg>` that is made of the cell: all of it
+//! goes into the lane, in one order with what is sent by a [`FastActorRef`].
+//! `FastActorRef::try_from` makes one of a cell. [`FastActorRef::as_actor_ref`] is for what goes
+//! beside the lane, and [`Forward`] puts a lane before any actor.
 //!
 //! The fast lane is local to a process and does not need the `cluster` feature. Messages on it
 //! carry no tracing span; those that go through the actor's mailbox do.

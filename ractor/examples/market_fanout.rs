@@ -1,6 +1,6 @@
 //! One publisher, 64 actors that read each tick, and 4 that keep it.
 //!
-//! Every tick is one allocation. Those who read never copy it; those who keep it get a copy of
+//! Every tick is one allocation. Readers never copy it; actors that keep it get a copy of
 //! their own, but for the last of all, who gets the tick itself.
 //!
 //!     cargo run -p ractor --example market_fanout

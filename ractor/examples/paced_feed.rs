@@ -1,8 +1,8 @@
 //! A feed that goes no faster than its readers, with shared ticks.
 //!
 //! `send_arc` waits for one reader: every tick arrives, and no more wait than its mailbox holds.
-//! `pg::send_arc` waits for each member of a group until a deadline, and reports the slow
-//! ones: here a reader that hangs, which the feed kills. The others are not held up by more than that.
+//! `pg::send_arc` waits for each member of a group until a deadline, and reports the slow ones:
+//! here a reader that hangs, which the feed kills. The others are not held up by more than that.
 //!
 //!     cargo run -p ractor --example paced_feed
 

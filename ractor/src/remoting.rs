@@ -3,8 +3,8 @@
 //! A proxy stands for an actor of another node. Where the cluster gave it an [`Outlet`]
 //! ([`ActorCell::set_outlet`](crate::ActorCell::set_outlet)), a message to it is encoded where it
 //! is sent, and handed over; where there is no room for it, it goes back to its sender as it was.
-//! On the other side [`ActorCell::deliver`](crate::ActorCell::deliver) decodes what came, and puts
-//! it into the actor's mailbox as a message of its own type.
+//! On the other side [`ActorCell::deliver`](crate::ActorCell::deliver) decodes the message, and
+//! puts it into the actor's mailbox as a message of its own type.
 //!
 //! Bytes are those of stock `ractor`, so that stock nodes read and write them too: a variant's
 //! name, and its fields in order, each behind its length in eight bytes, big endian.
@@ -42,7 +42,7 @@ pub use part::{Fields, Part};
 pub use payload::Payload;
 pub use room::RoomWatch;
 
-/// From so many bytes on, what is encoded is moved and not copied, and a part of what came is
+/// From so many bytes on, encoded bytes are moved and not copied, and a part of a frame is
 /// shared with the rest and not copied. Below, a copy costs less than the count of references.
 pub const LARGE: usize = 1024;
 

@@ -126,7 +126,7 @@ async fn a_full_mailbox_is_reported() {
     handle.await.unwrap();
 }
 
-/// The messages of an order book, of which ticks are a part.
+/// The messages of an order book. Ticks are a part of them.
 #[derive(Debug)]
 enum Book {
     Whole(Tick),

@@ -18,7 +18,7 @@ struct Live {
     then: Then,
 }
 
-/// What becomes of whoever handles it.
+/// What becomes of the actor that handles it.
 #[derive(Clone, Copy)]
 enum Then {
     GoesOn,

@@ -22,7 +22,7 @@ enum End {
     Drain,
     /// In its handler, with its mailbox full.
     Kill,
-    /// With somebody who waits for room.
+    /// With a sender that waits for room.
     KillUnderPressure,
 }
 

@@ -1,4 +1,4 @@
-//! Mailboxes with a bound: who is refused, who waits, what is dropped.
+//! Mailboxes with a bound: which senders are refused or wait, and which messages are dropped.
 
 mod common;
 

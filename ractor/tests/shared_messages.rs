@@ -1,4 +1,4 @@
-//! `cast_arc`: who copies, who does not, and what comes back.
+//! `cast_arc`: which receivers copy, and which messages come back.
 
 mod common;
 
@@ -101,7 +101,7 @@ async fn an_actor_of_another_type_gives_the_message_back() {
 
     assert_eq!(failure.reason(), UndeliveredReason::WrongType);
     assert_eq!(*failure.into_message(), 1);
-    // It is none the worse for it.
+    // It goes on.
     reader.actor.cast_arc(Tick::new(1)).unwrap();
     reader.stop().await;
 }
@@ -442,7 +442,7 @@ fn a_shared_message_converts_and_says_when_it_cannot() {
     let question = Shared::from(Arc::new(Book::Ask(answer.into())));
     let kept = question.clone();
     assert!(question.try_into_owned().is_err());
-    // Nobody else holds it now.
+    // No other reference is left now.
     assert!(matches!(kept.try_into_owned(), Ok(Book::Ask(_))));
 
     let fragile = Shared::from(Arc::new(Fragile(1)));

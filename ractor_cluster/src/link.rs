@@ -8,7 +8,7 @@
 //! | `link_table` | the links of a session, and what goes out over each |
 //! | `data_plane` | what the senders and readers of one session share |
 //! | `room`, `frame_bound` | its bounds: bytes that wait, bytes of a frame |
-//! | `receipts`, `calls` | what came by its lanes; our calls that wait |
+//! | `receipts`, `calls` | the frames that came by its lanes; our calls that wait |
 //! | `arrivals`, `receiver`, `answers` | incoming frames, by links and before; answers to the peer |
 //! | `arrived`, `backlog`, `slices` | what waits for the session's actor |
 //! | `proxy`, `announcer` | outlets of proxies; announcements to the peer |
@@ -175,7 +175,7 @@ pub(crate) enum Event {
     GraceOver,
     /// The peer does not know the session any more.
     Forgotten,
-    /// Somebody wants the links of this kind closed.
+    /// The application wants the links of this kind closed.
     Close(TransportKind),
     /// A message came as an `Arc`.
     Shared(SharedCast),

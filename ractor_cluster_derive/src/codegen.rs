@@ -141,7 +141,8 @@ fn decode(variant: &ParsedVariant) -> TokenStream {
         let fields = fields.iter().map(|(field, of)| {
             quote! { let #field = ::ractor::remoting::Fields::field::<#of>(&mut __fields)?; }
         });
-        // The last one gets all that is left, and with it the memory, if nobody else has it.
+        // The last one gets all that is left, and with it the memory, if no other reference is
+        // left.
         quote! {
             #[allow(unused_mut)]
             let mut __fields = ::ractor::remoting::Fields::of(&__args);

@@ -137,8 +137,8 @@ impl Window {
         false
     }
 
-    /// Gives back a credit that was [taken](Self::take) for a message that was not sent. Returns how
-    /// many of those who wait are to look again.
+    /// Gives back a credit that was [taken](Self::take) for a message that was not sent. Returns
+    /// how many of those who wait are to look again.
     #[must_use]
     pub fn put_back(&self) -> u64 {
         self.used.fetch_sub(1, Ordering::AcqRel);

@@ -13,14 +13,15 @@
 //! | 6 | ends of actors, which wait until the peer has what was sent before |
 //! | 7 | large messages, which go in parts |
 //!
-//! Slots 0 and 1 go first, and what may go of 6. Then slot 2 and one of the others take turns, a chunk each, so that a
-//! message to an actor that is sent little waits for one chunk, and not for all that waits for
-//! others. The idea is that of FQ-CoDel (RFC 8290): a flow that has little to send goes ahead of
-//! those that fill the link, and a flow that fills it gives up its place among the former.
+//! Slots 0 and 1 go first, and what may go of 6. Then slot 2 and one of the others take turns, a
+//! chunk each, so that a message to an actor that is sent little waits for one chunk, and not for
+//! all that waits for others. The idea is that of FQ-CoDel (RFC 8290): a flow that has little to
+//! send goes ahead of those that fill the link, and a flow that fills it gives up its place among
+//! the former.
 //!
 //! What a link has taken waits in its buffers, and all that follows waits behind it. On a machine
-//! these are long for its speed, so there the lanes of slots 3 to 7 have a window: they send more when the
-//! peer has acknowledged what they have sent, and they ask it to do so in time.
+//! these are long for its speed, so there the lanes of slots 3 to 7 have a window: they send more
+//! when the peer has acknowledged what they have sent, and they ask it to do so in time.
 //!
 //! **Order.** Messages to an actor keep their order. It stays on its lane as long as the peer has
 //! not acknowledged all that went to it by that lane; where it has to change before, what goes by
@@ -314,8 +315,8 @@ impl Lanes {
         to
     }
 
-    /// What is pushed into the lane `slot` from here on waits until the peer has the frame `last` of
-    /// the lane `from`.
+    /// What is pushed into the lane `slot` from here on waits until the peer has the frame `last`
+    /// of the lane `from`.
     fn hold(&mut self, slot: usize, from: usize, last: u64) {
         if self.out(from).is_some_and(|out| out.acknowledged() < last) {
             self.wanted[from] = last.max(self.wanted[from]);
@@ -551,8 +552,8 @@ impl Lanes {
         (0..=SPARSE).filter_map(|slot| self.out(slot)).map(Outbound::bytes).sum()
     }
 
-    /// Whether a receiver is not on the lane of those that are sent little. To a peer that takes one
-    /// lane, all are.
+    /// Whether a receiver is not on the lane of those that are sent little. To a peer that takes
+    /// one lane, all are.
     pub fn is_sent_much(&self, receiver: Receiver) -> bool {
         !self.has_slots
             || self

@@ -1,5 +1,5 @@
-//! Credits of a bounded mailbox: no more messages are sent than were granted, no sender sleeps while
-//! there is a credit for it, and a peer has a credit when all its messages were taken.
+//! Credits of a bounded mailbox: no more messages are sent than were granted, no sender sleeps
+//! while there is a credit for it, and a peer has a credit when all its messages were taken.
 
 use std::sync::Arc as StdArc;
 

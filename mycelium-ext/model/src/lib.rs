@@ -1,6 +1,6 @@
-//! The protocols of links by shared memory and the credits of bounded mailboxes, their own files with loom's atomics in place of the
-//! real ones, so that the tests run every interleaving of both sides: `cargo test -p
-//! mycelium-ext-model`. There is nothing in here but tests.
+//! The protocols of links by shared memory and the credits of bounded mailboxes, their own files
+//! with loom's atomics in place of the real ones, so that the tests run every interleaving of both
+//! sides: `cargo test -p mycelium-ext-model`. There is nothing in here but tests.
 #![cfg(test)]
 
 mod answers;

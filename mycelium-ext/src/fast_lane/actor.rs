@@ -64,7 +64,7 @@ pub trait FastActor: Send + Sync + Sized + 'static {
         state: &mut Self::State,
     ) -> impl Future<Output = Result<(), ActorProcessingErr>> + Send;
 
-    /// Handles what comes beside the lane; drops it by default.
+    /// Handles a control message, which comes beside the lane; drops it by default.
     ///
     /// It waits in the actor's mailbox, and so overtakes what waits in the lane: it is handled
     /// after the batch that is being handled, or one later.

@@ -120,7 +120,7 @@ impl<M: Send + Sync + 'static, C: Send + 'static> FastActorRef<M, C> {
         &self.actor
     }
 
-    /// The actor's cell, of which `FastActorRef::try_from` makes a reference again.
+    /// The actor's cell. `FastActorRef::try_from` makes a reference of it again.
     pub fn get_cell(&self) -> ActorCell {
         self.actor.get_cell()
     }

@@ -23,8 +23,8 @@ use super::queue::{Delivery, Queue, Turn};
 
 /// What a fast actor handles as a `ractor` actor. Made of a message, or of an `Arc` of one, it is
 /// handled in a batch of one. It waits in the actor's mailbox, beside the lane, and neither knows
-/// the lane's bound nor keeps an order with what goes there. The message itself, sent by the actor's
-/// cell, goes into the lane.
+/// the lane's bound nor keeps an order with what goes there. The message itself, sent by the
+/// actor's cell, goes into the lane.
 pub struct FastMessage<M, C = ()>(Work<M, C>);
 
 enum Work<M, C> {
@@ -198,7 +198,7 @@ ractor::library_actor! {
                     return Ok(());
                 };
                 yield_now().await;
-                // As a message, so that what comes before messages comes before the next batch.
+                // As a message, so that signals and stops come before the next batch.
                 match begin(&myself, unfinished) {
                     Ok(()) => return Ok(()),
                     // The actor drains: what was admitted is handled here and now.

@@ -1,4 +1,4 @@
-//! Modules under the names by which the files know each other.
+//! Modules under the names that the files use for each other.
 
 #[path = "../../src/actor/control.rs"]
 pub(crate) mod control;

@@ -1,4 +1,4 @@
-//! What an actor is to those who refer to it: identity, state of life, and ports.
+//! The state of an actor that its references share: identity, status, and ports.
 
 use std::any::TypeId;
 use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
@@ -62,7 +62,7 @@ impl Identity {
 }
 
 /// What the references to an actor share, in one allocation with its mailbox: a queue, of whose
-/// type only the actor itself and those who send to it know.
+/// type only the actor itself and its senders know.
 pub(crate) struct ActorProperties<Q: ?Sized = dyn Mailbox> {
     pub(crate) id: ActorId,
     pub(crate) name: Option<ActorName>,
@@ -227,7 +227,7 @@ impl ActorProperties {
         }
     }
 
-    /// Tells those who wait, and the next who will, that the actor has stopped.
+    /// Notifies all tasks that wait for the end of the actor, and those that will.
     pub(crate) fn notify_stop_listener(&self) {
         self.stopped.notify_waiters();
         self.stopped.notify_one();

@@ -1,4 +1,4 @@
-//! What comes before messages: a signal, a stop, supervision events.
+//! The port for what goes ahead of messages: a signal, a stop, supervision events.
 //!
 //! They are rare, and a message pays one load for them: of a word that says whether any waits.
 

@@ -1,4 +1,4 @@
-//! How an actor receives: what comes next, and what may interrupt a handler.
+//! How an actor receives: the next message or event, and what may interrupt a handler.
 
 use std::collections::VecDeque;
 use std::future::{poll_fn, Future};
@@ -22,7 +22,7 @@ const TURN: u8 = 128;
 /// What an actor has to do next, by priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// What comes before messages, to be [taken](Inbox::take_urgent).
+    /// A signal, a stop or an event, to be [taken](Inbox::take_urgent).
     Urgent,
     /// A message, which stays in the inbox until it is taken out as what it is.
     Message(Kind),
@@ -148,7 +148,7 @@ impl<M: Message> Inbox<M> {
         })
     }
 
-    /// Takes what comes before messages.
+    /// Takes a signal, a stop or an event.
     pub(crate) fn take_urgent(&mut self) -> Option<Urgent<StopMessage, SupervisionEvent>> {
         either!(&self.mailbox, taken => taken.actor.control.take())
     }

@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 use crate::actor::control::Control;
 use crate::actor::mailbox::{Found, Queue, Sleep};
 
-/// What there is to be received.
+/// The next thing to be received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Received {
     /// Something that comes before items, to be taken out of the control.

@@ -122,7 +122,7 @@ macro_rules! processing_loop {
                 Box::pin(Self::handle_all(handler, state, myself, inbox))
             }
 
-            /// Handles what comes until the actor is to end.
+            /// Handles messages and events until the actor is to end.
             #[allow(clippy::manual_async_fn)]
             fn handle_all<'a>(
                 handler: &'a TActor,

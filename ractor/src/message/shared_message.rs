@@ -11,7 +11,7 @@ use super::Message;
 /// (`ractor_cluster::SharedMessage`), or implements it by hand; a type that is `Clone` has it
 /// already, and a derive beside that is a conflict.
 ///
-/// A message that is `Send` but not `Sync` is none, and works as ever when it is sent by value.
+/// A message that is `Send` but not `Sync` cannot be shared. By value it is sent as ever.
 ///
 /// ```
 /// use ractor::message::SharedMessage;

@@ -46,8 +46,8 @@ thread_local! {
     static PLACE: Cell<Place> = const { Cell::new(Place::None) };
 }
 
-/// Leaves a watch to whoever runs on this thread and is about to wait, in place of one left before.
-/// Where nobody is, [`Watch::give_up`] is called.
+/// Leaves a watch to the task on this thread that is about to wait, in place of one left before.
+/// Without such a task, [`Watch::give_up`] is called.
 pub fn leave(watch: Arc<dyn Watch>) {
     let (place, useless) = match PLACE.take() {
         Place::None => (Place::None, Some(watch)),
@@ -179,7 +179,7 @@ mod tests {
         assert!(left.look());
         assert_eq!(second.counts(), (1, 0));
         leave(second.clone());
-        assert_eq!(second.counts(), (1, 1), "nobody looks any more");
+        assert_eq!(second.counts(), (1, 1), "it is not polled any more");
 
         let panicked = std::panic::catch_unwind(|| {
             watched(|| {

@@ -1,4 +1,4 @@
-//! Delivering what came from another node.
+//! Delivers messages that came from another node.
 
 use std::any::TypeId;
 use std::fmt;

@@ -44,7 +44,7 @@ pub fn last<T: BytesConvertable>(mut args: Bytes, at: usize) -> T {
     T::from_owned(args)
 }
 
-/// Asks whether `M` is shared, by which trait's method the compiler finds first: the one of the
+/// Tells whether `M` is shared, by the trait whose method the compiler finds first: the one of the
 /// probe's reference, or that of the probe.
 #[derive(Debug)]
 pub struct Probe<M>(PhantomData<fn() -> M>);

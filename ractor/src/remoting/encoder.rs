@@ -169,7 +169,7 @@ impl Encoder {
         Payload { head: self.head, tail: self.tail }
     }
 
-    /// What follows stands behind the tail, which then is none.
+    /// More follows behind the tail, which then is no tail.
     #[inline]
     fn settle(&mut self) {
         if !self.tail.is_empty() {

@@ -11,7 +11,7 @@ use crate::errors::UndeliveredReason;
 
 /// Where messages to an actor of another node go: straight into what a session sends.
 ///
-/// Asked by whoever sends, on its thread, so that nothing in here may wait. One sender's messages
+/// Called on the thread of the sender, so nothing in here may wait. One sender's messages
 /// are to stay in order.
 pub trait Outlet: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// A number that the outlets of one session share, and those of no other.

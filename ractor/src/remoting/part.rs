@@ -1,4 +1,4 @@
-//! Reading what came, where it lies.
+//! Reads a frame's parts where they lie.
 
 use std::fmt;
 use std::ops::Deref;
@@ -92,7 +92,7 @@ impl<'a> Fields<'a> {
     /// Where the next field begins, in bytes of all that came; nothing may follow it.
     ///
     /// # Errors
-    /// Something follows it, there are fewer bytes than its length says, or there is none.
+    /// Something follows it, there are fewer bytes than its length says, or it is missing.
     #[inline]
     pub fn last(mut self) -> Result<usize, BoxedDowncastErr> {
         let part = self.part()?;

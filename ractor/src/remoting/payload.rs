@@ -1,4 +1,4 @@
-//! Encoded arguments, of which the large part is moved.
+//! Encoded arguments. Their large part is moved.
 
 use std::fmt;
 
@@ -13,9 +13,9 @@ use super::LARGE;
 /// to the socket, and counted where several nodes get it. Small arguments are all head.
 #[derive(Default)]
 pub struct Payload {
-    /// What comes first.
+    /// The first bytes.
     pub head: Vec<u8>,
-    /// What comes last; empty when all is in the head.
+    /// The last bytes; empty when all are in the head.
     pub tail: Bytes,
 }
 
@@ -48,9 +48,9 @@ impl Payload {
         self.into_vec().into()
     }
 
-    /// Lets this thread encode its next message into the memory of this one. Whoever has copied the
-    /// head into a frame calls this in place of dropping the payload, and so spares an allocation a
-    /// message.
+    /// Lets this thread encode its next message into the memory of this one. A sender that has
+    /// copied the head into a frame calls this in place of dropping the payload, and so spares an
+    /// allocation a message.
     pub fn recycle(self) {
         recycle(self.head);
     }

@@ -171,7 +171,7 @@ fn fields_of_any_bytes_are_read_to_an_end() {
 
 #[test]
 fn memory_that_is_given_back_is_used_again() {
-    // In a thread of its own, whose memory nobody else uses.
+    // In a thread of its own, whose memory no other test uses.
     let again = std::thread::spawn(|| {
         let encode = |number: u64| {
             let mut encoder = Encoder::new();

@@ -1,4 +1,4 @@
-//! What comes from another node, on its way into a mailbox.
+//! Messages from another node, on their way into a mailbox.
 
 use bytes::Bytes;
 use ractor::actor::actor_config::{ActorConfig, Conflate, Mailbox, Overflow};

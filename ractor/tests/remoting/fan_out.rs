@@ -102,7 +102,7 @@ async fn a_shared_message_to_one_actor_takes_its_way() {
     remote.stop().await;
 }
 
-/// A subscriber that there is no room for misses a message, and is none the less one.
+/// A subscriber without room misses a message, and stays subscribed.
 #[ractor::concurrency::test]
 async fn a_port_keeps_a_subscriber_that_there_was_no_room_for() {
     let session = Session::new();

@@ -1,4 +1,4 @@
-//! Messages between nodes, without the nodes: what goes out of a proxy, and what comes in.
+//! Messages between nodes, without the nodes: out of a proxy, and into an actor.
 #![allow(unreachable_pub, reason = "the test is a crate, whose modules share what they need")]
 #![cfg(feature = "cluster")]
 

@@ -58,7 +58,7 @@ impl Transport for Watched {
     }
 }
 
-/// Of those that carry whole frames, and tell of no parts.
+/// Of transports that carry whole frames, and tell of no parts.
 struct WatchedStream {
     frames: Box<dyn FrameStream>,
     activity: Activity,

@@ -19,7 +19,7 @@ pub struct Origin {
     pub(crate) admission: Option<Admission>,
     /// Makes it again, where the transport itself does not know how.
     pub(crate) connector: Option<Arc<dyn Connector>>,
-    /// Where what comes by it waits for its session.
+    /// Its frames that wait for its session.
     pub(crate) backlog: Option<Arc<Backlog>>,
     /// The limits of what its peer can have logged.
     pub(crate) log: Option<Arc<PeerLog>>,

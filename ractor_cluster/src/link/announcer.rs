@@ -1,5 +1,6 @@
-//! What happens to this node's actors and groups, announced to a peer by whoever makes it happen:
-//! so that what an actor sends after it has joined a group finds it in the group on the other side.
+//! What happens to this node's actors and groups, announced to a peer on the thread that makes it
+//! happen: so that what an actor sends after it has joined a group finds it in the group on the
+//! other side.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,5 +1,5 @@
-//! What comes by the links of a session: put into the mailboxes of this node's actors by whoever
-//! reads the link, in the order of its lane.
+//! Frames that come by the links of a session: put into the mailboxes of this node's actors by the
+//! thread that reads the link, in the order of its lane.
 
 use std::fmt;
 use std::io;
@@ -78,7 +78,7 @@ pub(crate) struct Turn {
     acknowledged: [u64; LANES],
     /// Of which lanes, a bit each.
     seen: u64,
-    /// When the peer is to be told what came.
+    /// When the peer is to get acknowledgements.
     due: Due,
     /// The actors that something was delivered to since others had a turn, and the elements of the
     /// lists that came.
@@ -124,7 +124,7 @@ impl DataPlane {
     /// [`receive_decoded`]: Self::receive_decoded
     ///
     /// # Errors
-    /// The frame is none, for which its link ends. What ends the session is told to its actor.
+    /// The bytes are no frame: the link ends. What ends the session is told to its actor.
     pub(crate) fn receive(
         self: &Arc<Self>,
         frame: Bytes,
@@ -402,8 +402,8 @@ fn where_is(pid: u64) -> Option<ActorCell> {
     ractor::registry::where_is_pid(ActorId::Local(pid))
 }
 
-/// The frame whose parts have all come with this one. `may` says whether its lane carries parts, and
-/// how many bytes a frame may have.
+/// The frame whose parts have all come with this one. `may` says whether its lane carries parts,
+/// and how many bytes a frame may have.
 fn whole(
     head: Head,
     frame: Bytes,

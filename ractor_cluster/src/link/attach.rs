@@ -1,4 +1,4 @@
-//! The handshake by which a further link joins a session: both ends prove that they know the
+//! The handshake of a further link that joins a session: both ends prove that they know the
 //! session's secret, the listener first, so that a dialler tells nothing to a false one.
 
 use std::fmt;

@@ -81,7 +81,7 @@ struct Waiting {
     items: VecDeque<Entry>,
     /// Of memory, of the items and of those that are being handled.
     bytes: usize,
-    /// Those who read.
+    /// The readers that pause.
     readers: Vec<Waker>,
     closed: bool,
     /// The peer is refused: readers pause for good.

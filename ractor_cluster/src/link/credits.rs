@@ -116,7 +116,7 @@ impl Credits {
 #[derive(Debug)]
 pub(super) struct Purse {
     window: Window,
-    /// Notified of credits, once for each of those who wait.
+    /// Notified of credits, once for each sender that waits.
     room: Notify,
     /// Whether the log has told that messages were dropped.
     has_told: AtomicBool,
@@ -160,12 +160,13 @@ impl Purse {
     }
 
     /// When there is a credit and room on the way, or the session has ended, or `closed` was set
-    /// and those who wait were woken.
+    /// and the waiting senders were woken.
     pub(super) async fn room(&self, traffic: &DataPlane, pid: u64, closed: &AtomicBool) {
         let _waiting = Waiting::begin(&self.window);
         loop {
             let (mut credit, mut way) = (pin!(self.room.notified()), pin!(traffic.more_room()));
-            // A sender that gets a credit and finds no room on the way is woken with all others later.
+            // A sender that gets a credit and finds no room on the way is woken with all others
+            // later.
             credit.as_mut().enable();
             way.as_mut().enable();
             let is_over = traffic.has_ended() || closed.load(Ordering::Acquire);

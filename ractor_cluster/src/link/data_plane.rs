@@ -140,7 +140,7 @@ impl DataPlane {
         locked(&self.table).take_news()
     }
 
-    /// For those who ask.
+    /// The links, for applications.
     pub(crate) fn infos(&self) -> Vec<LinkInfo> {
         locked(&self.table).infos()
     }
@@ -415,7 +415,7 @@ impl DataPlane {
         self.room.more()
     }
 
-    /// Has those who wait for room look again.
+    /// Has the senders that wait for room look again.
     pub(super) fn wake_waiting(&self) {
         self.room.wake_waiting();
     }
@@ -451,7 +451,7 @@ impl DataPlane {
         Ok(has_news)
     }
 
-    /// Tells the peer what came, where that is due; or wherever there is news.
+    /// Sends the acknowledgements that are due; with `all`, wherever there is news.
     pub(crate) fn acknowledge(&self, all: bool) {
         // Where no link leads back, it stays due until one does.
         if !locked(&self.table).has_way_back() {
@@ -489,7 +489,7 @@ impl DataPlane {
         drop(left);
     }
 
-    /// Whether what comes has to wait for the session's actor.
+    /// Whether frames have to wait for the session's actor.
     pub(super) fn is_diverted(&self) -> bool {
         !self.backlog.is_empty()
     }
@@ -499,7 +499,7 @@ impl DataPlane {
         &self.backlog
     }
 
-    /// The session's actor has handled a frame of so many bytes, of which the peer may be told from
+    /// The session's actor has handled a frame of so many bytes. It may be acknowledged from
     /// here on.
     pub(crate) fn handled(&self, place: Place, bytes: usize) {
         if self.receipts.handled(place, bytes) {

@@ -1,4 +1,4 @@
-//! Messages of peers that reached no actor, and what peers cannot be told. A cast has nobody
+//! Messages of peers that reached no actor, and what peers cannot be told. A cast has no caller
 //! waiting for it; so they are counted by reason, and the first of each reason is logged per
 //! process.
 

@@ -29,7 +29,7 @@ pub(crate) struct Server {
     pub(crate) strangers: Arc<Places>,
     /// Places for peers that are.
     pub(crate) places: Arc<Semaphore>,
-    /// Places for those who dial what peers told.
+    /// Places for dials of addresses that peers told.
     pub(crate) supplied_dials: Arc<Semaphore>,
     cell: ActorCell,
     listening: Mutex<Vec<Listening>>,

@@ -178,8 +178,8 @@ impl DataPlane {
         Arc::new(Holder { account, pid, session, watch, is_due })
     }
 
-    /// A message of the peer has come for an actor: the account that it uses, if the actor's mailbox
-    /// is bounded and was announced to the peer.
+    /// A message of the peer has come for an actor: the account that it uses, if the actor's
+    /// mailbox is bounded and was announced to the peer.
     pub(super) fn arrival(self: &Arc<Self>, actor: &ActorCell) -> Option<Arrival> {
         if !self.credits.are_spoken() {
             return None;

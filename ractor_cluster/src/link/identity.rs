@@ -1,7 +1,7 @@
 //! What tells one machine, and one process, from another.
 //!
-//! Both go to authenticated peers only, hashed with the nonces of the connection, so that nobody
-//! learns an identity that is of use elsewhere, and with the end that says it, so that nobody can
+//! Both go to authenticated peers only, hashed with the nonces of the connection, so that no peer
+//! learns an identity that is of use elsewhere, and with the end that says it, so that no peer can
 //! repeat what it was told. They are hints: a peer that lies about them is looked for where it is
 //! not, and not found.
 

@@ -25,7 +25,7 @@ options! {
         /// Peers that are authenticated at the same time. A node of a full mesh has as many as
         /// there are other nodes.
         peers: usize = 4096, with_peers;
-        /// Actors that a peer may announce, and of which the transport that they prefer is kept. A
+        /// Actors that a peer may announce, and actors whose preferred transport is kept. A
         /// proxy is an idle actor, of 1 to 2 KiB with its place in tables: the default lets a peer
         /// take about half a gigabyte.
         ///
@@ -33,7 +33,7 @@ options! {
         /// more: a frame with longer lists is not decoded, and its sender is refused
         /// ([`Refusal::ListTooLong`](crate::link::Refusal::ListTooLong)).
         actors: usize = 262_144, with_actors;
-        /// Process groups of which a peer's actors may be members.
+        /// Process groups that a peer's actors may be members of.
         groups: usize = 65_536, with_groups;
         /// Memberships in them, of all actors of a peer together: by default four for each actor.
         memberships: usize = 1_048_576, with_memberships;

@@ -1,8 +1,8 @@
 //! The links of one session, and what goes out by them.
 //!
 //! The lanes of preference 0 take whatever link is the cheapest at the time: all control traffic,
-//! and messages to actors that leave the choice. A pinned kind of transport has lanes of its own, so
-//! that its messages keep their order among themselves, and wait for nothing that goes by other
+//! and messages to actors that leave the choice. A pinned kind of transport has lanes of its own,
+//! so that its messages keep their order among themselves, and wait for nothing that goes by other
 //! links.
 
 use std::collections::HashMap;
@@ -108,7 +108,7 @@ impl<S: FrameSource> PendingFlush<S> {
     }
 }
 
-/// Nobody is: there is nothing, or no link for it.
+/// No writer: there is nothing to write, or no link for it.
 impl<S: FrameSource> Default for PendingFlush<S> {
     fn default() -> Self {
         Self { writer: None, is_behind: false }
@@ -175,7 +175,7 @@ impl<S: FrameSource> LinkTable<S> {
         std::mem::take(&mut self.news)
     }
 
-    /// For those who ask.
+    /// The links, for applications.
     pub(crate) fn infos(&self) -> Vec<LinkInfo> {
         let family = self.families.get(self.node_lane as usize).and_then(Option::as_ref);
         // Before the first message, the one that it would take.

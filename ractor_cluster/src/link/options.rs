@@ -88,7 +88,7 @@ options! {
         /// Whether a thread that waits for an answer polls the link before it sleeps.
         ///
         /// On, the caller of an actor of another node, or an actor that has answered such a call,
-        /// yields its core a few times, asks the socket or the ring for what comes next after each,
+        /// yields its core a few times, asks the socket or the ring for a frame after each,
         /// and keeps its thread for some microseconds. What it finds needs no turn of the task that
         /// reads the link. Off, the runtime alone wakes readers, and no thread yields its core.
         /// Which is faster depends on the link, and on who else uses the cores: the README has

@@ -65,7 +65,7 @@ fn elements(body: &Body) -> usize {
     }
 }
 
-/// Two that say together what one says; `None` where there are none.
+/// Two that say together what one says; `None` where it cannot be halved.
 fn halves(body: Body, most: usize) -> Option<(Body, Body)> {
     let msg = match body {
         Body::Control(ControlMessage { msg }) => msg?,

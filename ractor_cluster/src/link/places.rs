@@ -154,7 +154,7 @@ pub(crate) struct Leave {
 impl Leave {
     fn tell(&self) {
         self.told.store(true, Ordering::SeqCst);
-        // There is one who waits.
+        // There is one that waits.
         self.changed.notify_one();
         self.pass_on();
     }

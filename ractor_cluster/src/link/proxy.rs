@@ -130,7 +130,7 @@ impl Outlet for Proxy {
         };
         let args = (message.args.head.as_slice(), message.args.tail.clone());
         let push = self.traffic.message(self.pid, what, args);
-        // Who waits for the only answer sends nothing more with the call.
+        // A caller that waits for the only answer sends nothing more with the call.
         if is_alone {
             push.at_once();
         } else {

@@ -53,9 +53,9 @@ struct Reading<T> {
 /// What came of a turn of reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Read {
-    /// Nothing, and the task is woken by what comes.
+    /// Nothing, and the task is woken by the next frame.
     Nothing,
-    /// Something, and the task is woken by what comes next.
+    /// Something, and the task is woken by the next frame.
     Some,
     /// Something, and there may be more.
     More,
@@ -81,8 +81,8 @@ impl<R: FrameReceiver> LinkReader<R> {
         match read {
             Err(error) => return Poll::Ready(error),
             Ok(Read::More) => context.waker().wake_by_ref(),
-            // Who found nothing is woken by what comes, and not asked again before: a transport may
-            // have given its turn to others.
+            // A task that found nothing is woken by the next frame, and not asked again before: a
+            // transport may have given its turn to others.
             Ok(Read::Some | Read::Nothing) => {}
         }
         self.reading.give_back(reading);
@@ -94,7 +94,7 @@ impl<R: FrameReceiver> LinkReader<R> {
         self.reading.wake();
     }
 
-    /// Takes what there is, up to a turn.
+    /// Takes the frames that are there, up to a turn.
     fn read(&self, reading: &mut Reading<R::Turn>, context: &mut Context<'_>) -> io::Result<Read> {
         let Reading { frames, turn, .. } = reading;
         let read = self.read_turn(frames, context, turn);

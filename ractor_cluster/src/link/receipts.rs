@@ -24,7 +24,7 @@ pub(super) struct Receipts {
 #[derive(Debug)]
 pub(super) struct InboundLanes {
     lanes: [InboundLane; LANES],
-    /// Those by which anything came, a bit each.
+    /// The lanes that carried a frame, a bit each.
     used: u64,
 }
 
@@ -105,7 +105,7 @@ impl Receipts {
         (sequence, bytes): (u64, usize),
         waits: bool,
     ) -> Result<(Accepted, Due), LaneError> {
-        // Before this one, of which no frame of ours has told.
+        // Before this one, which no frame of ours has acknowledged.
         inbound.told(self.told[lane as usize].load(Ordering::Relaxed));
         let accepted = match waits {
             true => inbound.accept_unhandled(sequence)?,
@@ -147,7 +147,7 @@ impl Receipts {
         due
     }
 
-    /// The peer is to be told anew of every lane by which anything came.
+    /// The peer is to get acknowledgements anew, of every lane that carried a frame.
     pub(super) fn ask_all(&self) {
         self.lanes().ask_all();
     }

@@ -30,7 +30,7 @@ pub(crate) type LinkReader = reader::LinkReader<Receiver>;
 /// The data plane that a connection has joined, once it has.
 pub(crate) type Joined = Arc<OnceLock<Arc<DataPlane>>>;
 
-/// Who gets what comes.
+/// Where the frames of a connection go.
 pub(crate) enum Receiver {
     /// The session, or the actors that it is for, once the connection is a link.
     Session(SessionReceiver),

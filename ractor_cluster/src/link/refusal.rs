@@ -28,7 +28,7 @@ macro_rules! causes {
 causes! {
     /// The proof or the answer to the challenge was made with another cookie.
     WrongCookie = 1, "wrong_cookie",
-    "the two nodes have different cookies, or somebody is between them: give both the same \
+    "the two nodes have different cookies, or an attacker is between them: give both the same \
      cookie";
     /// A session with a node of this name exists.
     NameTaken = 2, "name_taken",

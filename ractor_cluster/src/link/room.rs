@@ -19,7 +19,7 @@ pub(super) struct Queued {
     pub(super) few: usize,
 }
 
-/// Who sends.
+/// Whom a message is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Share {
     /// To an actor that is sent much, while others wait.
@@ -110,7 +110,7 @@ impl Room {
         self.more.notified()
     }
 
-    /// Has those who wait for room look again.
+    /// Has the senders that wait for room look again.
     pub(super) fn wake_waiting(&self) {
         self.more.notify_waiters();
     }
@@ -147,7 +147,8 @@ impl Room {
     }
 }
 
-/// Sets a mark when it is high, and takes it back when it is low. Returns whether it did the latter.
+/// Sets a mark when it is high, and takes it back when it is low. Returns whether it did the
+/// latter.
 fn moved(mark: &AtomicBool, is_high: bool, is_low: bool) -> bool {
     let is_set = mark.load(Ordering::Relaxed);
     if !is_set && is_high {

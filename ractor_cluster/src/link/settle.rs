@@ -64,7 +64,7 @@ pub(crate) enum Finding<'a> {
     Link(&'a AttachError),
     /// The node server has ended.
     NoServer,
-    /// Its time is over, of which it had so much.
+    /// Its time is over. It had so much.
     Overdue(Option<Duration>),
     /// Its place goes to a newer connection.
     Displaced,
@@ -159,7 +159,7 @@ pub(crate) struct Ending {
 /// What becomes of a connection or a peer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It goes on. One that wants a name has it, and takes the place of those who had it.
+    /// It goes on. One that wants a name has it, and takes the place of its former owners.
     GoesOn,
     /// The rivals of these numbers have the name if they live.
     Contested(Vec<usize>),
@@ -171,7 +171,7 @@ pub(crate) enum Verdict {
     Ends,
 }
 
-/// Settles what becomes of a connection or a peer of which this was found.
+/// Settles what becomes of a connection or a peer after a finding.
 pub(crate) fn settle(finding: &Finding<'_>, at: Standing) -> Verdict {
     use Phase::{Greeting, Holding};
 
@@ -184,7 +184,7 @@ pub(crate) fn settle(finding: &Finding<'_>, at: Standing) -> Verdict {
     match *finding {
         Finding::Tls(error) if error.kind() == io::ErrorKind::UnexpectedEof => Verdict::Ends,
         Finding::Tls(error) => refused(Refusal::Tls, error.to_string()),
-        // As those end who look whether somebody listens.
+        // As probes end that look whether a node listens.
         Finding::NoFrame => Verdict::Ends,
         Finding::Unread(error) | Finding::Link(AttachError::Io(error)) => {
             refused(cause_of(error), error.to_string())

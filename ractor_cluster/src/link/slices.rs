@@ -1,4 +1,4 @@
-//! Long lists of control traffic, of which one slice after the other is handled: others have their
+//! Long lists of control traffic. One slice after the other is handled: others have their
 //! turns in between.
 
 use std::vec::IntoIter;

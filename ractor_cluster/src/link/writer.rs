@@ -157,7 +157,7 @@ impl<S: FrameSource> LinkWriter<S> {
         self.ending.load(Ordering::SeqCst)
     }
 
-    /// There is something to be written. Returns whether somebody has to see to it: by
+    /// There is something to be written. Returns whether the caller has to see to it: by
     /// [`wake_task`](Self::wake_task) or [`help`](Self::help).
     pub(crate) fn note(&self) -> bool {
         // With `drive`: who notes something finds the task idle, or the task finds what was noted.
@@ -177,7 +177,7 @@ impl<S: FrameSource> LinkWriter<S> {
         }
     }
 
-    /// Writes what there is, in place of the task, which may not get a turn soon, or would cost
+    /// Writes all that waits, in place of the task, which may not get a turn soon, or would cost
     /// one. Leaves it to the task when that is at it, or nothing more is taken. `answered` says
     /// that the peer is to send something at once, and that nothing else is waited for: the sender
     /// polls for it, or the link's reader where the sender does not wait.
@@ -295,7 +295,7 @@ impl<S: FrameSource> LinkWriter<S> {
         }
     }
 
-    /// Queues what there is, up to a batch; what is left is looked at again.
+    /// Queues what waits, up to a batch; the rest is looked at again.
     fn fill(&self, out: &mut Out<S::Reservation>) {
         let mut is_full = out.is_full();
         while !is_full {

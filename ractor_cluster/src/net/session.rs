@@ -226,7 +226,7 @@ impl Actor for Session {
     }
 }
 
-/// Sends what there is, for ever.
+/// Sends frames, for ever.
 async fn write(
     writer: Arc<LinkWriter>,
     session: ActorRef<SessionMessage>,

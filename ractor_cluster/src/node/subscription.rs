@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{NodeEventSubscription, NodeServerSessionInformation};
 
-/// Events that wait for a subscriber; what comes to one that is further behind is lost, and told in
+/// Events that wait for a subscriber. One that is further behind loses more events, and is told in
 /// the log.
 const WAITING: usize = 4096;
 

@@ -19,8 +19,8 @@ use crate::Message;
 /// ([`ActorCell::replaced_messages`](crate::ActorCell::replaced_messages)).
 ///
 /// Messages without a key are all kept, in the order in which they were sent. **A message that
-/// holds a reply port should have no key:** one that is replaced drops its port, and its caller gets
-/// [`SenderError`](crate::rpc::CallResult::SenderError) at once.
+/// holds a reply port should have no key:** one that is replaced drops its port, and its caller
+/// gets [`SenderError`](crate::rpc::CallResult::SenderError) at once.
 ///
 /// ```
 /// use ractor::actor::actor_config::{ActorConfig, Conflate, Mailbox, Overflow};
@@ -53,9 +53,9 @@ pub trait Conflate: 'static {
     /// What the actor handles.
     type Message: Message;
 
-    /// What messages have in common that replace each other. Its `Eq` runs under the mailbox's lock,
-    /// and must send nothing to the same actor; it is a deadlock otherwise. Hashes are keyed at
-    /// random, so that no sender can choose keys that collide.
+    /// What messages have in common that replace each other. Its `Eq` runs under the mailbox's
+    /// lock, and must send nothing to the same actor; it is a deadlock otherwise. Hashes are keyed
+    /// at random, so that no sender can choose keys that collide.
     type Key: Eq + Hash + Send + 'static;
 
     /// The key of a message; `None` for one that is kept whatever comes after it.

@@ -22,7 +22,7 @@ use crate::ActorCell;
 use crate::ActorId;
 
 /// One message on its way to several actors: one allocation for those of this process, and one
-/// serialisation for all of other nodes, of which each gets it once.
+/// serialisation for all of other nodes. Each node gets it once.
 pub(crate) struct Fanout<T> {
     message: Arc<T>,
     /// What goes to all nodes.
@@ -203,7 +203,7 @@ impl<T: SharedMessage> Fanout<T> {
             let sent = match self.wire(&first.inner.id) {
                 Err(reason) => Err(reason),
                 Ok(message) => {
-                    // The last takes what there is.
+                    // The last takes the encoded message itself.
                     let message = if left == 0 && is_last {
                         std::mem::replace(message, Outgoing::cast("", Default::default()))
                     } else {

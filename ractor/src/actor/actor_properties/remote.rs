@@ -25,8 +25,8 @@ pub(super) struct Proxy {
 
 impl Proxy {
     pub(super) fn is_reachable(&self) -> bool {
-        // Only whoever moves the gate orders messages against it, and it goes by links that break
-        // at any time.
+        // Only the thread that moves the gate orders messages against it, and it goes by links that
+        // break at any time.
         self.state.load(Ordering::Relaxed) & UNREACHABLE == 0
     }
 
@@ -123,7 +123,7 @@ impl ActorCell {
         }
     }
 
-    /// Gives a proxy its way out, by which messages then go to the other node, and not through its
+    /// Gives a proxy its outlet: messages then go to the other node through it, and not through its
     /// mailbox. For the cluster, before anybody else has the cell: order is that of one way only.
     ///
     /// Does nothing for an actor of this process, or a proxy that has one.

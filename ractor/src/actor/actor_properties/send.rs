@@ -348,7 +348,7 @@ impl ActorCell {
 
     /// How many messages a newer one of their key replaced, in a mailbox that
     /// [conflates](crate::actor::actor_config::Mailbox::Conflating). Their senders heard of
-    /// success. They are none of the [lost ones](Self::lost_messages).
+    /// success. They do not count as [lost](Self::lost_messages).
     pub fn replaced_messages(&self) -> u64 {
         self.inner.mailbox.replaced()
     }
@@ -373,7 +373,7 @@ impl<T: Message> ActorRef<T> {
     /// actor of another node it waits for room on the way there, and in the actor's bounded mailbox
     /// where that node is one of the fork that gives credits.
     ///
-    /// Those who wait are let in in turn, as a rule; a `cast` that comes when there is room goes
+    /// Waiting senders are admitted in turn, as a rule; a `cast` that finds room goes
     /// before them. Messages of one task that sends one after the other keep their order.
     ///
     /// Cancel safe in that the message is then not sent; it is dropped with the future.

@@ -241,8 +241,8 @@ impl ActorCell {
     }
 
     /// Whether the actor was spawned with
-    /// [`ActorConfig::with_urgent`](crate::actor::actor_config::ActorConfig::with_urgent). False for
-    /// an actor of another node.
+    /// [`ActorConfig::with_urgent`](crate::actor::actor_config::ActorConfig::with_urgent). False
+    /// for an actor of another node.
     pub fn is_urgent(&self) -> bool {
         self.inner.urgent
     }

@@ -31,8 +31,8 @@ impl ActorProperties {
     /// Takes room for one message to the proxy. A sender that `waits` takes no part in what the
     /// mailbox does with messages that find no room.
     ///
-    /// Who is let in here, and finds the way closed, gets the message back; so that nobody need be
-    /// admitted, as to a mailbox that drains.
+    /// A sender that is admitted here, and finds the way closed, gets the message back; so none
+    /// need be admitted, as to a mailbox that drains.
     #[inline]
     pub(super) fn may_send_out<'a>(
         &self,

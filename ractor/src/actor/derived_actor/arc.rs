@@ -157,8 +157,8 @@ impl<TFrom: SharedMessage> DerivedActorRef<TFrom> {
     /// one task sends, and cancel safe. The conversion runs once, before it waits.
     ///
     /// # Errors
-    /// [`Undelivered`] returns the `Arc` and says why. Of an actor of another node that does not take
-    /// it, the reason may be [`Full`](UndeliveredReason::Full), where the cause is not known.
+    /// [`Undelivered`] returns the `Arc` and says why. Of an actor of another node that does not
+    /// take it, the reason may be [`Full`](UndeliveredReason::Full), where the cause is not known.
     ///
     /// # Panics
     /// When a conversion does.

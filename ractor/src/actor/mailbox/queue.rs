@@ -21,7 +21,7 @@ pub(super) enum Phase {
     OpenKeyed,
     /// Everybody.
     Open,
-    /// Those who entered before it drained.
+    /// The senders that entered before it drained.
     Draining,
     /// No receiver.
     Closed,
@@ -30,7 +30,7 @@ pub(super) enum Phase {
 /// What the receiver wants to be woken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sleep {
-    /// For nothing: it is awake, or somebody woke it.
+    /// For nothing: it is awake, or has been woken.
     Awake,
     /// To be interrupted.
     Handling,

@@ -3,10 +3,10 @@
 use super::SupervisionTree;
 
 impl SupervisionTree {
-    /// Takes no children any more, unless there are some; whether there are none.
+    /// Refuses children from here on, unless there are some. Returns whether there are none.
     ///
     /// Children are linked under this lock too, so one that comes later is refused. The lock of all
-    /// trees is for those who change two of them at once.
+    /// trees is for changes of two of them at once.
     pub(crate) fn close_if_childless(&self) -> bool {
         // As upstream: a panic under this lock is a bug, and ends each actor that meets it.
         let mut children = self.children.lock().unwrap();

@@ -19,7 +19,8 @@ type Sending = Pin<Box<dyn Future<Output = Forwarded> + Send>>;
 /// Converts a message, and sends it.
 type Forward<T> = Box<dyn FnMut(T) -> Sending + Send>;
 
-/// The subscribers of a port that have queues, and what the port lost. Most ports have none of them.
+/// The subscribers of a port that have queues, and what the port lost. Most ports have none of
+/// them.
 pub(super) struct Fed<TMsg> {
     port: AssertUnwindSafe<OnceLock<Box<dyn Feeding<TMsg>>>>,
     losses: Arc<Losses>,

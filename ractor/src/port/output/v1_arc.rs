@@ -63,9 +63,9 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     ///
     /// As with [`subscribe`](Self::subscribe), a subscriber that falls behind by more than the
     /// port's buffer of 10 messages misses the oldest, which [`losses`](Self::losses) counts; the
-    /// feature `output-port-v2` has no such limit. A port [with
-    /// options](Self::with_options) has the bound that the application chose. A subscriber whose bounded mailbox is full misses the message, which its
-    /// [`lost_messages`](crate::ActorCell::lost_messages) counts.
+    /// feature `output-port-v2` has no such limit. A port [with options](Self::with_options) has
+    /// the bound that the application chose. A subscriber whose bounded mailbox is full misses the
+    /// message, which its [`lost_messages`](crate::ActorCell::lost_messages) counts.
     ///
     /// Actors of other nodes are sent the message where it is published, and each node once for all
     /// of them that get the same `Arc`; their converters run there, and not in a task.

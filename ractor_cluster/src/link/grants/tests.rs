@@ -20,7 +20,7 @@ use crate::protocol::mycelium::frame::Body as FrameBody;
 use crate::protocol::mycelium::Frame;
 use crate::transport::{frames, TransportKind};
 
-/// Takes what comes.
+/// Takes all messages.
 struct Idle<M>(std::marker::PhantomData<fn() -> M>);
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]

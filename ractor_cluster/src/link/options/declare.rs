@@ -33,7 +33,7 @@ macro_rules! options {
         }
 
         impl $name {
-            /// The names of all options, for those who compare them with their documentation.
+            /// The names of all options, for tests that compare them with their documentation.
             #[doc(hidden)]
             pub const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
 

@@ -16,8 +16,8 @@ options! {
     /// Two nodes of the fork always prove to each other that they know the cookie, by 256 bits each
     /// that are bound to both names and to the channel. A stock node cannot, and by default it is
     /// let in by its own handshake, whose challenge has 32 bits and is bound to nothing. **So a
-    /// peer, or somebody in between, can pass for a stock node, and get the weaker handshake. Only
-    /// [`strict`](Self::strict) rules that out.** Neither encrypts anything: on a network that
+    /// peer, or an attacker in between, can pass for a stock node, and get the weaker handshake.
+    /// Only [`strict`](Self::strict) rules that out.** Neither encrypts anything: on a network that
     /// others listen to, use TLS.
     ///
     /// ```

@@ -40,7 +40,7 @@ fn when_all_places_are_taken_the_oldest_goes() {
     let mut all: Vec<_> = (0..101).map(enter).collect();
     assert!(has_to_leave(&all[0]));
     assert!(all[1..].iter().all(|it| !has_to_leave(it)));
-    // Neither those who speak, nor local ones, nor those who return take places of the silent.
+    // Neither peers that speak, nor local ones, nor returning ones take places of the silent.
     let mut speaker = all.swap_remove(50);
     speaker.speaks();
     let local = places.enter(Source::Local).0;

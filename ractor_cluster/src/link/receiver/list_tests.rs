@@ -211,7 +211,7 @@ async fn a_long_frame_is_passed_on_before_the_frames_behind_it() {
     actors.end().await;
 }
 
-/// Whoever is not authenticated sends no lists.
+/// A peer that is not authenticated sends no lists.
 #[tokio::test]
 async fn a_stranger_sends_no_lists() {
     let actors = Actors::start().await;

@@ -73,7 +73,7 @@ impl Actors {
         traffic
     }
 
-    /// Both ends of the link: what comes by it, and where what goes is written.
+    /// Both ends of the link: the reader, and the writer with what it has written.
     pub(super) fn ends(
         &self,
         traffic: &Arc<DataPlane>,
@@ -218,7 +218,7 @@ async fn the_peer_is_told_when_nothing_more_comes_also_behind_a_full_turn() {
     actors.end().await;
 }
 
-/// A frame of ours tells of what came before it went, and not of what comes after.
+/// A frame of ours acknowledges the frames that came before it went, and no later ones.
 #[tokio::test]
 async fn a_large_frame_is_acknowledged_although_we_have_told_of_the_one_before() {
     let actors = Actors::start().await;

@@ -10,7 +10,7 @@ fn enveloped(msg: Msg) -> Arrived {
     control(msg, false)
 }
 
-/// What comes out slice by slice, the last included.
+/// The slices, the last included.
 fn slices(arrived: Arrived) -> Vec<Arrived> {
     let mut waiting = Waiting::of(arrived, NAME_BYTES);
     let mut slices: Vec<_> = std::iter::from_fn(|| waiting.next_slice()).map(|it| it.0).collect();

@@ -202,7 +202,7 @@ impl Link {
         self.task.0.swap(0, Ordering::Relaxed)
     }
 
-    /// Puts a frame into the lane. Returns whether somebody has to see to it.
+    /// Puts a frame into the lane. Returns whether the caller has to see to it.
     fn push(&self, frame: &[u8]) -> bool {
         self.lane.push(frame);
         self.writer.note()

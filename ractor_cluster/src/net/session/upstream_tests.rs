@@ -1,4 +1,4 @@
-//! The names by which upstream's tests know the reading and writing of frames. What they do is done
+//! The names that upstream's tests use for the reading and writing of frames. What they do is done
 //! by [`FrameReader`] and [`FrameWriter`], as in a session.
 
 use std::io;

@@ -86,7 +86,7 @@ impl NodeSession {
                 {
                     active.traffic.handled(place, bytes);
                 }
-                // What comes from here on may overtake nothing.
+                // Later frames may overtake nothing.
                 drop(ticket);
             }
             // Is something else by now.
@@ -178,7 +178,7 @@ impl NodeSession {
                 SupervisionEvent::ActorFailed(..) => "tcp_session_err",
                 _ => "tcp_session_closed",
             };
-            // Behind what came by it: a peer says why it refuses this node before it closes.
+            // Behind its frames: a peer says why it refuses this node before it closes.
             _ = myself.cast(LinkEvent(Event::Ended(reason)).into());
             return None;
         }

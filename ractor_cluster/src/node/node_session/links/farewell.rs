@@ -26,7 +26,7 @@ const PROXIES: Duration = Duration::from_secs(5);
 /// Proxies that end at a time: others wait behind them for their turns.
 const AT_ONCE: usize = 32;
 
-/// Why proxies end with a session of which no more is known.
+/// Why proxies end with a session without a known cause.
 const UNEXPLAINED: &str = "its session ended";
 
 /// The same, where another incarnation of the peer takes its place.

@@ -72,7 +72,7 @@ impl NodeSession {
         }
     }
 
-    /// Logs that a peer was let in by stock's handshake alone, and tells those who listen to
+    /// Logs that a peer was let in by stock's handshake alone, and tells subscribers of
     /// events.
     fn tell_of_stock(&self, state: &NodeSessionState) {
         let Some(active) = state.links.0.as_deref() else { return };
@@ -237,7 +237,7 @@ impl NodeSession {
         Ok(())
     }
 
-    /// Does what is settled about the peer, of which this was found. Returns whether it goes on.
+    /// Does what is settled about the peer after a finding. Returns whether it goes on.
     pub(super) fn goes_on(
         &self,
         state: &mut NodeSessionState,

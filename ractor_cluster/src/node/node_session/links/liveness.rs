@@ -2,7 +2,8 @@
 //! asked for one.
 //!
 //! What counts is rounds in which nothing came, and not the time since something did: a process
-//! that was suspended, or whose session was busy, finds what came meanwhile in its next round.
+//! that was suspended, or whose session was busy, finds the frames of the meantime in its next
+//! round.
 
 use std::time::{Duration, Instant, SystemTime};
 

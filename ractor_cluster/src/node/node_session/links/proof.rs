@@ -187,7 +187,7 @@ impl NodeSession {
         let at = state.links.standing(self.is_server);
         let Some(active) = state.links.0.as_deref_mut() else { return true };
         if active.state.phase() != Phase::Greeting {
-            // It is authenticated, and upstream drops what comes late.
+            // It is authenticated, and upstream drops late frames.
             return true;
         }
         active.proving.answered |=

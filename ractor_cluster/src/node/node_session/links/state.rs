@@ -78,7 +78,7 @@ pub(super) struct Leaving {
     /// Where it waited for a link, it gives way to other sessions with the peer until it has ended.
     _waiting: Option<Waiting>,
     pub(super) farewell: Farewell,
-    /// For those who hold proxies.
+    /// For holders of proxies.
     pub(super) why: String,
     /// No proxy is left.
     pub(super) in_order: bool,
