@@ -112,6 +112,32 @@ impl Conflate for ByThousand {
     }
 }
 
+/// What is published with a deadline reaches those with a queue of their own as well, which are not
+/// waited for.
+#[ractor::concurrency::test]
+async fn a_publisher_that_waits_reaches_subscribers_with_queues() {
+    let (mut queued, mut plain) = (Running::start().await, Running::start().await);
+    for with_options in [true, false] {
+        let port = match with_options {
+            true => port(8, PortOverflow::DropOldest),
+            false => OutputPort::default(),
+        };
+        port.subscribe_with(queued.actor.clone(), reporting(), number);
+        port.subscribe(plain.actor.clone(), |it| Some(Got::Number(it)));
+        for number in 1..=3 {
+            let within = ractor::concurrency::Duration::from_secs(60);
+            let report = port.send_arc_within(Arc::new(number), within).await;
+            // A port with options has queues for all.
+            let expected = usize::from(!with_options);
+            assert!(report.is_complete(), "{report:?}");
+            assert_eq!(report.delivered(), expected);
+        }
+        queued.numbers(1..=3).await;
+        plain.numbers(1..=3).await;
+    }
+    assert_eq!((queued.stop().await, plain.stop().await), (Vec::new(), Vec::new()));
+}
+
 #[ractor::concurrency::test]
 async fn a_subscriber_misses_the_oldest_and_hears_how_many() {
     let port = port(3, PortOverflow::DropOldest);

@@ -138,6 +138,10 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     /// The port passes the message on in tasks of its own, which need a turn: with a deadline of
     /// zero it may reach no subscriber.
     ///
+    /// Subscribers with a queue of their own ([`subscribe_with`](Self::subscribe_with), and all of a
+    /// port with options) get it into that queue, as with `send_arc`. They are not waited for, and
+    /// not in the report: [`losses`](Self::losses) counts what they miss.
+    ///
     /// Cancel safe in that a future that is dropped gives up the subscribers that have not got the
     /// message. Nothing is reported then.
     ///
@@ -157,6 +161,7 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     /// }
     /// ```
     pub async fn send_arc_within(&self, message: Arc<TMsg>, within: Duration) -> PublishReport {
+        self.fed.publish(|| message.clone());
         let publishing = Publishing::new(within);
         let ticket = publishing.ticket();
         let published = Published::Awaited(ArcMessage::new(message.clone()), ticket.clone());
