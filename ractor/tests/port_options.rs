@@ -1,4 +1,8 @@
 //! Output ports whose capacity the application chose, and subscribers that hear what they missed.
+//!
+//! With a runtime of one thread: what is sent before a test awaits is sent before any subscriber
+//! has its turn.
+#![cfg(feature = "tokio_runtime")]
 
 mod common;
 
