@@ -251,7 +251,9 @@ impl Lanes {
             return true;
         }
         match self.assigned.get(&receiver) {
-            Some(it) if it.slot > SPARSE && self.is_under_way(it) => it.slot == slot,
+            // Also one that has just got its lane, and nothing by it yet.
+            Some(it) if it.slot == slot => true,
+            Some(it) if it.slot > SPARSE && self.is_under_way(it) => false,
             Some(it) if slot > SPARSE && it.slot == SPARSE && self.is_too_much(it, size) => {
                 self.change(receiver, slot);
                 true

@@ -44,6 +44,10 @@ struct Pair {
     /// What had been sent before each frame that comes last.
     lasts: Vec<HashMap<u64, u64>>,
     lasts_came: Vec<u64>,
+    /// The numbers of messages that went to several receivers, by receiver.
+    of_many: HashMap<u64, Vec<u64>>,
+    /// Their frames.
+    frames: usize,
     /// Whether a writer has been told that there is something to be sent.
     noted: bool,
     /// Frames that came in more than one part.
@@ -61,6 +65,8 @@ impl Default for Pair {
             controls: (0, Vec::new()),
             lasts: Vec::new(),
             lasts_came: Vec::new(),
+            of_many: HashMap::new(),
+            frames: 0,
             noted: false,
             in_parts: 0,
         }
@@ -79,6 +85,30 @@ impl Pair {
         let slot = self.lanes.slot_for(receiver, is_urgent, size);
         self.lanes.message(slot, 0, what, (&args, tail));
         self.lanes.note(receiver, slot, size);
+    }
+
+    /// Sends the next message to several receivers, none of them urgent: in as few frames as it
+    /// takes.
+    fn send_to_all(&mut self, to: &[u64], size: usize) {
+        let mut left = to.to_vec();
+        while let Some(first) = left.first().copied() {
+            let slot = self.lanes.slot_for(Receiver::Actor(first), false, size);
+            let join = |to: &u64| self.lanes.join(Receiver::Actor(*to), slot, size);
+            let (now, later): (Vec<u64>, Vec<u64>) = left.iter().copied().partition(join);
+            assert!(now.contains(&first), "a message without its receiver");
+            left = later;
+            // One payload for all: it has no number of a receiver.
+            let what = What::Many { to: &now, method: "tick", metadata: None };
+            self.lanes.message(slot, 0, what, (&[], Bytes::from(vec![7; size])));
+            for to in now {
+                self.lanes.note(Receiver::Actor(to), slot, size);
+                let sent = self.sent.entry(to).or_default();
+                *sent += 1;
+                let sent = *sent;
+                self.of_many.entry(to).or_default().push(sent);
+            }
+            self.frames += 1;
+        }
     }
 
     fn control(&mut self) {
@@ -160,7 +190,20 @@ impl Pair {
         }
         if incoming.inbound.accept(head.sequence, frame.len()).unwrap() == Accepted::Deliver {
             let message = head.message(frame, &mut incoming.names).unwrap();
-            let Kind::Cast { to, .. } = message.kind else { panic!("{message:?}") };
+            let to = match message.kind {
+                Kind::Cast { to, .. } => to,
+                Kind::Many { to, .. } => {
+                    // Its number is the next one of each, if no other came too early or too late.
+                    for to in to {
+                        let came = self.came.entry(to).or_default();
+                        let number = came.last().copied().unwrap_or_default() + 1;
+                        assert!(self.of_many[&to].contains(&number), "{number} to {to}");
+                        came.push(number);
+                    }
+                    return;
+                }
+                kind => panic!("{kind:?}"),
+            };
             let mut args = message.args;
             let number = args.get_u64();
             assert!(args.iter().all(|byte| *byte == number as u8));
@@ -240,6 +283,19 @@ fn a_message_to_another_actor_waits_for_two_chunks_and_not_for_a_flood() {
     pair.send(100, 64);
     let before = chunks_before(&mut pair, Some(100));
     assert!(before <= 2 * CONGESTED.div_ceil(64 * 1024) + 1, "{before} chunks");
+    pair.finish();
+}
+
+#[test]
+fn a_flood_to_a_group_stays_one_frame_for_all() {
+    let mut pair = Pair::default();
+    let readers: Vec<u64> = (1..=100).collect();
+    for _ in 0..2_000 {
+        pair.send_to_all(&readers, 700);
+    }
+    assert!(pair.lanes.unsent() > 16 * CONGESTED);
+    // Few more than messages: when the readers change their lane.
+    assert!(pair.frames < 2_000 + 200, "{} frames", pair.frames);
     pair.finish();
 }
 
@@ -416,6 +472,8 @@ fn lanes_have_numbers_both_ways() {
 enum Step {
     /// So many messages of a size to a receiver.
     Send(u64, usize, usize),
+    /// So many of a size to receivers from 1 up to this one.
+    SendToAll(u64, usize, usize),
     Control,
     Last,
     Transmit(usize),
@@ -428,17 +486,23 @@ enum Step {
     Near(bool),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let size = prop_oneof![
+fn sizes() -> impl Strategy<Value = usize> {
+    prop_oneof![
         6 => Just(64_usize),
         2 => Just(5_000),
         1 => Just(70_000),
         1 => Just(LARGE_BYTES),
         1 => Just(WHOLE + 1),
-    ];
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        6 => (0..6_u64, size, 1..300_usize).prop_map(|(to, size, count)| {
+        6 => (0..6_u64, sizes(), 1..300_usize).prop_map(|(to, size, count)| {
             Step::Send(to, size, count.min(1 + (1 << 18) / size))
+        }),
+        4 => (2..6_u64, sizes(), 1..300_usize).prop_map(|(to, size, count)| {
+            Step::SendToAll(to, size, count.min(1 + (1 << 18) / size))
         }),
         2 => Just(Step::Control),
         1 => Just(Step::Last),
@@ -462,6 +526,10 @@ proptest! {
         for step in steps {
             match step {
                 Step::Send(to, size, count) => (0..count).for_each(|_| pair.send(to, size)),
+                Step::SendToAll(to, size, count) => {
+                    let to: Vec<u64> = (1..=to).collect();
+                    (0..count).for_each(|_| pair.send_to_all(&to, size));
+                }
                 Step::Control => pair.control(),
                 Step::Last => pair.last(),
                 Step::Transmit(chunks) => _ = pair.transmit(chunks),
