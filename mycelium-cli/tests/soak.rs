@@ -100,9 +100,9 @@ fn every_message_of_a_short_soak_is_accounted_for() {
     assert_eq!(count(&words, "sent"), sum, "{words}");
     assert_eq!(count(&words, "missing"), 0, "{words}");
     assert!(count(&words, "delivered") > 0, "{words}");
-    // Mailboxes have room for fewer than are sent at once, in the feeds' processes and in others.
-    assert!(count(&words, "rejected") > 0, "{words}");
-    assert!(count(&words, "  full") > 0, "{words}");
+    // Mailboxes have room for fewer than are sent at once. Feeds feel those of other processes too.
+    let rejected = words.lines().find(|line| line.starts_with("rejected")).expect("the line");
+    assert!(rejected.contains(" full "), "{words}");
     let reasons =
         words.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().nth(1));
     let dead: u64 = reasons.map(|count| count.parse::<u64>().expect("a count")).sum();
