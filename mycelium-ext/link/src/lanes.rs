@@ -392,6 +392,10 @@ impl Lanes {
         } else if is_congested {
             let none = Assigned { slot, last, burst: 0 };
             let assigned = self.assigned.entry(receiver).or_insert(none);
+            if assigned.slot != SPARSE {
+                // The numbers of its former lane say nothing of this one.
+                *assigned = none;
+            }
             (assigned.last, assigned.burst) = (last, assigned.burst + size);
         } else if !self.assigned.is_empty() {
             self.assigned.remove(&receiver);

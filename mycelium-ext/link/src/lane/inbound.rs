@@ -56,7 +56,7 @@ impl Inbound {
         Ok(accepted)
     }
 
-    /// Whether a frame is the one that is due, of which parts may come. It came before otherwise.
+    /// Whether a frame is the one that is due: it may come in parts. It came before otherwise.
     ///
     /// # Errors
     /// A frame in front of it is missing.

@@ -37,7 +37,7 @@ struct Pair {
     lanes: Lanes,
     link: VecDeque<Bytes>,
     incoming: HashMap<u32, Incoming>,
-    /// What was sent to each receiver, and what came.
+    /// The numbers of messages to each receiver: the last one sent, and those that have come.
     sent: HashMap<u64, u64>,
     came: HashMap<u64, Vec<u64>>,
     controls: (u64, Vec<u64>),
@@ -296,6 +296,22 @@ fn a_flood_to_a_group_stays_one_frame_for_all() {
     assert!(pair.lanes.unsent() > 16 * CONGESTED);
     // Few more than messages: when the readers change their lane.
     assert!(pair.frames < 2_000 + 200, "{} frames", pair.frames);
+    pair.finish();
+}
+
+#[test]
+fn a_receiver_that_joins_others_leaves_the_lane_that_it_had() {
+    let mut pair = Pair::default();
+    let one = Receiver::Actor(1);
+    // All that went to it by that lane is acknowledged, and others keep the lane busy.
+    let idle = Assigned { slot: FIRST_BULK, last: 0, burst: 0 };
+    pair.lanes.assigned.insert(one, idle);
+    for _ in 0..60 {
+        (100..120).for_each(|to| pair.send(to, 64));
+    }
+    assert!(pair.lanes.unsent() >= CONGESTED);
+    pair.send_to_all(&[50, 1], 64);
+    assert_eq!(pair.lanes.assigned[&one].slot, SPARSE);
     pair.finish();
 }
 
