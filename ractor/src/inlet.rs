@@ -84,7 +84,7 @@ pub enum Refused<M> {
 /// actor drains or has ended refuses messages, and says so ([`Refused::Stopped`]).
 pub trait Inlet<M>: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     /// Puts a message in; where there is no room for it, as the queue's policy has it. Never waits.
-    /// Returns the policy by which this message or an older one was dropped for want of room, and
+    /// Returns the policy that dropped this message or an older one where there was no room. It is
     /// counted.
     ///
     /// # Errors

@@ -92,8 +92,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// The credits at a mailbox of this capacity, of which so many were granted with its
-    /// announcement.
+    /// The credits at a mailbox of this capacity. Its announcement granted so many.
     ///
     /// # Errors
     /// There is no such mailbox.

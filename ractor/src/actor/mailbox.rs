@@ -92,8 +92,7 @@ pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     fn is_conflating(&self) -> bool;
 }
 
-/// The policy by which a message, the one put in or an older one, was given up for want of room;
-/// `None` where there was room.
+/// The policy that gave up a message, the one put in or an older one; `None` where there was room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(crate) struct Displaced(pub(crate) Option<Overflow>);
