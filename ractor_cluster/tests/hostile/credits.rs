@@ -11,7 +11,7 @@ use ractor_cluster::link::{self, Cause, Limit, Limits, LinkOptions};
 use ractor_cluster::peers::{self, PeerEvent};
 use ractor_cluster::transport::TransportKind;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::client::Client;
 use crate::common::{peer, until, watched};
@@ -223,6 +223,9 @@ impl Actor for Gated {
     }
 }
 
+/// The counts of what is lost are the process's.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
 /// An actor with a mailbox for two messages.
 async fn gated(overflow: Overflow) -> (ActorRef<Count>, JoinHandle<()>, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
@@ -249,6 +252,7 @@ async fn handled(actor: &ActorRef<Count>, gate: &Semaphore) -> u64 {
 #[tokio::test]
 async fn what_is_sent_without_a_credit_to_a_full_mailbox_is_refused() {
     const ALL: u64 = 500;
+    let _alone = ALONE.lock().await;
     let mut scene = Scene::start("overdrawn").await;
     let (actor, ended, gate) = gated(Overflow::Reject).await;
     let (pid, cell) = (actor.get_id().pid(), actor.get_cell());
@@ -278,6 +282,7 @@ async fn what_is_sent_without_a_credit_to_a_full_mailbox_is_refused() {
 /// One that comes again and again has no more for it.
 #[tokio::test]
 async fn who_connects_again_is_lent_what_is_free() {
+    let _alone = ALONE.lock().await;
     let scene = Scene::start("again-and-again").await;
     let (actor, ended, gate) = gated(Overflow::Reject).await;
     let (pid, cell) = (actor.get_id().pid(), actor.get_cell());
@@ -315,6 +320,7 @@ fn is_of_credits(frame: &Network) -> bool {
 /// are treated as they were.
 #[tokio::test]
 async fn a_peer_that_knows_no_credits_is_not_told_of_any() {
+    let _alone = ALONE.lock().await;
     let scene = Scene::start("unknowing").await;
     let (actor, ended, gate) = gated(Overflow::Reject).await;
     pg::join("unknowing".to_owned(), vec![actor.get_cell()]);
@@ -363,6 +369,7 @@ async fn a_peer_that_knows_no_credits_is_not_told_of_any() {
 
 #[tokio::test]
 async fn a_stock_peer_is_as_before() {
+    let _alone = ALONE.lock().await;
     let scene = Scene::start("stock-credits").await;
     let (actor, ended, gate) = gated(Overflow::DropNewest).await;
     let pid = actor.get_id().pid();

@@ -274,6 +274,27 @@ async fn an_actor_in_many_groups_stalls_nothing_when_it_ends() {
     scene.end().await;
 }
 
+/// A newcomer is told of the groups of this node alone: those that others told of take no time.
+#[tokio::test]
+async fn many_groups_stall_nothing_when_another_peer_comes() {
+    let mut scene = Scene::start("crowded").await;
+    let mut first = scene.client(TransportKind::Tcp).await;
+    first.join("first").await;
+    for number in 0..8_000 {
+        send(&mut first, join(&format!("crowded {number:04000}"), actors(1..2))).await;
+    }
+    handled(&scene, &mut first).await;
+    assert_eq!(pg::get_members(&format!("crowded {:04000}", 7_999)).len(), 1);
+    watch(async {
+        let mut second = scene.guest(TransportKind::Tcp).await;
+        handled(&scene, &mut second).await;
+    })
+    .await;
+    drop(first);
+    until("it is gone", || peer("first").is_none()).await;
+    scene.end().await;
+}
+
 #[tokio::test]
 async fn a_peer_does_not_describe_itself_without_end() {
     let options = LinkOptions::default().with_limits(Limits::default().with_name_bytes(100));

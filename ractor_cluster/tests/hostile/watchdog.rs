@@ -3,13 +3,16 @@
 //! runtime.
 
 use std::cell::Cell;
+use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ractor_cluster::transport::TransportKind;
-use tracing::span::Id;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
 use tracing::Subscriber;
 use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::scene::Scene;
 
@@ -23,7 +26,17 @@ pub use turns::{cpu, watch, CPU};
 const BLOCKED: Duration = Duration::from_secs(5);
 
 /// The longest poll so far: by the processor's time, and by the clock.
-type Longest = Arc<Mutex<(Duration, Duration)>>;
+type Longest = Arc<Mutex<(Poll, Poll)>>;
+
+/// How long a poll took, and the fields of the span that it ran in.
+#[derive(Debug, Default)]
+struct Poll {
+    time: Duration,
+    actor: String,
+}
+
+/// The fields of a span, as text.
+struct Fields(String);
 
 /// Fails when it is dropped, if a poll of an actor took too long.
 #[derive(Debug)]
@@ -50,28 +63,58 @@ impl Drop for Polls {
         if std::thread::panicking() {
             return;
         }
-        let (cpu, wall) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(cpu <= CPU, "a poll took {cpu:?} of the processor; {CPU:?} are allowed");
-        assert!(wall <= BLOCKED, "a poll took {wall:?}; {BLOCKED:?} are allowed");
+        let longest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Poll { time, actor } = &longest.0;
+        assert!(*time <= CPU, "a poll took {time:?} of the processor; {CPU:?} are allowed:{actor}");
+        let Poll { time, actor } = &longest.1;
+        assert!(*time <= BLOCKED, "a poll took {time:?}; {BLOCKED:?} are allowed:{actor}");
     }
 }
 
-impl<S: Subscriber> Layer<S> for PollLayer {
+impl Poll {
+    /// Keeps the longer of two.
+    fn note(&mut self, time: Duration, fields: Option<&str>) {
+        if time > self.time {
+            *self = Self { time, actor: fields.unwrap_or_default().to_owned() };
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = write!(self.0, " {field}={value:?}");
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for PollLayer {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields(format!(" {}", attributes.metadata().name()));
+        attributes.record(&mut fields);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(fields);
+        }
+    }
+
     fn on_enter(&self, _: &Id, _: Context<'_, S>) {
         let (depth, began) = INSIDE.get();
         INSIDE.set((depth + 1, began.or_else(|| Some((cpu(), Instant::now())))));
     }
 
-    fn on_exit(&self, _: &Id, _: Context<'_, S>) {
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
         let (depth, began) = INSIDE.get();
         if depth > 1 {
             return INSIDE.set((depth - 1, began));
         }
         INSIDE.set((0, None));
         if let Some((before, began)) = began {
+            let (worked, took) = (cpu().saturating_sub(before), began.elapsed());
+            let span = context.span(id);
+            let extensions = span.as_ref().map(|span| span.extensions());
+            let fields = extensions.as_ref().and_then(|it| it.get::<Fields>());
+            let fields = fields.map(|fields| fields.0.as_str());
             let mut longest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            longest.0 = longest.0.max(cpu().saturating_sub(before));
-            longest.1 = longest.1.max(began.elapsed());
+            longest.0.note(worked, fields);
+            longest.1.note(took, fields);
         }
     }
 }

@@ -57,7 +57,7 @@ impl NodeSession {
             Event::Tick => self.tick(state, &myself),
             Event::GraceOver => self.give_up(state, "no link came back", &myself),
             Event::Forgotten => self.give_up(state, "it has ended the session", &myself),
-            Event::Settled { unproven } => self.settle(state, unproven, &myself)?,
+            Event::Settled { unproven } => self.settle(state, unproven, &myself).await?,
             Event::Overdue => _ = self.goes_on(state, &Finding::Overdue(None), &myself),
             Event::Displaced => _ = self.goes_on(state, &Finding::Displaced, &myself),
             Event::Unreadable(error) => self.unreadable(state, &error, &myself),
