@@ -54,7 +54,8 @@ const LAST: usize = 6;
 pub const LARGE: usize = 7;
 
 /// Bytes that wait to be sent to actors that are sent little, from which on those that are sent
-/// more than [`QUANTUM`] lose their place among them.
+/// more than [`QUANTUM`] lose their place among them. On a machine also where [`WINDOW`] bytes of
+/// theirs are on their way: the kernel takes megabytes for a peer that reads nothing.
 const CONGESTED: usize = 64 * 1024;
 /// See [`CONGESTED`]. Bytes.
 const QUANTUM: usize = 8 * 1024;
@@ -265,7 +266,7 @@ impl Lanes {
     /// Whether a receiver loses its place among those that are sent little.
     fn is_too_much(&self, assigned: &Assigned, size: usize) -> bool {
         assigned.burst + size > QUANTUM
-            && self.out(SPARSE).is_some_and(|out| out.unsent() >= CONGESTED)
+            && self.out(SPARSE).is_some_and(|out| is_congested(out, self.is_near))
     }
 
     fn is_under_way(&self, assigned: &Assigned) -> bool {
@@ -381,8 +382,9 @@ impl Lanes {
         if slot < SPARSE {
             return;
         }
+        let is_near = self.is_near;
         let out = &self.lane(slot).out;
-        let (last, is_congested) = (out.last(), out.unsent() >= CONGESTED);
+        let (last, is_congested) = (out.last(), is_congested(out, is_near));
         if slot == SPARSE {
             self.recent.0[Recent::bucket(receiver)] = last;
         }
@@ -578,6 +580,11 @@ impl Lanes {
         let lanes = self.slots.iter_mut().flatten();
         lanes.map(|lane| lane.out.unacknowledged_messages()).sum()
     }
+}
+
+/// Whether the lane of those that are sent little has too much to go.
+fn is_congested(out: &Outbound, is_near: bool) -> bool {
+    out.unsent() >= CONGESTED || (is_near && is_window_full(out, SPARSE))
 }
 
 /// Whether as much is on its way by a lane as may be on a machine.

@@ -437,6 +437,22 @@ fn on_a_machine_little_of_a_flood_is_on_its_way_and_it_does_not_stop() {
     pair.finish();
 }
 
+/// The kernel takes all that goes at once, so that nothing ever waits to be sent.
+#[test]
+fn on_a_machine_a_flood_leaves_the_others_before_the_kernel_has_it() {
+    for is_near in [true, false] {
+        let mut pair = Pair::default();
+        pair.lanes.set_near(is_near);
+        for _ in 0..20_000 {
+            pair.send(1, 64);
+            pair.transmit(usize::MAX);
+        }
+        let way: usize = pair.link.iter().map(|frame| frame.len()).sum();
+        assert_eq!(way < 2 * WINDOW, is_near, "{way}");
+        pair.finish();
+    }
+}
+
 #[test]
 fn a_request_is_made_again_for_what_came_after_it() {
     let mut pair = Pair::default();
