@@ -198,7 +198,7 @@ impl NodeSession {
     }
 
     /// Where the peer is is known: actors are announced.
-    pub(super) async fn settle(
+    pub(super) fn settle(
         &self,
         state: &mut NodeSessionState,
         unproven: Option<String>,
@@ -229,7 +229,7 @@ impl NodeSession {
             state.send_frame(Body::Settled(Settled {}));
         }
         self.publish(state);
-        self.after_authenticated(myself.clone(), state).await;
+        self.after_authenticated(myself.clone(), state);
         announcer.begin();
         if state.ready.is_ok() {
             self.node_server.cast(NodeServerMessage::ConnectionReady(myself.get_id()))?;

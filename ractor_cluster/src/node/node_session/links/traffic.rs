@@ -63,7 +63,7 @@ impl NodeSession {
                 self.announced(state, announcement, &myself);
             }
             Body::Settled(Settled {}) if self.is_server && active.awaits_settled() => {
-                self.settle(state, None, &myself).await?;
+                self.settle(state, None, &myself)?;
             }
             _ => _ = self.goes_on(state, &Finding::NotDue, &myself),
         }
