@@ -23,7 +23,7 @@ mod file;
 #[cfg(feature = "cluster")]
 pub mod node;
 #[cfg(all(feature = "cluster", target_os = "linux"))]
-pub use mycelium_transport::shm;
+pub use mycelium_transport::{arena, shm};
 #[cfg(feature = "cluster")]
 mod tls;
 

@@ -363,6 +363,12 @@ pub trait Message: Any + Send + Sized + 'static {
     #[cfg(feature = "cluster")]
     #[doc(hidden)]
     const MYCELIUM_DERIVE: bool = false;
+
+    /// Whether [`from_incoming`](Self::from_incoming) looks at what is [lent](Incoming::lent). What
+    /// does not gets it in memory of this process.
+    #[cfg(feature = "cluster")]
+    #[doc(hidden)]
+    const TAKES_LENT: bool = false;
 }
 
 #[cfg(not(feature = "cluster"))]
@@ -371,6 +377,8 @@ impl<T: Any + Send> Message for T {}
 /// Types that convert to bytes are messages by themselves: casts without variants.
 #[cfg(feature = "cluster")]
 impl<T: Any + Send + crate::BytesConvertable> Message for T {
+    const TAKES_LENT: bool = true;
+
     fn keeps_default_boxing() -> bool {
         true
     }
@@ -403,7 +411,9 @@ impl<T: Any + Send + crate::BytesConvertable> Message for T {
 
     fn from_incoming(incoming: Incoming<'_>) -> Result<Self, BoxedDowncastErr> {
         match incoming.reply {
-            None => Ok(Self::from_part(Part::all(&incoming.args))),
+            None if incoming.lent.is_empty() => Ok(Self::from_part(Part::all(&incoming.args))),
+            None if incoming.args.is_empty() => Ok(Self::from_lent(incoming.lent)),
+            None => Ok(Self::from_owned(incoming.in_own_memory().args)),
             Some(_) => Err(BoxedDowncastErr),
         }
     }

@@ -39,7 +39,7 @@ pub(crate) use derived::guarded;
 pub use encoder::{Encoder, Field};
 pub use outlet::{Outlet, Refused};
 pub use part::{Fields, Part};
-pub use payload::Payload;
+pub use payload::{share_payloads_by, Payload};
 pub use room::RoomWatch;
 
 /// From so many bytes on, encoded bytes are moved and not copied, and a part of a frame is
@@ -64,6 +64,10 @@ pub struct Incoming<'a> {
     pub variant: &'a str,
     /// The variant's fields, but for the port.
     pub args: Bytes,
+    /// The end of the fields, where it lies in memory of its sender, who could change it; empty as
+    /// a rule. A [`bytes::Bytes`] field may be a part of it, and everything else is decoded out of
+    /// a copy.
+    pub lent: Bytes,
     /// What the application added.
     pub metadata: Option<&'a [u8]>,
     /// Where the encoded answer goes; `Some` makes it a call.
@@ -101,6 +105,7 @@ impl Outgoing {
         read(Incoming {
             variant: &self.variant,
             args: self.args.into_bytes(),
+            lent: Bytes::new(),
             metadata: self.metadata.as_deref(),
             reply: self.reply,
         })
@@ -135,15 +140,33 @@ impl TryFrom<SerializedMessage> for Outgoing {
 }
 
 impl Incoming<'_> {
+    /// With all of the fields in memory of this process.
+    #[must_use]
+    pub fn in_own_memory(self) -> Self {
+        let args = joined(self.args, &self.lent);
+        Self { args, lent: Bytes::new(), ..self }
+    }
+
     /// The form in which stock's trait methods have it, of copies.
     pub fn into_serialized(self) -> SerializedMessage {
-        let (variant, args) = (self.variant.to_owned(), Vec::from(self.args));
+        let (variant, args) = (self.variant.to_owned(), Vec::from(joined(self.args, &self.lent)));
         let metadata = self.metadata.map(<[u8]>::to_vec);
         match self.reply {
             None => SerializedMessage::Cast { variant, args, metadata },
             Some(reply) => SerializedMessage::Call { variant, args, reply, metadata },
         }
     }
+}
+
+/// Arguments in one piece, in memory of this process.
+fn joined(args: Bytes, lent: &Bytes) -> Bytes {
+    if lent.is_empty() {
+        return args;
+    }
+    let mut all = Vec::with_capacity(args.len() + lent.len());
+    all.extend_from_slice(&args);
+    all.extend_from_slice(lent);
+    all.into()
 }
 
 /// What `serialize` makes, as what is encoded.
@@ -166,7 +189,7 @@ impl fmt::Debug for Incoming<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Incoming")
             .field("variant", &self.variant)
-            .field("bytes", &self.args.len())
+            .field("bytes", &(self.args.len() + self.lent.len()))
             .field("is_call", &self.reply.is_some())
             .finish_non_exhaustive()
     }

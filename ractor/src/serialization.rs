@@ -117,6 +117,20 @@ pub trait BytesConvertable {
     {
         Self::from_part(Part::all(&bytes))
     }
+
+    /// The value out of its bytes, which lie in memory of their sender: a process of this machine
+    /// that could still change them. A value that is nothing but bytes may keep them where they
+    /// lie; the memory is given back when the last reference is dropped. All others are made of a
+    /// copy, as by default: what is checked must not change behind the check.
+    ///
+    /// # Panics
+    /// As [`from_bytes`](Self::from_bytes).
+    fn from_lent(bytes: Bytes) -> Self
+    where
+        Self: Sized,
+    {
+        Self::from_owned(Bytes::from(bytes.to_vec()))
+    }
 }
 
 /// How much room bytes of such a length need where they are written to: none for what is moved.

@@ -19,6 +19,7 @@ pub(crate) fn expand_cluster_message(parsed: &ParsedEnum) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics ::ractor::Message for #name #ty_generics #where_clause {
             const MYCELIUM_DERIVE: bool = true;
+            const TAKES_LENT: bool = true;
 
             fn serializable() -> bool {
                 true
@@ -50,6 +51,7 @@ pub(crate) fn expand_cluster_message(parsed: &ParsedEnum) -> TokenStream {
                 let ::ractor::remoting::Incoming {
                     variant: __variant,
                     args: __args,
+                    lent: __lent,
                     reply: __reply,
                     ..
                 } = __incoming;
@@ -143,15 +145,22 @@ fn decode(variant: &ParsedVariant) -> TokenStream {
         });
         // The last one gets all that is left, and with it the memory, if no other reference is
         // left.
+        let before = fields.len();
         quote! {
+            let (__args, __lent) =
+                ::ractor::remoting::derived::arranged(__args, __lent, #before);
             #[allow(unused_mut)]
             let mut __fields = ::ractor::remoting::Fields::of(&__args);
             #(#fields)*
-            let __at = ::ractor::remoting::Fields::last(__fields)?;
-            let #last = ::ractor::remoting::derived::last::<#of>(__args, __at);
+            let __at = ::ractor::remoting::derived::place(__fields, &__lent)?;
+            let #last =
+                ::ractor::remoting::derived::last_or_lent::<#of>(__args, __at, __lent);
         }
     } else {
-        quote! { ::ractor::remoting::Fields::of(&__args).end()?; }
+        quote! {
+            let (__args, _) = ::ractor::remoting::derived::arranged(__args, __lent, 0);
+            ::ractor::remoting::Fields::of(&__args).end()?;
+        }
     };
     let (port, making_port) = match &variant.kind {
         VariantKind::Cast => (None, None),

@@ -57,7 +57,13 @@ fn all() -> Vec<(Book, &'static str, Vec<u8>)> {
 fn came(sent: Outgoing, decode: impl FnOnce(Incoming<'_>)) {
     assert!(sent.metadata.is_none());
     let args = sent.args.into_bytes();
-    decode(Incoming { variant: &sent.variant, args, metadata: None, reply: sent.reply });
+    decode(Incoming {
+        variant: &sent.variant,
+        args,
+        lent: Default::default(),
+        metadata: None,
+        reply: sent.reply,
+    });
 }
 
 #[test]
@@ -103,7 +109,13 @@ fn what_is_cut_or_goes_on_is_no_message() {
         let decode = |args: &[u8], is_call: bool| {
             let reply = is_call.then(|| oneshot().0.into());
             let args = args.to_vec().into();
-            Book::from_incoming(Incoming { variant, args, metadata: None, reply })
+            Book::from_incoming(Incoming {
+                variant,
+                args,
+                lent: Default::default(),
+                metadata: None,
+                reply,
+            })
         };
         assert!(decode(&bytes, is_call).is_ok());
         assert!(decode(&bytes, !is_call).is_err(), "{variant} is of the other kind");
@@ -112,8 +124,13 @@ fn what_is_cut_or_goes_on_is_no_message() {
         }
         assert!(decode(&[&bytes[..], &[0]].concat(), is_call).is_err(), "{variant} goes on");
     }
-    let unknown =
-        Incoming { variant: "halt", args: Vec::new().into(), metadata: None, reply: None };
+    let unknown = Incoming {
+        variant: "halt",
+        args: Vec::new().into(),
+        lent: Default::default(),
+        metadata: None,
+        reply: None,
+    };
     assert!(Book::from_incoming(unknown).is_err());
     assert!(Book::deserialize(SerializedMessage::CallReply(1, vec![])).is_err());
 }
@@ -140,7 +157,13 @@ fn any_bytes_are_a_message_or_none() {
         }
         let reply = matches!(variant, "Best" | "Depth").then(|| oneshot().0.into());
         let args = args.into();
-        match Book::from_incoming(Incoming { variant, args, metadata: None, reply }) {
+        match Book::from_incoming(Incoming {
+            variant,
+            args,
+            lent: Default::default(),
+            metadata: None,
+            reply,
+        }) {
             Ok(_) => good += 1,
             Err(_) => bad += 1,
         }
@@ -280,7 +303,13 @@ async fn seen_by_three<M: Message + Sync>(message: M) -> (Vec<usize>, usize) {
     let before = READ.load(Ordering::SeqCst);
     came(message.into_outgoing().unwrap(), |it| assert_eq!(deliver_to_all(&actors, it), []));
     let read = READ.load(Ordering::SeqCst) - before;
-    let noise = Incoming { variant: "?", args: Vec::new().into(), metadata: None, reply: None };
+    let noise = Incoming {
+        variant: "?",
+        args: Vec::new().into(),
+        lent: Default::default(),
+        metadata: None,
+        reply: None,
+    };
     let refused = deliver_to_all(&actors, noise);
     assert!(refused.iter().all(|(_, why)| *why == Undeliverable::NotDecodable));
     assert_eq!(refused.len(), 3);

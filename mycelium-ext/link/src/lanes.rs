@@ -139,14 +139,24 @@ struct Assigned {
     burst: usize,
 }
 
+/// What lanes have to know of the link that they take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Way {
+    /// Whether it stays on the machine.
+    pub is_near: bool,
+    /// Whether large payloads go by descriptor: a frame is then small whatever its payload, goes
+    /// whole, and keeps no other one waiting.
+    pub lends: bool,
+}
+
 /// See the module's documentation. One for each preference.
 #[derive(Debug)]
 pub struct Lanes {
     preference: u32,
     /// Whether the peer takes other slots than the first.
     has_slots: bool,
-    /// Whether the link stays on the machine.
-    is_near: bool,
+    /// The link that they take.
+    way: Way,
     /// Whether all is sent that there is.
     is_last: bool,
     slots: [Option<Box<Lane>>; SLOTS],
@@ -178,7 +188,7 @@ impl Lanes {
         Self {
             preference,
             has_slots,
-            is_near: false,
+            way: Way::default(),
             is_last: false,
             slots: Default::default(),
             assigned: HashMap::new(),
@@ -197,9 +207,9 @@ impl Lanes {
         self.has_slots = true;
     }
 
-    /// Whether the link that they take stays on the machine.
-    pub fn set_near(&mut self, is_near: bool) {
-        self.is_near = is_near;
+    /// They take this link from here on.
+    pub fn set_way(&mut self, way: Way) {
+        self.way = way;
     }
 
     fn lane(&mut self, slot: usize) -> &mut Lane {
@@ -266,7 +276,7 @@ impl Lanes {
     /// Whether a receiver loses its place among those that are sent little.
     fn is_too_much(&self, assigned: &Assigned, size: usize) -> bool {
         assigned.burst + size > QUANTUM
-            && self.out(SPARSE).is_some_and(|out| is_congested(out, self.is_near))
+            && self.out(SPARSE).is_some_and(|out| is_congested(out, self.way))
     }
 
     fn is_under_way(&self, assigned: &Assigned) -> bool {
@@ -367,7 +377,7 @@ impl Lanes {
         };
         let room = what.room() + args.len() + copied.len();
         out.push(room, write, tail);
-        if slot > SPARSE && self.is_near {
+        if slot > SPARSE && self.way.is_near {
             let lane = self.lane(slot);
             lane.unasked += size;
             if lane.unasked >= ASK_EVERY {
@@ -382,9 +392,9 @@ impl Lanes {
         if slot < SPARSE {
             return;
         }
-        let is_near = self.is_near;
+        let way = self.way;
         let out = &self.lane(slot).out;
-        let (last, is_congested) = (out.last(), is_congested(out, is_near));
+        let (last, is_congested) = (out.last(), is_congested(out, way));
         if slot == SPARSE {
             self.recent.0[Recent::bucket(receiver)] = last;
         }
@@ -454,7 +464,7 @@ impl Lanes {
 
     fn transmit_of(&mut self, slot: usize, parts: Option<Parts>) -> Option<Chunk> {
         let lane = self.slots[slot].as_mut().filter(|_| self.may_go[slot])?;
-        if slot > SPARSE && self.is_near && is_window_full(&lane.out, slot) {
+        if slot > SPARSE && is_window_full(&lane.out, slot, self.way) {
             return None;
         }
         lane.out.transmit_parts(parts)
@@ -466,7 +476,7 @@ impl Lanes {
         slot <= SPARSE
             || self
                 .out(slot)
-                .is_some_and(|out| !(out.is_held() || (self.is_near && is_window_full(out, slot))))
+                .is_some_and(|out| !(out.is_held() || is_window_full(out, slot, self.way)))
     }
 
     fn next_of_bulk(&mut self) -> Option<Chunk> {
@@ -479,7 +489,11 @@ impl Lanes {
             let parts = (slot == LARGE).then(|| Parts {
                 lane: number(self.preference, slot) as u8,
                 size: PART,
-                whole: if self.others_wait(slot) { PART } else { WHOLE },
+                whole: match self.way.lends {
+                    true => usize::MAX,
+                    false if self.others_wait(slot) => PART,
+                    false => WHOLE,
+                },
             });
             if let Some(chunk) = self.transmit_of(slot, parts) {
                 self.next_bulk = FIRST_BULK + (slot + 1 - FIRST_BULK) % COUNT;
@@ -583,14 +597,14 @@ impl Lanes {
 }
 
 /// Whether the lane of those that are sent little has too much to go.
-fn is_congested(out: &Outbound, is_near: bool) -> bool {
-    out.unsent() >= CONGESTED || (is_near && is_window_full(out, SPARSE))
+fn is_congested(out: &Outbound, way: Way) -> bool {
+    out.unsent() >= CONGESTED || is_window_full(out, SPARSE, way)
 }
 
 /// Whether as much is on its way by a lane as may be on a machine.
-fn is_window_full(out: &Outbound, slot: usize) -> bool {
+fn is_window_full(out: &Outbound, slot: usize, way: Way) -> bool {
     let window = if slot == LARGE { LARGE_WINDOW } else { WINDOW };
-    out.bytes() - out.unsent() >= window
+    way.is_near && out.under_way(way.lends) >= window
 }
 
 #[cfg(test)]

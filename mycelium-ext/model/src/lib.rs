@@ -1,10 +1,12 @@
-//! The protocols of links by shared memory and the credits of bounded mailboxes, their own files
-//! with loom's atomics in place of the real ones, so that the tests run every interleaving of both
-//! sides: `cargo test -p mycelium-ext-model`. There is nothing in here but tests.
+//! The protocols of links by shared memory, the leases of payloads and the credits of bounded
+//! mailboxes, their own files with loom's atomics in place of the real ones, so that the tests run
+//! every interleaving of both sides: `cargo test -p mycelium-ext-model`. There is nothing in here
+//! but tests.
 #![cfg(test)]
 
 mod answers;
 mod credits;
+mod leases;
 // What the links use and the models do not.
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../transport/src/answer_hint.rs"]
@@ -15,6 +17,9 @@ mod credit;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../transport/src/handoff.rs"]
 mod handoff;
+#[allow(dead_code)]
+#[path = "../../transport/src/shm/leases.rs"]
+mod lent;
 #[allow(dead_code)]
 #[path = "../../transport/src/shm/positions.rs"]
 mod positions;

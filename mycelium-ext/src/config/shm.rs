@@ -13,12 +13,16 @@ use super::values::Value;
 /// checked on another system than the one that it is for.
 pub(crate) const RING: std::ops::RangeInclusive<u64> = 4096..=1 << 30;
 pub(crate) const DEFAULT_RING: u64 = 1024 * 1024;
+/// The sizes that an arena may have, also where there is none.
+const ARENA: std::ops::RangeInclusive<u64> = 0..=64 << 30;
+const DEFAULT_ARENA: u64 = 256 << 20;
 
 #[cfg(target_os = "linux")]
 const _: () = {
     use crate::shm::{CAPACITY, DEFAULT_CAPACITY};
     assert!(*RING.start() == *CAPACITY.start() && *RING.end() == *CAPACITY.end());
     assert!(DEFAULT_RING == DEFAULT_CAPACITY);
+    assert!(DEFAULT_ARENA == crate::arena::Arena::DEFAULT_BYTES as u64);
 };
 
 /// Links by shared memory, with peers of this machine.
@@ -29,6 +33,8 @@ pub struct ShmSettings {
     pub links: Setting<ShmLinks>,
     /// The bytes of a ring, a direction each; those of the node that connects count.
     pub ring: Setting<u64>,
+    /// The bytes of the arena, in which peers read large payloads where they lie; 0 for none.
+    pub arena: Setting<u64>,
     /// How long it looks for the next frame before it sleeps.
     pub spin: Setting<Duration>,
 }
@@ -58,6 +64,7 @@ impl Default for ShmSettings {
         Self {
             links: Setting::default(ShmLinks::Auto),
             ring: Setting::default(DEFAULT_RING),
+            arena: Setting::default(DEFAULT_ARENA),
             spin: Setting::default(Duration::ZERO),
         }
     }
@@ -75,6 +82,18 @@ impl Value for Ring {
     }
 }
 
+/// The bytes of an arena.
+struct Arena(u64);
+
+impl Value for Arena {
+    const EXPECTED: &'static str = "a size up to \"64 GiB\", or \"0 B\" for no arena";
+
+    fn read(text: &str) -> Result<Self, Option<String>> {
+        let size: ByteSize = text.parse().map_err(|_| None)?;
+        if ARENA.contains(&size.as_u64()) { Ok(Self(size.as_u64())) } else { Err(None) }
+    }
+}
+
 /// Reads `[node.shm]`.
 pub(super) fn read(reader: &mut Reader<'_>, section: &mut Section<'_, '_>) -> ShmSettings {
     let mut shm = ShmSettings::default();
@@ -83,6 +102,9 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &mut Section<'_, '_>) -> Sh
     }
     if let Some(ring) = section.setting::<Ring>(reader, "ring") {
         shm.ring = ring.map(|ring| ring.0);
+    }
+    if let Some(arena) = section.setting::<Arena>(reader, "arena") {
+        shm.arena = arena.map(|arena| arena.0);
     }
     if let Some(spin) = section.setting(reader, "spin") {
         shm.spin = spin;

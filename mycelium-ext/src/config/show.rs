@@ -90,6 +90,13 @@ fn shm(f: &mut fmt::Formatter<'_>, shm: &ShmSettings) -> fmt::Result {
     }
     let ring = shm.ring.clone().map(|bytes| ByteSize(bytes).display().iec());
     write!(f, "  shared memory: rings of {ring}")?;
+    match *shm.arena {
+        0 => write!(f, ", no arena{}", shm.arena.clone().map(|_| ""))?,
+        _ => {
+            let arena = shm.arena.clone().map(|bytes| ByteSize(bytes).display().iec());
+            write!(f, ", an arena of {arena}")?;
+        }
+    }
     match shm.spin.is_zero() {
         true => writeln!(f),
         false => writeln!(f, ", spins for {}", shm.spin.clone().map(humantime::format_duration)),

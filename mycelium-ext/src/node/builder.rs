@@ -253,7 +253,10 @@ impl NodeBuilder {
         let mut links = self.tuning.apply(self.limits.apply(links));
         #[cfg(target_os = "linux")]
         {
-            links.local_transport = self.shm.map(|shm| Arc::new(SharedMemory::new(shm)) as _);
+            // Reading in place trusts the sender not to change what it has sent.
+            let arena = |shm: ShmOptions| if self.security.strict { 0 } else { shm.arena() };
+            links.local_transport =
+                self.shm.map(|shm| Arc::new(SharedMemory::new(shm.with_arena(arena(shm)))) as _);
         }
         links.number = self.id;
         links.peers.extend(self.known.iter().cloned());
@@ -353,8 +356,9 @@ fn supported(config: &Config) -> Result<(), StartError> {
 fn shm(config: &Config) -> Option<ShmOptions> {
     let shm = &config.node.shm;
     let ring = usize::try_from(*shm.ring).unwrap_or(usize::MAX);
+    let arena = usize::try_from(*shm.arena).unwrap_or(usize::MAX);
     (*shm.links != ShmLinks::Off)
-        .then(|| ShmOptions::default().with_ring(ring).with_spin(*shm.spin))
+        .then(|| ShmOptions::default().with_ring(ring).with_arena(arena).with_spin(*shm.spin))
 }
 
 /// What is known of peers by their numbers, and of those by name of which anything is said: the

@@ -5,6 +5,8 @@
 //! process has open.
 
 #[cfg(target_os = "linux")]
+mod arena;
+#[cfg(target_os = "linux")]
 mod credits;
 #[cfg(target_os = "linux")]
 mod link;
@@ -27,8 +29,10 @@ fn main() -> ExitCode {
     }
     // The first runtime may open what all others then share, and what stays open.
     process::run(async {});
+    // So is the arena.
+    mycelium_ext::arena::Arena::of_process(64 << 20).expect("there is memory");
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 9] = [
+    let tests: [(&str, Test); 11] = [
         ("a_killed_peer_ends_the_link", link::a_killed_peer_ends_the_link),
         ("frames_cross_between_processes", link::frames_cross_between_processes),
         ("nodes_choose_shared_memory", nodes::nodes_choose_shared_memory),
@@ -41,6 +45,8 @@ fn main() -> ExitCode {
             nodes::who_blocks_instead_of_looking_is_answered,
         ),
         ("a_bounded_mailbox_is_felt", credits::a_bounded_mailbox_is_felt),
+        ("processes_read_a_payload_where_it_lies", arena::processes_read_a_payload_where_it_lies),
+        ("a_payload_outlives_its_sender", arena::a_payload_outlives_its_sender),
     ];
     let trials = tests.map(|(name, test)| Trial::test(name, test)).into();
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };

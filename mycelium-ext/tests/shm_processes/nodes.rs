@@ -67,12 +67,17 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
             "spins" => Some(ShmOptions::default().with_spin(SPIN)),
             _ => None,
         };
-        let node = builder("other").shm(shm).start().await.unwrap();
+        let name = words.get(2).map_or("other", String::as_str);
+        let node = builder(name).shm(shm).start().await.unwrap();
         let (echo, _) = Actor::spawn(None, Echo, ()).await.unwrap();
         pg::join(GROUP.to_owned(), vec![echo.get_cell()]);
         crate::credits::spawn().await;
         let address: Address = words[0].parse().unwrap();
+        crate::arena::spawn().await;
         node.connect(address).await.unwrap();
+        if name == "feed" {
+            crate::arena::feed(&node).await;
+        }
         std::future::pending().await
     })
 }

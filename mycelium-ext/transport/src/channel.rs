@@ -18,6 +18,8 @@ pub struct Channel {
     pub binding: Option<[u8; 32]>,
     /// The certificate that the peer has shown and the transport has verified.
     pub certificate: Option<CertificateDer<'static>>,
+    /// Whether large payloads go by descriptor, and their bytes are not copied.
+    pub lends: bool,
 }
 
 impl Channel {
@@ -32,6 +34,7 @@ impl Channel {
         Self {
             binding: if is_unique { export() } else { None },
             certificate: certificates.first().map(|it| it.clone().into_owned()),
+            lends: false,
         }
     }
 }

@@ -7,9 +7,11 @@ mod turn;
 mod writer;
 
 pub use reader::FrameReader;
+#[cfg(all(feature = "shm", target_os = "linux"))]
+pub(crate) use reader::{MARKED, OpenFrame};
 pub use writer::FrameWriter;
 
-pub(super) use length::check as check_length;
+pub(crate) use length::check as check_length;
 #[doc(hidden)]
 pub use reader::LARGEST_READ;
 pub(super) use turn::Turn;

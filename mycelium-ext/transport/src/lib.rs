@@ -12,6 +12,8 @@ pub mod answer_hint;
 #[cfg(test)]
 mod answer_hint_tests;
 mod arc;
+#[cfg(all(feature = "shm", target_os = "linux"))]
+pub mod arena;
 #[cfg(unix)]
 #[doc(hidden)]
 pub mod blocking;
@@ -80,6 +82,15 @@ pub enum TransportMessage {
     Arc(SharedCast),
     /// An encoded frame, without its length.
     Bytes(Bytes),
+    /// An encoded frame whose end lies in memory of the peer: a link by shared memory brings it,
+    /// and none takes it. The peer gets its memory back when the last reference to the payload is
+    /// dropped, and could change it before.
+    Lent {
+        /// The beginning, in memory of this process.
+        frame: Bytes,
+        /// The end.
+        payload: Bytes,
+    },
 }
 
 /// A shared message on its way to an actor of the same process.

@@ -20,6 +20,11 @@ mod backlog;
 #[doc(hidden)]
 pub mod bare;
 mod bell;
+mod leases;
+#[cfg(test)]
+#[path = "shm/leases/tests.rs"]
+mod leases_tests;
+mod lending;
 mod link;
 mod memory;
 mod positions;
@@ -47,6 +52,10 @@ use crate::{
 };
 use tokio::net::UnixStream;
 
+use crate::arena::{Arena, Foreign};
+use crate::frames::OpenFrame;
+use crate::log_limit::limited_warn;
+use lending::{Borrower, Lender};
 use link::Link;
 use ring::{Inlet, Outlet, Side};
 use share::Shared;
@@ -73,12 +82,14 @@ pub const DEFAULT_CAPACITY: u64 = 1024 * 1024;
 pub struct ShmOptions {
     ring: usize,
     spin: Duration,
+    arena: usize,
 }
 
 impl Default for ShmOptions {
-    /// Rings of 1 MiB, and no spinning.
+    /// Rings of 1 MiB, no spinning, and an arena of 256 MiB.
     fn default() -> Self {
-        Self { ring: DEFAULT_CAPACITY as usize, spin: Duration::ZERO }
+        let ring = DEFAULT_CAPACITY as usize;
+        Self { ring, spin: Duration::ZERO, arena: Arena::DEFAULT_BYTES }
     }
 }
 
@@ -102,6 +113,20 @@ impl ShmOptions {
     #[must_use]
     pub const fn with_spin(self, spin: Duration) -> Self {
         Self { spin, ..self }
+    }
+
+    /// With an [arena](crate::arena) of so many bytes, in which peers read large payloads where
+    /// they lie. The first link of the process decides how large it is. With 0 payloads are copied
+    /// through the rings, in both directions. Memory is taken as it is first written, and kept.
+    #[must_use]
+    pub const fn with_arena(self, bytes: usize) -> Self {
+        Self { arena: bytes, ..self }
+    }
+
+    /// The bytes of the arena; 0 where payloads are copied.
+    #[must_use]
+    pub const fn arena(&self) -> usize {
+        self.arena
     }
 
     /// The bytes of a ring.
@@ -178,6 +203,8 @@ pub struct ShmTransport {
     link: Link,
     side: Side,
     capacity: usize,
+    lends: Option<Arena>,
+    borrows: Option<Foreign>,
     local: String,
     peer: String,
 }
@@ -195,7 +222,8 @@ impl ShmTransport {
     /// something else.
     pub async fn offer(socket: UnixStream, options: ShmOptions) -> io::Result<Self> {
         let socket = Deferred::new(socket);
-        let shared = share::offer(&socket, options.ring).await?;
+        let arena = arena_for(&socket, options);
+        let shared = share::offer(&socket, options.ring, arena).await?;
         Self::new(socket, shared, Side::Maker, options).await
     }
 
@@ -210,7 +238,8 @@ impl ShmTransport {
     /// something else, or offers memory that could harm this process.
     pub async fn take(socket: UnixStream, options: ShmOptions) -> io::Result<Self> {
         let socket = Deferred::new(socket);
-        let shared = share::take(&socket).await?;
+        let arena = arena_for(&socket, options);
+        let shared = share::take(&socket, arena).await?;
         Self::new(socket, shared, Side::Taker, options).await
     }
 
@@ -225,11 +254,31 @@ impl ShmTransport {
             None => "a process of this machine".to_owned(),
         };
         let local = format!("process {}", std::process::id());
-        let Shared { capacity, memory, own_bell, peer_bell } = shared;
+        let Shared { capacity, memory, own_bell, peer_bell, lends, borrows } = shared;
+        let memory = Arc::new(memory);
         let socket = Deferred::new(socket.into_inner().into_std()?);
         let wires = Wakeup::new(socket, own_bell, peer_bell).await?;
         let link = Link { memory, wires, expectation: AnswerHint::new(), spin: options.spin };
-        Ok(Self { link, side, capacity, local, peer })
+        Ok(Self { link, side, capacity, lends, borrows, local, peer })
+    }
+}
+
+/// The arena of this process, for a peer of its own user, where the options want one.
+fn arena_for(socket: &UnixStream, options: ShmOptions) -> Option<Arena> {
+    if options.arena == 0 {
+        return None;
+    }
+    let uid = socket.peer_cred().ok()?.uid();
+    if uid != rustix::process::geteuid().as_raw() {
+        return None;
+    }
+    match Arena::of_process(options.arena) {
+        Ok(arena) => Some(arena),
+        Err(error) => {
+            let bytes = options.arena;
+            limited_warn!(%error, bytes, "there is no arena: payloads are copied to peers");
+            None
+        }
     }
 }
 
@@ -253,16 +302,21 @@ impl Transport for ShmTransport {
 
     /// It is not encrypted.
     fn channel(&self) -> Channel {
-        Channel::default()
+        Channel { lends: self.lends.is_some(), ..Channel::default() }
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
         let link = Arc::new(self.link);
         let outlet = Outlet::new(self.side, self.capacity);
         let inlet = Inlet::new(self.side, self.capacity);
-        let sink = Sink::new(link.clone(), inlet);
+        let lender = self.lends.map(|arena| Lender::new(arena, link.memory.clone(), self.side));
+        let borrower =
+            self.borrows.map(|arena| Borrower::new(arena, link.memory.clone(), self.side.other()));
+        let sink = Sink::new(link.clone(), inlet, lender);
         let source = Source::new(link, outlet);
-        (Box::new(sink), Box::new(FrameReader::new(source, max_frame).from_memory()))
+        let opener = borrower.map(|it| Box::new(it) as Box<dyn OpenFrame>);
+        let frames = FrameReader::new(source, max_frame).from_memory().opening(opener);
+        (Box::new(sink), Box::new(frames))
     }
 }
 

@@ -152,7 +152,7 @@ impl<S: SimpleSink> FrameSink for Simple<S> {
                 self.inner.queue(frame);
                 Ok(())
             }
-            shared @ TransportMessage::Arc(_) => Err(shared),
+            other @ (TransportMessage::Arc(_) | TransportMessage::Lent { .. }) => Err(other),
         }
     }
 

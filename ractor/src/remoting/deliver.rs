@@ -94,6 +94,7 @@ pub const MAX_COPIES: usize = 16 * 1024 * 1024;
 /// The message out of its bytes. Nothing that a peer sends is allowed to harm this process.
 fn decode<M: Message>(incoming: Incoming<'_>) -> Result<M, Undeliverable> {
     let decoded = catch_unwind(AssertUnwindSafe(|| {
+        let incoming = readable::<M>(incoming);
         if M::keeps_default_boxing() {
             M::from_incoming(incoming)
         } else {
@@ -111,11 +112,20 @@ fn deliver<M: Message>(
     actor.put_decoded(decode::<M>(incoming)?, entry)
 }
 
+/// What is lent goes to code that knows of it.
+#[inline]
+fn readable<M: Message>(incoming: Incoming<'_>) -> Incoming<'_> {
+    if M::TAKES_LENT || incoming.lent.is_empty() {
+        return incoming;
+    }
+    incoming.in_own_memory()
+}
+
 fn together<M: Message>(incoming: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
     if !M::keeps_default_boxing() {
         return None;
     }
-    catch_unwind(AssertUnwindSafe(|| M::shared_from_incoming(incoming)))
+    catch_unwind(AssertUnwindSafe(|| M::shared_from_incoming(readable::<M>(incoming))))
         .unwrap_or(Some(Err(BoxedDowncastErr)))
 }
 
@@ -191,12 +201,13 @@ pub fn deliver_to_each<'a>(
         let (place, (actor, entry)) = actors.next().expect("there is one");
         return outcome(place, actor.deliver_as(incoming, entry));
     }
-    let Incoming { variant, args, metadata, reply } = incoming;
+    let Incoming { variant, args, lent, metadata, reply } = incoming;
     if reply.is_some() {
         return actors.for_each(|(place, _)| outcome(place, Err(Undeliverable::WrongType)));
     }
     // Once more for an actor, or for a type.
-    let once_more = || Incoming { variant, args: args.clone(), metadata, reply: None };
+    let once_more =
+        || Incoming { variant, args: args.clone(), lent: lent.clone(), metadata, reply: None };
 
     // As a rule there is one type.
     let mut types: Vec<(TypeId, Decoded)> = Vec::new();
@@ -211,7 +222,7 @@ pub fn deliver_to_each<'a>(
             match &types[known].1 {
                 Decoded::Together(message) => actor.inner.put_together(message.clone(), entry),
                 Decoded::OneByOne => {
-                    let so_far = copied.map_or(0, |so_far: usize| so_far + args.len());
+                    let so_far = copied.map_or(0, |so_far: usize| so_far + args.len() + lent.len());
                     if so_far > MAX_COPIES {
                         return Err(Undeliverable::TooManyCopies);
                     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
-use super::{from_serialized, Incoming};
+use super::{from_serialized, Fields, Incoming};
 use crate::message::{ArcMessage, BoxedDowncastErr, SerializedMessage, SharedMessage};
 use crate::{BytesConvertable, Message, RpcReplyPort};
 
@@ -42,6 +42,40 @@ pub fn guarded<T>(
 pub fn last<T: BytesConvertable>(mut args: Bytes, at: usize) -> T {
     args.advance(at);
     T::from_owned(args)
+}
+
+/// The arguments as a variant with `fields` before its last one decodes them: the part that is lent
+/// is the last field and nothing else, or all of it is in memory of this process.
+#[inline]
+pub fn arranged(args: Bytes, lent: Bytes, fields: usize) -> (Bytes, Bytes) {
+    if lent.is_empty() || is_last(&args, &lent, fields) {
+        return (args, lent);
+    }
+    (super::joined(args, &lent), Bytes::new())
+}
+
+/// Whether `args` ends with the length of the last field, which is that of `lent`.
+fn is_last(args: &Bytes, lent: &Bytes, fields: usize) -> bool {
+    let mut rest = Fields::of(args);
+    (0..fields).all(|_| rest.part().is_ok()) && rest.lent(lent).is_ok()
+}
+
+/// Where the last field begins in `args`, which is read up to there; or nowhere, since it is lent.
+#[inline]
+pub fn place(fields: Fields<'_>, lent: &Bytes) -> Result<usize, BoxedDowncastErr> {
+    if lent.is_empty() {
+        return fields.last();
+    }
+    fields.lent(lent)
+}
+
+/// The last field, which begins `at`, or is lent.
+#[inline]
+pub fn last_or_lent<T: BytesConvertable>(args: Bytes, at: usize, lent: Bytes) -> T {
+    if lent.is_empty() {
+        return last(args, at);
+    }
+    T::from_lent(lent)
 }
 
 /// Tells whether `M` is shared, by the trait whose method the compiler finds first: the one of the

@@ -100,6 +100,19 @@ impl<'a> Fields<'a> {
         self.end().map(|()| at)
     }
 
+    /// The next field, the last one, is what is lent: its length is all that is left.
+    ///
+    /// # Errors
+    /// Something else is.
+    pub(crate) fn lent(self, lent: &Bytes) -> Result<usize, BoxedDowncastErr> {
+        match self.left.split_first_chunk() {
+            Some((length, [])) if u64::from_be_bytes(*length) == lent.len() as u64 => {
+                Ok(self.whole.len())
+            }
+            _ => Err(BoxedDowncastErr),
+        }
+    }
+
     /// Nothing may be left.
     ///
     /// # Errors

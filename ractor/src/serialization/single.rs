@@ -188,4 +188,8 @@ impl BytesConvertable for Bytes {
         }
         bytes
     }
+
+    fn from_lent(bytes: Self) -> Self {
+        bytes
+    }
 }

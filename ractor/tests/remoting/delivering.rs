@@ -65,7 +65,13 @@ impl<M: Message + Sync> Kept<M> {
 }
 
 fn cast<'a>(variant: &'a str, args: impl Into<Vec<u8>>) -> Incoming<'a> {
-    Incoming { variant, args: Bytes::from(args.into()), metadata: Some(b"meta"), reply: None }
+    Incoming {
+        variant,
+        args: Bytes::from(args.into()),
+        lent: Bytes::new(),
+        metadata: Some(b"meta"),
+        reply: None,
+    }
 }
 
 #[ractor::concurrency::test]
@@ -139,8 +145,13 @@ async fn an_actor_that_is_gone_says_so() {
     let (port, answer) = oneshot();
 
     assert_eq!(actor.deliver(cast("", [1, 2])), Err(Undeliverable::Stopped));
-    let call =
-        Incoming { variant: "", args: Bytes::new(), metadata: None, reply: Some(port.into()) };
+    let call = Incoming {
+        variant: "",
+        args: Bytes::new(),
+        lent: Bytes::new(),
+        metadata: None,
+        reply: Some(port.into()),
+    };
     actor.deliver(call).unwrap_err();
     assert!(answer.await.is_err());
 }
@@ -170,7 +181,16 @@ async fn a_call_is_answered_by_its_port_and_a_dropped_one_is_told() {
     let ask = || {
         let (port, answer) = oneshot::<Vec<u8>>();
         let reply = Some(port.into());
-        (Incoming { variant: "ask", args: Bytes::new(), metadata: None, reply }, answer)
+        (
+            Incoming {
+                variant: "ask",
+                args: Bytes::new(),
+                lent: Bytes::new(),
+                metadata: None,
+                reply,
+            },
+            answer,
+        )
     };
     let (first, answer) = ask();
     let (second, no_answer) = ask();
@@ -247,8 +267,13 @@ async fn several_actors_get_one_message_each() {
     let noise = deliver_to_all(&cells, cast("", []));
     let none = deliver_to_all(&[], cast("", [1, 2]));
     let (port, answer) = oneshot();
-    let call =
-        Incoming { variant: "", args: Bytes::new(), metadata: None, reply: Some(port.into()) };
+    let call = Incoming {
+        variant: "",
+        args: Bytes::new(),
+        lent: Bytes::new(),
+        metadata: None,
+        reply: Some(port.into()),
+    };
     let calls = deliver_to_all(&cells, call);
 
     let wrong = (cells[1].get_id(), Undeliverable::WrongType);

@@ -118,8 +118,9 @@ impl Turn {
 }
 
 impl DataPlane {
-    /// Takes a frame that a link brought. Only one link at a time brings frames of a lane in order.
-    /// Returns one that takes long to decode, to be taken by [`receive_decoded`] next.
+    /// Takes a frame that a link brought, of which the end may lie in memory of the peer. Only one
+    /// link at a time brings frames of a lane in order. Returns one that takes long to decode, to
+    /// be taken by [`receive_decoded`] next.
     ///
     /// [`receive_decoded`]: Self::receive_decoded
     ///
@@ -127,13 +128,18 @@ impl DataPlane {
     /// The bytes are no frame: the link ends. What ends the session is told to its actor.
     pub(crate) fn receive(
         self: &Arc<Self>,
-        frame: Bytes,
+        (frame, lent): (Bytes, Bytes),
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> io::Result<Option<Bytes>> {
         let taken = match codec::head(&frame) {
-            Ok(Some(head)) => self.receive_message(head, frame, session, turn),
-            Ok(None) => return self.receive_other(frame, session, turn),
+            // A part is copied to the others anyway.
+            Ok(Some(head)) if head.is_part() => {
+                let parts = (copied(frame, &lent), Bytes::new());
+                self.receive_message(head, parts, session, turn)
+            }
+            Ok(Some(head)) => self.receive_message(head, (frame, lent), session, turn),
+            Ok(None) => return self.receive_other(copied(frame, &lent), session, turn),
             Err(error) => Err(error.into()),
         };
         self.or_break(taken, session);
@@ -200,7 +206,7 @@ impl DataPlane {
     fn receive_message(
         self: &Arc<Self>,
         head: Head,
-        frame: Bytes,
+        (frame, lent): (Bytes, Bytes),
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> Result<(), Broken> {
@@ -220,14 +226,14 @@ impl DataPlane {
         } else {
             (head, frame)
         };
-        let (size, waits) = (frame.len(), self.is_diverted());
+        let (size, waits) = (frame.len() + lent.len(), self.is_diverted());
         let (accepted, due) =
             self.receipts.accept(number, inbound, (head.sequence, size), waits)?;
         turn.due = turn.due.max(due);
         if accepted == Accepted::Duplicate {
             return Ok(());
         }
-        let message = head.message(frame, names)?;
+        let message = Message { lent, ..head.message(frame, names)? };
         let deliveries = message.deliveries();
         turn.deliveries += deliveries;
         if waits {
@@ -335,11 +341,11 @@ impl DataPlane {
     }
 
     /// Puts a message where it belongs.
-    pub(crate) fn deliver(self: &Arc<Self>, Message { kind, args }: Message<'_>) {
+    pub(crate) fn deliver(self: &Arc<Self>, Message { kind, args, lent }: Message<'_>) {
         match kind {
             Kind::Cast { to, method, metadata } => {
                 let metadata = metadata.as_deref();
-                let message = Incoming { variant: &method, args, metadata, reply: None };
+                let message = Incoming { variant: &method, args, lent, metadata, reply: None };
                 self.deliver_to(to, message);
             }
             Kind::Call { to, tag, timeout, method, metadata } => {
@@ -354,14 +360,14 @@ impl DataPlane {
                     return;
                 }
                 let metadata = metadata.as_deref();
-                let message = Incoming { variant: &method, args, metadata, reply: answer };
+                let message = Incoming { variant: &method, args, lent, metadata, reply: answer };
                 self.deliver_to(to, message);
             }
             Kind::Many { to, method, metadata } => {
                 let actors: Vec<ActorCell> =
                     to.into_iter().filter_map(|to| self.actor(to)).collect();
                 let metadata = metadata.as_deref();
-                let message = Incoming { variant: &method, args, metadata, reply: None };
+                let message = Incoming { variant: &method, args, lent, metadata, reply: None };
                 let mut arrivals: Vec<_> = actors.iter().map(|it| self.arrival(it)).collect();
                 let entries: Vec<_> =
                     arrivals.iter().map(|it| Arrival::entry(it.as_ref())).collect();
@@ -374,7 +380,7 @@ impl DataPlane {
             Kind::Reply { to, tag } => {
                 // A caller that has given up is no loss.
                 if let Some(port) = self.calls.take(to, tag) {
-                    _ = port.send(Vec::from(args));
+                    _ = port.send(Vec::from(copied(args, &lent)));
                 }
             }
             Kind::NoReply { to, tag } => drop(self.calls.take(to, tag)),
@@ -400,6 +406,14 @@ impl DataPlane {
 
 fn where_is(pid: u64) -> Option<ActorCell> {
     ractor::registry::where_is_pid(ActorId::Local(pid))
+}
+
+/// Bytes in one piece and in memory of this process.
+fn copied(bytes: Bytes, lent: &Bytes) -> Bytes {
+    if lent.is_empty() {
+        return bytes;
+    }
+    [&bytes[..], lent].concat().into()
 }
 
 /// The frame whose parts have all come with this one. `may` says whether its lane carries parts,

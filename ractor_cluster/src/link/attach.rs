@@ -172,7 +172,9 @@ async fn receive(link: &mut SplitTransport) -> Result<Body, AttachError> {
                 body => body.ok_or(AttachError::Unexpected("a frame of the handshake")),
             }
         }
-        Some(TransportMessage::Arc(_)) => Err(AttachError::Unexpected("a frame of the handshake")),
+        Some(TransportMessage::Arc(_) | TransportMessage::Lent { .. }) => {
+            Err(AttachError::Unexpected("a frame of the handshake"))
+        }
     }
 }
 

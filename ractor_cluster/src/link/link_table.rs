@@ -17,7 +17,7 @@ use super::room::Queued;
 use super::writer::{FrameSource, LinkWriter};
 use mycelium_link::codec::What;
 use mycelium_link::lane::{Chunk, LaneError};
-use mycelium_link::lanes::{self, Lanes, Receiver, PREFERENCES};
+use mycelium_link::lanes::{self, Lanes, Receiver, Way, PREFERENCES};
 
 use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
@@ -38,6 +38,8 @@ pub(crate) struct Link<S: FrameSource> {
     pub(crate) peer: String,
     pub(crate) local: String,
     pub(crate) actor: ActorRef<SessionMessage>,
+    /// Whether large payloads go by descriptor.
+    pub(crate) lends: bool,
     /// Where frames are handed over, once its actor has told.
     pub(crate) writer: Option<Arc<LinkWriter<S>>>,
 }
@@ -463,12 +465,17 @@ impl<S: FrameSource> LinkTable<S> {
         self.locality() != Locality::Remote || self.link(link).is_some_and(is_loopback)
     }
 
+    fn way(&self, link: ActorId) -> Way {
+        let lends = self.link(link).is_some_and(|link| link.lends);
+        Way { is_near: self.is_near(link), lends }
+    }
+
     fn family(&mut self, preference: u32) -> &mut Family {
         let index = preference as usize;
         if self.families[index].is_none() {
             let link = self.best(preference);
             let mut lanes = Lanes::new(preference, self.has_slots, ask);
-            lanes.set_near(link.is_some_and(|link| self.is_near(link)));
+            lanes.set_way(link.map(|link| self.way(link)).unwrap_or_default());
             self.families[index] = Some(Family { lanes, link, next: None });
         }
         self.families[index].as_mut().expect("made just now")
@@ -491,8 +498,8 @@ impl<S: FrameSource> LinkTable<S> {
         let present = self.family(number).link;
         match present {
             None => {
-                let is_near = self.is_near(best);
-                self.family(number).lanes.set_near(is_near);
+                let way = self.way(best);
+                self.family(number).lanes.set_way(way);
                 self.family(number).link = Some(best);
                 self.push(number)
             }
@@ -511,8 +518,8 @@ impl<S: FrameSource> LinkTable<S> {
 
     fn switch(&mut self, number: u32, to: ActorId) {
         let Some(new) = self.link(to).map(|link| link.kind) else { return };
-        let is_near = self.is_near(to);
-        self.family(number).lanes.set_near(is_near);
+        let way = self.way(to);
+        self.family(number).lanes.set_way(way);
         let from = self.family(number).link.replace(to);
         if number != ADAPTIVE {
             return;
@@ -530,7 +537,7 @@ impl<S: FrameSource> LinkTable<S> {
     /// The link `gone` is no more.
     fn abandon(&mut self, number: u32, gone: ActorId, kind: TransportKind) -> PendingFlush<S> {
         let best = self.best(number);
-        let is_near = best.is_some_and(|best| self.is_near(best));
+        let way = best.map(|best| self.way(best)).unwrap_or_default();
         let family = self.family(number);
         if family.next == Some(gone) {
             family.next = None;
@@ -540,7 +547,7 @@ impl<S: FrameSource> LinkTable<S> {
         }
         family.next = None;
         family.link = best;
-        family.lanes.set_near(is_near);
+        family.lanes.set_way(way);
         // Without a link nothing goes until there is one; then what the peer has not got goes
         // again.
         family.lanes.rewind();

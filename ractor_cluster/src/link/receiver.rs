@@ -69,21 +69,22 @@ impl FrameReceiver for Receiver {
         // A frame that comes too late is dropped: the end of the connection is an event.
         match (self, frame) {
             (Self::Session(it), TransportMessage::Bytes(bytes)) => match it.joined.get() {
-                Some(traffic) => {
-                    if let Some(frame) = traffic.receive(bytes, &it.session, turn)? {
-                        it.begin_decoding(frame, it.backlog.caps(), Some(traffic.clone()), turn);
-                    }
-                }
+                Some(traffic) => it.pass_on(traffic, (bytes, Bytes::new()), turn)?,
                 None => it.receive(bytes, turn)?,
             },
+            (Self::Session(it), TransportMessage::Lent { frame, payload }) => {
+                // A connection that is no link yet brings no messages.
+                let Some(traffic) = it.joined.get() else { return Err(early()) };
+                it.pass_on(traffic, (frame, payload), turn)?;
+            }
             (Self::Session(it), TransportMessage::Arc(cast)) => {
                 _ = it.session.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
             }
             (Self::Connection(connection), TransportMessage::Bytes(bytes)) => {
                 _ = connection.cast(SessionMessage::ObjectAvailable(decode(bytes)?));
             }
-            // It is not within a process.
-            (Self::Connection(_), TransportMessage::Arc(_)) => {}
+            // It is not within a process, and is no link.
+            (Self::Connection(_), TransportMessage::Arc(_) | TransportMessage::Lent { .. }) => {}
         }
         Ok(turn.is_long())
     }
@@ -100,7 +101,25 @@ impl FrameReceiver for Receiver {
     }
 }
 
+fn early() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a payload is lent before the session begins")
+}
+
 impl SessionReceiver {
+    /// Passes a frame of a link on.
+    #[inline]
+    fn pass_on(
+        &self,
+        traffic: &Arc<DataPlane>,
+        frame: (Bytes, Bytes),
+        turn: &mut Turn,
+    ) -> io::Result<()> {
+        if let Some(frame) = traffic.receive(frame, &self.session, turn)? {
+            self.begin_decoding(frame, self.backlog.caps(), Some(traffic.clone()), turn);
+        }
+        Ok(())
+    }
+
     /// Takes a frame of a connection that is no link.
     fn receive(&self, bytes: Bytes, turn: &mut Turn) -> io::Result<()> {
         let Self { session, backlog, admission, .. } = self;

@@ -71,6 +71,8 @@ pub struct Message<'a> {
     pub kind: Kind<'a>,
     /// The arguments, or the answer.
     pub args: Bytes,
+    /// The end of them, where it lies in memory of the peer; empty as a rule.
+    pub lent: Bytes,
 }
 
 /// The kind of a message, and its actors.
@@ -150,7 +152,7 @@ impl Message<'_> {
             Kind::Reply { to, tag } => Kind::Reply { to, tag },
             Kind::NoReply { to, tag } => Kind::NoReply { to, tag },
         };
-        Message { kind, args: self.args }
+        Message { kind, args: self.args, lent: self.lent }
     }
 }
 
@@ -233,7 +235,7 @@ impl Head {
         };
         let at = cursor.at;
         frame.advance(at);
-        Ok(Message { kind, args: frame })
+        Ok(Message { kind, args: frame, lent: Bytes::new() })
     }
 
     fn method<'a>(

@@ -105,6 +105,8 @@ pub struct Outbound {
     bytes: usize,
     /// Of what is to be sent.
     unsent: usize,
+    /// Of the tails of what was sent and is not acknowledged.
+    tails: usize,
     /// The fence under way: nothing is sent until it is acknowledged.
     fence: Option<u64>,
     /// What the peer had when a link broke that had taken more.
@@ -149,6 +151,7 @@ impl Default for Outbound {
             acknowledged: 0,
             bytes: 0,
             unsent: 0,
+            tails: 0,
             fence: None,
             broke_at: None,
             fruitless: 0,
@@ -172,6 +175,13 @@ impl Outbound {
     /// The bytes of what is to be sent.
     pub fn unsent(&self) -> usize {
         self.unsent
+    }
+
+    /// The bytes of what was sent and is not acknowledged; without those of tails, where they do
+    /// not go by the link.
+    pub(crate) fn under_way(&self, without_tails: bool) -> usize {
+        let tails = if without_tails { self.tails } else { 0 };
+        self.bytes - self.unsent - tails
     }
 
     /// Takes a frame, which `write` writes, but for its end, which is not copied. It should take no
@@ -252,6 +262,7 @@ impl Outbound {
         let chunk = self.chunks.get(self.cursor)?;
         self.cursor += 1;
         self.unsent -= chunk.len();
+        self.tails += chunk.tail.len();
         self.ever_sent = self.ever_sent.max(chunk.last());
         Some(chunk.clone())
     }
@@ -274,7 +285,10 @@ impl Outbound {
                     self.unsent -= done.len();
                     self.parted = 0;
                 }
-                _ => self.cursor -= 1,
+                _ => {
+                    self.cursor -= 1;
+                    self.tails -= done.tail.len();
+                }
             }
         }
         if self.cursor == 0 {
@@ -370,6 +384,7 @@ impl Outbound {
         self.cursor = 0;
         self.parted = 0;
         self.unsent = self.bytes;
+        self.tails = 0;
         self.skip_acknowledged();
     }
 

@@ -246,6 +246,8 @@ impl Pair {
     }
 }
 
+const NEAR: Way = Way { is_near: true, lends: false };
+
 /// How many chunks go before one that brings a message to `to`, or a control frame for `None`.
 fn chunks_before(pair: &mut Pair, to: Option<u64>) -> usize {
     let seen = |pair: &Pair| match to {
@@ -420,7 +422,7 @@ fn there_is_one_request_on_its_way_at_a_time() {
 #[test]
 fn on_a_machine_little_of_a_flood_is_on_its_way_and_it_does_not_stop() {
     let mut pair = Pair::default();
-    pair.lanes.set_near(true);
+    pair.lanes.set_way(NEAR);
     // Several lanes, with messages as large as they may be.
     for number in 0..2_000 {
         (1..10).for_each(|to| pair.send(to, if number % 100 == 0 { LARGE_BYTES - 1 } else { 64 }));
@@ -442,7 +444,7 @@ fn on_a_machine_little_of_a_flood_is_on_its_way_and_it_does_not_stop() {
 fn on_a_machine_a_flood_leaves_the_others_before_the_kernel_has_it() {
     for is_near in [true, false] {
         let mut pair = Pair::default();
-        pair.lanes.set_near(is_near);
+        pair.lanes.set_way(Way { is_near, lends: false });
         for _ in 0..20_000 {
             pair.send(1, 64);
             pair.transmit(usize::MAX);
@@ -475,7 +477,7 @@ fn a_request_is_made_again_for_what_came_after_it() {
 #[test]
 fn at_the_end_all_goes_in_order_without_an_acknowledgement() {
     let mut pair = Pair::default();
-    pair.lanes.set_near(true);
+    pair.lanes.set_way(NEAR);
     flood(&mut pair, 1..4, 10_000);
     pair.send(1, 3 << 20);
     pair.last();
@@ -574,7 +576,7 @@ proptest! {
                 }
                 Step::Fence if !pair.lanes.is_fenced() => pair.lanes.fence(),
                 Step::Fence => {}
-                Step::Near(is_near) => pair.lanes.set_near(is_near),
+                Step::Near(is_near) => pair.lanes.set_way(Way { is_near, lends: false }),
             }
         }
         pair.finish();

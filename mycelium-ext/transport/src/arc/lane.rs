@@ -51,6 +51,7 @@ fn size(frame: &TransportMessage) -> usize {
     match frame {
         TransportMessage::Arc(_) => size_of::<SharedCast>(),
         TransportMessage::Bytes(frame) => frame.len(),
+        TransportMessage::Lent { frame, payload } => frame.len() + payload.len(),
     }
 }
 

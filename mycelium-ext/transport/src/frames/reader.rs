@@ -27,6 +27,18 @@ const SMALL_BLOCK: usize = 16 * 1024;
 /// The same where to read less costs nothing.
 const TINY_BLOCK: usize = 512;
 
+/// The bit of a length that marks a frame which is [opened](OpenFrame).
+pub(crate) const MARKED: u64 = 1 << 63;
+
+/// Opens frames that are marked.
+pub(crate) trait OpenFrame: Send + 'static {
+    /// The frame that was meant, of up to `max_frame` bytes.
+    ///
+    /// # Errors
+    /// The peer breaks the protocol.
+    fn open(&mut self, frame: Bytes, max_frame: u64) -> io::Result<TransportMessage>;
+}
+
 /// Reads frames from a stream of bytes, as many at once as are there.
 ///
 /// Small frames share the memory that they were read into, and keep all of it (up to 256 KiB) as
@@ -68,12 +80,17 @@ pub struct FrameReader<R> {
     turn: Turn,
     /// Is told of what arrives.
     activity: Option<Activity>,
+    /// What opens marked frames, where there may be such.
+    opener: Option<Box<dyn OpenFrame>>,
+    /// Whether the frame that was taken last is marked.
+    is_marked: bool,
 }
 
 /// A frame that is read into memory of its own.
 struct Large {
     bytes: Vec<u8>,
     length: usize,
+    is_marked: bool,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
@@ -89,7 +106,15 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             from_memory: false,
             turn: Turn::default(),
             activity: None,
+            opener: None,
+            is_marked: false,
         }
+    }
+
+    /// Has marked frames opened.
+    #[cfg(all(feature = "shm", target_os = "linux"))]
+    pub(crate) fn opening(self, opener: Option<Box<dyn OpenFrame>>) -> Self {
+        Self { opener, ..self }
     }
 
     /// Tells it that reading is no system call, so that it may read little by little: large frames
@@ -136,14 +161,16 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Takes out the first frame, if all of it is there.
     fn take(&mut self) -> io::Result<Option<Bytes>> {
         if let Some(large) = self.large.take_if(|large| large.bytes.len() == large.length) {
+            self.is_marked = large.is_marked;
             return Ok(Some(self.returned(Bytes::from(large.bytes))));
         }
         if self.large.is_some() {
             return Ok(None);
         }
-        let Some(length) = self.length()? else { return Ok(None) };
+        let Some((length, is_marked)) = self.length()? else { return Ok(None) };
         let arrived = self.block.len() - HEADER;
         if arrived >= length {
+            self.is_marked = is_marked;
             self.block.advance(HEADER);
             let frame = match length {
                 // Not a part of the block, which it would keep.
@@ -154,7 +181,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
         // Half a block: the part of a frame that has come can then be moved to the front of it.
         if HEADER + length > self.block_size() / 2 {
-            let mut large = Large { bytes: Vec::new(), length };
+            let mut large = Large { bytes: Vec::new(), length, is_marked };
             large.grow(arrived, self.recent)?;
             large.bytes.extend_from_slice(&self.block[HEADER..]);
             // The next block is made when it is needed: this one may be of another size.
@@ -165,12 +192,13 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Ok(None)
     }
 
-    /// The length of the frame whose header is there.
-    fn length(&self) -> io::Result<Option<usize>> {
-        match self.block.first_chunk::<HEADER>() {
-            Some(header) => check_length(u64::from_be_bytes(*header), self.max_frame).map(Some),
-            None => Ok(None),
-        }
+    /// The length of the frame whose header is there, and whether it is marked.
+    fn length(&self) -> io::Result<Option<(usize, bool)>> {
+        let Some(header) = self.block.first_chunk::<HEADER>() else { return Ok(None) };
+        let length = u64::from_be_bytes(*header);
+        let is_marked = length & MARKED != 0 && self.opener.is_some();
+        let length = if is_marked { length & !MARKED } else { length };
+        check_length(length, self.max_frame).map(|length| Some((length, is_marked)))
     }
 
     /// Remembers how large it is.
@@ -210,7 +238,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let size = self.block_size();
         let waiting = self.block.len();
         let frame = match self.length() {
-            Ok(Some(length)) => HEADER + length,
+            Ok(Some((length, _))) => HEADER + length,
             _ => HEADER,
         };
         let little = size / 8;
@@ -235,7 +263,10 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let (arrived, of) = match &self.large {
             Some(large) => (large.bytes.len(), Some(large.length)),
             None if self.block.is_empty() => return Ok(None),
-            None => (self.block.len().saturating_sub(HEADER), self.length()?),
+            None => {
+                let length = self.length()?.map(|(length, _)| length);
+                (self.block.len().saturating_sub(HEADER), length)
+            }
         };
         let what = match of {
             Some(length) => format!("after {arrived} of the {length} bytes of a frame"),
@@ -265,7 +296,12 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<TransportMessage>>> {
         ready!(self.turn.poll(context));
-        self.poll_bytes(context).map_ok(|frame| frame.map(TransportMessage::Bytes))
+        let Some(frame) = ready!(self.poll_bytes(context))? else { return Poll::Ready(Ok(None)) };
+        let frame = match &mut self.opener {
+            Some(opener) if self.is_marked => opener.open(frame, self.max_frame)?,
+            _ => TransportMessage::Bytes(frame),
+        };
+        Poll::Ready(Ok(Some(frame)))
     }
 
     fn set_max_frame(&mut self, bytes: u64) {

@@ -156,7 +156,7 @@ impl<W: AsyncWrite + Unpin + Send + 'static> FrameSink for FrameWriter<W> {
                 self.queue_bytes(frame);
                 Ok(())
             }
-            shared @ TransportMessage::Arc(_) => Err(shared),
+            other @ (TransportMessage::Arc(_) | TransportMessage::Lent { .. }) => Err(other),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What both halves of a link hold.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer_hint::AnswerHint;
@@ -13,7 +14,7 @@ use super::wakeup::Wakeup;
 /// name.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) memory: Memory,
+    pub(super) memory: Arc<Memory>,
     pub(super) wires: Wakeup,
     pub(super) expectation: AnswerHint,
     pub(super) spin: Duration,

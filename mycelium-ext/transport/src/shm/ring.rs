@@ -1,7 +1,8 @@
 //! Two rings of bytes in one stretch of memory, a direction each.
 //!
 //! The memory begins with a page of positions, each on lines of the processor's cache of its own,
-//! since the other side waits for the line that one writes. The bytes of both rings follow.
+//! since the other side waits for the line that one writes. Behind them are the words by which
+//! payloads are given back. The bytes of both rings follow.
 
 use tokio::io::ReadBuf;
 
@@ -15,6 +16,11 @@ const PAGE: usize = 4096;
 /// The positions of one direction.
 const WORDS: usize = 4 * LINE;
 
+/// The words of one direction that tell what was given back.
+const RETURNS: usize = size_of::<[u64; super::leases::WORDS]>().next_multiple_of(LINE);
+
+const _: () = assert!(2 * WORDS + 2 * RETURNS <= PAGE);
+
 /// The smallest ring, in bytes.
 pub(super) const SMALLEST: usize = *super::CAPACITY.start() as usize;
 /// The largest capacity, in bytes. A peer that asks for more is refused.
@@ -27,6 +33,23 @@ pub(super) enum Side {
     Maker,
     /// The one who was given it.
     Taker,
+}
+
+/// Where in the page of positions the words begin that tell what the peer of `lender` has given
+/// back: see [`leases`](super::leases).
+pub(super) const fn returns(lender: Side) -> usize {
+    let number = if matches!(lender, Side::Maker) { 0 } else { 1 };
+    2 * WORDS + number * RETURNS
+}
+
+impl Side {
+    /// The other end.
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Maker => Self::Taker,
+            Self::Taker => Self::Maker,
+        }
+    }
 }
 
 /// How large the memory is with rings of `capacity` bytes.

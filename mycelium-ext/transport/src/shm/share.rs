@@ -1,12 +1,17 @@
 //! How two processes come to share a link: one makes it, and passes it to the other over their Unix
 //! socket.
 //!
-//! 1. The maker sends an offer (24 bytes: a word to know it by, a version, and how large the rings
-//!    are), with three descriptors: the memory, the maker's bell and the taker's.
-//! 2. The taker looks at them, maps the memory, and answers with one byte.
+//! 1. The maker sends an offer (24 bytes: a word to know it by, a version, a word on arenas, and
+//!    how large the rings are), with three descriptors: the memory, the maker's bell and the
+//!    taker's. A fourth one is the maker's [arena](crate::arena), if it has one.
+//! 2. The taker looks at them, maps the memory, and answers with one byte and a word on arenas,
+//!    with the descriptor of its own arena, if it has one.
 //!
-//! The descriptor of the memory is closed at both ends then. What is left has no name: whoever
-//! ends, and however, the kernel gives everything back.
+//! A word on arenas says in its highest bit whether payloads are read where they lie, and in the
+//! others how many pages the sender's arena has; 0 where none comes.
+//!
+//! The descriptors of the memory and of arenas are closed at the other end then. What is left has
+//! no name: whoever ends, and however, the kernel gives everything back.
 //!
 //! The taker receives, checks and closes descriptors on a [thread of its own](blocking), where the
 //! peer may make each of these calls block. There is room for as many descriptors as a message can
@@ -25,6 +30,7 @@
 //! | the count of a bell | is not relied upon: a ring never blocks, and a wake without cause finds nothing to do |
 //! | positions in the memory | are read once, into this process, and checked there: see `positions` |
 //! | bytes in the memory | are copied before anything looks at them: see `memory` |
+//! | bytes in its arena | are handed on as bytes, and copied before anything is decoded: see `arena` |
 //! | who else holds or polls the descriptors | decides how long closing them takes, which is done on a thread of its own |
 
 use std::io::{self, IoSlice, IoSliceMut};
@@ -43,18 +49,24 @@ use tokio::net::UnixStream;
 use super::bell;
 use super::memory::Memory;
 use super::ring::{LARGEST, SMALLEST, is_capacity, size};
+use crate::arena::{self, Arena, Foreign};
+use crate::log_limit::limited_warn;
 
 /// By what an offer is known.
 const WORD: [u8; 8] = *b"mycelium";
 /// Of the memory's layout, of how it is used, and of how bells are rung.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// The bytes of an offer.
 const OFFER: usize = 24;
-/// The descriptors that come with it.
+/// The descriptors that come with it, but for that of the arena.
 const DESCRIPTORS: usize = 3;
+/// The bytes of an answer.
+const ANSWER: usize = 5;
+/// The bit of a word on arenas for a side that reads payloads where they lie.
+const READS: u32 = 1 << 31;
 /// The most descriptors that a message over a Unix socket carries: `SCM_MAX_FD` of the kernel.
 const MOST_DESCRIPTORS: usize = 253;
-/// The answer to an offer.
+/// What the answer to an offer begins with.
 const TAKEN: u8 = 1;
 /// Nothing about the memory may change any more but its bytes: a peer that could make it shorter
 /// could have this process killed.
@@ -69,20 +81,60 @@ pub(super) struct Shared {
     pub(super) memory: Memory,
     pub(super) own_bell: Deferred<OwnedFd>,
     pub(super) peer_bell: Deferred<OwnedFd>,
+    /// What this side lends payloads out of, where the peer reads them.
+    pub(super) lends: Option<Arena>,
+    /// The memory in which the peer lends some.
+    pub(super) borrows: Option<Foreign>,
+}
+
+/// The word of a side that lends out of `arena` and reads in the peer's, or does neither.
+fn word_of(arena: Option<&Arena>) -> u32 {
+    // An arena has fewer pages: `LARGEST`.
+    arena.map_or(0, |arena| READS | (arena.size() / arena::PAGE) as u32)
+}
+
+/// The peer's arena, of which it passed the descriptor with its `word`. Without an arena of its own
+/// this side does not read in the peer's.
+fn arena_of_peer(word: u32, file: Option<OwnedFd>, own: bool) -> io::Result<Option<Foreign>> {
+    let bytes = (word & !READS) as usize * arena::PAGE;
+    match (bytes, file) {
+        (0, None) => Ok(None),
+        (0, Some(_)) => Err(refused("the peer passes an arena of no bytes")),
+        (_, None) => Err(refused("the peer passes no descriptor of its arena")),
+        (_, Some(_)) if !own => Ok(None),
+        (_, Some(_)) if bytes > arena::LARGEST => {
+            Err(refused(format!("the peer has an arena of {bytes} bytes: too many")))
+        }
+        (_, Some(file)) => match Foreign::map(file.as_fd(), bytes) {
+            Ok(foreign) => Ok(Some(foreign)),
+            // Without room for it payloads are copied through the ring.
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                limited_warn!(%error, bytes, "the arena of a peer is not mapped, and not used");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        },
+    }
 }
 
 /// Makes a link with rings of `capacity` bytes, and waits until the peer has taken it.
-pub(super) async fn offer(socket: &UnixStream, capacity: usize) -> io::Result<Shared> {
+pub(super) async fn offer(
+    socket: &UnixStream,
+    capacity: usize,
+    arena: Option<Arena>,
+) -> io::Result<Shared> {
     let file = Deferred::new(make(size(capacity))?);
     let memory = Memory::map(file.as_fd(), size(capacity))?;
     let [own_bell, peer_bell] = [Deferred::new(bell::make()?), Deferred::new(bell::make()?)];
-    let shared = Shared { capacity, memory, own_bell, peer_bell };
+    let mut shared = Shared { capacity, memory, own_bell, peer_bell, lends: None, borrows: None };
 
     let mut offer = [0; OFFER];
     offer[..8].copy_from_slice(&WORD);
     offer[8..12].copy_from_slice(&VERSION.to_be_bytes());
+    offer[12..16].copy_from_slice(&word_of(arena.as_ref()).to_be_bytes());
     offer[16..].copy_from_slice(&(capacity as u64).to_be_bytes());
-    let descriptors = [file.as_fd(), shared.own_bell.as_fd(), shared.peer_bell.as_fd()];
+    let mut descriptors = vec![file.as_fd(), shared.own_bell.as_fd(), shared.peer_bell.as_fd()];
+    descriptors.extend(arena.as_ref().map(Arena::file));
     socket.async_io(Interest::WRITABLE, || send(socket, &offer, &descriptors)).await?;
 
     // A byte that is only looked at discards no descriptors that came with it.
@@ -95,34 +147,43 @@ pub(super) async fn offer(socket: &UnixStream, capacity: usize) -> io::Result<Sh
             return Err(refused(why));
         }
     }
-    let own = socket.as_fd().try_clone_to_owned()?;
+    let (own, has_arena) = (socket.as_fd().try_clone_to_owned()?, arena.is_some());
     // No descriptor leaves that thread.
-    blocking::call(move || match receive(&own, &mut [0; 1])?.is_empty() {
-        true => Ok(()),
-        false => Err(refused("the peer answered an offer of shared memory with descriptors")),
-    })
-    .await?;
+    let (word, borrows) = blocking::call(move || receive_answer(&own, has_arena)).await?;
+    shared.borrows = borrows;
+    shared.lends = arena.filter(|_| word & READS != 0);
     Ok(shared)
 }
 
+/// Receives the answer to an offer, with the peer's word on arenas. A peer can make this block.
+fn receive_answer(socket: &OwnedFd, has_arena: bool) -> io::Result<(u32, Option<Foreign>)> {
+    let mut answer = [0; ANSWER];
+    let mut found = receive(socket, &mut answer)?;
+    if found.len() > 1 {
+        return Err(refused("the peer answered an offer of shared memory with descriptors"));
+    }
+    let word = u32::from_be_bytes([answer[1], answer[2], answer[3], answer[4]]);
+    Ok((word, arena_of_peer(word, found.pop(), has_arena)?))
+}
+
 /// Takes what the peer offers.
-pub(super) async fn take(socket: &UnixStream) -> io::Result<Shared> {
+pub(super) async fn take(socket: &UnixStream, arena: Option<Arena>) -> io::Result<Shared> {
     if socket.async_io(Interest::READABLE, || peek(socket)).await?.is_none() {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let own = socket.as_fd().try_clone_to_owned()?;
-    let shared = blocking::call(move || receive_offer(&own)).await?;
-    socket.async_io(Interest::WRITABLE, || socket.try_write(&[TAKEN])).await?;
+    let shared = blocking::call(move || receive_offer(&own, arena)).await?;
     Ok(shared)
 }
 
 /// Receives an offer, and checks it. A peer can make this block.
-fn receive_offer(socket: &OwnedFd) -> io::Result<Shared> {
+fn receive_offer(socket: &OwnedFd, arena: Option<Arena>) -> io::Result<Shared> {
     let mut offer = [0; OFFER];
-    let found: [OwnedFd; DESCRIPTORS] =
-        receive(socket, &mut offer)?.try_into().map_err(|found: Vec<OwnedFd>| {
-            refused(format!("the peer offers {} descriptors, and not {DESCRIPTORS}", found.len()))
-        })?;
+    let mut found = receive(socket, &mut offer)?;
+    let of_arena = if found.len() == DESCRIPTORS + 1 { found.pop() } else { None };
+    let found: [OwnedFd; DESCRIPTORS] = found.try_into().map_err(|found: Vec<OwnedFd>| {
+        refused(format!("the peer offers {} descriptors, and not {DESCRIPTORS}", found.len()))
+    })?;
     let [file, peer_bell, own_bell] = found;
     let (word, rest) = offer.split_at(8);
     let version = u32::from_be_bytes([rest[0], rest[1], rest[2], rest[3]]);
@@ -139,8 +200,16 @@ fn receive_offer(socket: &OwnedFd) -> io::Result<Shared> {
     bell::check(own_bell.as_fd())?;
     bell::check(peer_bell.as_fd())?;
     let memory = Memory::map(file.as_fd(), size(capacity))?;
+    let word_of_peer = u32::from_be_bytes([rest[4], rest[5], rest[6], rest[7]]);
+    let borrows = arena_of_peer(word_of_peer, of_arena, arena.is_some())?;
     let [own_bell, peer_bell] = [own_bell, peer_bell].map(Deferred::new);
-    Ok(Shared { capacity, memory, own_bell, peer_bell })
+
+    let mut answer = [TAKEN; ANSWER];
+    answer[1..].copy_from_slice(&word_of(arena.as_ref()).to_be_bytes());
+    let own_arena: Vec<_> = arena.iter().map(Arena::file).collect();
+    send(socket, &answer, &own_arena)?;
+    let lends = arena.filter(|_| word_of_peer & READS != 0);
+    Ok(Shared { capacity, memory, own_bell, peer_bell, lends, borrows })
 }
 
 /// Memory without a name, that cannot change its size.
@@ -174,16 +243,16 @@ fn is_sound(file: BorrowedFd<'_>, size: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS + 1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(refused("there is no room for the descriptors"));
     }
     let parts = [IoSlice::new(bytes)];
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     let count =
-        rustix::io::retry_on_intr(|| rustix::net::sendmsg(socket, &parts, &mut control, flags))?;
+        rustix::io::retry_on_intr(|| rustix::net::sendmsg(&socket, &parts, &mut control, flags))?;
     if count == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 

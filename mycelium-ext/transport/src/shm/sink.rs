@@ -5,10 +5,12 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use crate::frames::MARKED;
 use crate::{FrameSink, TransportMessage};
 use bytes::Bytes;
 
 use super::backlog::Backlog;
+use super::lending::Lender;
 use super::link::{Link, corrupt};
 use super::ring::Inlet;
 use super::wakeup::Woken;
@@ -30,11 +32,35 @@ pub(super) struct Sink {
     link: Arc<Link>,
     inlet: Inlet,
     backlog: Backlog,
+    /// What lends payloads, where the peer reads them where they lie.
+    lender: Option<Lender>,
 }
 
 impl Sink {
-    pub(super) fn new(link: Arc<Link>, inlet: Inlet) -> Self {
-        Self { link, inlet, backlog: Backlog::default() }
+    pub(super) fn new(link: Arc<Link>, inlet: Inlet, lender: Option<Lender>) -> Self {
+        Self { link, inlet, backlog: Backlog::default(), lender }
+    }
+
+    /// Lends `payload`, the end of the last of these frames, if that is to be done. Returns whether
+    /// it is queued.
+    fn put_lent(&mut self, frames: &Bytes, payload: &Bytes) -> bool {
+        let Some(lender) = &mut self.lender else { return false };
+        let Some(descriptor) = lender.lend(payload) else { return false };
+        let last = last_frame(frames);
+        if last > 0 {
+            self.put_framed(frames.slice(..last));
+        }
+        let frame = &frames[last + HEADER..];
+        let length = (frame.len() + descriptor.len()) as u64;
+        let header = (length | MARKED).to_be_bytes();
+        let parts = [&header[..], frame, &descriptor];
+        if self.fits(HEADER + length as usize) {
+            parts.into_iter().for_each(|part| self.inlet.put(&self.link.memory, part));
+            self.show_much();
+        } else {
+            parts.into_iter().for_each(|part| self.backlog.copy(part));
+        }
+        true
     }
 
     /// Whether `size` bytes may be put into the ring at once.
@@ -101,6 +127,22 @@ impl Sink {
     }
 }
 
+/// Where the header of the last frame is. Frames stand behind each other.
+fn last_frame(frames: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(header) = frames[at..].first_chunk::<HEADER>() {
+        let next = usize::try_from(u64::from_be_bytes(*header))
+            .ok()
+            .and_then(|length| at.checked_add(HEADER)?.checked_add(length))
+            .filter(|next| *next < frames.len());
+        match next {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    at
+}
+
 impl FrameSink for Sink {
     fn queue(&mut self, frame: TransportMessage) -> Result<(), TransportMessage> {
         match frame {
@@ -108,7 +150,7 @@ impl FrameSink for Sink {
                 self.put(&[], frame);
                 Ok(())
             }
-            shared @ TransportMessage::Arc(_) => Err(shared),
+            other @ (TransportMessage::Arc(_) | TransportMessage::Lent { .. }) => Err(other),
         }
     }
 
@@ -118,6 +160,9 @@ impl FrameSink for Sink {
     }
 
     fn queue_framed(&mut self, frames: Bytes, tail: Bytes) {
+        if self.put_lent(&frames, &tail) {
+            return;
+        }
         self.put_framed(frames);
         if !tail.is_empty() {
             self.put_framed(tail);
@@ -138,6 +183,9 @@ impl FrameSink for Sink {
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(lender) = &self.lender {
+            lender.take_back()?;
+        }
         loop {
             self.refill()?;
             if self.backlog.len() == 0 {

@@ -16,18 +16,18 @@ use tokio::net::UnixStream;
 
 use crate::ends::watched;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const CAPACITY: u64 = 64 * 1024;
 /// Where the maker's and the taker's rings have their positions, and the maker's ring its bytes.
 const MAKER_TAIL: u64 = 128;
 const TAKER_HEAD: u64 = 512;
-const MAKER_BYTES: u64 = 4096;
+pub(crate) const MAKER_BYTES: u64 = 4096;
 /// Where the one who takes the link looks whether the maker's reader sleeps.
 const MAKER_READER_WAITS: u64 = 768;
 
 /// What a well-behaved peer would offer.
-struct Offer {
-    bytes: [u8; 24],
+pub(crate) struct Offer {
+    pub(crate) bytes: [u8; 24],
     length: u64,
     seals: SealFlags,
 }
@@ -45,7 +45,7 @@ impl Default for Offer {
 }
 
 /// The hostile end of a link.
-struct Hostile {
+pub(crate) struct Hostile {
     socket: StdStream,
     memory: OwnedFd,
     own_bell: OwnedFd,
@@ -70,8 +70,23 @@ impl Hostile {
         (Self { socket: here, memory, own_bell, peer_bell }, taken)
     }
 
+    /// Offers it, and passes these descriptors as well.
+    pub(crate) async fn offer_also(
+        offer: &Offer,
+        also: &[BorrowedFd<'_>],
+    ) -> (Self, io::Result<ShmTransport>) {
+        let (here, there) = UnixStream::pair().unwrap();
+        let (here, memory) = (here.into_std().unwrap(), memory(offer.length, offer.seals));
+        let [own_bell, peer_bell] = [bell(), bell()];
+        let mut descriptors = vec![memory.as_fd(), own_bell.as_fd(), peer_bell.as_fd()];
+        descriptors.extend_from_slice(also);
+        send(&here, &offer.bytes, &descriptors);
+        let taken = watched(ShmTransport::take(there, ShmOptions::default())).await;
+        (Self { socket: here, memory, own_bell, peer_bell }, taken)
+    }
+
     /// A link that was taken, and its good end.
-    async fn link(max_frame: u64) -> (Self, Box<dyn FrameSink>, Box<dyn FrameStream>) {
+    pub(crate) async fn link(max_frame: u64) -> (Self, Box<dyn FrameSink>, Box<dyn FrameStream>) {
         let (hostile, taken) = Self::offer(&Offer::default()).await;
         let (sink, stream) = Box::new(taken.unwrap()).split(max_frame);
         (hostile, sink, stream)
@@ -89,7 +104,7 @@ impl Hostile {
         (hostile, sink, stream)
     }
 
-    fn write(&self, at: u64, bytes: &[u8]) {
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) {
         assert_eq!(rustix::io::pwrite(&self.memory, bytes, at), Ok(bytes.len()));
     }
 
@@ -98,13 +113,13 @@ impl Hostile {
     }
 
     /// Publishes what was written up to `tail`.
-    fn publish(&self, tail: u64) {
+    pub(crate) fn publish(&self, tail: u64) {
         self.write(MAKER_TAIL, &tail.to_ne_bytes());
         self.ring();
     }
 }
 
-fn memory(length: u64, seals: SealFlags) -> OwnedFd {
+pub(crate) fn memory(length: u64, seals: SealFlags) -> OwnedFd {
     let memory = rustix::fs::memfd_create(c"hostile", MemfdFlags::ALLOW_SEALING).unwrap();
     rustix::fs::ftruncate(&memory, length).unwrap();
     rustix::fs::fcntl_add_seals(&memory, seals).unwrap();
@@ -117,7 +132,7 @@ fn bell() -> OwnedFd {
     bell
 }
 
-fn send(socket: &StdStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
+pub(crate) fn send(socket: &StdStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     assert!(control.push(SendAncillaryMessage::ScmRights(descriptors)));
@@ -126,7 +141,7 @@ fn send(socket: &StdStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
     assert_eq!(sent, bytes.len());
 }
 
-async fn refused(offer: Offer, why: &str) {
+pub(crate) async fn refused(offer: Offer, why: &str) {
     let error = Hostile::offer(&offer).await.1.expect_err("it is no sound offer");
     assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
     assert!(error.to_string().contains(why), "{error}");

@@ -58,6 +58,7 @@ impl Halves {
 pub(crate) fn bytes_of(frame: TransportMessage) -> Bytes {
     match frame {
         TransportMessage::Bytes(frame) => frame,
+        TransportMessage::Lent { frame, payload } => [&frame[..], &payload].concat().into(),
         TransportMessage::Arc(shared) => panic!("no bytes were queued as {shared:?}"),
     }
 }

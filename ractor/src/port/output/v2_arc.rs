@@ -61,9 +61,9 @@ impl<TMsg: OutputMessage + Sync> OutputPort<TMsg> {
     /// The port passes the message on in tasks of its own, which need a turn: with a deadline of
     /// zero it may reach no subscriber.
     ///
-    /// Subscribers with a queue of their own ([`subscribe_with`](Self::subscribe_with), and all of a
-    /// port with options) get it into that queue, as with `send_arc`. They are not waited for, and
-    /// not in the report: [`losses`](Self::losses) counts what they miss.
+    /// Subscribers with a queue of their own ([`subscribe_with`](Self::subscribe_with), and all of
+    /// a port with options) get it into that queue, as with `send_arc`. They are not waited for,
+    /// and not in the report: [`losses`](Self::losses) counts what they miss.
     ///
     /// Cancel safe in that a future that is dropped gives up the subscribers that have not got the
     /// message. Nothing is reported then.

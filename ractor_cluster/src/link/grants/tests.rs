@@ -80,7 +80,7 @@ async fn a_peer_that_takes_nothing_is_told_later() {
     };
     let traffic = DataPlane::new(1, bounds, Arc::default());
     let (peer, local, kind) = (String::new(), String::new(), TransportKind::Tcp);
-    traffic.add(Link { kind, peer, local, actor: link.clone(), writer: None });
+    traffic.add(Link { kind, peer, local, actor: link.clone(), lends: false, writer: None });
     traffic.credits.speak(Some(1));
     traffic.open();
     traffic.announce_mailboxes([&cell]);
@@ -94,7 +94,7 @@ async fn a_peer_that_takes_nothing_is_told_later() {
     for _ in 0..MESSAGES {
         let kind = Kind::Cast { to: pid, method: Cow::Borrowed(""), metadata: None };
         let args = Bytes::copy_from_slice(&7_u64.to_be_bytes());
-        traffic.deliver(Message { kind, args });
+        traffic.deliver(Message { kind, args, lent: Bytes::new() });
         while cell.mailbox_len() > 0 {
             tokio::task::yield_now().await;
         }

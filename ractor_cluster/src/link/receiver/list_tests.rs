@@ -81,7 +81,7 @@ async fn a_list_is_handled_in_slices_and_acknowledged_with_the_last() {
     let ids = Msg::Terminate(Terminate { ids: (0..ELEMENTS as u64).collect() });
     let frame = enveloped(1, ControlMessage { msg: Some(ids) });
     let size = frame.len();
-    traffic.receive(frame, &actors.session, &mut turn).unwrap();
+    traffic.receive((frame, Bytes::new()), &actors.session, &mut turn).unwrap();
     let mut found = Vec::new();
     while found.len() < ELEMENTS {
         assert!(!traffic.backlog().is_empty());
@@ -108,7 +108,13 @@ async fn a_list_is_handled_in_slices_and_acknowledged_with_the_last() {
 async fn whoever_takes_slices_gives_turns() {
     let actors = Actors::start().await;
     let traffic = actors.traffic(1 << 20);
-    traffic.receive(enveloped(1, spawn(ELEMENTS)), &actors.session, &mut Turn::default()).unwrap();
+    traffic
+        .receive(
+            (enveloped(1, spawn(ELEMENTS)), Bytes::new()),
+            &actors.session,
+            &mut Turn::default(),
+        )
+        .unwrap();
     let (mut slices, mut turns) = (0, 0);
     let wake_ups = || actors.session.get_cell().mailbox_len();
     loop {

@@ -69,7 +69,14 @@ impl Actors {
         );
         let (peer, local) = (String::new(), String::new());
         let kind = TransportKind::Tcp;
-        traffic.add(Link { kind, peer, local, actor: self.link.clone(), writer: None });
+        traffic.add(Link {
+            kind,
+            peer,
+            local,
+            actor: self.link.clone(),
+            lends: false,
+            writer: None,
+        });
         traffic
     }
 
@@ -139,7 +146,7 @@ async fn room_is_made_before_a_turn_of_reading_is_over() {
     let mut turn = Turn::default();
     let mut acknowledge = |acknowledged| {
         let frame = Body::Acknowledgement(Acknowledgement { lane: ADAPTIVE, acknowledged });
-        traffic.receive(frame.encoded(), &actors.session, &mut turn).unwrap();
+        traffic.receive((frame.encoded(), Bytes::new()), &actors.session, &mut turn).unwrap();
     };
     acknowledge(1);
     assert!(!traffic.has_room(1), "little was made");
@@ -235,10 +242,10 @@ async fn a_large_frame_is_acknowledged_although_we_have_told_of_the_one_before()
     let mut writing = std::pin::pin!(writer.run());
     assert!(writing.as_mut().poll(context).is_pending());
     let mut turn = Turn::default();
-    traffic.receive(sent.pop_back().unwrap(), &actors.session, &mut turn).unwrap();
+    traffic.receive((sent.pop_back().unwrap(), Bytes::new()), &actors.session, &mut turn).unwrap();
     // It tells of the first.
     cast(&traffic);
-    traffic.receive(large, &actors.session, &mut turn).unwrap();
+    traffic.receive((large, Bytes::new()), &actors.session, &mut turn).unwrap();
     traffic.turn_over(&mut turn, true, &actors.session);
     assert!(writing.as_mut().poll(context).is_pending());
     assert_eq!(written.acknowledgements(), [2]);
@@ -270,7 +277,7 @@ async fn what_the_peer_was_told_by_a_link_that_broke_it_is_told_again() {
     let (kind, link) = (TransportKind::Tcp, other.clone());
     let no_reader = Weak::<LinkReader>::new();
     let way = Arc::new(LinkWriter::new(Box::new(Simple::sink(better.clone())), no_reader));
-    traffic.add(Link { kind, peer, local, actor: link, writer: Some(way.clone()) });
+    traffic.add(Link { kind, peer, local, actor: link, lends: false, writer: Some(way.clone()) });
     let mut writing = std::pin::pin!(way.run());
     assert!(writing.as_mut().poll(context).is_pending());
     assert!(better.acknowledgements().is_empty(), "it has been told");

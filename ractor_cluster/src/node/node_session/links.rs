@@ -188,7 +188,9 @@ impl Links {
         // Of a peer that does not say: a cluster that raises the default does so at each of its
         // nodes.
         traffic.set_max_frame(server.max_frame.max(DEFAULT_MAX_INBOUND_FRAME_SIZE));
-        let first = traffic.begin(Link { kind, peer, local, actor: actor.clone(), writer: None });
+        let (lends, actor_of_it) = (channel.lends, actor.clone());
+        let first =
+            traffic.begin(Link { kind, peer, local, actor: actor_of_it, lends, writer: None });
         if let Some(admission) = &admission {
             admission.begins(myself);
         }

@@ -57,7 +57,7 @@ impl NodeSession {
             Event::Tick => self.tick(state, &myself),
             Event::GraceOver => self.give_up(state, "no link came back", &myself),
             Event::Forgotten => self.give_up(state, "it has ended the session", &myself),
-            Event::Settled { unproven } => self.settle(state, unproven, &myself).await?,
+            Event::Settled { unproven } => self.settle(state, unproven, &myself)?,
             Event::Overdue => _ = self.goes_on(state, &Finding::Overdue(None), &myself),
             Event::Displaced => _ = self.goes_on(state, &Finding::Displaced, &myself),
             Event::Unreadable(error) => self.unreadable(state, &error, &myself),
@@ -120,6 +120,7 @@ impl NodeSession {
         let origin = Origin { log, ..Origin::default() };
         let stream = NetworkStream::Transport(transport).with_origin(origin);
         let (kind, peer, local) = stream.describe();
+        let lends = stream.channel().lends;
         let stream = watch(stream, &active.liveness.activity, active.traffic.backlog());
         let (max, traffic) = (self.max_inbound_frame_size, active.traffic.clone());
         let spawned = Session::spawn_joined(myself.clone(), stream, max, traffic.clone()).await;
@@ -129,7 +130,7 @@ impl NodeSession {
             fork.redials.remove(&kind);
         }
         active.liveness.activity.note();
-        traffic.add(Link { kind, peer, local, actor: actor.clone(), writer: None });
+        traffic.add(Link { kind, peer, local, actor: actor.clone(), lends, writer: None });
         // It has ended, if it cannot be told.
         _ = actor.cast(SessionMessage::Join(traffic));
         if again {

@@ -1,0 +1,318 @@
+//! Memory for payloads that all processes of the machine read where they lie (Linux).
+//!
+//! A process has one arena. A large payload is written into it once, and each peer of the machine
+//! gets a descriptor in place of the bytes: where they lie, and how many there are. The peer has
+//! mapped the arena for reading, and hands the bytes on as they are: a [`Bytes`] field of a message
+//! points into the sender's memory. When the last of a peer's references is dropped, the peer says
+//! so in memory that both ends of the link share, and the sender takes the bytes back.
+//!
+//! * **No names, no files.** The arena is memory without a name. Peers get its descriptor when a
+//!   link by shared memory is made. However a process ends, the kernel gives everything back: what
+//!   a dead sender wrote, when the last reader has dropped it, and what a dead reader held, when
+//!   its link ends.
+//! * **No counts that a peer could forge.** What a peer holds is written in this process's own
+//!   memory. A peer says that it has done with something that it was lent, and anything else that
+//!   it says ends the link.
+//! * **Bounds.** The arena has a size, and one peer may hold half of it, in at most
+//!   1024 payloads. Beyond that a payload is copied through the link, as small ones are.
+//! * **Trust.** A peer is a process of the same user that has the cookie. It can read the whole
+//!   arena, also what was sent to others. A reader trusts the sender not to change what it has
+//!   sent. Nothing is decoded out of foreign memory: a field that is not plain bytes is copied
+//!   first. Nodes with `strict` security neither lend nor read.
+//!
+//! A link does all of this by itself for payloads of [`THRESHOLD`] bytes and more. An application
+//! that builds its payload in the arena spares the copy too:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use mycelium_transport::arena::Arena;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let arena = Arena::of_process(Arena::DEFAULT_BYTES)?;
+//! let mut snapshot = arena.alloc(64 * 1024)?;
+//! snapshot.fill(7);
+//! // To be sent in a message, as any other `Bytes`.
+//! let payload: Bytes = snapshot.freeze();
+//! assert_eq!(payload[..3], [7, 7, 7]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The way of reclamation is that of iceoryx2: counts in the sender's private memory, and for each
+//! connection a list of what it holds. Its files are what this does without.
+
+mod region;
+mod space;
+
+use std::fmt;
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use bytes::Bytes;
+
+pub(crate) use region::Foreign;
+use region::{Region, Stretch};
+
+/// Payloads of so many bytes and more are lent. Below, a copy through the ring costs less than a
+/// lease.
+pub const THRESHOLD: usize = 16 * 1024;
+
+/// The largest arena of a peer that is mapped, in bytes.
+pub(crate) const LARGEST: usize = 64 << 30;
+
+/// The unit of an arena's size.
+pub(crate) const PAGE: usize = 4096;
+
+static OF_PROCESS: OnceLock<Arena> = OnceLock::new();
+/// Held while it is made.
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// The memory of this process that its peers read. Clones are the same arena.
+#[derive(Debug, Clone)]
+pub struct Arena {
+    region: Arc<Region>,
+    lent: Arc<Lent>,
+}
+
+/// What links have lent, in all.
+#[derive(Debug, Default)]
+struct Lent {
+    accounts: Mutex<Vec<Weak<dyn TakeBack>>>,
+    links: AtomicUsize,
+    payloads: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// What a link has lent.
+pub(crate) trait TakeBack: fmt::Debug + Send + Sync {
+    /// Takes back what its peer has done with.
+    fn take_back(&self);
+}
+
+impl Lent {
+    fn accounts(&self) -> MutexGuard<'_, Vec<Weak<dyn TakeBack>>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an arena is used for. Each figure is read by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The bytes that there are.
+    pub size: usize,
+    /// The bytes that are held: by this process, or by peers.
+    pub used: usize,
+    /// The links that lend payloads.
+    pub links: usize,
+    /// The payloads that are lent, once for each link.
+    pub payloads: usize,
+    /// Their bytes, once for each link.
+    pub lent: usize,
+}
+
+/// The arena has no room for a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArenaFull {
+    /// The bytes that were asked for.
+    pub asked: usize,
+    /// The bytes that are held.
+    pub used: usize,
+    /// The bytes that there are.
+    pub size: usize,
+}
+
+impl fmt::Display for ArenaFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, used, size } = self;
+        write!(
+            f,
+            "the arena of {size} bytes, of which {used} are held, has no stretch of {asked} bytes; \
+             give it more (`node.shm.arena`, `ShmOptions::with_arena`), or send from other memory"
+        )
+    }
+}
+
+impl std::error::Error for ArenaFull {}
+
+impl Arena {
+    /// The size of an arena by default, in bytes. Memory is taken as it is first written, and kept.
+    pub const DEFAULT_BYTES: usize = 256 << 20;
+
+    /// The arena of this process, which is made of `bytes` when there is none: the first call
+    /// decides.
+    ///
+    /// # Errors
+    /// There is none yet, and the system has no memory, address space or descriptor for it; or
+    /// `bytes` is 0.
+    pub fn of_process(bytes: usize) -> io::Result<Self> {
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(arena) = Self::get() {
+            return Ok(arena);
+        }
+        let arena = Self::new(bytes)?;
+        ractor::remoting::share_payloads_by(once_for_all_peers);
+        Ok(OF_PROCESS.get_or_init(|| arena).clone())
+    }
+
+    /// The arena of this process, if it has one: a node with links by shared memory makes it.
+    #[must_use]
+    pub fn get() -> Option<Self> {
+        OF_PROCESS.get().cloned()
+    }
+
+    fn new(bytes: usize) -> io::Result<Self> {
+        let size = bytes.min(LARGEST).next_multiple_of(PAGE);
+        if bytes == 0 {
+            let why = "an arena of no bytes has room for nothing; give it a size";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        Ok(Self { region: Arc::new(Region::new(size)?), lent: Arc::default() })
+    }
+
+    /// Takes memory for a payload of `length` bytes, to be written to. It holds what was there
+    /// before: zeros, or bytes of earlier payloads of this process.
+    ///
+    /// # Errors
+    /// There is no room: payloads are held, here or by peers. All peers are heard before on what
+    /// they have done with.
+    pub fn alloc(&self, length: usize) -> Result<ArenaMut, ArenaFull> {
+        if length == 0 {
+            return Ok(ArenaMut(None));
+        }
+        let taken = self.region.take(length).or_else(|| {
+            self.take_back();
+            self.region.take(length)
+        });
+        match taken {
+            Some(stretch) => Ok(ArenaMut(Some(stretch))),
+            None => Err(ArenaFull { asked: length, used: self.region.used(), size: self.size() }),
+        }
+    }
+
+    /// Copies a payload into the arena.
+    ///
+    /// # Errors
+    /// As [`alloc`](Self::alloc).
+    pub fn copy(&self, payload: &[u8]) -> Result<Bytes, ArenaFull> {
+        let mut memory = self.alloc(payload.len())?;
+        memory.copy_from_slice(payload);
+        Ok(memory.freeze())
+    }
+
+    /// Whether a payload lies in the arena, so that it is lent without a copy.
+    #[must_use]
+    pub fn holds(&self, payload: &[u8]) -> bool {
+        !payload.is_empty() && self.locate(payload).is_some()
+    }
+
+    /// The bytes that there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.region.length()
+    }
+
+    /// What it is used for at present. Peers are heard on what they have done with.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.take_back();
+        let Lent { links, payloads, bytes, .. } = &*self.lent;
+        Usage {
+            size: self.size(),
+            used: self.region.used(),
+            links: links.load(Ordering::Relaxed),
+            payloads: payloads.load(Ordering::Relaxed),
+            lent: bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn locate(&self, payload: &[u8]) -> Option<usize> {
+        self.region.locate(payload)
+    }
+
+    pub(crate) fn file(&self) -> BorrowedFd<'_> {
+        self.region.file()
+    }
+
+    /// A link lends from here on.
+    pub(crate) fn add_link(&self, link: Weak<dyn TakeBack>) {
+        let mut accounts = self.lent.accounts();
+        accounts.retain(|account| account.strong_count() > 0);
+        accounts.push(link);
+        count(&self.lent.links, 1, true);
+    }
+
+    /// A link lends no more.
+    pub(crate) fn remove_link(&self) {
+        count(&self.lent.links, 1, false);
+    }
+
+    /// Hears all peers on what they have done with.
+    fn take_back(&self) {
+        let accounts: Vec<_> = self.lent.accounts().iter().filter_map(Weak::upgrade).collect();
+        accounts.iter().for_each(|account| account.take_back());
+    }
+
+    /// A link has lent a payload of so many bytes, or got it back.
+    pub(crate) fn count_lent(&self, bytes: usize, is_lent: bool) {
+        count(&self.lent.payloads, 1, is_lent);
+        count(&self.lent.bytes, bytes, is_lent);
+    }
+}
+
+/// A payload that goes to several nodes, once in the arena for those of this machine. Where one link
+/// lends, that link sees to it.
+fn once_for_all_peers(payload: &Bytes) -> Option<Bytes> {
+    let arena = OF_PROCESS.get()?;
+    if payload.len() < THRESHOLD || arena.lent.links.load(Ordering::Relaxed) < 2 {
+        return None;
+    }
+    if arena.holds(payload) { None } else { arena.copy(payload).ok() }
+}
+
+fn count(counter: &AtomicUsize, by: usize, up: bool) {
+    match up {
+        true => counter.fetch_add(by, Ordering::Relaxed),
+        false => counter.fetch_sub(by, Ordering::Relaxed),
+    };
+}
+
+/// Memory of an arena that is written to: a payload before it is [frozen](Self::freeze).
+pub struct ArenaMut(Option<Stretch>);
+
+impl ArenaMut {
+    /// Ends writing. The payload can be sliced, cloned and sent as any other [`Bytes`]; its memory
+    /// is given back with the last of them.
+    #[must_use]
+    pub fn freeze(self) -> Bytes {
+        self.0.map_or_else(Bytes::new, Bytes::from_owner)
+    }
+}
+
+impl Deref for ArenaMut {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], AsRef::as_ref)
+    }
+}
+
+impl DerefMut for ArenaMut {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.0.as_mut().map_or(&mut [], AsMut::as_mut)
+    }
+}
+
+// How much, and not what: payloads do not belong into logs.
+impl fmt::Debug for ArenaMut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ArenaMut({} bytes)", self.len())
+    }
+}
+
+#[cfg(test)]
+#[path = "arena/tests.rs"]
+mod tests;

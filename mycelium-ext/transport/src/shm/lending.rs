@@ -1,0 +1,236 @@
+//! Payloads that a link lends and borrows: see the [arena](crate::arena).
+//!
+//! In the ring a descriptor stands in place of the payload, at the end of its frame: the slot, 4
+//! bytes of 0, where the payload begins in the sender's arena, and how many bytes it has. Such a
+//! frame is marked in its length, whose highest bit no length has.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Buf as _, Bytes};
+
+use super::leases::{Forged, Held, Lent};
+use super::memory::Memory;
+use super::ring::{Side, returns};
+use crate::TransportMessage;
+use crate::arena::{Arena, Foreign, THRESHOLD, TakeBack};
+use crate::frames::OpenFrame;
+use crate::log_limit::limited_warn;
+
+/// The bytes of a descriptor.
+pub(super) const DESCRIPTOR: usize = 24;
+
+/// Lends payloads to the peer.
+#[derive(Debug)]
+pub(super) struct Lender {
+    arena: Arena,
+    account: Arc<Account>,
+}
+
+/// What the peer holds.
+#[derive(Debug)]
+struct Account {
+    arena: Arena,
+    memory: Arc<Memory>,
+    /// Whose words tell what came back.
+    side: Side,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lent: Lent<Bytes>,
+    bytes: usize,
+    /// What the peer gave back and does not hold.
+    forged: Option<Forged>,
+}
+
+impl Lender {
+    /// That of the end `side`.
+    pub(super) fn new(arena: Arena, memory: Arc<Memory>, side: Side) -> Self {
+        let account = Account { arena: arena.clone(), memory, side, state: Mutex::default() };
+        let account = Arc::new(account);
+        let weak = Arc::downgrade(&account);
+        arena.add_link(weak);
+        Self { arena, account }
+    }
+
+    /// The descriptor of a payload that is lent from here on; `None` where it is to be copied
+    /// through the ring.
+    pub(super) fn lend(&mut self, payload: &Bytes) -> Option<[u8; DESCRIPTOR]> {
+        if payload.len() < THRESHOLD || !self.account.has_room(payload.len()) {
+            return None;
+        }
+        let payload = match self.arena.holds(payload) {
+            true => payload.clone(),
+            // Not under the lock: to find room it may ask all links what came back.
+            false => self
+                .arena
+                .copy(payload)
+                .inspect_err(|full| {
+                    limited_warn!(%full, "payloads are copied to peers of this machine");
+                })
+                .ok()?,
+        };
+        let (at, length) = (self.arena.locate(&payload)?, payload.len());
+        let slot = {
+            let mut state = self.account.state();
+            let slot = state.lent.lend(payload)?;
+            state.bytes += length;
+            slot
+        };
+        self.arena.count_lent(length, true);
+        let mut descriptor = [0; DESCRIPTOR];
+        descriptor[..4].copy_from_slice(&(slot as u32).to_be_bytes());
+        descriptor[8..16].copy_from_slice(&(at as u64).to_be_bytes());
+        descriptor[16..].copy_from_slice(&(length as u64).to_be_bytes());
+        Some(descriptor)
+    }
+
+    /// Takes back what the peer has done with.
+    ///
+    /// # Errors
+    /// The peer gave back what it does not hold.
+    pub(super) fn take_back(&self) -> io::Result<()> {
+        self.account.take_back();
+        match self.account.state().forged {
+            None => Ok(()),
+            Some(Forged { slot }) => {
+                let why = format!("the peer gives back payload {slot}, which it does not hold");
+                Err(broken(why))
+            }
+        }
+    }
+}
+
+/// The link has ended: the peer holds nothing more.
+impl Drop for Lender {
+    fn drop(&mut self) {
+        let State { lent, .. } = std::mem::take(&mut *self.account.state());
+        lent.all().for_each(|payload| self.arena.count_lent(payload.len(), false));
+        self.arena.remove_link();
+    }
+}
+
+impl Account {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the peer may hold so many bytes more: of one that gives nothing back the others are
+    /// to have memory left.
+    fn has_room(&self, bytes: usize) -> bool {
+        let has_room =
+            |state: &State| state.bytes + bytes <= self.arena.size() / 2 && state.lent.has_slot();
+        if has_room(&self.state()) {
+            return true;
+        }
+        self.take_back();
+        let state = self.state();
+        if !has_room(&state) {
+            limited_warn!(
+                bytes = state.bytes,
+                "a peer holds as many payloads of the arena as it may: more are copied to it"
+            );
+        }
+        has_room(&state)
+    }
+}
+
+impl TakeBack for Account {
+    fn take_back(&self) {
+        let mut state = self.state();
+        let State { lent, bytes, forged } = &mut *state;
+        if lent.is_empty() {
+            return;
+        }
+        let word = |number| self.memory.word(returns(self.side) + number * size_of::<u64>());
+        // Dropped without the lock.
+        let mut back = Vec::new();
+        let taken = lent.take_back(word, |payload| {
+            *bytes -= payload.len();
+            back.push(payload);
+        });
+        *forged = forged.or(taken.err());
+        drop(state);
+        for payload in back {
+            self.arena.count_lent(payload.len(), false);
+        }
+    }
+}
+
+/// Opens frames whose payloads the peer has lent.
+#[derive(Debug)]
+pub(super) struct Borrower {
+    arena: Arc<Foreign>,
+    loan: Arc<Loan>,
+}
+
+/// What the payloads of a link need when they are given back. It outlives the link, and does not
+/// keep it.
+#[derive(Debug)]
+struct Loan {
+    memory: Arc<Memory>,
+    held: Held,
+    side: Side,
+}
+
+/// A payload where it lies, given back when its last reference is dropped.
+#[derive(Debug)]
+struct Borrowed {
+    arena: Arc<Foreign>,
+    at: usize,
+    length: usize,
+    slot: usize,
+    loan: Arc<Loan>,
+}
+
+impl Borrower {
+    /// Of the arena of the peer, which is the end `side`.
+    pub(super) fn new(arena: Foreign, memory: Arc<Memory>, side: Side) -> Self {
+        let loan = Loan { memory, held: Held::default(), side };
+        Self { arena: Arc::new(arena), loan: Arc::new(loan) }
+    }
+}
+
+impl OpenFrame for Borrower {
+    fn open(&mut self, mut frame: Bytes, max_frame: u64) -> io::Result<TransportMessage> {
+        let Some(at) = frame.len().checked_sub(DESCRIPTOR) else {
+            return Err(broken("the peer lends a payload without saying which".to_owned()));
+        };
+        let mut descriptor = frame.split_off(at);
+        let (slot, _) = (descriptor.get_u32() as usize, descriptor.get_u32());
+        let (at, length) = (descriptor.get_u64(), descriptor.get_u64());
+        if !self.arena.holds(at, length) {
+            let why = format!("the peer lends {length} bytes at {at}, which its arena has not");
+            return Err(broken(why));
+        }
+        crate::frames::check_length((frame.len() as u64).saturating_add(length), max_frame)?;
+        if !self.loan.held.take(slot) {
+            return Err(broken(format!("the peer lends payload {slot}, which it has lent before")));
+        }
+        let (arena, loan) = (self.arena.clone(), self.loan.clone());
+        // They are in this process's address space, so they fit.
+        let (at, length) = (at as usize, length as usize);
+        let payload = Bytes::from_owner(Borrowed { arena, at, length, slot, loan });
+        Ok(TransportMessage::Lent { frame, payload })
+    }
+}
+
+impl AsRef<[u8]> for Borrowed {
+    fn as_ref(&self) -> &[u8] {
+        self.arena.bytes(self.at, self.length)
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        let Loan { memory, held, side } = &*self.loan;
+        let at = returns(*side) + self.slot / 64 * size_of::<u64>();
+        held.give_back(self.slot, memory.word(at));
+    }
+}
+
+fn broken(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
