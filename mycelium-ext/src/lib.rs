@@ -25,6 +25,8 @@ pub mod node;
 #[cfg(all(feature = "cluster", target_os = "linux"))]
 pub use mycelium_transport::{arena, shm};
 #[cfg(feature = "cluster")]
+pub mod placed;
+#[cfg(feature = "cluster")]
 mod tls;
 
 // So that it is compiled, and what it has to say said, before this crate.

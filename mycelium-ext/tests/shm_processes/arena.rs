@@ -7,6 +7,7 @@ use bytes::Bytes;
 use libtest_mimic::Failed;
 use mycelium_ext::arena::{Arena, Usage};
 use mycelium_ext::node::Node;
+use mycelium_ext::placed::Placed;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, pg};
 use ractor_cluster::RactorClusterMessage;
 use ractor_cluster::transport::TransportKind::SharedMemory;
@@ -22,6 +23,8 @@ const SIZE: usize = 3 << 20;
 enum View {
     /// A payload to be held.
     Look { number: u64, payload: Bytes },
+    /// The same, of plain-old-data.
+    Book { number: u64, book: Placed<[u64]> },
     /// To let go of all.
     Forget,
     /// How many payloads are held, how many of them lie in another process's arena, and the sum of
@@ -66,6 +69,7 @@ impl Actor for Viewer {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             View::Look { number, payload } => held.push((number, payload)),
+            View::Book { number, book } => held.push((number, book.into_bytes())),
             View::Forget => held.clear(),
             View::Held(reply) => {
                 let lent = held.iter().filter(|(_, payload)| is_lent(payload)).count();
@@ -142,12 +146,15 @@ pub(crate) fn processes_read_a_payload_where_it_lies() -> Result<(), Failed> {
         let other = Bytes::from(vec![2; SIZE]);
         all_look(100, &other);
         viewers[0].cast(look(1000, &other))?;
-        assert_eq!(held(&viewers[0]).await, [3, 3, 10 + 2 + 100 + 4 + 1000 + 4]);
+        let book = vec![u64::from_ne_bytes([5; 8]); SIZE / 8];
+        viewers[0].cast(View::Book { number: 10_000, book: Placed::new(&book[..]) })?;
+        let sum = (10 + 2) + (100 + 4) + (1000 + 4) + (10_000 + 10);
+        assert_eq!(held(&viewers[0]).await, [4, 4, sum]);
         assert_eq!(held(&viewers[1]).await, [2, 2, 10 + 2 + 100 + 4]);
         let usage = arena.usage();
-        assert_eq!((usage.payloads, usage.lent), (5, 5 * SIZE));
+        assert_eq!((usage.payloads, usage.lent), (6, 6 * SIZE));
         drop(built);
-        until(|usage| usage.used == 3 * SIZE).await;
+        until(|usage| usage.used == 4 * SIZE).await;
 
         viewers[0].cast(View::Forget)?;
         assert_eq!(held(&viewers[0]).await, [0, 0, 0]);
