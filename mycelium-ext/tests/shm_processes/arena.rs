@@ -156,6 +156,18 @@ pub(crate) fn processes_read_a_payload_where_it_lies() -> Result<(), Failed> {
         drop(built);
         until(|usage| usage.used == 4 * SIZE).await;
 
+        // A reader keeps what it holds beyond the end of a link, whatever is written later.
+        for peer in node.peers() {
+            ractor_cluster::link::close(peer.node_id, SharedMemory)?;
+        }
+        let mut written = Vec::new();
+        while let Ok(mut memory) = arena.alloc(SIZE) {
+            memory.fill(9);
+            written.push(memory);
+        }
+        drop(written);
+        assert_eq!(held(&viewers[0]).await, [4, 4, sum]);
+
         viewers[0].cast(View::Forget)?;
         assert_eq!(held(&viewers[0]).await, [0, 0, 0]);
         until(|usage| (usage.payloads, usage.used) == (2, 2 * SIZE)).await;

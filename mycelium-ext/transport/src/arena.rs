@@ -8,8 +8,8 @@
 //!
 //! * **No names, no files.** The arena is memory without a name. Peers get its descriptor when a
 //!   link by shared memory is made. However a process ends, the kernel gives everything back: what
-//!   a dead sender wrote, when the last reader has dropped it, and what a dead reader held, when
-//!   its link ends.
+//!   a dead sender wrote, when the last reader has dropped it, and what a dead reader held, at
+//!   once. A reader that lives keeps what it holds, also when its link is over.
 //! * **No counts that a peer could forge.** What a peer holds is written in this process's own
 //!   memory. A peer says that it has done with something that it was lent, and anything else that
 //!   it says ends the link.
@@ -48,7 +48,7 @@ use std::fmt;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -81,6 +81,9 @@ pub struct Arena {
 #[derive(Debug, Default)]
 struct Lent {
     accounts: Mutex<Vec<Weak<dyn TakeBack>>>,
+    /// Of links that have ended, and whose peers hold something.
+    ended: Mutex<Vec<Arc<dyn TakeBack>>>,
+    some_ended: AtomicBool,
     links: AtomicUsize,
     payloads: AtomicUsize,
     bytes: AtomicUsize,
@@ -90,11 +93,19 @@ struct Lent {
 pub(crate) trait TakeBack: fmt::Debug + Send + Sync {
     /// Takes back what its peer has done with.
     fn take_back(&self);
+
+    /// Takes back what its peer has done with, and all of it where the peer is gone. Returns whether
+    /// nothing is left.
+    fn is_over(&self) -> bool;
 }
 
 impl Lent {
     fn accounts(&self) -> MutexGuard<'_, Vec<Weak<dyn TakeBack>>> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Vec<Arc<dyn TakeBack>>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -245,15 +256,32 @@ impl Arena {
         count(&self.lent.links, 1, true);
     }
 
-    /// A link lends no more.
-    pub(crate) fn remove_link(&self) {
+    /// A link has ended. What it has lent is the peer's until that has done with it, or is gone.
+    pub(crate) fn remove_link(&self, link: Arc<dyn TakeBack>) {
         count(&self.lent.links, 1, false);
+        if !link.is_over() {
+            self.lent.ended().push(link);
+            self.lent.some_ended.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Hears all peers on what they have done with.
     fn take_back(&self) {
         let accounts: Vec<_> = self.lent.accounts().iter().filter_map(Weak::upgrade).collect();
         accounts.iter().for_each(|account| account.take_back());
+        self.see_to_ended();
+    }
+
+    /// Takes back what peers held beyond the end of their links.
+    pub(crate) fn see_to_ended(&self) {
+        if self.lent.some_ended.load(Ordering::Relaxed) {
+            // Not under the lock: a payload may be of a type of the application's.
+            let mut links = std::mem::take(&mut *self.lent.ended());
+            links.retain(|link| !link.is_over());
+            let mut ended = self.lent.ended();
+            ended.append(&mut links);
+            self.lent.some_ended.store(!ended.is_empty(), Ordering::Relaxed);
+        }
     }
 
     /// A link has lent a payload of so many bytes, or got it back.

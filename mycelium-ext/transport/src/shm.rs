@@ -40,6 +40,7 @@ mod wakeup;
 
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,8 +204,8 @@ pub struct ShmTransport {
     link: Link,
     side: Side,
     capacity: usize,
-    lends: Option<Arena>,
-    borrows: Option<Foreign>,
+    lends: Option<(Arena, OwnedFd)>,
+    borrows: Option<(Foreign, Deferred<OwnedFd>)>,
     local: String,
     peer: String,
 }
@@ -309,9 +310,11 @@ impl Transport for ShmTransport {
         let link = Arc::new(self.link);
         let outlet = Outlet::new(self.side, self.capacity);
         let inlet = Inlet::new(self.side, self.capacity);
-        let lender = self.lends.map(|arena| Lender::new(arena, link.memory.clone(), self.side));
-        let borrower =
-            self.borrows.map(|arena| Borrower::new(arena, link.memory.clone(), self.side.other()));
+        let memory = || link.memory.clone();
+        let lender = self.lends.map(|(arena, pipe)| Lender::new(arena, memory(), self.side, pipe));
+        let borrower = self
+            .borrows
+            .map(|(arena, pipe)| Borrower::new(arena, memory(), self.side.other(), pipe));
         let sink = Sink::new(link.clone(), inlet, lender);
         let source = Source::new(link, outlet);
         let opener = borrower.map(|it| Box::new(it) as Box<dyn OpenFrame>);

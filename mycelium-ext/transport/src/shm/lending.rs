@@ -5,15 +5,18 @@
 //! frame is marked in its length, whose highest bit no length has.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf as _, Bytes};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::leases::{Forged, Held, Lent};
 use super::memory::Memory;
 use super::ring::{Side, returns};
 use crate::TransportMessage;
 use crate::arena::{Arena, Foreign, THRESHOLD, TakeBack};
+use crate::blocking::Deferred;
 use crate::frames::OpenFrame;
 use crate::log_limit::limited_warn;
 
@@ -34,6 +37,8 @@ struct Account {
     memory: Arc<Memory>,
     /// Whose words tell what came back.
     side: Side,
+    /// The end of a pipe whose other end is open as long as the peer holds anything.
+    pipe: OwnedFd,
     state: Mutex<State>,
 }
 
@@ -47,8 +52,9 @@ struct State {
 
 impl Lender {
     /// That of the end `side`.
-    pub(super) fn new(arena: Arena, memory: Arc<Memory>, side: Side) -> Self {
-        let account = Account { arena: arena.clone(), memory, side, state: Mutex::default() };
+    pub(super) fn new(arena: Arena, memory: Arc<Memory>, side: Side, pipe: OwnedFd) -> Self {
+        let state = Mutex::default();
+        let account = Account { arena: arena.clone(), memory, side, pipe, state };
         let account = Arc::new(account);
         let weak = Arc::downgrade(&account);
         arena.add_link(weak);
@@ -93,6 +99,7 @@ impl Lender {
     /// The peer gave back what it does not hold.
     pub(super) fn take_back(&self) -> io::Result<()> {
         self.account.take_back();
+        self.arena.see_to_ended();
         match self.account.state().forged {
             None => Ok(()),
             Some(Forged { slot }) => {
@@ -103,12 +110,10 @@ impl Lender {
     }
 }
 
-/// The link has ended: the peer holds nothing more.
+/// The link has ended. What the peer holds it may go on reading, as long as it runs.
 impl Drop for Lender {
     fn drop(&mut self) {
-        let State { lent, .. } = std::mem::take(&mut *self.account.state());
-        lent.all().for_each(|payload| self.arena.count_lent(payload.len(), false));
-        self.arena.remove_link();
+        self.arena.remove_link(self.account.clone());
     }
 }
 
@@ -138,6 +143,23 @@ impl Account {
 }
 
 impl TakeBack for Account {
+    fn is_over(&self) -> bool {
+        self.take_back();
+        if self.state().lent.is_empty() {
+            return true;
+        }
+        let mut polled = [PollFd::new(&self.pipe, PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let found = rustix::io::retry_on_intr(|| rustix::event::poll(&mut polled, Some(&now)));
+        let is_closed = polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR);
+        if found.is_err() || !is_closed {
+            return false;
+        }
+        let State { lent, .. } = std::mem::take(&mut *self.state());
+        lent.all().for_each(|payload| self.arena.count_lent(payload.len(), false));
+        true
+    }
+
     fn take_back(&self) {
         let mut state = self.state();
         let State { lent, bytes, forged } = &mut *state;
@@ -173,6 +195,8 @@ struct Loan {
     memory: Arc<Memory>,
     held: Held,
     side: Side,
+    /// Tells the peer by being closed that nothing is held any more.
+    _pipe: Deferred<OwnedFd>,
 }
 
 /// A payload where it lies, given back when its last reference is dropped.
@@ -187,8 +211,13 @@ struct Borrowed {
 
 impl Borrower {
     /// Of the arena of the peer, which is the end `side`.
-    pub(super) fn new(arena: Foreign, memory: Arc<Memory>, side: Side) -> Self {
-        let loan = Loan { memory, held: Held::default(), side };
+    pub(super) fn new(
+        arena: Foreign,
+        memory: Arc<Memory>,
+        side: Side,
+        pipe: Deferred<OwnedFd>,
+    ) -> Self {
+        let loan = Loan { memory, held: Held::default(), side, _pipe: pipe };
         Self { arena: Arc::new(arena), loan: Arc::new(loan) }
     }
 }
@@ -225,7 +254,7 @@ impl AsRef<[u8]> for Borrowed {
 
 impl Drop for Borrowed {
     fn drop(&mut self) {
-        let Loan { memory, held, side } = &*self.loan;
+        let Loan { memory, held, side, .. } = &*self.loan;
         let at = returns(*side) + self.slot / 64 * size_of::<u64>();
         held.give_back(self.slot, memory.word(at));
     }

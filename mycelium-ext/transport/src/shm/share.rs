@@ -3,12 +3,14 @@
 //!
 //! 1. The maker sends an offer (24 bytes: a word to know it by, a version, a word on arenas, and
 //!    how large the rings are), with three descriptors: the memory, the maker's bell and the
-//!    taker's. A fourth one is the maker's [arena](crate::arena), if it has one.
+//!    taker's. Where the maker has an [arena](crate::arena), that comes too, and a pipe's end.
 //! 2. The taker looks at them, maps the memory, and answers with one byte and a word on arenas,
-//!    with the descriptor of its own arena, if it has one.
+//!    with its own arena and a pipe's end, if it has one.
 //!
 //! A word on arenas says in its highest bit whether payloads are read where they lie, and in the
-//! others how many pages the sender's arena has; 0 where none comes.
+//! others how many pages the sender's arena has; 0 where none comes. A side keeps the end of the pipe
+//! that it was passed as long as it holds something of the arena, also when the link is over. The
+//! other one learns by its own end that nothing is held any more, however that came about.
 //!
 //! The descriptors of the memory and of arenas are closed at the other end then. What is left has
 //! no name: whoever ends, and however, the kernel gives everything back.
@@ -58,8 +60,10 @@ const WORD: [u8; 8] = *b"mycelium";
 pub(super) const VERSION: u32 = 3;
 /// The bytes of an offer.
 const OFFER: usize = 24;
-/// The descriptors that come with it, but for that of the arena.
+/// The descriptors that come with it, but for those of the arena.
 const DESCRIPTORS: usize = 3;
+/// The descriptors of an arena: its memory, and the end of a pipe.
+const OF_ARENA: usize = 2;
 /// The bytes of an answer.
 const ANSWER: usize = 5;
 /// The bit of a word on arenas for a side that reads payloads where they lie.
@@ -81,23 +85,57 @@ pub(super) struct Shared {
     pub(super) memory: Memory,
     pub(super) own_bell: Deferred<OwnedFd>,
     pub(super) peer_bell: Deferred<OwnedFd>,
-    /// What this side lends payloads out of, where the peer reads them.
-    pub(super) lends: Option<Arena>,
-    /// The memory in which the peer lends some.
-    pub(super) borrows: Option<Foreign>,
+    /// What this side lends payloads out of, where the peer reads them, and the end of a pipe whose
+    /// other end is open as long as the peer holds any.
+    pub(super) lends: Option<(Arena, OwnedFd)>,
+    /// The memory in which the peer lends some, and what to keep open as long as any is held.
+    pub(super) borrows: Option<(Foreign, Deferred<OwnedFd>)>,
+}
+
+/// What a side with an arena passes, and what it keeps.
+struct Lending {
+    arena: Arena,
+    kept: OwnedFd,
+    passed: OwnedFd,
+}
+
+impl Lending {
+    fn of(arena: Arena) -> io::Result<Self> {
+        let (kept, passed) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        Ok(Self { arena, kept, passed })
+    }
+
+    fn descriptors(&self) -> [BorrowedFd<'_>; OF_ARENA] {
+        [self.arena.file(), self.passed.as_fd()]
+    }
+
+    /// What it lends by, to a peer that `reads`.
+    fn to(self, reads: bool) -> Option<(Arena, OwnedFd)> {
+        reads.then_some((self.arena, self.kept))
+    }
 }
 
 /// The word of a side that lends out of `arena` and reads in the peer's, or does neither.
-fn word_of(arena: Option<&Arena>) -> u32 {
+fn word_of(lending: Option<&Lending>) -> u32 {
     // An arena has fewer pages: `LARGEST`.
-    arena.map_or(0, |arena| READS | (arena.size() / arena::PAGE) as u32)
+    lending.map_or(0, |it| READS | (it.arena.size() / arena::PAGE) as u32)
 }
 
-/// The peer's arena, of which it passed the descriptor with its `word`. Without an arena of its own
+/// The peer's arena, of which it passed descriptors with its `word`. Without an arena of its own
 /// this side does not read in the peer's.
-fn arena_of_peer(word: u32, file: Option<OwnedFd>, own: bool) -> io::Result<Option<Foreign>> {
+fn arena_of_peer(
+    word: u32,
+    found: Vec<OwnedFd>,
+    own: bool,
+) -> io::Result<Option<(Foreign, Deferred<OwnedFd>)>> {
     let bytes = (word & !READS) as usize * arena::PAGE;
-    match (bytes, file) {
+    let found: Option<[OwnedFd; OF_ARENA]> = match found.len() {
+        0 => None,
+        _ => Some(found.try_into().map_err(|_| {
+            refused("the peer passes another number of descriptors than those of an arena")
+        })?),
+    };
+    match (bytes, found) {
         (0, None) => Ok(None),
         (0, Some(_)) => Err(refused("the peer passes an arena of no bytes")),
         (_, None) => Err(refused("the peer passes no descriptor of its arena")),
@@ -105,8 +143,8 @@ fn arena_of_peer(word: u32, file: Option<OwnedFd>, own: bool) -> io::Result<Opti
         (_, Some(_)) if bytes > arena::LARGEST => {
             Err(refused(format!("the peer has an arena of {bytes} bytes: too many")))
         }
-        (_, Some(file)) => match Foreign::map(file.as_fd(), bytes) {
-            Ok(foreign) => Ok(Some(foreign)),
+        (_, Some([file, pipe])) => match Foreign::map(file.as_fd(), bytes) {
+            Ok(foreign) => Ok(Some((foreign, Deferred::new(pipe)))),
             // Without room for it payloads are copied through the ring.
             Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
                 limited_warn!(%error, bytes, "the arena of a peer is not mapped, and not used");
@@ -128,13 +166,14 @@ pub(super) async fn offer(
     let [own_bell, peer_bell] = [Deferred::new(bell::make()?), Deferred::new(bell::make()?)];
     let mut shared = Shared { capacity, memory, own_bell, peer_bell, lends: None, borrows: None };
 
+    let lending = arena.map(Lending::of).transpose()?;
     let mut offer = [0; OFFER];
     offer[..8].copy_from_slice(&WORD);
     offer[8..12].copy_from_slice(&VERSION.to_be_bytes());
-    offer[12..16].copy_from_slice(&word_of(arena.as_ref()).to_be_bytes());
+    offer[12..16].copy_from_slice(&word_of(lending.as_ref()).to_be_bytes());
     offer[16..].copy_from_slice(&(capacity as u64).to_be_bytes());
     let mut descriptors = vec![file.as_fd(), shared.own_bell.as_fd(), shared.peer_bell.as_fd()];
-    descriptors.extend(arena.as_ref().map(Arena::file));
+    descriptors.extend(lending.iter().flat_map(Lending::descriptors));
     socket.async_io(Interest::WRITABLE, || send(socket, &offer, &descriptors)).await?;
 
     // A byte that is only looked at discards no descriptors that came with it.
@@ -147,23 +186,23 @@ pub(super) async fn offer(
             return Err(refused(why));
         }
     }
-    let (own, has_arena) = (socket.as_fd().try_clone_to_owned()?, arena.is_some());
+    let (own, has_arena) = (socket.as_fd().try_clone_to_owned()?, lending.is_some());
     // No descriptor leaves that thread.
     let (word, borrows) = blocking::call(move || receive_answer(&own, has_arena)).await?;
     shared.borrows = borrows;
-    shared.lends = arena.filter(|_| word & READS != 0);
+    shared.lends = lending.and_then(|it| it.to(word & READS != 0));
     Ok(shared)
 }
 
 /// Receives the answer to an offer, with the peer's word on arenas. A peer can make this block.
-fn receive_answer(socket: &OwnedFd, has_arena: bool) -> io::Result<(u32, Option<Foreign>)> {
+fn receive_answer(
+    socket: &OwnedFd,
+    has_arena: bool,
+) -> io::Result<(u32, Option<(Foreign, Deferred<OwnedFd>)>)> {
     let mut answer = [0; ANSWER];
-    let mut found = receive(socket, &mut answer)?;
-    if found.len() > 1 {
-        return Err(refused("the peer answered an offer of shared memory with descriptors"));
-    }
+    let found = receive(socket, &mut answer)?;
     let word = u32::from_be_bytes([answer[1], answer[2], answer[3], answer[4]]);
-    Ok((word, arena_of_peer(word, found.pop(), has_arena)?))
+    Ok((word, arena_of_peer(word, found, has_arena)?))
 }
 
 /// Takes what the peer offers.
@@ -180,7 +219,7 @@ pub(super) async fn take(socket: &UnixStream, arena: Option<Arena>) -> io::Resul
 fn receive_offer(socket: &OwnedFd, arena: Option<Arena>) -> io::Result<Shared> {
     let mut offer = [0; OFFER];
     let mut found = receive(socket, &mut offer)?;
-    let of_arena = if found.len() == DESCRIPTORS + 1 { found.pop() } else { None };
+    let of_arena = found.split_off(found.len().min(DESCRIPTORS));
     let found: [OwnedFd; DESCRIPTORS] = found.try_into().map_err(|found: Vec<OwnedFd>| {
         refused(format!("the peer offers {} descriptors, and not {DESCRIPTORS}", found.len()))
     })?;
@@ -204,11 +243,12 @@ fn receive_offer(socket: &OwnedFd, arena: Option<Arena>) -> io::Result<Shared> {
     let borrows = arena_of_peer(word_of_peer, of_arena, arena.is_some())?;
     let [own_bell, peer_bell] = [own_bell, peer_bell].map(Deferred::new);
 
+    let lending = arena.map(Lending::of).transpose()?;
     let mut answer = [TAKEN; ANSWER];
-    answer[1..].copy_from_slice(&word_of(arena.as_ref()).to_be_bytes());
-    let own_arena: Vec<_> = arena.iter().map(Arena::file).collect();
+    answer[1..].copy_from_slice(&word_of(lending.as_ref()).to_be_bytes());
+    let own_arena: Vec<_> = lending.iter().flat_map(Lending::descriptors).collect();
     send(socket, &answer, &own_arena)?;
-    let lends = arena.filter(|_| word_of_peer & READS != 0);
+    let lends = lending.and_then(|it| it.to(word_of_peer & READS != 0));
     Ok(Shared { capacity, memory, own_bell, peer_bell, lends, borrows })
 }
 
@@ -244,7 +284,7 @@ fn is_sound(file: BorrowedFd<'_>, size: usize) -> io::Result<()> {
 }
 
 fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS + 1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS + OF_ARENA))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(refused("there is no room for the descriptors"));
