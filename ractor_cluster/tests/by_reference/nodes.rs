@@ -203,6 +203,32 @@ async fn a_derived_message_is_not_copied_for_two_nodes_and_sixteen_readers() {
     scene.end().await;
 }
 
+/// Is never copied: not `Clone`, and its variant says so.
+#[derive(RactorClusterMessage, Debug, PartialEq)]
+#[shared]
+enum Single {
+    #[shared(no_copy)]
+    Page(Vec<u8>),
+}
+
+/// To all readers, those of this process and those that two nodes see, which are the same.
+#[tokio::test]
+async fn a_variant_that_is_not_copied_reaches_all_who_read_it() {
+    let _alone = ALONE.lock().await;
+    let group = "readers of what is not copied".to_owned();
+    let mut scene = Scene::<Single>::start(&group).await;
+    let message = Arc::new(Single::Page(vec![8; 5000]));
+
+    let report = pg::broadcast_arc(&group, message.clone());
+
+    assert_eq!(report.failed().len(), 0);
+    assert!(report.delivered() >= 3 * READERS);
+    for _ in 0..report.delivered() {
+        assert_eq!(watched(scene.read.recv()).await.expect("it runs"), message);
+    }
+    scene.end().await;
+}
+
 #[tokio::test]
 async fn a_message_by_hand_is_decoded_once_for_eight_readers() {
     let _alone = ALONE.lock().await;
