@@ -346,9 +346,9 @@ pub trait Message: Any + Send + Sized + 'static {
     /// without one the message is refused.
     ///
     /// The derive has it for messages without a port whose fields can be written from a reference
-    /// ([`BytesConvertable::to_encoder`](crate::BytesConvertable::to_encoder)), or copied. The bytes
-    /// have to be those of `into_outgoing`. Asked of types that [keep to the
-    /// default](Self::keeps_default_boxing) only.
+    /// ([`to_encoder`](crate::BytesConvertable::to_encoder)), or copied. The bytes have to be those
+    /// of `into_outgoing`. Asked of types that [keep to the default](Self::keeps_default_boxing)
+    /// only.
     ///
     /// ```
     /// use ractor::message::{ArcMessage, BoxedDowncastErr};
@@ -415,8 +415,8 @@ pub trait Message: Any + Send + Sized + 'static {
     /// The message for several actors of this process, which then share what is decoded once;
     /// `None`, as by default, when each of them has to decode its own.
     ///
-    /// The derive has it for each [`SharedMessage`]. A type that is one and is written by hand, also
-    /// with a [`from_boxed`](Self::from_boxed) of its own, has it in one line:
+    /// The derive has it for each [`SharedMessage`]. A type that is one and is written by hand,
+    /// also with a [`from_boxed`](Self::from_boxed) of its own, has it in one line:
     /// [`ArcMessage::decode::<Self>(incoming)`](ArcMessage::decode). An actor that has no
     /// [`handle_arc`](crate::Actor::handle_arc) then gets a copy, as with messages of its own
     /// process.
