@@ -413,6 +413,18 @@ async fn bytes_that_are_no_message_are_looked_at_once() {
     assert_eq!(decoded(255), 1);
 }
 
+/// Also where the bytes are lent, of which a type by hand knows nothing.
+#[ractor::concurrency::test]
+async fn what_is_lent_is_decoded_once_out_of_own_memory() {
+    let readers = Readers::eight::<Tick<false>>().await;
+    let (args, lent) = (Bytes::new(), Bytes::from_static(&[4]));
+    let incoming = Incoming { variant: "Tick", args, metadata: None, lent, reply: None };
+    assert_eq!(deliver_to_all(&readers.cells, incoming), []);
+    let seen = readers.end().await;
+    assert!(seen[0] != 0 && seen == vec![seen[0]; 8], "{seen:?}");
+    assert_eq!(decoded(4), 1);
+}
+
 /// A sole reader has a message of its own, and a call is never shared.
 #[ractor::concurrency::test]
 async fn one_reader_and_calls_share_nothing() {
