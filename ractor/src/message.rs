@@ -339,6 +339,68 @@ pub trait Message: Any + Send + Sized + 'static {
         crate::remoting::from_serialized(self.serialize()?)
     }
 
+    /// The serialised form of a message that its sender goes on sharing, for all other nodes: what
+    /// is [sent by `Arc`](crate::ActorRef::cast_arc) is then not copied. `None`, as by default,
+    /// when the message cannot be written from a reference: a copy of it
+    /// ([`SharedMessage::clone_shared`]) goes to [`into_outgoing`](Self::into_outgoing), and
+    /// without one the message is refused.
+    ///
+    /// The derive has it for messages without a port whose fields can be written from a reference
+    /// ([`to_encoder`](crate::BytesConvertable::to_encoder)), or copied. The bytes have to be those
+    /// of `into_outgoing`. Asked of types that [keep to the default](Self::keeps_default_boxing)
+    /// only.
+    ///
+    /// ```
+    /// use ractor::message::{ArcMessage, BoxedDowncastErr};
+    /// use ractor::remoting::{Encoder, Incoming, Outgoing};
+    /// use ractor::Message;
+    ///
+    /// #[derive(Clone)]
+    /// struct Text(String);
+    ///
+    /// impl Message for Text {
+    ///     fn keeps_default_boxing() -> bool {
+    ///         true
+    ///     }
+    ///
+    ///     fn serializable() -> bool {
+    ///         true
+    ///     }
+    ///
+    ///     fn into_outgoing(self) -> Result<Outgoing, BoxedDowncastErr> {
+    ///         self.to_outgoing()?.ok_or(BoxedDowncastErr)
+    ///     }
+    ///
+    ///     fn to_outgoing(&self) -> Result<Option<Outgoing>, BoxedDowncastErr> {
+    ///         let mut encoder = Encoder::new();
+    ///         encoder.put_copy(self.0.as_bytes());
+    ///         Ok(Some(Outgoing::cast("Text", encoder.finish())))
+    ///     }
+    ///
+    ///     fn from_incoming(incoming: Incoming<'_>) -> Result<Self, BoxedDowncastErr> {
+    ///         let text = std::str::from_utf8(&incoming.args).map_err(|_| BoxedDowncastErr)?;
+    ///         Ok(Self(text.to_owned()))
+    ///     }
+    ///
+    ///     // Once for all actors of a process.
+    ///     fn arc_from_incoming(
+    ///         incoming: Incoming<'_>,
+    ///     ) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
+    ///         ArcMessage::decode::<Self>(incoming)
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As `into_outgoing`.
+    ///
+    /// # Panics
+    /// It may: the message is then reported as not serialisable.
+    #[cfg(feature = "cluster")]
+    fn to_outgoing(&self) -> Result<Option<Outgoing>, BoxedDowncastErr> {
+        Ok(None)
+    }
+
     /// The message out of its serialised form, with fewer copies than
     /// [`deserialize`](Self::deserialize) needs. Asked of types that [keep to the
     /// default](Self::keeps_default_boxing) only.
@@ -350,11 +412,23 @@ pub trait Message: Any + Send + Sized + 'static {
         Self::deserialize(incoming.into_serialized())
     }
 
-    /// As [`from_incoming`](Self::from_incoming), for several actors; `None` when each has to
-    /// decode its own.
+    /// The message for several actors of this process, which then share what is decoded once;
+    /// `None`, as by default, when each of them has to decode its own.
+    ///
+    /// The derive has it for each [`SharedMessage`]. A type that is one and is written by hand,
+    /// also with a [`from_boxed`](Self::from_boxed) of its own, has it in one line:
+    /// [`ArcMessage::decode::<Self>(incoming)`](ArcMessage::decode). An actor that has no
+    /// [`handle_arc`](crate::Actor::handle_arc) then gets a copy, as with messages of its own
+    /// process.
+    ///
+    /// # Errors
+    /// As `from_incoming`; no actor then gets the message.
+    ///
+    /// # Panics
+    /// It may, with bytes that are not of the type. The message is then dropped and counted.
     #[cfg(feature = "cluster")]
-    #[doc(hidden)]
-    fn shared_from_incoming(_: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
+    #[allow(unused_variables)]
+    fn arc_from_incoming(incoming: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
         None
     }
 
@@ -407,6 +481,18 @@ impl<T: Any + Send + crate::BytesConvertable> Message for T {
         }
         T::into_encoder(self, &mut encoder);
         Ok(Outgoing::cast("", encoder.finish()))
+    }
+
+    fn to_outgoing(&self) -> Result<Option<Outgoing>, BoxedDowncastErr> {
+        let mut encoder = Encoder::new();
+        if let Some(length) = T::bytes_len(self) {
+            encoder.reserve(length)?;
+        }
+        if !T::to_encoder(self, &mut encoder) {
+            encoder.finish().recycle();
+            return Ok(None);
+        }
+        Ok(Some(Outgoing::cast("", encoder.finish())))
     }
 
     fn from_incoming(incoming: Incoming<'_>) -> Result<Self, BoxedDowncastErr> {

@@ -18,8 +18,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::message::{BoxedDowncastErr, SerializedMessage};
-use crate::RpcReplyPort;
+use crate::message::{BoxedDowncastErr, BoxedMessage, SerializedMessage};
+use crate::{Message, RpcReplyPort};
 
 #[doc(hidden)]
 pub mod busy_poll;
@@ -145,6 +145,25 @@ impl Incoming<'_> {
     pub fn in_own_memory(self) -> Self {
         let args = joined(self.args, &self.lent);
         Self { args, lent: Bytes::new(), ..self }
+    }
+
+    /// The message: as the type's own [`Message::from_boxed`] has it, if it has one.
+    pub(crate) fn open<M: Message>(self) -> Result<M, BoxedDowncastErr> {
+        let incoming = self.readable::<M>();
+        if M::keeps_default_boxing() {
+            M::from_incoming(incoming)
+        } else {
+            M::from_boxed(BoxedMessage::serialized(incoming.into_serialized()))
+        }
+    }
+
+    /// What is lent goes to code that knows of it.
+    #[inline]
+    fn readable<M: Message>(self) -> Self {
+        if M::TAKES_LENT || self.lent.is_empty() {
+            return self;
+        }
+        self.in_own_memory()
     }
 
     /// The form in which stock's trait methods have it, of copies.

@@ -54,8 +54,12 @@ mod vectors;
 ///     }
 ///
 ///     fn into_encoder(self, encoder: &mut Encoder) {
-///         encoder.put_slice(&self.whole.to_be_bytes());
-///         encoder.put_slice(&[self.cents]);
+///         self.to_encoder(encoder);
+///     }
+///
+///     // No message with a price needs a copy of it when it is sent to many.
+///     fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+///         self.whole.to_encoder(encoder) && self.cents.to_encoder(encoder)
 ///     }
 /// }
 ///
@@ -93,6 +97,20 @@ pub trait BytesConvertable {
         Self: Sized,
     {
         encoder.put_vec(self.into_bytes());
+    }
+
+    /// Writes the value's bytes behind what is there, from a reference: the message is shared, and
+    /// its sender keeps it. Returns whether the type can do that; by default it cannot, and a copy
+    /// of the value, if there is one to be had, goes to [`into_encoder`](Self::into_encoder).
+    ///
+    /// The bytes have to be the same. A call that returns false may have written some of them: the
+    /// encoder of a message takes these back ([`Encoder::field_ref`]).
+    ///
+    /// # Panics
+    /// As [`into_bytes`](Self::into_bytes); the message is then reported as not serialisable.
+    #[allow(unused_variables)]
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        false
     }
 
     /// The value out of its bytes, where they lie among others.

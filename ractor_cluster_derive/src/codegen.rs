@@ -6,13 +6,16 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
+use syn::DeriveInput;
 
+use crate::by_reference;
 use crate::ir::{FieldStyle, ParsedEnum, ParsedVariant, VariantKind};
 
-pub(crate) fn expand_cluster_message(parsed: &ParsedEnum) -> TokenStream {
+pub(crate) fn expand_cluster_message(ast: &DeriveInput, parsed: &ParsedEnum) -> TokenStream {
     let name = &parsed.ident;
     let (impl_generics, ty_generics, where_clause) = parsed.generics.split_for_impl();
     let encoding = parsed.variants.iter().map(encode);
+    let to_outgoing = by_reference::to_outgoing(ast, parsed);
     let decoding = decode_all(&parsed.variants);
 
     quote! {
@@ -45,6 +48,8 @@ pub(crate) fn expand_cluster_message(parsed: &ParsedEnum) -> TokenStream {
                 match self { #(#encoding)* }
             }
 
+            #to_outgoing
+
             fn from_incoming(
                 __incoming: ::ractor::remoting::Incoming<'_>,
             ) -> ::core::result::Result<Self, ::ractor::message::BoxedDowncastErr> {
@@ -58,7 +63,7 @@ pub(crate) fn expand_cluster_message(parsed: &ParsedEnum) -> TokenStream {
                 ::ractor::remoting::derived::guarded(move || #decoding)
             }
 
-            fn shared_from_incoming(
+            fn arc_from_incoming(
                 __incoming: ::ractor::remoting::Incoming<'_>,
             ) -> ::core::option::Option<::core::result::Result<
                 ::ractor::message::ArcMessage,
@@ -183,7 +188,7 @@ fn decode(variant: &ParsedVariant) -> TokenStream {
 }
 
 /// The variant with all its fields by name, as a pattern or as what makes it.
-fn with_fields(variant: &ParsedVariant, port: Option<&Ident>) -> TokenStream {
+pub(crate) fn with_fields(variant: &ParsedVariant, port: Option<&Ident>) -> TokenStream {
     let name = &variant.ident;
     let fields = variant.data_fields.iter().map(|(field, _)| field);
     match variant.field_style {

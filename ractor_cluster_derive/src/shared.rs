@@ -9,6 +9,9 @@ use syn::{Attribute, Data, DeriveInput, Error, Fields, Member, Path, Result, Typ
 /// Everything that can stand in `#[shared(…)]`.
 const WORDS: &str = "`never` on a type, `no_copy` on a variant";
 
+/// What a variant says whose fields are not to be copied.
+const NO_COPY: &str = "no_copy";
+
 /// What a type says of itself with `#[shared]`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wish {
@@ -75,6 +78,12 @@ fn words(attributes: &[Attribute]) -> Result<Vec<(String, Span)>> {
     Ok(words)
 }
 
+/// Whether a variant's fields may be copied: its `#[shared]` does not forbid it.
+pub(crate) fn is_copied(attributes: &[Attribute]) -> bool {
+    let forbidden = words(attributes).map(|it| it.iter().any(|(word, _)| word == NO_COPY));
+    !forbidden.unwrap_or(false)
+}
+
 fn wish(ast: &DeriveInput) -> Result<Wish> {
     let mut wish = Wish::Unsaid;
     for (word, span) in words(&ast.attrs)? {
@@ -98,7 +107,7 @@ impl<'a> Shape<'a> {
     fn new(path: Path, fields: &'a Fields, attributes: &[Attribute]) -> Result<Self> {
         let mut no_copy = false;
         for (word, span) in words(attributes)? {
-            if word != "no_copy" {
+            if word != NO_COPY {
                 return Err(Error::new(span, format!("there is no such word; there are {WORDS}")));
             }
             no_copy = true;

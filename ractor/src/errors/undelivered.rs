@@ -37,8 +37,8 @@ pub enum UndeliveredReason {
     /// ([`SharedMessage::is_shareable`](crate::message::SharedMessage::is_shareable),
     /// [`Message::arc_shareable`](crate::Message::arc_shareable)).
     NotShareable,
-    /// The receiver wants a message of its own, and none can be made: the value cannot be
-    /// copied, or its `clone` panicked.
+    /// The receiver wants a message of its own, or is on another node for which the value cannot be
+    /// written from a reference; and the value cannot be copied, or its `clone` panicked.
     NotCopyable,
     /// The actor is on another node, and the value cannot be serialised.
     NotSerializable,

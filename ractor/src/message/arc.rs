@@ -4,7 +4,11 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "cluster")]
+use super::BoxedDowncastErr;
 use super::{Message, SharedMessage};
+#[cfg(feature = "cluster")]
+use crate::remoting::Incoming;
 
 /// What an [`ArcMessage`] needs of the message inside, whatever its type: a way back to the
 /// type, and a copy for a receiver that wants its own.
@@ -101,6 +105,30 @@ impl ArcMessage {
     /// Wraps a shared message.
     pub fn new<T: SharedMessage>(message: Arc<T>) -> Self {
         Self(message)
+    }
+
+    /// Decodes a message that came from another node for several actors, which share it: what a
+    /// type's [`Message::arc_from_incoming`] calls. `None` when each of them has to decode its own,
+    /// since the type or this value is not shared, or since it is a call.
+    ///
+    /// # Errors
+    /// The bytes are not of the type, as its [`from_incoming`](Message::from_incoming) says, or its
+    /// [`from_boxed`](Message::from_boxed) unless it [keeps to the
+    /// default](Message::keeps_default_boxing).
+    ///
+    /// # Panics
+    /// When these do.
+    #[cfg(feature = "cluster")]
+    pub fn decode<T: SharedMessage>(
+        incoming: Incoming<'_>,
+    ) -> Option<Result<Self, BoxedDowncastErr>> {
+        if incoming.reply.is_some() || !T::arc_shareable() {
+            return None;
+        }
+        match incoming.open::<T>() {
+            Ok(message) if !T::is_shareable(&message) => None,
+            decoded => Some(decoded.map(|message| Self::new(Arc::new(message)))),
+        }
     }
 
     /// The message behind the `Arc`. An `Arc` of a shareable message is shareable itself, so that

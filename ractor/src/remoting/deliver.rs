@@ -8,7 +8,7 @@ use super::Incoming;
 use crate::actor::actor_properties::ActorProperties;
 use crate::actor::mailbox::{Displaced, Refused};
 use crate::errors::UndeliveredCause;
-use crate::message::{ArcMessage, BoxedDowncastErr, BoxedMessage};
+use crate::message::{ArcMessage, BoxedDowncastErr};
 use crate::{ActorCell, ActorId, Message};
 
 /// Why a message from another node was not delivered. The message is gone; its port, if it had one,
@@ -93,14 +93,7 @@ pub const MAX_COPIES: usize = 16 * 1024 * 1024;
 
 /// The message out of its bytes. Nothing that a peer sends is allowed to harm this process.
 fn decode<M: Message>(incoming: Incoming<'_>) -> Result<M, Undeliverable> {
-    let decoded = catch_unwind(AssertUnwindSafe(|| {
-        let incoming = readable::<M>(incoming);
-        if M::keeps_default_boxing() {
-            M::from_incoming(incoming)
-        } else {
-            M::from_boxed(BoxedMessage::serialized(incoming.into_serialized()))
-        }
-    }));
+    let decoded = catch_unwind(AssertUnwindSafe(|| incoming.open()));
     decoded.ok().and_then(Result::ok).ok_or(Undeliverable::NotDecodable)
 }
 
@@ -112,20 +105,8 @@ fn deliver<M: Message>(
     actor.put_decoded(decode::<M>(incoming)?, entry)
 }
 
-/// What is lent goes to code that knows of it.
-#[inline]
-fn readable<M: Message>(incoming: Incoming<'_>) -> Incoming<'_> {
-    if M::TAKES_LENT || incoming.lent.is_empty() {
-        return incoming;
-    }
-    incoming.in_own_memory()
-}
-
 fn together<M: Message>(incoming: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
-    if !M::keeps_default_boxing() {
-        return None;
-    }
-    catch_unwind(AssertUnwindSafe(|| M::shared_from_incoming(readable::<M>(incoming))))
+    catch_unwind(AssertUnwindSafe(|| M::arc_from_incoming(incoming.readable::<M>())))
         .unwrap_or(Some(Err(BoxedDowncastErr)))
 }
 

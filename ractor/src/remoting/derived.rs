@@ -2,11 +2,10 @@
 
 use std::marker::PhantomData;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
-use super::{from_serialized, Fields, Incoming};
+use super::{from_serialized, Encoder, Fields, Incoming};
 use crate::message::{ArcMessage, BoxedDowncastErr, SerializedMessage, SharedMessage};
 use crate::{BytesConvertable, Message, RpcReplyPort};
 
@@ -104,18 +103,60 @@ pub trait OneByOne<M> {
 
 impl<M: SharedMessage> Together<M> for Probe<M> {
     fn together(&self, incoming: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
-        if incoming.reply.is_some() || !M::arc_shareable() {
-            return None;
-        }
-        match M::from_incoming(incoming) {
-            Ok(message) if !M::is_shareable(&message) => None,
-            decoded => Some(decoded.map(|message| ArcMessage::new(Arc::new(message)))),
-        }
+        ArcMessage::decode::<M>(incoming)
     }
 }
 
 impl<M: Message> OneByOne<M> for &Probe<M> {
     fn together(&self, _: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
         None
+    }
+}
+
+/// Writes a field of a message that is shared, and tells whether `T` is `Clone`, as [`Probe`] does.
+#[derive(Debug)]
+pub struct Reference<T>(PhantomData<fn() -> T>);
+
+impl<T> Reference<T> {
+    /// The one there is.
+    pub fn get() -> &'static Self {
+        &Self(PhantomData)
+    }
+}
+
+/// Of fields that are `Clone`.
+pub trait OrCopy<T> {
+    /// Writes the field from the reference, or else a copy of it. False when there is none to be
+    /// had: its `clone` panicked, which is not allowed to harm the sender.
+    ///
+    /// # Errors
+    /// There is not so much memory.
+    fn write(&self, value: &T, encoder: &mut Encoder) -> Result<bool, BoxedDowncastErr>;
+}
+
+/// Of all others.
+pub trait OrNot<T> {
+    /// Writes the field from the reference; false when its type cannot be.
+    ///
+    /// # Errors
+    /// There is not so much memory.
+    fn write(&self, value: &T, encoder: &mut Encoder) -> Result<bool, BoxedDowncastErr>;
+}
+
+impl<T: BytesConvertable + Clone> OrCopy<T> for Reference<T> {
+    fn write(&self, value: &T, encoder: &mut Encoder) -> Result<bool, BoxedDowncastErr> {
+        if encoder.field_ref(value)? {
+            return Ok(true);
+        }
+        match catch_unwind(AssertUnwindSafe(|| value.clone())) {
+            Ok(copy) => encoder.field(copy).map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+impl<T: BytesConvertable> OrNot<T> for &Reference<T> {
+    fn write(&self, value: &T, encoder: &mut Encoder) -> Result<bool, BoxedDowncastErr> {
+        encoder.field_ref(value)
     }
 }

@@ -108,6 +108,16 @@ impl Encoder {
         }
     }
 
+    /// Writes a copy of `bytes`, which gets memory of its own when it is large
+    /// ([`LARGE`](super::LARGE)) and nothing follows it: all nodes then share that.
+    pub fn put_copy(&mut self, bytes: &[u8]) {
+        if bytes.len() < LARGE {
+            self.put_slice(bytes);
+        } else {
+            self.put_bytes(Bytes::copy_from_slice(bytes));
+        }
+    }
+
     /// As [`put_bytes`](Self::put_bytes).
     pub fn put_vec(&mut self, bytes: Vec<u8>) {
         if bytes.len() < LARGE {
@@ -161,6 +171,32 @@ impl Encoder {
             self.end_field(Field { start });
         }
         Ok(())
+    }
+
+    /// Writes a whole field from a reference. Returns whether its type could
+    /// ([`BytesConvertable::to_encoder`]); a field that could not has left nothing behind.
+    ///
+    /// # Errors
+    /// There is not so much memory.
+    ///
+    /// # Panics
+    /// When the type's conversion does.
+    #[inline]
+    pub fn field_ref<T: BytesConvertable>(&mut self, value: &T) -> Result<bool, BoxedDowncastErr> {
+        let length = T::bytes_len(value).unwrap_or(0);
+        self.reserve(length.saturating_add(LENGTH))?;
+        let before = self.len();
+        self.put_slice(&(length as u64).to_be_bytes());
+        let start = self.head.len();
+        if !T::to_encoder(value, self) {
+            self.settle();
+            self.head.truncate(before);
+            return Ok(false);
+        }
+        if self.len() - start != length {
+            self.end_field(Field { start });
+        }
+        Ok(true)
     }
 
     /// All that was written.

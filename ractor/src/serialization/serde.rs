@@ -13,7 +13,12 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned> BytesConvertable for T {
     }
 
     fn into_encoder(self, encoder: &mut Encoder) {
-        pot::to_writer(&self, encoder).expect("a value that serde can write");
+        self.to_encoder(encoder);
+    }
+
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        pot::to_writer(self, encoder).expect("a value that serde can write");
+        true
     }
 
     fn from_part(part: Part<'_>) -> Self {

@@ -28,6 +28,12 @@ macro_rules! number {
             }
 
             #[inline]
+            fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+                self.into_encoder(encoder);
+                true
+            }
+
+            #[inline]
             fn from_part(part: Part<'_>) -> Self {
                 Self::read(&part)
             }
@@ -69,6 +75,10 @@ impl BytesConvertable for () {
 
     fn into_encoder(self, _: &mut Encoder) {}
 
+    fn to_encoder(&self, _: &mut Encoder) -> bool {
+        true
+    }
+
     fn from_bytes(_: Vec<u8>) -> Self {}
 
     fn from_part(_: Part<'_>) -> Self {}
@@ -95,6 +105,11 @@ impl BytesConvertable for bool {
 
     fn into_encoder(self, encoder: &mut Encoder) {
         encoder.put_slice(&[self.into()]);
+    }
+
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        self.into_encoder(encoder);
+        true
     }
 
     fn from_part(part: Part<'_>) -> Self {
@@ -126,6 +141,11 @@ impl BytesConvertable for char {
         u32::from(self).into_encoder(encoder);
     }
 
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        self.into_encoder(encoder);
+        true
+    }
+
     fn from_part(part: Part<'_>) -> Self {
         Self::read(&part)
     }
@@ -148,6 +168,11 @@ impl BytesConvertable for String {
         String::into_bytes(self).into_encoder(encoder);
     }
 
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        encoder.put_copy(self.as_bytes());
+        true
+    }
+
     fn from_part(part: Part<'_>) -> Self {
         std::str::from_utf8(part.as_slice()).expect("the bytes of a text").to_owned()
     }
@@ -158,8 +183,8 @@ impl BytesConvertable for String {
 }
 
 /// Not copied when it is large ([`LARGE`](crate::remoting::LARGE)): on its way out it is moved to
-/// where the frame is written, if it is a message's last field, and on its way in it shares the
-/// frame's memory.
+/// where the frame is written, or counted there if the message is shared, as long as it is the
+/// message's last field; on its way in it shares the frame's memory.
 impl BytesConvertable for Bytes {
     fn into_bytes(self) -> Vec<u8> {
         self.into()
@@ -175,6 +200,15 @@ impl BytesConvertable for Bytes {
 
     fn into_encoder(self, encoder: &mut Encoder) {
         encoder.put_bytes(self);
+    }
+
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        if self.len() < LARGE {
+            encoder.put_slice(self);
+        } else {
+            encoder.put_bytes(self.clone());
+        }
+        true
     }
 
     fn from_part(part: Part<'_>) -> Self {

@@ -25,7 +25,12 @@ macro_rules! numbers {
             }
 
             fn into_encoder(self, encoder: &mut Encoder) {
-                <$of as Numbers>::write(&self, encoder.put_zeros(size_of_val(&self[..])));
+                self.to_encoder(encoder);
+            }
+
+            fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+                <$of as Numbers>::write(self, encoder.put_zeros(size_of_val(&self[..])));
+                true
             }
 
             fn from_part(part: Part<'_>) -> Self {
@@ -57,7 +62,7 @@ trait Numbers: Sized {
 // Not of `u8`, whose vectors are bytes already.
 numbers! { i8 i16 i32 i64 i128 u16 u32 u64 u128 f32 f64 }
 
-/// Moved when it is large, and not copied.
+/// Moved when it is large, and not copied, unless the message is shared.
 impl BytesConvertable for Vec<u8> {
     fn into_bytes(self) -> Vec<u8> {
         self
@@ -73,6 +78,11 @@ impl BytesConvertable for Vec<u8> {
 
     fn into_encoder(self, encoder: &mut Encoder) {
         encoder.put_vec(self);
+    }
+
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        encoder.put_copy(self);
+        true
     }
 
     fn from_part(part: Part<'_>) -> Self {
@@ -106,10 +116,15 @@ impl BytesConvertable for Vec<bool> {
     }
 
     fn into_encoder(self, encoder: &mut Encoder) {
+        self.to_encoder(encoder);
+    }
+
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
         let bytes = encoder.put_zeros(self.len());
         for (byte, it) in bytes.iter_mut().zip(self) {
-            *byte = it.into();
+            *byte = (*it).into();
         }
+        true
     }
 
     fn from_part(part: Part<'_>) -> Self {
@@ -120,7 +135,9 @@ impl BytesConvertable for Vec<bool> {
 /// As the vector of their numbers.
 impl BytesConvertable for Vec<char> {
     fn into_bytes(self) -> Vec<u8> {
-        codes(self).into_bytes()
+        let mut bytes = vec![0; size_of_val(&self[..])];
+        write_codes(&self, &mut bytes);
+        bytes
     }
 
     fn from_bytes(bytes: Vec<u8>) -> Self {
@@ -132,7 +149,12 @@ impl BytesConvertable for Vec<char> {
     }
 
     fn into_encoder(self, encoder: &mut Encoder) {
-        codes(self).into_encoder(encoder);
+        self.to_encoder(encoder);
+    }
+
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        write_codes(self, encoder.put_zeros(size_of_val(&self[..])));
+        true
     }
 
     fn from_part(part: Part<'_>) -> Self {
@@ -140,8 +162,10 @@ impl BytesConvertable for Vec<char> {
     }
 }
 
-fn codes(characters: Vec<char>) -> Vec<u32> {
-    characters.into_iter().map(u32::from).collect()
+fn write_codes(characters: &[char], bytes: &mut [u8]) {
+    for (chunk, it) in bytes.chunks_exact_mut(size_of::<u32>()).zip(characters) {
+        chunk.copy_from_slice(&u32::from(*it).to_be_bytes());
+    }
 }
 
 fn characters(codes: Vec<u32>) -> Vec<char> {

@@ -41,13 +41,32 @@ fn is_the_same_both_ways<T: BytesConvertable + Clone + PartialEq + Debug>(value:
     fields.end().unwrap();
 }
 
+/// From a reference as by value: the same bytes, and the same of them in one piece.
+fn is_the_same_from_a_reference<T: BytesConvertable + Clone + Debug>(value: &T) {
+    let (mut by_value, mut by_reference) = (Encoder::new(), Encoder::new());
+    for _ in 0..2 {
+        by_value.field(value.clone()).unwrap();
+        assert!(by_reference.field_ref(value).unwrap(), "{value:?}");
+    }
+    by_value.put_slice(b"between");
+    by_reference.put_slice(b"between");
+    value.clone().into_encoder(&mut by_value);
+    assert!(value.to_encoder(&mut by_reference));
+    let (by_value, by_reference) = (by_value.finish(), by_reference.finish());
+    assert_eq!(by_value.head, by_reference.head);
+    assert_eq!(by_value.tail, by_reference.tail);
+}
+
 macro_rules! same_both_ways {
     ($($of:ty)*) => {$({
         let mut random = StdRng::seed_from_u64(1);
         for length in [0, 1, 2, 3, 7, 16, 100, 129, LARGE, 3 * LARGE] {
-            is_the_same_both_ways::<$of>(&random.random());
+            let one: $of = random.random();
+            is_the_same_both_ways(&one);
+            is_the_same_from_a_reference(&one);
             let many: Vec<$of> = (0..length).map(|_| random.random()).collect();
             is_the_same_both_ways(&many);
+            is_the_same_from_a_reference(&many);
         }
     })*};
 }
@@ -56,15 +75,19 @@ macro_rules! same_both_ways {
 fn numbers_characters_and_vectors_of_them() {
     same_both_ways! { i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 bool char }
     is_the_same_both_ways(&());
+    is_the_same_from_a_reference(&());
 }
 
 #[test]
 fn texts() {
     let mut random = StdRng::seed_from_u64(2);
     for length in [0, 1, 30, LARGE - 1, LARGE, LARGE + 1, 10 * LARGE] {
-        is_the_same_both_ways(&Alphanumeric.sample_string(&mut random, length));
+        let text = Alphanumeric.sample_string(&mut random, length);
+        is_the_same_both_ways(&text);
+        is_the_same_from_a_reference(&text);
     }
     is_the_same_both_ways(&"Zürich, 東京".to_owned());
+    is_the_same_from_a_reference(&"Zürich, 東京".to_owned());
 }
 
 #[test]
@@ -77,6 +100,7 @@ fn a_type_that_knows_of_stocks_functions_only() {
 fn bytes_are_moved_out_and_shared_when_they_come() {
     for length in [0, 1, LARGE - 1, LARGE, 100_000] {
         is_the_same_both_ways(&Bytes::from(vec![5; length]));
+        is_the_same_from_a_reference(&Bytes::from(vec![5; length]));
     }
     let large = Bytes::from(vec![7; 100_000]);
 
@@ -102,6 +126,52 @@ fn bytes_are_moved_out_and_shared_when_they_come() {
     let small: Bytes = Fields::of(&came).field().unwrap();
     assert!(!came.as_ptr_range().contains(&small.as_ptr()));
     assert_eq!(small, "small");
+}
+
+#[cfg(not(feature = "blanket_serde"))]
+#[test]
+fn bytes_are_counted_and_not_copied_from_a_reference() {
+    let large = Bytes::from(vec![7; 100_000]);
+    let mut encoder = Encoder::new();
+    assert!(encoder.field_ref(&1_u64).unwrap() && encoder.field_ref(&large).unwrap());
+    let payload = encoder.finish();
+    assert_eq!(payload.tail.as_ptr(), large.as_ptr());
+    assert_eq!(payload.head.len(), 8 + 8 + 8);
+}
+
+/// Writes half of itself, and then finds that it cannot.
+#[derive(Clone, Debug)]
+struct Half(Vec<u8>);
+
+impl BytesConvertable for Half {
+    fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        encoder.put_copy(&self.0[..self.0.len() / 2]);
+        false
+    }
+}
+
+#[test]
+fn what_cannot_be_written_from_a_reference_leaves_nothing_behind() {
+    for (before, half) in [(1, 10), (3 * LARGE, 10), (1, 10 * LARGE), (3 * LARGE, 10 * LARGE)] {
+        let mut encoder = Encoder::new();
+        encoder.put_copy(&vec![1; before]);
+        assert!(!encoder.field_ref(&Half(vec![2; half])).unwrap());
+        assert!(!encoder.field_ref(&crate::messages::Pair(3, 4)).unwrap());
+        assert_eq!(encoder.len(), before);
+        encoder.field(5_u8).unwrap();
+        let mut alone = Encoder::new();
+        alone.field(5_u8).unwrap();
+        let alone = alone.finish().into_vec();
+        assert_eq!(encoder.finish().into_vec(), [&vec![1; before][..], &alone].concat());
+    }
 }
 
 #[cfg(not(feature = "blanket_serde"))]

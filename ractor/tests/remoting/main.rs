@@ -2,6 +2,7 @@
 #![allow(unreachable_pub, reason = "the test is a crate, whose modules share what they need")]
 #![cfg(feature = "cluster")]
 
+mod by_reference;
 mod bytes;
 mod delivering;
 mod fan_out;

@@ -24,7 +24,8 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("node") {
         return node::run();
     }
-    let tests: [(&str, Test); 9] = [
+    let tests: [(&str, Test); 10] = [
+        ("a_broadcast_is_written_once_and_read_once", a_broadcast_is_written_and_read_once),
         ("neighbours_end_on_a_unix_socket", neighbours_end_on_a_unix_socket),
         ("calls_are_answered_by_every_link", calls_are_answered),
         ("nothing_is_lost_or_doubled_when_links_break", nothing_is_lost_or_doubled),
@@ -127,6 +128,30 @@ fn neighbours_end_on_a_unix_socket() -> Result<(), Failed> {
     second.ask("spawn writers adaptive")?;
     first.ask("members writers 1")?;
     assert_eq!(first.ask("call writers")?, "0");
+    Ok(())
+}
+
+/// To eight readers in each of two processes: no copy here, and one message there for all eight.
+fn a_broadcast_is_written_and_read_once() -> Result<(), Failed> {
+    let (mut first, mut second) = pair(Options::default(), Options::default())?;
+    let mut feed = Node::start("feed", Options::default())?;
+    for reader in [&mut first, &mut second] {
+        feed.ask(&format!("connect {}", reader.address))?;
+        reader.ask("await feed same-machine unix")?;
+    }
+    feed.ask("await first same-machine unix")?;
+    feed.ask("await second same-machine unix")?;
+    for reader in [&mut first, &mut second] {
+        for _ in 0..8 {
+            reader.ask("spawn readers adaptive")?;
+        }
+    }
+    feed.ask("members readers 16")?;
+    assert_eq!(feed.ask("share readers 1 300")?, "0");
+    for reader in [&mut first, &mut second] {
+        assert_eq!(reader.ask("received readers 300")?, "300 in order");
+        assert_eq!(reader.ask("read")?, "300");
+    }
     Ok(())
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use ractor::actor::actor_config::{ActorConfig, TransportPreference};
 use ractor::errors::UndeliveredReason;
+use ractor::remoting::Encoder;
 use ractor::{call, call_t, pg, Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef};
-use ractor::{MessagingErr, RpcReplyPort, SupervisionEvent};
+use ractor::{BytesConvertable, MessagingErr, RpcReplyPort, SupervisionEvent};
 use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy, UnixListening};
 use ractor_cluster::node::{NodeConnectionMode, NodeServerSessionInformation};
 use ractor_cluster::peers::{self, Locality, PeerEvent, PeerInfo};
@@ -34,6 +35,37 @@ struct Record {
 /// The numbers that all recorders of this process have handled.
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 
+/// How often a [`Counted`] of this process was copied.
+static COPIED: AtomicU64 = AtomicU64::new(0);
+
+/// How often one was read.
+static READ: AtomicU64 = AtomicU64::new(0);
+
+/// A field that counts.
+struct Counted;
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        COPIED.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl BytesConvertable for Counted {
+    fn into_bytes(self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn from_bytes(_: Vec<u8>) -> Self {
+        READ.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+
+    fn to_encoder(&self, _: &mut Encoder) -> bool {
+        true
+    }
+}
+
 /// Takes down what it is sent.
 struct Recorder(watch::Sender<Record>);
 
@@ -41,6 +73,8 @@ struct Recorder(watch::Sender<Record>);
 #[shared]
 enum Note {
     Number(u64),
+    /// Is sent to many.
+    Page(u64, Counted, String),
     #[rpc]
     HowMany(RpcReplyPort<u64>),
     /// Of all recorders of the process.
@@ -79,7 +113,7 @@ impl Actor for Recorder {
         unanswered: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         match note {
-            Note::Number(number) => {
+            Note::Number(number) | Note::Page(number, ..) => {
                 HANDLED.fetch_add(1, Ordering::Relaxed);
                 self.0.send_modify(|record| {
                     record.count += 1;
@@ -357,6 +391,19 @@ impl Running {
                 }
                 Ok(String::new())
             }
+            // One message after the other to all of a group, and how many copies that took.
+            ["share", group, from, to] => {
+                for number in from.parse::<u64>()?..=to.parse()? {
+                    let page = Note::Page(number, Counted, "text".repeat(number as usize));
+                    let report = pg::broadcast_arc(&(*group).to_owned(), Arc::new(page));
+                    if let Some((_, reason)) = report.failed().first() {
+                        return Err(reason.to_string().into());
+                    }
+                }
+                Ok(COPIED.load(Ordering::Relaxed).to_string())
+            }
+            // How many such messages this process has decoded.
+            ["read"] => Ok(READ.load(Ordering::Relaxed).to_string()),
             ["try", group] => {
                 let member = recorder(group)?;
                 let by_value = match member.cast(Note::Number(1)) {

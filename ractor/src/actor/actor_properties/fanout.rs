@@ -2,8 +2,6 @@
 
 #[cfg(feature = "cluster")]
 use std::any::TypeId;
-#[cfg(feature = "cluster")]
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use super::send_arc::Admission;
@@ -16,7 +14,7 @@ use crate::message::SharedMessage;
 #[cfg(feature = "cluster")]
 use crate::message::{copy_of, BoxedDowncastErr};
 #[cfg(feature = "cluster")]
-use crate::remoting::{from_serialized, Outgoing};
+use crate::remoting::{self, from_serialized, Outgoing};
 use crate::ActorCell;
 #[cfg(feature = "cluster")]
 use crate::ActorId;
@@ -239,13 +237,17 @@ impl<T: SharedMessage> Fanout<T> {
     }
 }
 
-/// Encodes a copy of a message. What the application's code does in there is not allowed to
-/// harm the sender, which may fan out to others that want the `Arc` only.
+/// Encodes a message from the reference, or else a copy of it. What the application's code does in
+/// there is not allowed to harm the sender, which may fan out to others that want the `Arc` only.
 #[cfg(feature = "cluster")]
 fn encode<T: SharedMessage>(message: &T) -> Result<Outgoing, UndeliveredReason> {
     may_go_away(message)?;
+    // Not `message.to_outgoing()`: an `Arc` of a message can be one itself.
+    if let Some(encoded) = guarded(|| T::to_outgoing(message))? {
+        return without_port(encoded);
+    }
     let copy = copy_of(message).ok_or(UndeliveredReason::NotCopyable)?;
-    encoded(|| copy.into_outgoing())
+    guarded(|| copy.into_outgoing()).and_then(without_port)
 }
 
 /// Encodes a message in the form that its type chooses for the actor `to`, and says whether it
@@ -259,11 +261,12 @@ fn encode_boxed<T: SharedMessage>(
         return (Err(reason), true);
     }
     let mut by_default = false;
-    let encoded = encoded(|| {
+    let encoded = guarded(|| {
         let boxed = T::box_arc(message.clone(), to)?;
         by_default = boxed.by_default == Some(TypeId::of::<Arc<T>>());
         from_serialized(boxed.into_serialized::<T>()?)
     });
+    let encoded = encoded.and_then(without_port);
     if encoded.is_err() && copy_of(&**message).is_none() {
         return (Err(UndeliveredReason::NotCopyable), by_default);
     }
@@ -281,14 +284,19 @@ fn may_go_away<T: SharedMessage>(message: &T) -> Result<(), UndeliveredReason> {
     }
 }
 
+/// What `encode` makes; where the application's code in there panics it is an error too.
 #[cfg(feature = "cluster")]
-fn encoded(
-    encode: impl FnOnce() -> Result<Outgoing, BoxedDowncastErr>,
-) -> Result<Outgoing, UndeliveredReason> {
-    match catch_unwind(AssertUnwindSafe(encode)) {
-        Ok(Ok(message)) if message.reply.is_none() => Ok(message),
-        // It waits for an answer, which a shared message cannot.
-        Ok(Ok(_)) => Err(UndeliveredReason::NotShareable),
-        Ok(Err(_)) | Err(_) => Err(UndeliveredReason::NotSerializable),
+fn guarded<T>(
+    encode: impl FnOnce() -> Result<T, BoxedDowncastErr>,
+) -> Result<T, UndeliveredReason> {
+    remoting::guarded(encode).map_err(|_| UndeliveredReason::NotSerializable)
+}
+
+/// The message, unless it waits for an answer, which a shared one cannot.
+#[cfg(feature = "cluster")]
+fn without_port(message: Outgoing) -> Result<Outgoing, UndeliveredReason> {
+    match message.reply {
+        None => Ok(message),
+        Some(_) => Err(UndeliveredReason::NotShareable),
     }
 }

@@ -255,8 +255,8 @@ impl<T: Message> ActorRef<T> {
     /// The receiver chooses. Its [`handle_arc`](crate::Actor::handle_arc) reads the very message
     /// that was sent; without one its `handle` gets an owned message: moved out of the `Arc` when
     /// no other reference is left by then, cloned otherwise. A message to an actor of another node
-    /// is serialised from a copy. A type that boxes its messages itself is asked by
-    /// [`Message::box_arc`](crate::Message::box_arc).
+    /// is serialised from the reference, or else from a copy (`Message::to_outgoing`). A type that
+    /// boxes its messages itself is asked by [`Message::box_arc`](crate::Message::box_arc).
     ///
     /// Order is that of all messages of this sender to this actor, however sent.
     ///

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use super::ActorProperties;
 use crate::errors::UndeliveredReason;
-use crate::message::{BoxedDowncastErr, BoxedMessage, SerializedMessage};
+use crate::message::{BoxedDowncastErr, SerializedMessage};
 use crate::remoting::{from_serialized, guarded, Incoming, Outgoing, Outlet};
 use crate::{ActorStatus, Message, MessagingErr};
 
@@ -169,14 +169,6 @@ async fn yield_now() {
 /// it, with a port that leads to the caller's.
 #[cold]
 fn given_back<M: Message>(back: Outgoing) -> MessagingErr<M> {
-    let message = back.read_back(|it: Incoming<'_>| {
-        guarded(|| {
-            if M::keeps_default_boxing() {
-                M::from_incoming(it)
-            } else {
-                M::from_boxed(BoxedMessage::serialized(it.into_serialized()))
-            }
-        })
-    });
+    let message = back.read_back(|it: Incoming<'_>| guarded(|| it.open()));
     message.map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr)
 }
