@@ -96,12 +96,15 @@ fn table(page: &mut String, outcome: &Outcome, section: &Section) {
     page.push_str("</table>\n");
 }
 
+/// The kind of replay in which a question is answered for a place.
+type KindOf = fn(usize) -> Kind;
+
 /// A chart for each question, with all places on one axis.
 fn charts(page: &mut String, outcome: &Outcome) {
     for payload in outcome.payloads() {
         let size = figures::count((FIXED_BYTES + payload) as u64);
         speeds(page, outcome, payload, &size);
-        let questions: [(&str, fn(usize) -> Kind); 2] = [
+        let questions: [(&str, KindOf); 2] = [
             ("How long does a tick take, at recorded pace and alone?", Kind::PacedAlone),
             ("How long does it take when one tick goes to all at once?", |_| Kind::Paced),
         ];

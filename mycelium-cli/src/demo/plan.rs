@@ -89,8 +89,8 @@ impl Plan {
 
     /// The numbers of the readers that the fork gets ticks to.
     pub(crate) fn own_readers(&self) -> Range<usize> {
-        let own = self.places.iter().filter(|place| place.rival.is_none());
-        0..own.last().map_or(0, |place| place.readers.end)
+        let mut own = self.places.iter().filter(|place| place.rival.is_none());
+        0..own.next_back().map_or(0, |place| place.readers.end)
     }
 
     /// The place of a reader.

@@ -10,6 +10,8 @@ use crate::demo::tick::Tick;
 /// Their group, in stock's own registry of groups.
 const GROUP: &str = "mycelium-demo stock readers";
 
+// As the fork's message is.
+#[allow(clippy::large_enum_variant)]
 enum Message {
     Tick(Tick, Bytes),
     Report(oneshot::Sender<ReaderReport>),
