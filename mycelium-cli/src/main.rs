@@ -49,7 +49,8 @@ enum Command {
     /// Sends recorded trades to readers at three distances, and shows what each costs.
     ///
     /// Eight readers run in this process, eight in a second one of this machine, and eight in a
-    /// third one that is treated as remote. Nothing needs to be set up, and nothing is left behind
+    /// third one that is treated as remote; beside them, in this process, readers of stock ractor
+    /// and of bare queues get the same ticks. What waking costs here is measured too. Nothing needs to be set up, and nothing is left behind
     /// but the report. Exit status: 0 when every reader got every tick once and in order, 1 when
     /// not, 2 when it could not be run, 130 when it was interrupted.
     #[cfg(all(unix, feature = "cluster"))]
@@ -84,6 +85,10 @@ enum Command {
     #[cfg(all(unix, feature = "cluster"))]
     #[command(hide = true)]
     DemoReaders,
+    /// A process that is woken and tells when; `mycelium demo` starts it.
+    #[cfg(all(unix, feature = "cluster"))]
+    #[command(hide = true)]
+    DemoSleeper,
 }
 
 /// Reads the arguments, and ends the process when they are wrong.
@@ -118,6 +123,8 @@ fn main() -> ExitCode {
         Command::Node(args) => node::run(&args),
         #[cfg(all(unix, feature = "cluster"))]
         Command::DemoReaders => demo::child::run(),
+        #[cfg(all(unix, feature = "cluster"))]
+        Command::DemoSleeper => demo::floor::sleep(),
         #[cfg(all(unix, feature = "cluster"))]
         Command::Soak(args) => soak::run(&args),
         #[cfg(all(unix, feature = "cluster"))]

@@ -24,6 +24,7 @@ use crate::check;
 use crate::demo::args::ReplayArgs;
 use crate::demo::data::{self, Recording};
 use crate::demo::signals::Signals;
+use crate::demo::worker;
 
 /// How long the node may take to close its connections.
 const PARTING: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ const PARTING: Duration = Duration::from_secs(5);
 const REFUSED: u8 = 2;
 
 /// Options of `mycelium node`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct NodeArgs {
     /// The node's configuration; `mycelium check FILE` says what it means.
     #[arg(long, value_name = "FILE", default_value = "mycelium.toml")]
@@ -62,30 +63,29 @@ pub(crate) fn run(args: &NodeArgs) -> ExitCode {
         }
     };
     let recording = args.feed.then(|| data::load(args.replay.data.as_deref())).transpose();
-    let ended = recording.and_then(|recording| serve(args, &config, recording));
+    let ended = recording.and_then(|recording| worker::run(serve(args.clone(), config, recording)));
     ended.unwrap_or_else(|error| {
         eprintln!("mycelium: {error}");
         ExitCode::from(REFUSED)
     })
 }
 
-#[tokio::main]
 async fn serve(
-    args: &NodeArgs,
-    config: &Config,
+    args: NodeArgs,
+    config: Config,
     recording: Option<Recording>,
 ) -> Result<ExitCode, String> {
     let mut signals = Signals::new().map_err(|error| format!("watching for Ctrl-C: {error}"))?;
     let screen = Arc::new(Screen::default());
     let changes = events::changes();
-    let starting = Node::from_config(config).map_err(|error| error.to_string())?.start();
+    let starting = Node::from_config(&config).map_err(|error| error.to_string())?.start();
     let node = starting.await.map_err(|error| error.to_string())?;
     for address in node.addresses() {
         screen.say(&format!("{} listens on {address}", node.name()));
     }
     let _watch = events::watch(&node, changes, screen.clone());
     let status = match recording {
-        Some(recording) => feed::replay(args, &recording, &node, &screen, signals).await,
+        Some(recording) => feed::replay(&args, &recording, &node, &screen, signals).await,
         None if args.readers > 0 => readers::serve(args.readers, &node, &screen, signals).await,
         None => {
             signals.wait().await;

@@ -40,6 +40,52 @@ impl Checksum {
     }
 }
 
+/// The readers of a place share the work on payloads: each reads one part of so many, so that
+/// between eight of them no byte is unread.
+pub(crate) const PARTS: usize = 8;
+
+/// The part of a payload that a reader with this index at its place reads.
+pub(crate) fn part(payload: &[u8], index: usize) -> &[u8] {
+    let index = index % PARTS;
+    let edge = |number: usize| payload.len() * number / PARTS;
+    &payload[edge(index)..edge(index + 1)]
+}
+
+/// What a reader folds of a payload: its part as one number.
+pub(crate) fn word(payload: &[u8], index: usize) -> u64 {
+    let mut checksum = Checksum::default();
+    checksum.fold_bytes(part(payload, index));
+    checksum.value()
+}
+
+/// What readers fold the ticks of a replay into, and how long the payloads were: a number for each
+/// part that a reader may read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Expected {
+    ticks: Checksum,
+    payloads: [Checksum; PARTS],
+}
+
+impl Expected {
+    /// Folds a tick with a payload of which each part folds to its word; no words without payload.
+    pub(crate) fn fold(&mut self, tick: impl FnOnce(&mut Checksum), words: Option<&[u64; PARTS]>) {
+        tick(&mut self.ticks);
+        for (payload, word) in self.payloads.iter_mut().zip(words.into_iter().flatten()) {
+            payload.fold(*word);
+        }
+    }
+
+    /// What the reader with this index at its place has to say.
+    pub(crate) fn of(&self, index: usize) -> u64 {
+        value(&self.ticks, &self.payloads[index % PARTS])
+    }
+}
+
+/// A reader's number, of ticks and of its part of their payloads.
+pub(crate) fn value(ticks: &Checksum, payloads: &Checksum) -> u64 {
+    ticks.value() ^ payloads.value().rotate_left(17)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +132,39 @@ mod tests {
         assert_ne!(of_bytes(&[1, 0]), of_bytes(&[1]));
         assert_ne!(of_bytes(&[0; 8]), of_bytes(&[0; 16]));
         assert_ne!(of(&[0]), of(&[0, 0]));
+    }
+
+    #[test]
+    fn between_the_readers_of_a_place_no_byte_is_unread() {
+        for length in [0, 1, 7, 8, 9, 1000] {
+            let payload: Vec<u8> = (0..length).map(|byte| byte as u8).collect();
+            let read: Vec<u8> =
+                (0..PARTS).flat_map(|index| part(&payload, index).to_vec()).collect();
+            assert_eq!(read, payload);
+            for at in 0..length {
+                let mut other = payload.clone();
+                other[at] ^= 1;
+                let differ = (0..PARTS).filter(|it| word(&payload, *it) != word(&other, *it));
+                assert_eq!(differ.count(), 1, "byte {at} of {length}");
+            }
+        }
+        assert_eq!(word(&[1; 64], 3), word(&[1; 64], 3 + PARTS));
+    }
+
+    #[test]
+    fn each_reader_has_a_number_of_its_own() {
+        let payload: Vec<u8> = (0..255).collect();
+        let words = std::array::from_fn(|index| word(&payload, index));
+        let mut expected = Expected::default();
+        expected.fold(|ticks| ticks.fold(7), Some(&words));
+        let (mut ticks, mut payloads) = (Checksum::default(), Checksum::default());
+        ticks.fold(7);
+        payloads.fold(word(&payload, 2));
+        assert_eq!(expected.of(2), value(&ticks, &payloads));
+        assert_ne!(expected.of(2), expected.of(3));
+        let mut bare = Expected::default();
+        bare.fold(|ticks| ticks.fold(7), None);
+        assert_eq!(bare.of(2), bare.of(3));
+        assert_ne!(bare.of(2), expected.of(2));
     }
 }

@@ -130,6 +130,10 @@ fn elsewhere() -> PeerPolicy {
 impl Link {
     /// What carries ticks to a place from this process now; `None` when the peer is not there.
     pub(crate) fn to(place: &Place) -> Option<Self> {
+        if place.rival.is_some() {
+            let kind = "none".to_owned();
+            return Some(Self { kind, locality: Locality::SameProcess.to_string() });
+        }
         let Some(name) = &place.peer else {
             let (kind, locality) = (TransportKind::Arc, Locality::SameProcess);
             return Some(Self { kind: kind.to_string(), locality: locality.to_string() });

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Plan, Seats};
+use super::rivals::Rival;
 
 /// Readers at each distance.
 pub(crate) const READERS: usize = 8;
@@ -38,16 +39,25 @@ impl Distance {
         self.to_string().replace(' ', "-")
     }
 
-    /// The demo's plan: as many readers at each distance.
+    /// The demo's plan: as many readers at each distance, and for each rival.
     pub(crate) fn plan() -> Plan {
-        Plan::new(Self::ALL.map(|distance| Seats {
+        let distances = Self::ALL.map(|distance| Seats {
             place: distance.to_string(),
-            peer:
-                (distance != Self::SameProcess).then(|| format!("{}@{HOST}", distance.node_name())),
+            peer: (distance != Self::SameProcess)
+                .then(|| format!("{}@{HOST}", distance.node_name())),
             readers: READERS,
             // What is treated as remote runs on this machine all the same.
             same_clock: true,
-        }))
+            rival: None,
+        });
+        let rivals = Rival::ALL.map(|rival| Seats {
+            place: rival.to_string(),
+            peer: None,
+            readers: READERS,
+            same_clock: true,
+            rival: Some(rival),
+        });
+        Plan::new(distances.into_iter().chain(rivals))
     }
 }
 

@@ -4,17 +4,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ractor::{ActorCell, pg};
 use tokio::time::Instant;
 
 use super::book::Book;
-use super::checksum::Checksum;
+use super::checksum::{self, Expected, PARTS};
 use super::clock;
 use super::counters::Counters;
 use super::ledger::{LEFT, Ledger};
 use super::message::ReaderMessage;
 use super::plan::{Kind, Plan, Round};
 use super::progress::Progress;
+use super::rivals::{Audience, Rival};
 use super::tick::{FIXED_BYTES, Tick};
 use super::trades::Trade;
 
@@ -40,13 +42,12 @@ pub(crate) fn acknowledge_every(window: u64) -> u64 {
 #[derive(Debug, Clone)]
 pub(crate) struct Replay {
     pub(crate) round: Round,
-    /// Ticks sent, and their bytes.
+    /// Ticks sent.
     pub(crate) ticks: u64,
-    pub(crate) bytes: u64,
     /// Of them, those sent to each reader.
     pub(crate) sent: Vec<u64>,
-    /// What a reader that gets all of them folds them into.
-    pub(crate) checksum: Checksum,
+    /// What readers that get all of them fold them into.
+    pub(crate) expected: Expected,
     /// When the first was sent, on the clock that all processes share.
     pub(crate) first_ns: u64,
     /// What this process counted during the replay, once it is over; until then, before it.
@@ -62,9 +63,8 @@ impl Replay {
         Self {
             round,
             ticks: 0,
-            bytes: 0,
             sent: vec![0; readers],
-            checksum: Checksum::default(),
+            expected: Expected::default(),
             first_ns: clock::now_ns(),
             counters: Counters::now(),
             complete: false,
@@ -98,22 +98,44 @@ struct Maker<'a> {
     book: Book,
     bought: i64,
     sold: i64,
-    payload: Box<[u8]>,
 }
 
-impl<'a> Maker<'a> {
-    fn new(trades: &'a [Trade], step: i64, round: u16, payload: usize) -> Option<Self> {
-        // Bytes without a pattern, the same in every run.
+/// The payload of all ticks of a replay, and what readers fold their parts of it into. Each tick
+/// gets it written anew, as a feed would whose payloads differ.
+struct Opaque {
+    bytes: Vec<u8>,
+    words: Option<[u64; PARTS]>,
+}
+
+impl Opaque {
+    /// Bytes without a pattern, the same in every run.
+    fn of(length: usize) -> Self {
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
-        let payload = (0..payload).map(|_| {
+        let bytes = (0..length).map(|_| {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
             state as u8
         });
-        let payload = payload.collect();
+        let bytes: Vec<u8> = bytes.collect();
+        let words = std::array::from_fn(|index| checksum::word(&bytes, index));
+        Self { words: (length > 0).then_some(words), bytes }
+    }
+
+    fn write(&self) -> Bytes {
+        written(&self.bytes)
+    }
+}
+
+/// Where the feed writes a payload: memory of this process, from the allocator.
+fn written(payload: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(payload)
+}
+
+impl<'a> Maker<'a> {
+    fn new(trades: &'a [Trade], step: i64, round: u16) -> Option<Self> {
         let book = Book::before(trades.first()?, step);
-        Some(Self { trades, round, book, bought: 0, sold: 0, payload })
+        Some(Self { trades, round, book, bought: 0, sold: 0 })
     }
 
     fn tick(&mut self, index: usize) -> Tick {
@@ -133,7 +155,6 @@ impl<'a> Maker<'a> {
             sold: self.sold,
             bids: self.book.bids,
             asks: self.book.asks,
-            payload: self.payload.clone(),
         }
     }
 }
@@ -143,10 +164,10 @@ pub(crate) struct Feed<'a> {
     pub(crate) trades: &'a [Trade],
     /// The recording's price step.
     pub(crate) step: i64,
-    /// Bytes of payload.
-    pub(crate) payload: usize,
     pub(crate) plan: &'a Plan,
     pub(crate) ledger: &'a Ledger,
+    /// The readers of the plan's rivals, in its order.
+    pub(crate) rivals: &'a [(Rival, Audience)],
 }
 
 impl Feed<'_> {
@@ -169,20 +190,23 @@ impl Feed<'_> {
         }
     }
 
-    async fn replay(&self, index: usize, replay: &mut Replay, told: impl Fn(&Replay)) {
+    async fn replay(&self, index: usize, replay: &mut Replay, told: impl Fn(&Replay) + Send) {
         let trades = &self.trades[replay.round.trades.clone()];
         let number = u16::try_from(index).expect("a few replays");
-        let Some(mut maker) = Maker::new(trades, self.step, number, self.payload) else { return };
-        let window = window(self.payload);
+        let Some(mut maker) = Maker::new(trades, self.step, number) else { return };
+        let payload = Opaque::of(replay.round.payload);
+        let window = window(replay.round.payload);
         let stride = (window / 8).max(1);
         let kind = replay.round.kind;
         let group = self.plan.group(kind);
+        let rival = self.plan.rival(kind);
+        let rival = self.rivals.iter().find(|(it, _)| Some(*it) == rival).map(|(_, it)| it);
         let mut live = self.live(kind);
         self.part_with_others(kind, &live);
         let start = Instant::now();
         replay.first_ns = clock::now_ns();
         for tick_index in 0..trades.len() {
-            if kind == Kind::Paced {
+            if kind.is_paced() {
                 let passed = trades[tick_index].time_ms - trades[0].time_ms;
                 let due = start + Duration::from_millis(passed.unsigned_abs());
                 if due > Instant::now() {
@@ -199,18 +223,25 @@ impl Feed<'_> {
                     return;
                 }
                 told(replay);
-                // The feed shares its thread with readers, and with the task that waits for Ctrl-C.
+                // The feed shares its thread with readers.
                 tokio::task::yield_now().await;
             }
             let mut tick = maker.tick(tick_index);
-            tick.fold_into(&mut replay.checksum);
+            let bytes = payload.write();
+            replay.expected.fold(|checksum| tick.fold_into(checksum), payload.words.as_ref());
             replay.ticks += 1;
-            replay.bytes += tick.encoded_len() as u64;
             tick.sent_ns = clock::now_ns();
-            let report = pg::broadcast_arc(&group, Arc::new(ReaderMessage::Tick(tick)));
-            if report.delivered() != live.len() {
-                self.find_missing(kind, &report);
-                live = self.live(kind);
+            if let Some(rival) = rival {
+                if rival.send(tick, bytes) != live.len() {
+                    self.plan.part(kind).for_each(|it| self.ledger.lose(it, "it has ended"));
+                    return;
+                }
+            } else {
+                let report = pg::broadcast_arc(&group, Arc::new(ReaderMessage::Tick(tick, bytes)));
+                if report.delivered() != live.len() {
+                    self.find_missing(kind, &report);
+                    live = self.live(kind);
+                }
             }
             for reader in &live {
                 replay.sent[*reader] += 1;
@@ -279,23 +310,25 @@ mod tests {
 
     #[test]
     fn trades_become_ticks() {
-        let mut maker = Maker::new(&TRADES, 2, 3, 10).expect("there are trades");
+        let mut maker = Maker::new(&TRADES, 2, 3).expect("there are trades");
         let ticks: Vec<Tick> = (0..3).map(|index| maker.tick(index)).collect();
         assert_eq!(ticks.iter().map(|tick| tick.number).collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(ticks.iter().map(|tick| tick.last).collect::<Vec<_>>(), [false, false, true]);
         assert_eq!((ticks[2].bought, ticks[2].sold), (14, 7));
-        assert_eq!((ticks[2].round, ticks[2].payload.len()), (3, 10));
+        assert_eq!(ticks[2].round, 3);
         assert_eq!(ticks[2].asks[0].price, 102);
     }
 
     #[test]
     fn two_replays_make_the_same_ticks() {
         let ticks = || {
-            let mut maker = Maker::new(&TRADES, 2, 0, 33).expect("there are trades");
+            let mut maker = Maker::new(&TRADES, 2, 0).expect("there are trades");
             (0..3).map(|index| maker.tick(index)).collect::<Vec<_>>()
         };
         assert_eq!(ticks(), ticks());
-        assert!(Maker::new(&[], 1, 0, 0).is_none());
+        assert!(Maker::new(&[], 1, 0).is_none());
+        assert_eq!(Opaque::of(1000).bytes, Opaque::of(1000).bytes);
+        assert_ne!(Opaque::of(1000).bytes, vec![Opaque::of(1).bytes[0]; 1000]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The figures of a run, as rows for people.
 
+use super::feed::Replay;
 use super::histogram::Latencies;
 use super::outcome::Outcome;
 use super::plan::{Kind, Place};
+use super::tick::FIXED_BYTES;
 
 /// Rows under a heading, with a column for each place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,41 +24,76 @@ pub(crate) fn sections(outcome: &Outcome) -> Vec<Section> {
         title: "link".to_owned(),
         rows: vec![("chosen", kind), ("the peer is", locality)],
     }];
-    sections.extend(alone(outcome));
-    for (index, replay) in outcome.replays.iter().enumerate() {
-        let paced = match replay.round.kind {
-            Kind::Alone(_) => continue,
-            Kind::Together => false,
-            Kind::Paced => true,
-        };
-        let column = |place| speed_and_latency(outcome, place, index, paced);
-        let columns: Vec<_> = outcome.plan.places().iter().map(column).collect();
-        sections.push(section(replay.round.title.clone(), &columns));
+    for payload in outcome.payloads() {
+        sections.extend(alone(outcome, payload));
+        for kind in [Kind::Together, Kind::Paced] {
+            let is_it = |it: &Replay| it.round.kind == kind && it.round.payload == payload;
+            let Some(index) = outcome.replays.iter().position(is_it) else { continue };
+            let column = |place| speed_and_latency(outcome, place, index);
+            let columns: Vec<_> = outcome.plan.places().iter().map(column).collect();
+            sections.push(section(outcome.replays[index].round.title.clone(), &columns));
+            if kind == Kind::Together {
+                sections.extend(paced_alone(outcome, payload));
+            }
+        }
     }
     sections
 }
 
-/// One column of each replay to a place alone, where costs can be told apart.
-fn alone(outcome: &Outcome) -> Option<Section> {
+/// One column of each replay to a place alone at recorded pace, where readers sleep between ticks
+/// as a rule, so that what waking costs stands beside the latencies.
+fn paced_alone(outcome: &Outcome, payload: usize) -> Option<Section> {
     let columns = outcome.plan.places().iter().enumerate().map(|(number, place)| {
-        let kind = Kind::Alone(number);
-        let index = outcome.replays.iter().position(|replay| replay.round.kind == kind)?;
-        let mut column = speed_and_latency(outcome, place, index, false)?;
+        let (index, seen) = outcome.seen_of(number, Kind::PacedAlone(number), payload)?;
+        let mut column = speed_and_latency(outcome, place, index)?;
+        if let Some(floor) = outcome.floor {
+            let floor = floor.of(place.peer.is_some());
+            let p50 = seen.latencies.percentile(50.0);
+            let ratio = p50.map_or(NONE.to_owned(), |p50| times(p50 as f64, floor as f64));
+            column.push(("one wake-up here, p50", time(floor)));
+            column.push(("latency p50 / wake-up", ratio));
+        }
+        Some(column)
+    });
+    let columns: Vec<_> = columns.collect();
+    let title = format!("recorded pace, each alone{}", ticks_of(payload));
+    columns.iter().any(Option::is_some).then(|| section(title, &columns))
+}
+
+fn ticks_of(payload: usize) -> String {
+    format!(", {} bytes a tick", count((FIXED_BYTES + payload) as u64))
+}
+
+/// How many times one figure is another.
+pub(crate) fn times(one: f64, other: f64) -> String {
+    match one / other.max(1e-9) {
+        ratio if ratio >= 10.0 => format!("{ratio:.0} x"),
+        ratio if ratio >= 2.0 => format!("{ratio:.1} x"),
+        ratio => format!("{ratio:.2} x"),
+    }
+}
+
+/// One column of each replay to a place alone, where costs can be told apart.
+fn alone(outcome: &Outcome, payload: usize) -> Option<Section> {
+    let columns = outcome.plan.places().iter().enumerate().map(|(number, place)| {
+        let (index, _) = outcome.seen_of(number, Kind::Alone(number), payload)?;
+        let mut column = speed_and_latency(outcome, place, index)?;
         let counters = outcome.replays[index].counters();
-        column.push(("bytes serialised", bytes(counters.serialised_bytes as f64)));
+        // Payloads are moved, or written once into the frame.
+        column.push(("bytes serialised, payloads apart", bytes(counters.serialised_bytes as f64)));
         column.push(("copies made by the feed", count(counters.copies)));
-        let apart = match place.peer {
-            None => Some(counters.copies),
-            Some(_) => outcome.copies_apart(place),
+        let apart = match (place.rival, &place.peer) {
+            // In one process with the feed, and not free of copies: whose they are is not known.
+            (Some(_), _) => None,
+            (None, None) => Some(counters.copies),
+            (None, Some(_)) => outcome.copies_apart(place),
         };
         column.push(("copies made by the readers", apart.map_or(NONE.to_owned(), count)));
         Some(column)
     });
     let columns: Vec<_> = columns.collect();
-    columns
-        .iter()
-        .any(Option::is_some)
-        .then(|| section("flat out, each alone".to_owned(), &columns))
+    let title = format!("flat out, each alone{}", ticks_of(payload));
+    columns.iter().any(Option::is_some).then(|| section(title, &columns))
 }
 
 type Column = Vec<(&'static str, String)>;
@@ -74,12 +111,8 @@ fn section(title: String, columns: &[Option<Column>]) -> Section {
     Section { title, rows }
 }
 
-fn speed_and_latency(
-    outcome: &Outcome,
-    place: &Place,
-    index: usize,
-    paced: bool,
-) -> Option<Column> {
+fn speed_and_latency(outcome: &Outcome, place: &Place, index: usize) -> Option<Column> {
+    let paced = outcome.replays[index].round.kind.is_paced();
     let seen = outcome.seen(place, index)?;
     let per_second = |amount: u64| amount as f64 / seen.seconds.max(1e-9);
     let mut column = Vec::new();
@@ -163,6 +196,12 @@ mod tests {
         assert_eq!(time(98_765_432), "98.8 ms");
         assert_eq!(time(61_000_000_000), "61 s");
         assert_eq!(bytes(1_500_000.0), "1.50 MB");
+    }
+
+    #[test]
+    fn ratios_have_as_many_digits_as_they_deserve() {
+        let of = |one, other| times(one, other);
+        assert_eq!([of(1.0, 3.0), of(5.0, 2.0), of(25.0, 2.0)], ["0.33 x", "2.5 x", "12 x"]);
     }
 
     #[test]

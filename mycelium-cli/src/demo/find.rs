@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent, pg};
 use tokio::sync::Notify;
 
-use super::message::Acknowledged;
+use super::message::FeedMessage;
 use super::plan::FEED_GROUP;
 
 /// Hears of changes in the feed's group.
@@ -45,7 +45,7 @@ impl Actor for Ear {
 ///
 /// # Errors
 /// A sentence that says why it cannot be waited for.
-pub(crate) async fn find_feed() -> Result<ActorRef<Acknowledged>, String> {
+pub(crate) async fn find_feed() -> Result<ActorRef<FeedMessage>, String> {
     /// Stops it also when the waiting future is dropped.
     struct Listening(ActorRef<Silence>);
     impl Drop for Listening {

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
+use super::chart::{self, Series};
+use super::conclusion;
 use super::figures::{self, Section};
 use super::histogram::Latencies;
-use super::histogram_svg::{self, Axis};
+use super::machine::Machine;
 use super::outcome::{Fault, Outcome};
 use super::plan::Kind;
 use super::text;
+use super::tick::FIXED_BYTES;
 
 const STYLE: &str = "\
 :root { color-scheme: light dark }
@@ -20,14 +23,19 @@ thead th { font-weight: 600 }
 figure { margin: 1rem 0 }
 svg { width: 100%; font-size: 10px }
 svg text { fill: currentColor; text-anchor: middle }
-.bar { fill: currentColor; opacity: .7 }
+svg .name { text-anchor: start }
+.line { fill: none; stroke-width: 1.6 }
+.s0 { stroke: #d55e00; --c: #d55e00 } .s1 { stroke: #0072b2; --c: #0072b2 }
+.s2 { stroke: #009e73; --c: #009e73 } .s3 { stroke: #cc79a7; --c: #cc79a7 }
+.s4 { stroke: #999; --c: #999 }
+.bar { fill: var(--c); stroke: none }
 .axis, .mark { stroke: currentColor; fill: none }
 .mark { stroke-dasharray: 3 2 }
 .verdict { border: 1px solid; padding: .6rem .8rem }
 ";
 
 /// The page.
-pub(crate) fn render(outcome: &Outcome, faults: &[Fault]) -> String {
+pub(crate) fn render(outcome: &Outcome, faults: &[Fault], machine: &Machine) -> String {
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
@@ -43,17 +51,30 @@ pub(crate) fn render(outcome: &Outcome, faults: &[Fault]) -> String {
         }
         page.push_str("</ul>\n");
     }
+    for sentence in conclusion::sentences(outcome) {
+        writeln!(page, "<p>{}</p>", escaped(&sentence)).expect("a string grows");
+    }
+    charts(&mut page, outcome);
     for section in figures::sections(outcome) {
         table(&mut page, outcome, &section);
     }
     page.push_str(
         "<p>Latency is the time from sending a tick to its handling by a reader. Flat out it \
-                   is mostly the time that a tick waits for those before it.</p>\n",
+         is mostly the time that a tick waits for those before it. A wake-up is what the system takes \
+         to run a thread, or another process, that slept: no tick to a sleeping reader is faster. The \
+         bare queue is tokio's, with a task for each reader; stock ractor clones each tick for each \
+         reader.</p>\n",
     );
     for line in text::shared_work(outcome) {
         writeln!(page, "<p>{}.</p>", escaped(&line)).expect("a string grows");
     }
-    histograms(&mut page, outcome);
+    writeln!(
+        page,
+        "<p>{}. Command: <code>{}</code></p>",
+        escaped(&machine.words()),
+        escaped(&machine.command)
+    )
+    .expect("a string grows");
     page.push_str("</html>\n");
     page
 }
@@ -75,50 +96,70 @@ fn table(page: &mut String, outcome: &Outcome, section: &Section) {
     page.push_str("</table>\n");
 }
 
-/// What histograms stand together, on one axis.
-const SORTS: [&str; 3] =
-    ["Latency flat out, each alone", "Latency flat out, all at once", "Latency at recorded pace"];
+/// The kind of replay in which a question is answered for a place.
+type KindOf = fn(usize) -> Kind;
 
-/// The sort that what a place saw of a replay belongs to; none, if it was not meant.
-fn sort(kind: Kind, place: usize) -> Option<usize> {
-    match kind {
-        Kind::Alone(only) => (only == place).then_some(0),
-        Kind::Together => Some(1),
-        Kind::Paced => Some(2),
+/// A chart for each question, with all places on one axis.
+fn charts(page: &mut String, outcome: &Outcome) {
+    for payload in outcome.payloads() {
+        let size = figures::count((FIXED_BYTES + payload) as u64);
+        speeds(page, outcome, payload, &size);
+        let questions: [(&str, KindOf); 2] = [
+            ("How long does a tick take, at recorded pace and alone?", Kind::PacedAlone),
+            ("How long does it take when one tick goes to all at once?", |_| Kind::Paced),
+        ];
+        for (question, kind) in questions {
+            let places = outcome.plan.places().iter().enumerate();
+            let series = places.filter_map(|(number, place)| {
+                let (_, seen) = outcome.seen_of(number, kind(number), payload)?;
+                let has_part = place.readers.start < outcome.plan.part(kind(number)).end;
+                has_part.then(|| Series { name: name(outcome, number), data: seen.latencies })
+            });
+            let series: Vec<Series<Latencies>> = series.collect();
+            if series.is_empty() {
+                continue;
+            }
+            let marks = outcome.floor.map_or(Vec::new(), |floor| {
+                let mark = |name: &str, data| Series { name: name.to_owned(), data };
+                vec![
+                    mark("waking a thread", floor.thread_ns),
+                    mark("waking a process", floor.process_ns),
+                ]
+            });
+            let title = format!("{question} Ticks of {size} bytes");
+            figure(page, &title, &chart::overlay(&escaped(&title), &series, &marks));
+        }
     }
 }
 
-/// A histogram for each place and replay.
-fn histograms(page: &mut String, outcome: &Outcome) {
-    for (index_of_sort, title) in SORTS.into_iter().enumerate() {
-        let mut pictures: Vec<(usize, Latencies)> = Vec::new();
-        for (index, replay) in outcome.replays.iter().enumerate() {
-            for (number, place) in outcome.plan.places().iter().enumerate() {
-                if sort(replay.round.kind, number) == Some(index_of_sort) {
-                    let seen = outcome.seen(place, index);
-                    pictures.extend(seen.map(|seen| (number, seen.latencies)));
-                }
-            }
-        }
-        if pictures.is_empty() {
-            continue;
-        }
-        writeln!(page, "<h2>{title}</h2>").expect("a string grows");
-        let axis = Axis::of(pictures.iter().map(|(_, latencies)| latencies));
-        for (number, latencies) in &pictures {
-            let place = &outcome.plan.places()[*number].name;
-            let messages = figures::count(latencies.len());
-            let name = format!("{title}: {place}");
-            let picture = histogram_svg::render(&escaped(&name), latencies, axis);
-            let (place, link) = (escaped(place), escaped(&outcome.links[*number].kind));
-            writeln!(
-                page,
-                "<figure>\n<figcaption>{place}, {link}: {messages} messages</figcaption>\n\
-                 {picture}</figure>"
-            )
-            .expect("a string grows");
-        }
+fn speeds(page: &mut String, outcome: &Outcome, payload: usize, size: &str) {
+    let places = 0..outcome.plan.places().len();
+    let series = places.filter_map(|number| {
+        let (_, seen) = outcome.seen_of(number, Kind::Alone(number), payload)?;
+        let data = seen.messages as f64 / seen.seconds.max(1e-9);
+        Some(Series { name: name(outcome, number), data })
+    });
+    let series: Vec<Series<f64>> = series.collect();
+    if !series.is_empty() {
+        let title =
+            format!("How many messages a second, flat out and alone? Ticks of {size} bytes");
+        let label = |rate| figures::count(rate as u64);
+        figure(page, &title, &chart::bars(&escaped(&title), &series, label));
     }
+}
+
+/// A place with what carries ticks there.
+fn name(outcome: &Outcome, number: usize) -> String {
+    let place = &outcome.plan.places()[number];
+    match place.rival {
+        Some(_) => escaped(&place.name),
+        None => escaped(&format!("{} ({})", place.name, outcome.links[number].kind)),
+    }
+}
+
+fn figure(page: &mut String, title: &str, picture: &str) {
+    writeln!(page, "<h2>{}</h2>\n<figure>\n{picture}</figure>", escaped(title))
+        .expect("a string grows");
 }
 
 fn escaped(text: &str) -> String {
@@ -140,21 +181,52 @@ mod tests {
     use super::*;
     use crate::demo::outcome::tests::{finished, spoil};
 
+    fn machine() -> Machine {
+        Machine {
+            cores: 2,
+            processor: Some("A <processor>".to_owned()),
+            system: "linux 6 x86_64".to_owned(),
+            load: Some("0.10".to_owned()),
+            command: "mycelium demo".to_owned(),
+        }
+    }
+
     #[test]
-    fn the_page_holds_figures_pictures_and_the_verdict() {
+    fn the_page_has_a_chart_for_each_question_and_size_with_all_places_on_one_axis() {
         let outcome = finished();
-        let page = render(&outcome, &outcome.faults());
-        assert_eq!(page.matches("<svg").count(), 9);
-        assert_eq!(page.matches("</svg>").count(), 9);
+        let page = render(&outcome, &outcome.faults(), &machine());
+        assert_eq!(page.matches("<svg").count(), 6);
+        assert_eq!(page.matches("</svg>").count(), 6);
+        assert_eq!(page.matches("How long does a tick take, at recorded pace").count(), 2 * 3);
+        let start = page.find("How long does a tick take, at recorded pace").expect("a chart");
+        let chart = &page[start..start + page[start..].find("</svg>").expect("its end")];
+        for place in ["same process (arc)", "same machine (unix)", "remote (tcp)", "stock ractor"] {
+            assert!(chart.contains(&format!(">{place}, p50")), "{place} in {chart}");
+        }
         assert!(page.contains("PASS") && !page.contains("<li>"), "{page}");
         assert!(page.contains("&lt;recording&gt;"), "{page}");
+    }
+
+    #[test]
+    fn the_page_says_what_to_conclude_and_where_it_was_made() {
+        let outcome = finished();
+        let page = render(&outcome, &[], &machine());
+        for sentence in conclusion::sentences(&outcome) {
+            assert!(page.contains(&escaped(&sentence)), "{sentence} in {page}");
+        }
+        for part in ["2 cores, A &lt;processor&gt;", "<code>mycelium demo</code>", "ractor 0."] {
+            assert!(page.contains(part), "{part} in {page}");
+        }
+        // What is the same for everybody is said, and not shown.
+        let checksum = format!("{:016x}", outcome.replays[0].expected.of(0));
+        assert!(!page.contains(&checksum), "{page}");
     }
 
     #[test]
     fn faults_stand_on_the_page() {
         let mut outcome = finished();
         spoil(&mut outcome, 9, |round| round.received -= 1);
-        let page = render(&outcome, &outcome.faults());
+        let page = render(&outcome, &outcome.faults(), &machine());
         assert!(page.contains("FAIL") && page.contains("<li>reader 9"), "{page}");
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::clock;
 use super::histogram::Latencies;
-use super::message::Acknowledged;
+use super::message::{Acknowledged, FeedMessage};
 use super::plan::{FEED_GROUP, GROUP, Plan, group_at};
 
 /// What the feed knows of each reader. Its actor writes, the feed waits.
@@ -104,6 +104,11 @@ impl Ledger {
         self.changed.notify_waiters();
     }
 
+    /// Notes that a reader is there that joins no group.
+    pub(crate) fn welcome(&self, reader: usize) {
+        self.change(reader, |entry| entry.present = true);
+    }
+
     /// Notes who is in a group of readers, or is not any more.
     fn note(&self, group: &str, members: &[ActorCell], joined: bool) {
         let plan = self.pages.lock().plan.clone();
@@ -136,7 +141,8 @@ impl Ledger {
         }
     }
 
-    fn acknowledge(&self, said: &Acknowledged, now_ns: u64) {
+    /// Notes what a reader says, at this moment.
+    pub(crate) fn acknowledge(&self, said: &Acknowledged, now_ns: u64) {
         let round = usize::from(said.round);
         {
             let mut pages = self.pages.lock();
@@ -237,13 +243,13 @@ const MOST_ROUNDS: usize = 64;
 pub(crate) struct Clerk;
 
 impl Actor for Clerk {
-    type Msg = Acknowledged;
+    type Msg = FeedMessage;
     type State = Arc<Ledger>;
     type Arguments = Arc<Ledger>;
 
     async fn pre_start(
         &self,
-        myself: ActorRef<Acknowledged>,
+        myself: ActorRef<FeedMessage>,
         ledger: Arc<Ledger>,
     ) -> Result<Arc<Ledger>, ActorProcessingErr> {
         // All groups: which places there will be need not be known yet.
@@ -254,8 +260,8 @@ impl Actor for Clerk {
 
     async fn handle(
         &self,
-        _: ActorRef<Acknowledged>,
-        said: Acknowledged,
+        _: ActorRef<FeedMessage>,
+        FeedMessage::Acknowledged(said): FeedMessage,
         ledger: &mut Arc<Ledger>,
     ) -> Result<(), ActorProcessingErr> {
         ledger.acknowledge(&said, clock::now_ns());
@@ -264,7 +270,7 @@ impl Actor for Clerk {
 
     async fn handle_supervisor_evt(
         &self,
-        _: ActorRef<Acknowledged>,
+        _: ActorRef<FeedMessage>,
         event: SupervisionEvent,
         ledger: &mut Arc<Ledger>,
     ) -> Result<(), ActorProcessingErr> {
@@ -358,7 +364,7 @@ mod tests {
         let stranger = Acknowledged { reader: reader_name("elsewhere", 0), ..said(0, 0, 1) };
         ledger.acknowledge(&stranger, 1_500);
         ledger.acknowledge(&said(0, u16::MAX, 1), 1_500);
-        assert_eq!(ledger.entries(), vec![Entry::default(); 3 * READERS]);
+        assert_eq!(ledger.entries(), vec![Entry::default(); Distance::plan().readers().len()]);
         assert!(ledger.round_trips().iter().all(Vec::is_empty));
     }
 

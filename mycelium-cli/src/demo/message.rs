@@ -1,74 +1,33 @@
 //! What feed and readers send each other.
 
-use ractor::message::{BoxedDowncastErr, SerializedMessage, SharedMessage};
-use ractor::{Message, RpcReplyPort};
+use bytes::Bytes;
+use ractor::{BytesConvertable, RpcReplyPort};
+use ractor_cluster::RactorClusterMessage;
 
-use super::counters;
 use super::tick::Tick;
 
 /// To a reader.
-#[derive(Debug)]
+#[derive(Debug, RactorClusterMessage)]
+// A reader decodes a tick once for its whole process, and its neighbours share it.
+#[shared]
 // Ticks are what readers get; a box would only add an allocation to each.
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum ReaderMessage {
-    Tick(Tick),
+    /// A tick, and its opaque payload. The payload is the last field, so that it is not copied
+    /// where it is encoded and decoded.
+    Tick(Tick, Bytes),
     /// Asks for the reader's [`ReaderReport`](super::reader::ReaderReport), as JSON.
+    #[rpc]
     Report(RpcReplyPort<Vec<u8>>),
 }
 
-const TICK: &str = "Tick";
-const REPORT: &str = "Report";
-
-// By hand and not derived: bytes that are no tick are an error here, and would be a panic there.
-impl Message for ReaderMessage {
-    fn serializable() -> bool {
-        true
-    }
-
-    fn serialize(self) -> Result<SerializedMessage, BoxedDowncastErr> {
-        Ok(match self {
-            Self::Tick(tick) => {
-                let args = tick.encode();
-                counters::count_serialised(args.len());
-                SerializedMessage::Cast { variant: TICK.to_owned(), args, metadata: None }
-            }
-            Self::Report(reply) => SerializedMessage::Call {
-                variant: REPORT.to_owned(),
-                args: Vec::new(),
-                reply,
-                metadata: None,
-            },
-        })
-    }
-
-    fn deserialize(message: SerializedMessage) -> Result<Self, BoxedDowncastErr> {
-        match message {
-            SerializedMessage::Cast { variant, args, .. } if variant == TICK => {
-                counters::count_decoded(args.len());
-                Tick::decode(&args).map(Self::Tick).map_err(|_| BoxedDowncastErr)
-            }
-            SerializedMessage::Call { variant, reply, .. } if variant == REPORT => {
-                Ok(Self::Report(reply))
-            }
-            _ => Err(BoxedDowncastErr),
-        }
-    }
+/// To the feed.
+#[derive(Debug, RactorClusterMessage)]
+pub(crate) enum FeedMessage {
+    Acknowledged(Acknowledged),
 }
 
-impl SharedMessage for ReaderMessage {
-    fn clone_shared(&self) -> Option<Self> {
-        match self {
-            Self::Tick(tick) => Some(Self::Tick(tick.clone())),
-            Self::Report(_) => None,
-        }
-    }
-
-    fn is_shareable(&self) -> bool {
-        matches!(self, Self::Tick(_))
-    }
-}
-
-/// To the feed: a reader handled this many ticks of a replay.
+/// A reader handled this many ticks of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
     /// Its name: readers of other machines do not know their numbers.
@@ -83,27 +42,13 @@ pub(crate) struct Acknowledged {
 /// Bytes of an encoded [`Acknowledged`] before the name.
 const ACKNOWLEDGED_BYTES: usize = 18;
 
-impl Message for Acknowledged {
-    fn serializable() -> bool {
-        true
-    }
-
-    fn serialize(self) -> Result<SerializedMessage, BoxedDowncastErr> {
-        let mut args = Vec::with_capacity(ACKNOWLEDGED_BYTES + self.reader.len());
-        args.extend(self.round.to_le_bytes());
-        args.extend(self.ticks.to_le_bytes());
-        args.extend(self.sent_ns.to_le_bytes());
-        args.extend(self.reader.as_bytes());
-        Ok(SerializedMessage::Cast { variant: String::new(), args, metadata: None })
-    }
-
-    fn deserialize(message: SerializedMessage) -> Result<Self, BoxedDowncastErr> {
-        let SerializedMessage::Cast { args, .. } = message else { return Err(BoxedDowncastErr) };
-        let (round, rest) = args.split_first_chunk().ok_or(BoxedDowncastErr)?;
-        let (ticks, rest) = rest.split_first_chunk().ok_or(BoxedDowncastErr)?;
-        let (sent_ns, reader) = rest.split_first_chunk().ok_or(BoxedDowncastErr)?;
-        Ok(Self {
-            reader: std::str::from_utf8(reader).map_err(|_| BoxedDowncastErr)?.to_owned(),
+impl Acknowledged {
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (round, rest) = bytes.split_first_chunk()?;
+        let (ticks, rest) = rest.split_first_chunk()?;
+        let (sent_ns, reader) = rest.split_first_chunk()?;
+        Some(Self {
+            reader: std::str::from_utf8(reader).ok()?.to_owned(),
             round: u16::from_le_bytes(*round),
             ticks: u64::from_le_bytes(*ticks),
             sent_ns: u64::from_le_bytes(*sent_ns),
@@ -111,9 +56,28 @@ impl Message for Acknowledged {
     }
 }
 
+impl BytesConvertable for Acknowledged {
+    fn into_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(ACKNOWLEDGED_BYTES + self.reader.len());
+        bytes.extend(self.round.to_le_bytes());
+        bytes.extend(self.ticks.to_le_bytes());
+        bytes.extend(self.sent_ns.to_le_bytes());
+        bytes.extend(self.reader.as_bytes());
+        bytes
+    }
+
+    /// # Panics
+    /// The bytes are no acknowledgement. A derived message that holds them is then no message.
+    fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self::decode(&bytes).expect("the bytes of an acknowledgement")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use ractor::Message;
+    use ractor::message::{SerializedMessage, SharedMessage};
 
     use super::*;
     use crate::demo::tick::tests::any_tick;
@@ -122,30 +86,43 @@ mod tests {
         #[test]
         fn messages_come_back_from_their_serialised_form(
             tick in any_tick(),
+            payload in prop::collection::vec(any::<u8>(), 0..3000),
             (reader, round, ticks, sent_ns) in any::<(String, u16, u64, u64)>(),
         ) {
-            let sent = ReaderMessage::Tick(tick.clone()).serialize().expect("it can be");
-            let read = ReaderMessage::deserialize(sent).expect("it is one");
-            prop_assert!(matches!(read, ReaderMessage::Tick(read) if read == tick));
+            let payload = Bytes::from(payload);
+            let sent = ReaderMessage::Tick(tick.clone(), payload.clone()).serialize();
+            let read = ReaderMessage::deserialize(sent.expect("it can be")).expect("it is one");
+            prop_assert!(matches!(read, ReaderMessage::Tick(read, with)
+                if read == tick && with == payload));
 
             let acknowledged = Acknowledged { reader, round, ticks, sent_ns };
-            let sent = acknowledged.clone().serialize().expect("it can be");
-            prop_assert_eq!(Acknowledged::deserialize(sent).expect("it is one"), acknowledged);
+            let sent = FeedMessage::Acknowledged(acknowledged.clone()).serialize();
+            let FeedMessage::Acknowledged(read) =
+                FeedMessage::deserialize(sent.expect("it can be")).expect("it is one");
+            prop_assert_eq!(read, acknowledged);
         }
     }
 
     #[test]
     fn what_is_no_message_is_an_error() {
-        let cast = |variant: &str, args: Vec<u8>| SerializedMessage::Cast {
-            variant: variant.to_owned(),
-            args,
-            metadata: None,
+        let cast = |variant: &str, fields: &[&[u8]]| {
+            let mut args = Vec::new();
+            for field in fields {
+                args.extend((field.len() as u64).to_be_bytes());
+                args.extend_from_slice(field);
+            }
+            SerializedMessage::Cast { variant: variant.to_owned(), args, metadata: None }
         };
-        assert!(ReaderMessage::deserialize(cast(TICK, vec![1; 20])).is_err());
-        assert!(ReaderMessage::deserialize(cast("Other", vec![1; 700])).is_err());
-        assert!(ReaderMessage::deserialize(SerializedMessage::CallReply(1, Vec::new())).is_err());
-        assert!(Acknowledged::deserialize(cast("", vec![0; 17])).is_err());
-        assert!(Acknowledged::deserialize(cast("", vec![0xff; 20])).is_err());
+        let is_tick = |message| ReaderMessage::deserialize(message).is_ok();
+        assert!(is_tick(cast("Tick", &[&[1; 700], &[]])), "the variants have these names");
+        for fields in [vec![&[1_u8; 20][..], &[]], vec![&[2; 700], &[]], vec![&[1; 700]]] {
+            assert!(!is_tick(cast("Tick", &fields)));
+        }
+        assert!(!is_tick(cast("Other", &[&[1; 700], &[]])));
+        assert!(!is_tick(SerializedMessage::CallReply(1, Vec::new())));
+        let is_said = |said: &[u8]| FeedMessage::deserialize(cast("Acknowledged", &[said])).is_ok();
+        assert!(is_said(&[0; 18]));
+        assert!(!is_said(&[0; 17]) && !is_said(&[0xff; 20]));
     }
 
     #[test]
@@ -154,5 +131,14 @@ mod tests {
         let request = ReaderMessage::Report(port.into());
         assert!(!request.is_shareable());
         assert!(request.clone_shared().is_none());
+    }
+
+    #[test]
+    fn a_payload_is_not_copied() {
+        let payload = Bytes::from(vec![7; 1 << 20]);
+        let tick = Tick::decode(&[1; 700]).expect("it is long enough");
+        let outgoing = ReaderMessage::Tick(tick, payload.clone()).into_outgoing();
+        let args = outgoing.expect("it can be").args;
+        assert_eq!(args.tail.as_ptr(), payload.as_ptr());
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use super::cluster::Link;
 use super::feed::Replay;
+use super::floor::Floor;
 use super::histogram::Latencies;
 use super::ledger::{Entry, RoundTrips};
-use super::plan::{Place, Plan};
+use super::plan::{Kind, Place, Plan};
 use super::reader::{ReaderReport, RoundReport};
+use super::tick::FIXED_BYTES;
 
 /// Everything that is known at the end.
 #[derive(Debug)]
@@ -17,7 +19,6 @@ pub(crate) struct Outcome {
     pub(crate) recording: String,
     /// Its trades.
     pub(crate) trades: usize,
-    pub(crate) tick_bytes: usize,
     pub(crate) plan: Arc<Plan>,
     /// By which link each place was reached.
     pub(crate) links: Vec<Link>,
@@ -29,6 +30,8 @@ pub(crate) struct Outcome {
     pub(crate) round_trips: Vec<Vec<RoundTrips>>,
     /// What each reader said itself.
     pub(crate) reports: Vec<Option<ReaderReport>>,
+    /// What waking costs on this machine; `None` when it was not measured.
+    pub(crate) floor: Option<Floor>,
     /// Whether it was ended early.
     pub(crate) interrupted: bool,
 }
@@ -93,7 +96,8 @@ impl Outcome {
     fn faults_of(&self, reader: usize) -> Vec<Fault> {
         let takes_part = |it: &Replay| self.plan.part(it.round.kind).contains(&reader);
         let begun = || self.replays.iter().enumerate().filter(|(_, it)| takes_part(it));
-        let place = self.plan.place_of(reader).map_or("", |place| &place.name);
+        let (place, first) =
+            self.plan.place_of(reader).map_or(("", 0), |it| (&it.name, it.readers.start));
         let entry = &self.entries[reader];
         let report = match (&entry.gone, &self.reports[reader]) {
             (None, Some(report)) => report,
@@ -111,7 +115,10 @@ impl Outcome {
             }
         };
         begun()
-            .filter_map(|(index, it)| fault((reader, place), it, round_of(report, index)))
+            .filter_map(|(index, it)| {
+                let expected = it.expected.of(reader - first);
+                fault((reader, place), it, round_of(report, index), expected)
+            })
             .collect()
     }
 
@@ -135,7 +142,7 @@ impl Outcome {
                 last_ns = last_ns.max(round_trips.map_or(0, |it| it.last_ns));
             }
         }
-        seen.bytes = seen.messages * self.tick_bytes as u64;
+        seen.bytes = seen.messages * (FIXED_BYTES + replay.round.payload) as u64;
         seen.seconds = last_ns.saturating_sub(replay.first_ns) as f64 / 1e9;
         (seen.messages > 0).then_some(seen)
     }
@@ -145,6 +152,26 @@ impl Outcome {
     pub(crate) fn copies_apart(&self, place: &Place) -> Option<u64> {
         let reports = place.readers.clone().filter_map(|reader| self.reports[reader].as_ref());
         reports.map(|report| report.counters.copies).max()
+    }
+
+    /// The payloads of the ticks that were replayed, each once, in order.
+    pub(crate) fn payloads(&self) -> Vec<usize> {
+        let mut payloads: Vec<usize> = self.replays.iter().map(|it| it.round.payload).collect();
+        payloads.dedup();
+        payloads
+    }
+
+    /// What the readers of a place saw of a kind of replay of ticks with so much payload, and which
+    /// replay it was; `None` when there was none, or none of them told.
+    pub(crate) fn seen_of(
+        &self,
+        place: usize,
+        kind: Kind,
+        payload: usize,
+    ) -> Option<(usize, Seen)> {
+        let is_it = |it: &Replay| it.round.kind == kind && it.round.payload == payload;
+        let index = self.replays.iter().position(is_it)?;
+        Some((index, self.seen(&self.plan.places()[place], index)?))
     }
 
     /// The places whose clock is not the feed's, as far as it knows.
@@ -162,6 +189,7 @@ fn fault(
     (reader, place): (usize, &str),
     replay: &Replay,
     seen: Option<&RoundReport>,
+    expected: u64,
 ) -> Option<Fault> {
     let place = || place.to_owned();
     let sent = replay.sent[reader];
@@ -190,7 +218,6 @@ fn fault(
             late: seen.late,
         });
     }
-    let expected = replay.checksum.value();
     (seen.checksum != expected).then(|| Fault::Checksum {
         reader,
         place: place(),
@@ -206,12 +233,18 @@ pub(crate) mod tests {
     use crate::demo::counters::Counters;
     use crate::demo::distance::Distance;
 
+    use crate::demo::plan::Round;
+
     const TICKS: u64 = 10;
+    /// As the demo has them.
+    pub(crate) const PAYLOADS: [usize; 2] = [0, 1 << 20];
 
     /// A run without faults: ten ticks in each replay.
     pub(crate) fn finished() -> Outcome {
         let plan = Distance::plan();
-        let rounds = plan.rounds(&(0..TICKS as usize), 0..TICKS as usize);
+        let ticks = 0..TICKS as usize;
+        let rounds: Vec<Round> =
+            PAYLOADS.iter().flat_map(|payload| plan.rounds(&ticks, &ticks, *payload)).collect();
         let readers = plan.readers().len();
         let mut replays = Vec::new();
         let report = ReaderReport { counters: Counters::default(), asked: 0, rounds: vec![] };
@@ -221,7 +254,7 @@ pub(crate) mod tests {
         for (index, round) in rounds.into_iter().enumerate() {
             let mut replay = Replay::new(round, readers);
             replay.ticks = TICKS;
-            replay.checksum.fold(index as u64);
+            replay.expected.fold(|ticks| ticks.fold(index as u64), None);
             replay.complete = true;
             replay.close();
             for reader in plan.part(replay.round.kind) {
@@ -239,7 +272,7 @@ pub(crate) mod tests {
                     skipped: 0,
                     doubled: 0,
                     late: 0,
-                    checksum: replay.checksum.value(),
+                    checksum: replay.expected.of(0),
                     last_ns: replay.first_ns + 1_000_000,
                     latencies: vec![(5_000, TICKS)],
                 });
@@ -250,14 +283,32 @@ pub(crate) mod tests {
         Outcome {
             recording: "<recording>".to_owned(),
             trades: 10,
-            tick_bytes: 700,
             plan: Arc::new(plan),
-            links: vec![link("arc"), link("unix"), link("tcp")],
+            links: ["arc", "unix", "tcp", "none", "none"].map(link).to_vec(),
             replays,
             entries,
             round_trips,
             reports: reports.into_iter().map(Some).collect(),
+            floor: Some(Floor { thread_ns: 4_000, process_ns: 10_000 }),
             interrupted: false,
+        }
+    }
+
+    /// What speeds [`paced`] runs at: from sending to handling, in nanoseconds.
+    pub(crate) fn set_latency(outcome: &mut Outcome, place: usize, nanoseconds: u64) {
+        for reader in outcome.plan.places()[place].readers.clone() {
+            let rounds = &mut outcome.reports[reader].as_mut().expect("it reported").rounds;
+            rounds.iter_mut().for_each(|it| it.latencies = vec![(nanoseconds, TICKS)]);
+        }
+    }
+
+    /// How long a place takes for each replay, in nanoseconds.
+    pub(crate) fn set_duration(outcome: &mut Outcome, place: usize, nanoseconds: u64) {
+        for reader in outcome.plan.places()[place].readers.clone() {
+            let rounds = &mut outcome.reports[reader].as_mut().expect("it reported").rounds;
+            for round in rounds {
+                round.last_ns = outcome.replays[usize::from(round.round)].first_ns + nanoseconds;
+            }
         }
     }
 
@@ -319,7 +370,8 @@ pub(crate) mod tests {
         let [fault] = outcome.faults().try_into().expect("one fault");
         assert_eq!(
             fault.to_string(),
-            "reader 20 (remote): sent 30, acknowledged 27, unknown 3, not sent 0; it gave no report"
+            "reader 20 (remote): sent 100, acknowledged 90, unknown 10, not sent 0; it gave no \
+             report"
         );
     }
 
@@ -347,7 +399,7 @@ pub(crate) mod tests {
         assert_eq!((seen.messages, seen.bytes), (80, 56_000));
         assert!((seen.seconds - 0.001).abs() < 1e-12);
         assert_eq!((seen.latencies.len(), seen.round_trips.len()), (80, 8));
-        assert!(outcome.seen(remote, 0).is_none());
+        assert!(outcome.seen(remote, 1).is_none());
     }
 
     #[test]

@@ -4,6 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
+use super::figures;
+use super::rivals::Rival;
+use super::tick::FIXED_BYTES;
+
 /// The process group of all readers.
 pub(crate) const GROUP: &str = "mycelium-demo readers";
 
@@ -35,6 +39,7 @@ pub(crate) struct Seats {
     pub(crate) peer: Option<String>,
     pub(crate) readers: usize,
     pub(crate) same_clock: bool,
+    pub(crate) rival: Option<Rival>,
 }
 
 /// Where readers are that share a process: a column of each table.
@@ -47,6 +52,8 @@ pub(crate) struct Place {
     pub(crate) readers: Range<usize>,
     /// Whether their clock is the feed's: that of this machine.
     pub(crate) same_clock: bool,
+    /// What gets ticks to them, if it is not the fork.
+    pub(crate) rival: Option<Rival>,
 }
 
 /// All readers of a run, numbered from 0, place after place.
@@ -57,16 +64,16 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Numbers the readers of each place, whose indices there are from 0.
+    /// Numbers the readers of each place, whose indices there are from 0. Rivals come last.
     pub(crate) fn new(seats: impl IntoIterator<Item = Seats>) -> Self {
         let mut plan = Self::default();
-        for Seats { place: name, peer, readers, same_clock } in seats {
+        for Seats { place: name, peer, readers, same_clock, rival } in seats {
             let first = plan.readers().end;
             for index in 0..readers {
                 plan.numbers.insert(reader_name(&name, index), first + index);
             }
             let readers = first..first + readers;
-            plan.places.push(Place { name, peer, readers, same_clock });
+            plan.places.push(Place { name, peer, readers, same_clock, rival });
         }
         plan
     }
@@ -78,6 +85,12 @@ impl Plan {
     /// The numbers of all readers.
     pub(crate) fn readers(&self) -> Range<usize> {
         0..self.places.last().map_or(0, |place| place.readers.end)
+    }
+
+    /// The numbers of the readers that the fork gets ticks to.
+    pub(crate) fn own_readers(&self) -> Range<usize> {
+        let mut own = self.places.iter().filter(|place| place.rival.is_none());
+        0..own.next_back().map_or(0, |place| place.readers.end)
     }
 
     /// The place of a reader.
@@ -93,46 +106,93 @@ impl Plan {
     /// The process group that the ticks of a replay go to.
     pub(crate) fn group(&self, kind: Kind) -> String {
         match kind {
-            Kind::Alone(place) => group_at(&self.places[place].name),
-            Kind::Together | Kind::Paced => GROUP.to_owned(),
+            Kind::Alone(place) | Kind::PacedAlone(place) => group_at(&self.places[place].name),
+            Kind::WarmUp | Kind::Together | Kind::Paced => GROUP.to_owned(),
         }
     }
 
     /// Who takes part in a replay.
     pub(crate) fn part(&self, kind: Kind) -> Range<usize> {
         match kind {
-            Kind::Alone(place) => self.places[place].readers.clone(),
-            Kind::Together | Kind::Paced => self.readers(),
+            Kind::Alone(place) | Kind::PacedAlone(place) => self.places[place].readers.clone(),
+            Kind::WarmUp | Kind::Together | Kind::Paced => self.own_readers(),
         }
     }
 
-    /// All replays of a run, in order.
-    pub(crate) fn rounds(&self, flat_out: &Range<usize>, paced: Range<usize>) -> Vec<Round> {
-        let alone = (0..self.places.len()).map(Kind::Alone);
-        let kinds = alone.chain([Kind::Together]);
-        let flat_out = kinds.map(|kind| (kind, flat_out.clone()));
-        let all = flat_out.chain([(Kind::Paced, paced)]);
-        all.map(|(kind, trades)| Round { kind, title: self.title(kind), trades }).collect()
-    }
-
-    fn title(&self, kind: Kind) -> String {
+    /// What gets the ticks of a replay to its readers, if it is not the fork.
+    pub(crate) fn rival(&self, kind: Kind) -> Option<Rival> {
         match kind {
-            Kind::Alone(place) => format!("flat out, {} alone", self.places[place].name),
-            Kind::Together => "flat out, all at once".to_owned(),
-            Kind::Paced => "recorded pace, all at once".to_owned(),
+            Kind::Alone(place) | Kind::PacedAlone(place) => self.places[place].rival,
+            Kind::WarmUp | Kind::Together | Kind::Paced => None,
         }
+    }
+
+    /// All replays of ticks with so much payload, in order.
+    ///
+    /// Rivals never take part in what goes to all. A plan that has some is warmed up first, and has
+    /// each place replayed to alone at recorded pace too, so that figures can be compared.
+    pub(crate) fn rounds(
+        &self,
+        flat_out: &Range<usize>,
+        paced: &Range<usize>,
+        payload: usize,
+    ) -> Vec<Round> {
+        let places = 0..self.places.len();
+        let has_rivals = self.places.iter().any(|place| place.rival.is_some());
+        let apart = if has_rivals { places.clone() } else { 0..0 };
+        let flat_out_kinds = places.map(Kind::Alone).chain([Kind::Together]);
+        let paced_kinds = apart.map(Kind::PacedAlone).chain([Kind::Paced]);
+        let warm_up = 0..flat_out.end.min(WARM_UP_TICKS);
+        let warm_ups = has_rivals.then_some((Kind::WarmUp, &warm_up));
+        let all = warm_ups
+            .into_iter()
+            .chain(flat_out_kinds.map(|kind| (kind, flat_out)))
+            .chain(paced_kinds.map(|kind| (kind, paced)));
+        let round = |(kind, trades): (Kind, &Range<usize>)| Round {
+            kind,
+            title: self.title(kind, payload),
+            trades: trades.clone(),
+            payload,
+        };
+        all.map(round).collect()
+    }
+
+    fn title(&self, kind: Kind, payload: usize) -> String {
+        let title = match kind {
+            Kind::Alone(place) => format!("flat out, {} alone", self.places[place].name),
+            Kind::WarmUp => "warming up".to_owned(),
+            Kind::Together => "flat out, all at once".to_owned(),
+            Kind::PacedAlone(place) => format!("recorded pace, {} alone", self.places[place].name),
+            Kind::Paced => "recorded pace, all at once".to_owned(),
+        };
+        format!("{title}, {} bytes a tick", figures::count((FIXED_BYTES + payload) as u64))
     }
 }
+
+/// Ticks of a replay that warms up.
+const WARM_UP_TICKS: usize = 32;
 
 /// How a replay goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// A few ticks to all but rivals, which no figure is made of: the first ticks of a size pay for
+    /// memory that the next ones find.
+    WarmUp,
     /// As fast as it goes, to the readers of one place.
     Alone(usize),
-    /// As fast as it goes, to all.
+    /// As fast as it goes, to all but rivals.
     Together,
-    /// To all, as it was recorded.
+    /// To the readers of one place, as it was recorded.
+    PacedAlone(usize),
+    /// To all but rivals, as it was recorded.
     Paced,
+}
+
+impl Kind {
+    /// Whether ticks are sent as they were recorded.
+    pub(crate) fn is_paced(self) -> bool {
+        matches!(self, Self::PacedAlone(_) | Self::Paced)
+    }
 }
 
 /// One replay: which trades go to whom.
@@ -143,6 +203,8 @@ pub(crate) struct Round {
     pub(crate) title: String,
     /// Indices of the trades.
     pub(crate) trades: Range<usize>,
+    /// Bytes of payload of each tick.
+    pub(crate) payload: usize,
 }
 
 impl fmt::Display for Round {
@@ -161,6 +223,7 @@ mod tests {
             peer: None,
             readers,
             same_clock: true,
+            rival: None,
         };
         Plan::new([seats("a@h", 2), seats("b at c", 3)])
     }
@@ -183,14 +246,38 @@ mod tests {
     #[test]
     fn every_place_is_replayed_to_alone_and_with_the_others() {
         let plan = plan();
-        let rounds = plan.rounds(&(0..5), 1..2);
+        let rounds = plan.rounds(&(0..5), &(1..2), 0);
         for reader in plan.readers() {
             let count =
                 rounds.iter().filter(|round| plan.part(round.kind).contains(&reader)).count();
             assert_eq!(count, 3, "reader {reader}");
         }
         assert_eq!(rounds.last().map(|round| round.trades.clone()), Some(1..2));
-        assert_eq!(rounds[1].to_string(), "flat out, b at c alone");
+        assert_eq!(rounds[1].to_string(), "flat out, b at c alone, 700 bytes a tick");
         assert_ne!(plan.group(rounds[0].kind), plan.group(rounds[1].kind));
+    }
+
+    #[test]
+    fn rivals_are_replayed_to_alone_and_never_with_others() {
+        let own = Seats {
+            place: "here".to_owned(),
+            peer: None,
+            readers: 2,
+            same_clock: true,
+            rival: None,
+        };
+        let rival = Seats { rival: Some(Rival::Queue), place: "queue".to_owned(), ..own.clone() };
+        let plan = Plan::new([own, rival]);
+        assert_eq!(plan.own_readers(), 0..2);
+        let rounds = plan.rounds(&(0..5), &(1..2), 4096);
+        let of_rival: Vec<Kind> = rounds
+            .iter()
+            .map(|round| round.kind)
+            .filter(|it| plan.part(*it).contains(&3))
+            .collect();
+        assert_eq!(of_rival, [Kind::Alone(1), Kind::PacedAlone(1)]);
+        assert!(of_rival.iter().all(|kind| plan.rival(*kind) == Some(Rival::Queue)));
+        assert_eq!(plan.rival(Kind::Together), None);
+        assert!(rounds.iter().all(|round| round.payload == 4096));
     }
 }

@@ -4,13 +4,13 @@ use ractor::message::Shared;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, pg};
 use serde::{Deserialize, Serialize};
 
-use super::checksum::Checksum;
+use super::checksum::{self, Checksum};
 use super::clock;
 use super::counters::Counters;
 use super::feed;
 use super::histogram::Latencies;
-use super::message::{Acknowledged, ReaderMessage};
-use super::plan::{GROUP, group_at, reader_name};
+use super::message::{Acknowledged, FeedMessage, ReaderMessage};
+use super::plan::{GROUP, group_at, parse_reader_name, reader_name};
 use super::sequence::Sequence;
 use super::tick::Tick;
 
@@ -43,14 +43,15 @@ pub(crate) struct ReaderReport {
 /// Reads without a copy where it is given an `Arc`.
 pub(crate) struct Reader;
 
-/// What a reader needs to know.
-pub(crate) struct ReaderArguments {
-    pub(crate) name: String,
-    pub(crate) feed: ActorRef<Acknowledged>,
-}
+/// How a reader tells the feed how far it is.
+pub(crate) type Acknowledge = Box<dyn Fn(Acknowledged) + Send + Sync>;
 
+/// What a reader does with ticks, whatever they came by.
 pub(crate) struct ReaderState {
-    arguments: ReaderArguments,
+    name: String,
+    /// Among those of its place.
+    index: usize,
+    acknowledge: Acknowledge,
     rounds: Vec<Progress>,
     asked: u32,
 }
@@ -63,16 +64,24 @@ struct Progress {
     acknowledge_every: u64,
     received: u64,
     sequence: Sequence,
-    checksum: Checksum,
+    ticks: Checksum,
+    payloads: Checksum,
     last_ns: u64,
     latencies: Latencies,
 }
 
 impl ReaderState {
-    fn read(&mut self, tick: &Tick) {
+    /// A reader of this name that has read nothing.
+    pub(crate) fn new(name: String, acknowledge: Acknowledge) -> Self {
+        let index = parse_reader_name(&name).map_or(0, |(_, index)| index);
+        Self { name, index, acknowledge, rounds: Vec::new(), asked: 0 }
+    }
+
+    /// Notes when a tick came, and reads it.
+    pub(crate) fn read(&mut self, tick: &Tick, payload: &[u8]) {
         if self.rounds.last().is_none_or(|progress| progress.round != tick.round) {
             // The feed reckons with the same, and a replay's ticks are all of one size.
-            let acknowledge_every = feed::acknowledge_every(feed::window(tick.payload.len()));
+            let acknowledge_every = feed::acknowledge_every(feed::window(payload.len()));
             let progress = Progress { round: tick.round, acknowledge_every, ..Progress::default() };
             self.rounds.push(progress);
         }
@@ -81,27 +90,30 @@ impl ReaderState {
         progress.latencies.record(progress.last_ns.saturating_sub(tick.sent_ns));
         progress.received += 1;
         progress.sequence.see(tick.number);
-        tick.fold_into(&mut progress.checksum);
+        tick.fold_into(&mut progress.ticks);
+        if !payload.is_empty() {
+            progress.payloads.fold(checksum::word(payload, self.index));
+        }
         if tick.last || progress.received % progress.acknowledge_every == 0 {
             let acknowledged = Acknowledged {
-                reader: self.arguments.name.clone(),
+                reader: self.name.clone(),
                 round: tick.round,
                 ticks: progress.received,
                 sent_ns: tick.sent_ns,
             };
-            // When the feed is gone the answer is not waited for.
-            let _ = self.arguments.feed.cast(acknowledged);
+            (self.acknowledge)(acknowledged);
         }
     }
 
-    fn report(&mut self) -> ReaderReport {
+    /// What it found so far.
+    pub(crate) fn report(&mut self) -> ReaderReport {
         let rounds = self.rounds.iter().map(|progress| RoundReport {
             round: progress.round,
             received: progress.received,
             skipped: progress.sequence.skipped(),
             doubled: progress.sequence.doubled(),
             late: progress.sequence.late(),
-            checksum: progress.checksum.value(),
+            checksum: checksum::value(&progress.ticks, &progress.payloads),
             last_ns: progress.last_ns,
             latencies: progress.latencies.counts(),
         });
@@ -114,14 +126,14 @@ impl ReaderState {
 impl Actor for Reader {
     type Msg = ReaderMessage;
     type State = ReaderState;
-    type Arguments = ReaderArguments;
+    type Arguments = ReaderState;
 
     async fn pre_start(
         &self,
         _: ActorRef<ReaderMessage>,
-        arguments: ReaderArguments,
+        state: ReaderState,
     ) -> Result<ReaderState, ActorProcessingErr> {
-        Ok(ReaderState { arguments, rounds: Vec::new(), asked: 0 })
+        Ok(state)
     }
 
     async fn handle_arc(
@@ -130,8 +142,8 @@ impl Actor for Reader {
         message: Shared<ReaderMessage>,
         state: &mut ReaderState,
     ) -> Result<(), ActorProcessingErr> {
-        if let ReaderMessage::Tick(tick) = &*message {
-            state.read(tick);
+        if let ReaderMessage::Tick(tick, payload) = &*message {
+            state.read(tick, payload);
         }
         Ok(())
     }
@@ -143,7 +155,7 @@ impl Actor for Reader {
         state: &mut ReaderState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            ReaderMessage::Tick(tick) => state.read(&tick),
+            ReaderMessage::Tick(tick, payload) => state.read(&tick, &payload),
             ReaderMessage::Report(reply) => {
                 let report = serde_json::to_vec(&state.report())?;
                 // The caller may have given up.
@@ -161,13 +173,18 @@ impl Actor for Reader {
 pub(crate) async fn start(
     place: &str,
     count: usize,
-    feed: &ActorRef<Acknowledged>,
+    feed: &ActorRef<FeedMessage>,
 ) -> Result<Vec<ActorRef<ReaderMessage>>, SpawnErr> {
     let mut readers = Vec::new();
     for index in 0..count {
         let name = reader_name(place, index);
-        let arguments = ReaderArguments { name: name.clone(), feed: feed.clone() };
-        let (reader, _) = Actor::spawn(Some(name), Reader, arguments).await?;
+        let feed = feed.clone();
+        let acknowledge = Box::new(move |acknowledged| {
+            // When the feed is gone the answer is not waited for.
+            let _ = feed.cast(FeedMessage::Acknowledged(acknowledged));
+        });
+        let state = ReaderState::new(name.clone(), acknowledge);
+        let (reader, _) = Actor::spawn(Some(name), Reader, state).await?;
         readers.push(reader);
     }
     let cells = || readers.iter().map(ActorRef::get_cell).collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorRef};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 
 use super::args::DemoArgs;
@@ -16,15 +16,17 @@ use super::cluster::{Link, Node};
 use super::data::{self, Recording};
 use super::distance::{Distance, READERS};
 use super::feed::{Feed, Replay};
+use super::floor::Floor;
 use super::ledger::{Clerk, Ledger};
-use super::message::{Acknowledged, ReaderMessage};
+use super::machine::Machine;
+use super::message::{FeedMessage, ReaderMessage};
 use super::outcome::{Fault, Outcome};
 use super::plan::Plan;
 use super::progress::Progress;
 use super::reader::{self, ReaderReport};
+use super::rivals::{Audience, Rival};
 use super::signals::{INTERRUPTED, Signals};
-use super::tick::FIXED_BYTES;
-use super::{book, html, reports, text};
+use super::{book, html, reports, text, worker};
 
 /// How long a process may take to start and connect.
 const STARTING: Duration = Duration::from_secs(20);
@@ -35,9 +37,10 @@ const PARTING: Duration = Duration::from_secs(5);
 /// Runs the demo. Exit status 0 when all is as it should be, 1 when a reader did not get all, 2
 /// when it could not be run, 130 when it was interrupted.
 pub(crate) fn run(args: &DemoArgs) -> ExitCode {
+    let machine = Machine::here();
     let outcome = check_report(args)
         .and_then(|()| data::load(args.replay.data.as_deref()))
-        .and_then(|recording| demonstrate(args, &recording));
+        .and_then(|recording| worker::run(demonstrate(args.clone(), recording)));
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -47,7 +50,7 @@ pub(crate) fn run(args: &DemoArgs) -> ExitCode {
     };
     let faults = outcome.faults();
     print!("{}", text::render(&outcome, &faults));
-    let written = write_report(args, &outcome, &faults);
+    let written = write_report(args, &outcome, &faults, &machine);
     match &written {
         Ok(()) => println!("Report: {}", args.report.display()),
         Err(error) => eprintln!("mycelium: {error}"),
@@ -72,16 +75,20 @@ fn check_report(args: &DemoArgs) -> Result<(), String> {
     Ok(())
 }
 
-fn write_report(args: &DemoArgs, outcome: &Outcome, faults: &[Fault]) -> Result<(), String> {
-    fs::write(&args.report, html::render(outcome, faults))
+fn write_report(
+    args: &DemoArgs,
+    outcome: &Outcome,
+    faults: &[Fault],
+    machine: &Machine,
+) -> Result<(), String> {
+    fs::write(&args.report, html::render(outcome, faults, machine))
         .map_err(|error| format!("writing the report {}: {error}", args.report.display()))
 }
 
-#[tokio::main]
-async fn demonstrate(args: &DemoArgs, recording: &Recording) -> Result<Outcome, String> {
+async fn demonstrate(args: DemoArgs, recording: Recording) -> Result<Outcome, String> {
     let mut signals = Signals::new().map_err(|error| format!("watching for Ctrl-C: {error}"))?;
     let plan = Arc::new(Distance::plan());
-    let rounds = args.replay.rounds(&plan, recording);
+    let rounds = args.replay.rounds_of_demo(&plan, &recording);
     let progress = Progress::new(&rounds);
     let mut theatre = Theatre::open(plan.clone()).await?;
     for process in &theatre.processes {
@@ -92,14 +99,17 @@ async fn demonstrate(args: &DemoArgs, recording: &Recording) -> Result<Outcome, 
     let feed = Feed {
         trades: &recording.trades,
         step: book::price_step(&recording.trades),
-        payload: args.replay.payload,
         plan: &plan,
         ledger: &theatre.ledger,
+        rivals: &theatre.rivals,
     };
+    let mut floor = None;
     let play = async {
         let everybody: Vec<usize> = plan.readers().collect();
         theatre.ledger.wait_for_presence(&everybody, STARTING).await;
         Link::settle(&plan.places()[Distance::SameMachine.index()]).await;
+        progress.say("measuring what it costs to wake a thread and a process");
+        floor = spawn_blocking(Floor::measure).await.ok();
         before = plan.places().iter().map(Link::to).collect();
         feed.run(&rounds, &mut replays, &progress).await;
     };
@@ -114,6 +124,7 @@ async fn demonstrate(args: &DemoArgs, recording: &Recording) -> Result<Outcome, 
         replay.close();
     }
     before.resize(plan.places().len(), None);
+    let floor = floor.transpose()?;
     let links = plan.places().iter().zip(before);
     let links = links.map(|(place, before)| Link::changed(before, Link::to(place))).collect();
     let reports = theatre.collect().await;
@@ -122,13 +133,13 @@ async fn demonstrate(args: &DemoArgs, recording: &Recording) -> Result<Outcome, 
     Ok(Outcome {
         recording: recording.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         trades: recording.trades.len(),
-        tick_bytes: FIXED_BYTES + args.replay.payload,
         plan,
         links,
         replays,
         entries,
         round_trips,
         reports,
+        floor,
         interrupted,
     })
 }
@@ -137,9 +148,10 @@ async fn demonstrate(args: &DemoArgs, recording: &Recording) -> Result<Outcome, 
 struct Theatre {
     plan: Arc<Plan>,
     ledger: Arc<Ledger>,
-    clerk: ActorRef<Acknowledged>,
+    clerk: ActorRef<FeedMessage>,
     node: Node,
     here: Vec<ActorRef<ReaderMessage>>,
+    rivals: Vec<(Rival, Audience)>,
     processes: Vec<ReaderProcess>,
 }
 
@@ -154,18 +166,31 @@ impl Theatre {
         let here = reader::start(&Distance::SameProcess.to_string(), READERS, &clerk)
             .await
             .map_err(|error| format!("a reader does not start: {error}"))?;
+        let mut rivals = Vec::new();
+        for place in plan.places() {
+            if let Some(rival) = place.rival {
+                rivals.push((rival, Audience::start(rival, place, &ledger).await?));
+            }
+        }
         let mut processes = Vec::new();
         for distance in Distance::APART {
             let cookie = cookie.clone();
             let start = Start { distance, cookie, coordinator };
             processes.push(ReaderProcess::start(&start, &ledger).await?);
         }
-        Ok(Self { plan, ledger, clerk, node, here, processes })
+        Ok(Self { plan, ledger, clerk, node, here, rivals, processes })
     }
 
     /// Asks all readers that can be reached for their reports.
     async fn collect(&mut self) -> Vec<Option<ReaderReport>> {
-        let reports = reports::collect(&self.plan, &self.ledger).await;
+        let mut reports = reports::collect(&self.plan, &self.ledger).await;
+        for place in self.plan.places() {
+            let rival = self.rivals.iter().find(|(rival, _)| Some(*rival) == place.rival);
+            let Some((_, audience)) = rival else { continue };
+            for (reader, report) in place.readers.clone().zip(audience.reports().await) {
+                reports[reader] = report;
+            }
+        }
         // A closed link is noticed before the end of the process that closed it.
         for process in &mut self.processes {
             let entries = self.ledger.entries();

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use ractor::BytesConvertable;
+use ractor::remoting::{Encoder, Part};
+
 use super::book::{DEPTH, Level};
 use super::checksum::Checksum;
 use super::counters;
@@ -9,7 +12,7 @@ use super::counters;
 /// The first byte of an encoded tick; another layout would have another.
 const LAYOUT: u8 = 1;
 
-/// Bytes of an encoded tick without its payload.
+/// Bytes of an encoded tick. A payload goes beside it.
 pub(crate) const FIXED_BYTES: usize = 4 + 7 * 8 + 2 * DEPTH * 16;
 
 /// What one trade tells the readers. Cloning it is counted.
@@ -32,14 +35,12 @@ pub(crate) struct Tick {
     pub(crate) sold: i64,
     pub(crate) bids: [Level; DEPTH],
     pub(crate) asks: [Level; DEPTH],
-    /// Opaque bytes, for larger ticks.
-    pub(crate) payload: Box<[u8]>,
 }
 
 impl Clone for Tick {
     fn clone(&self) -> Self {
         counters::count_copy();
-        Self { payload: self.payload.clone(), ..*self }
+        Self { ..*self }
     }
 }
 
@@ -47,56 +48,56 @@ impl Clone for Tick {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NotATick {
     Layout(u8),
-    Short(usize),
+    Length(usize),
 }
 
 impl fmt::Display for NotATick {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Layout(found) => write!(f, "layout {found} of a tick; known is {LAYOUT}"),
-            Self::Short(found) => {
-                write!(f, "{found} bytes for a tick; expected are {FIXED_BYTES} or more")
+            Self::Length(found) => {
+                write!(f, "{found} bytes for a tick; expected are {FIXED_BYTES}")
             }
         }
     }
 }
 
 impl Tick {
-    /// Bytes that it takes on the wire.
-    pub(crate) fn encoded_len(&self) -> usize {
-        FIXED_BYTES + self.payload.len()
-    }
-
     /// Its bytes, little-endian.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.encoded_len());
-        bytes.extend([LAYOUT, u8::from(self.last)]);
-        bytes.extend(self.round.to_le_bytes());
-        bytes.extend(self.number.to_le_bytes());
-        bytes.extend(self.sent_ns.to_le_bytes());
+    pub(crate) fn encode(&self) -> [u8; FIXED_BYTES] {
+        let mut bytes = [0; FIXED_BYTES];
+        let (head, words) = bytes.split_at_mut(4);
+        head[..2].copy_from_slice(&[LAYOUT, u8::from(self.last)]);
+        head[2..].copy_from_slice(&self.round.to_le_bytes());
+        let mut words = words.chunks_exact_mut(8);
+        let mut put = |word: u64| {
+            let place = words.next().expect("as many as the fixed part has");
+            place.copy_from_slice(&word.to_le_bytes());
+        };
+        put(self.number);
+        put(self.sent_ns);
         for word in [self.time_ms, self.price, self.size, self.bought, self.sold] {
-            bytes.extend(word.to_le_bytes());
+            put(word as u64);
         }
         for level in self.bids.iter().chain(&self.asks) {
-            bytes.extend(level.price.to_le_bytes());
-            bytes.extend(level.size.to_le_bytes());
+            put(level.price as u64);
+            put(level.size as u64);
         }
-        bytes.extend_from_slice(&self.payload);
         bytes
     }
 
     /// The tick that `bytes` are.
     ///
     /// # Errors
-    /// They are too few, or of another layout.
+    /// They are too few or too many, or of another layout.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, NotATick> {
         if let Some(layout) = bytes.first().filter(|layout| **layout != LAYOUT) {
             return Err(NotATick::Layout(*layout));
         }
-        let Some((fixed, payload)) = bytes.split_at_checked(FIXED_BYTES) else {
-            return Err(NotATick::Short(bytes.len()));
-        };
-        let (head, words) = fixed.split_at(4);
+        if bytes.len() != FIXED_BYTES {
+            return Err(NotATick::Length(bytes.len()));
+        }
+        let (head, words) = bytes.split_at(4);
         let mut words =
             words.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("eight")));
         let mut word = || words.next().expect("as many as the fixed part has");
@@ -112,7 +113,6 @@ impl Tick {
             sold: word() as i64,
             bids: side(&mut word),
             asks: side(&mut word),
-            payload: payload.into(),
         })
     }
 
@@ -127,10 +127,39 @@ impl Tick {
             checksum.fold(level.price as u64);
             checksum.fold(level.size as u64);
         }
-        if !self.payload.is_empty() {
-            checksum.fold_bytes(&self.payload);
-        }
     }
+}
+
+/// Encoding and decoding are counted.
+impl BytesConvertable for Tick {
+    fn into_bytes(self) -> Vec<u8> {
+        counters::count_serialised(FIXED_BYTES);
+        self.encode().to_vec()
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Self {
+        read(&bytes)
+    }
+
+    fn bytes_len(&self) -> Option<usize> {
+        Some(FIXED_BYTES)
+    }
+
+    fn into_encoder(self, encoder: &mut Encoder) {
+        counters::count_serialised(FIXED_BYTES);
+        encoder.put_slice(&self.encode());
+    }
+
+    fn from_part(part: Part<'_>) -> Self {
+        read(&part)
+    }
+}
+
+/// # Panics
+/// The bytes are no tick. A derived message that holds them is then no message.
+fn read(bytes: &[u8]) -> Tick {
+    counters::count_decoded(bytes.len());
+    Tick::decode(bytes).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
 fn side(word: &mut impl FnMut() -> u64) -> [Level; DEPTH] {
@@ -150,9 +179,8 @@ pub(crate) mod tests {
             any::<(u16, bool, u64, u64)>(),
             any::<[i64; 5]>(),
             prop::collection::vec(level(), 2 * DEPTH),
-            prop::collection::vec(any::<u8>(), 0..70),
         )
-            .prop_map(|((round, last, number, sent_ns), words, levels, payload)| Tick {
+            .prop_map(|((round, last, number, sent_ns), words, levels)| Tick {
                 round,
                 last,
                 number,
@@ -164,7 +192,6 @@ pub(crate) mod tests {
                 sold: words[4],
                 bids: levels[..DEPTH].try_into().expect("as many"),
                 asks: levels[DEPTH..].try_into().expect("as many"),
-                payload: payload.into(),
             })
     }
 
@@ -178,7 +205,6 @@ pub(crate) mod tests {
         #[test]
         fn bytes_give_the_tick_back(tick in any_tick()) {
             let bytes = tick.encode();
-            prop_assert_eq!(bytes.len(), tick.encoded_len());
             let decoded = Tick::decode(&bytes).expect("they are a tick");
             prop_assert_eq!(checksum(&tick), checksum(&decoded));
             prop_assert_eq!(tick, decoded);
@@ -194,9 +220,10 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn any_bytes_are_a_tick_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..900)) {
+        fn any_bytes_are_a_tick_or_an_error(bytes in prop::collection::vec(any::<u8>(), FIXED_BYTES - 2..FIXED_BYTES + 3)) {
             if let Ok(tick) = Tick::decode(&bytes) {
-                prop_assert_eq!(tick.encoded_len(), bytes.len());
+                // Not more than whether it is the last one is lost.
+                prop_assert_eq!(&tick.encode()[2..], &bytes[2..]);
             }
         }
     }
@@ -208,14 +235,15 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_no_tick_is_told() {
-        assert_eq!(Tick::decode(&[]), Err(NotATick::Short(0)));
-        assert_eq!(Tick::decode(&[1; 699]), Err(NotATick::Short(699)));
+        assert_eq!(Tick::decode(&[]), Err(NotATick::Length(0)));
+        assert_eq!(Tick::decode(&[1; 699]), Err(NotATick::Length(699)));
+        assert_eq!(Tick::decode(&[1; 701]), Err(NotATick::Length(701)));
         assert_eq!(Tick::decode(&[2; 700]), Err(NotATick::Layout(2)));
     }
 
     #[test]
     fn copies_are_counted() {
-        let tick = Tick::decode(&[1; 720]).expect("it is long enough");
+        let tick = Tick::decode(&[1; 700]).expect("it is long enough");
         let before = Counters::now();
         let copy = tick.clone();
         // Other tests of this process may copy, too.

@@ -16,7 +16,6 @@ use crate::demo::ledger::{Clerk, Ledger};
 use crate::demo::outcome::Outcome;
 use crate::demo::plan::Plan;
 use crate::demo::signals::{INTERRUPTED, Signals};
-use crate::demo::tick::FIXED_BYTES;
 use crate::demo::{book, reader, reports, text};
 
 /// Waits for readers, replays to them, and prints the outcome.
@@ -54,9 +53,9 @@ pub(super) async fn replay(
     let feed = Feed {
         trades: &recording.trades,
         step: book::price_step(&recording.trades),
-        payload: args.replay.payload,
         plan: &plan,
         ledger: &ledger,
+        rivals: &[],
     };
     let interrupted = tokio::select! {
         biased;
@@ -74,13 +73,13 @@ pub(super) async fn replay(
     let outcome = Outcome {
         recording: recording.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         trades: recording.trades.len(),
-        tick_bytes: FIXED_BYTES + args.replay.payload,
         plan,
         links,
         replays,
         entries: ledger.entries(),
         round_trips: ledger.round_trips(),
         reports,
+        floor: None,
         interrupted,
     };
     for reader in &here {

@@ -33,6 +33,7 @@ pub(super) fn call(own: &str) -> Vec<Seats> {
         peer,
         readers: indices.iter().enumerate().take_while(|(at, index)| at == *index).count(),
         same_clock: locality != Locality::Remote,
+        rival: None,
     });
     seats.filter(|seats| seats.readers > 0).collect()
 }

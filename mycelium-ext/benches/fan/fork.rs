@@ -1,0 +1,122 @@
+//! What is the fork's own in the application: its nodes, links, messages and broadcasts.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mycelium_ext::config::{Config, Environment};
+use mycelium_ext::node::Node;
+use ractor::message::Shared;
+use ractor::{Actor, ActorProcessingErr, ActorRef, pg};
+use ractor_cluster::RactorClusterMessage;
+
+use crate::actors::Reading;
+
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(RactorClusterMessage)]
+#[shared]
+pub(crate) enum ReaderMessage {
+    Tick(Bytes),
+}
+
+pub(crate) struct Reader;
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Reader {
+    type Msg = ReaderMessage;
+    type State = Reading;
+    type Arguments = Reading;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<ReaderMessage>,
+        reading: Reading,
+    ) -> Result<Reading, ActorProcessingErr> {
+        Ok(reading)
+    }
+
+    async fn handle_arc(
+        &self,
+        _: ActorRef<ReaderMessage>,
+        message: Shared<ReaderMessage>,
+        reading: &mut Reading,
+    ) -> Result<(), ActorProcessingErr> {
+        let ReaderMessage::Tick(payload) = &*message;
+        reading.read(payload);
+        Ok(())
+    }
+}
+
+/// The way of each word of the bench, as the configuration has it.
+fn transport(way: &str) -> &str {
+    match way {
+        // Both go by shared memory; a payload of the arena is made in memory that peers map.
+        "ring" | "arena" => "shm",
+        way => way,
+    }
+}
+
+pub(crate) async fn node(way: &str, name: &str) -> Result<Node, Failure> {
+    USES_ARENA.store(way == "arena", std::sync::atomic::Ordering::Relaxed);
+    let transport = transport(way);
+    let text = format!(
+        "[node]\nname = {name:?}\ncookie = \"measured in turns\"\ntransport = {transport:?}\n\
+         [node.limits]\nreplay_window = \"256 MiB\"\n"
+    );
+    let config = Config::parse(&text, "mycelium.toml", &Environment::of_process())
+        .map_err(|error| error.to_string())?;
+    Ok(Node::from_config(&config)
+        .map_err(|error| error.to_string())?
+        .start()
+        .await
+        .map_err(|error| error.to_string())?)
+}
+
+pub(crate) async fn address(node: &Node) -> Result<String, Failure> {
+    Ok(node.addresses()[0].to_string())
+}
+
+pub(crate) async fn connect(node: &Node, address: &str) -> Result<(), Failure> {
+    node.connect(address.parse()?).await.map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+/// Whether each process is reached by the link that is to be measured.
+pub(crate) fn is_linked(way: &str, processes: usize) -> bool {
+    let wanted = transport(way);
+    let peers = ractor_cluster::peers::list();
+    let linked =
+        peers.iter().filter(|peer| peer.active().is_some_and(|it| it.to_string() == wanted));
+    linked.count() == processes
+}
+
+static USES_ARENA: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Makes the payload of a message.
+fn made(payload: &[u8]) -> Bytes {
+    if USES_ARENA.load(std::sync::atomic::Ordering::Relaxed) {
+        placed(payload)
+    } else {
+        Bytes::copy_from_slice(payload)
+    }
+}
+
+/// Where the contender "arena" has its payloads.
+fn placed(payload: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(payload)
+}
+
+/// Sends a message to all readers.
+pub(crate) fn send(
+    group: &str,
+    readers: &[ractor::ActorCell],
+    payload: &[u8],
+) -> Result<(), Failure> {
+    let message = Arc::new(ReaderMessage::Tick(made(payload)));
+    let report = pg::broadcast_arc(&group.to_owned(), message);
+    if report.delivered() == readers.len() {
+        return Ok(());
+    }
+    let why = report.failed().first().map(|(_, reason)| reason.to_string());
+    Err(format!("{} of {} readers were sent it: {why:?}", report.delivered(), readers.len()).into())
+}
