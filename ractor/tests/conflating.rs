@@ -4,9 +4,10 @@ mod common;
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use common::{Gate, Gated};
+use common::{gated, rest, Gate, Gated};
 use proptest::prelude::*;
 use ractor::actor::actor_config::{ActorConfig, Conflate, Mailbox, NoCapacity, Overflow};
 use ractor::concurrency::JoinHandle;
@@ -14,6 +15,8 @@ use ractor::errors::UndeliveredReason;
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort, SpawnErr};
 use tokio::sync::mpsc;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::Layer;
 
 /// By the thousands of a number. Those of 0 are kept all, and those of 99 panic.
 struct ByThousand;
@@ -34,24 +37,8 @@ fn conflating<C: Conflate>(capacity: usize, overflow: Overflow) -> ActorConfig {
 
 /// An actor that is in its handler with message 0.
 async fn busy(capacity: usize, overflow: Overflow) -> (ActorRef<u64>, JoinHandle<()>, Gate) {
-    let (mut gate, gated) = Gate::new();
     let config = conflating::<ByThousand>(capacity, overflow);
-    let (actor, handle) = Actor::spawn_with_config(None, Gated, gated, config).await.unwrap();
-    actor.cast(0).unwrap();
-    assert_eq!(gate.entered.recv().await, Some(0));
-    (actor, handle, gate)
-}
-
-/// Drains the actor, and returns what it handled after message 0.
-async fn rest(actor: &ActorRef<u64>, handle: JoinHandle<()>, mut gate: Gate) -> Vec<u64> {
-    actor.drain().unwrap();
-    gate.open();
-    handle.await.unwrap();
-    let mut handled = Vec::new();
-    while let Some(number) = gate.entered.recv().await {
-        handled.push(number);
-    }
-    handled
+    gated(config).await
 }
 
 #[ractor::concurrency::test]
@@ -224,6 +211,47 @@ async fn a_key_that_panics_gives_the_message_back_and_harms_nothing() {
     actor.cast(1001).unwrap();
     assert_eq!((actor.lost_messages(), actor.replaced_messages()), (0, 1));
     assert_eq!(rest(&actor, handle, gate).await, [1001]);
+}
+
+/// Counts what is logged of keys.
+struct OfKeys(Arc<AtomicUsize>);
+
+impl<S: tracing::Subscriber> Layer<S> for OfKeys {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0 += &format!("{value:?} ");
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        if text.0.contains("The key of a message") {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(not(feature = "async-std"))]
+#[ractor::concurrency::test]
+async fn the_first_key_that_panics_is_logged_however_the_message_is_sent() {
+    let logged = Arc::new(AtomicUsize::new(0));
+    let subscriber = tracing_subscriber::registry().with(OfKeys(logged.clone()));
+    let _logging = tracing::subscriber::set_default(subscriber);
+    for way in 0..4 {
+        let (actor, handle, gate) = busy(4, Overflow::Reject).await;
+        for _ in 0..2 {
+            let failed = match way {
+                0 => actor.cast(99_001).is_err(),
+                1 => actor.send(99_001).await.is_err(),
+                2 => actor.cast_arc(Arc::new(99_001)).is_err(),
+                _ => actor.send_arc(Arc::new(99_001)).await.is_err(),
+            };
+            assert!(failed);
+        }
+        assert_eq!(logged.swap(0, Ordering::Relaxed), 1, "way {way}");
+        assert!(rest(&actor, handle, gate).await.is_empty());
+    }
 }
 
 /// A message that boxes itself where the feature `cluster` is on, too large to wait inline, with

@@ -4,12 +4,12 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{bounded, Gate, Gated};
+use common::{bounded, gated, rest, Gate, Gated};
 use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow, TransportPreference};
 use ractor::concurrency::JoinHandle;
 use ractor::errors::UndeliveredReason;
 use ractor::factory::{queues, routing, Factory, FactoryArguments, FactoryMessage, WorkerBuilder};
-use ractor::{Actor, ActorRef, MessagingErr, RactorErr};
+use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr, RactorErr};
 
 /// An actor that is in its handler with message 0, and so many more in its mailbox.
 async fn busy(
@@ -17,27 +17,12 @@ async fn busy(
     overflow: Overflow,
     waiting: u64,
 ) -> (ActorRef<u64>, JoinHandle<()>, Gate) {
-    let (mut gate, gated) = Gate::new();
     let config = bounded(capacity, overflow);
-    let (actor, handle) = Actor::spawn_with_config(None, Gated, gated, config).await.unwrap();
-    actor.cast(0).unwrap();
-    assert_eq!(gate.entered.recv().await, Some(0));
+    let (actor, handle, gate) = gated(config).await;
     for number in 1..=waiting {
         actor.cast(number).unwrap();
     }
     (actor, handle, gate)
-}
-
-/// Drains the actor, and returns what it handled after message 0.
-async fn rest(actor: &ActorRef<u64>, handle: JoinHandle<()>, mut gate: Gate) -> Vec<u64> {
-    actor.drain().unwrap();
-    gate.open();
-    handle.await.unwrap();
-    let mut handled = Vec::new();
-    while let Some(number) = gate.entered.recv().await {
-        handled.push(number);
-    }
-    handled
 }
 
 #[ractor::concurrency::test]
@@ -391,4 +376,57 @@ async fn an_actor_that_is_gone_cannot_be_drained() {
     assert!(matches!(actor.drain(), Err(MessagingErr::SendErr(()))));
     let waited = actor.drain_and_wait(None).await;
     assert!(matches!(waited, Err(RactorErr::Messaging(MessagingErr::SendErr(())))), "{waited:?}");
+}
+
+/// A message that panics when it is dropped, if told so.
+#[derive(Clone)]
+struct Spiteful(bool);
+
+#[cfg(feature = "cluster")]
+impl ractor::Message for Spiteful {}
+
+impl Drop for Spiteful {
+    fn drop(&mut self) {
+        if self.0 && !std::thread::panicking() {
+            panic!("a message that panics when it is dropped");
+        }
+    }
+}
+
+struct Patient;
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Patient {
+    type Msg = Spiteful;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Spiteful>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Spiteful>,
+        _: Spiteful,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+}
+
+// On one thread, so that the actor takes nothing before this test waits.
+#[cfg(not(feature = "async-std"))]
+#[ractor::concurrency::test]
+async fn what_a_full_mailbox_drops_does_not_harm_its_sender() {
+    let config = bounded(1, Overflow::DropOldest);
+    let (actor, handle) = Actor::spawn_with_config(None, Patient, (), config).await.unwrap();
+    actor.cast(Spiteful(true)).unwrap();
+    actor.cast(Spiteful(false)).unwrap();
+    assert_eq!(actor.lost_messages(), 1);
+    actor.cast_arc(Arc::new(Spiteful(true))).unwrap();
+    actor.cast(Spiteful(false)).unwrap();
+    assert_eq!(actor.lost_messages(), 3);
+    actor.drain().unwrap();
+    handle.await.unwrap();
 }

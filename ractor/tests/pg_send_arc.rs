@@ -6,13 +6,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{bounded, Gate, Gated, Owner, Running};
+use common::{bounded, gated, rest, Gate, Owner, Running};
 use futures::poll;
 use ractor::actor::actor_config::Overflow;
 use ractor::concurrency::JoinHandle;
 use ractor::errors::UndeliveredReason;
 use ractor::pg::{self, MemberOutcome};
-use ractor::{Actor, ActorRef};
+use ractor::ActorRef;
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -26,26 +26,15 @@ struct Member {
 
 impl Member {
     async fn of(group: &str, overflow: Overflow, waiting: u64) -> Self {
-        let (mut gate, gated) = Gate::new();
-        let config = bounded(1, overflow);
-        let (actor, handle) = Actor::spawn_with_config(None, Gated, gated, config).await.unwrap();
-        actor.cast(0).unwrap();
-        assert_eq!(gate.entered.recv().await, Some(0));
+        let (actor, handle, gate) = gated(bounded(1, overflow)).await;
         (1..=waiting).for_each(|number| actor.cast(number).unwrap());
         pg::join(group.to_owned(), vec![actor.get_cell()]);
         Self { actor, handle, gate }
     }
 
     /// Drains the actor, and returns what it handled after message 0.
-    async fn rest(mut self) -> Vec<u64> {
-        self.actor.drain().unwrap();
-        self.gate.open();
-        self.handle.await.unwrap();
-        let mut handled = Vec::new();
-        while let Some(number) = self.gate.entered.recv().await {
-            handled.push(number);
-        }
-        handled
+    async fn rest(self) -> Vec<u64> {
+        rest(&self.actor, self.handle, self.gate).await
     }
 
     fn outcome(&self, report: &pg::SendReport) -> MemberOutcome {

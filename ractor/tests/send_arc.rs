@@ -5,7 +5,7 @@ mod common;
 use std::pin::pin;
 use std::sync::Arc;
 
-use common::{bounded, let_others_run, Gate, Gated, Owner, Running, Tick};
+use common::{bounded, gated, let_others_run, rest, Gate, Gated, Owner, Running, Tick};
 use futures::poll;
 use ractor::actor::actor_config::Overflow;
 use ractor::concurrency::JoinHandle;
@@ -17,27 +17,12 @@ const POLICIES: [Overflow; 3] = [Overflow::Reject, Overflow::DropNewest, Overflo
 
 /// An actor that is in its handler with message 0, and whose mailbox is full from message 1 on.
 async fn full(capacity: u64, overflow: Overflow) -> (ActorRef<u64>, JoinHandle<()>, Gate) {
-    let (mut gate, gated) = Gate::new();
     let config = bounded(usize::try_from(capacity).unwrap(), overflow);
-    let (actor, handle) = Actor::spawn_with_config(None, Gated, gated, config).await.unwrap();
-    actor.cast(0).unwrap();
-    assert_eq!(gate.entered.recv().await, Some(0));
+    let (actor, handle, gate) = gated(config).await;
     for number in 1..=capacity {
         actor.cast(number).unwrap();
     }
     (actor, handle, gate)
-}
-
-/// Drains the actor, and returns what it handled after message 0.
-async fn rest(actor: &ActorRef<u64>, handle: JoinHandle<()>, mut gate: Gate) -> Vec<u64> {
-    actor.drain().unwrap();
-    gate.open();
-    handle.await.unwrap();
-    let mut handled = Vec::new();
-    while let Some(number) = gate.entered.recv().await {
-        handled.push(number);
-    }
-    handled
 }
 
 #[ractor::concurrency::test]

@@ -382,7 +382,7 @@ async fn who_waits_for_a_session_that_ends_gets_the_message_back() {
     scene.end().await;
 }
 
-/// The credits are those that they were, and those who wait go on waiting.
+/// The credits stay as they were, and senders that wait go on waiting.
 #[tokio::test]
 async fn a_link_that_comes_back_neither_loses_nor_doubles_credits() {
     let mut scene = Scene::start(2, Overflow::Reject, 1).await;

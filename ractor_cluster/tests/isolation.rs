@@ -1,4 +1,4 @@
-//! What an application, a peer or nobody at all may do without keeping a node server from its work.
+//! An application, a peer or a silent connection does not keep a node server from its work.
 
 mod common;
 
@@ -20,7 +20,7 @@ struct Rude {
 impl Rude {
     fn tell(&self, stage: Stage) {
         if let Some(gate) = &self.gate {
-            // Nobody ever sends.
+            // No peer ever sends.
             _ = gate.recv();
         }
         // The test may be over.
@@ -92,7 +92,7 @@ async fn a_peer_that_connects_again_has_its_number() {
         // What the server tells is what the list of peers has.
         assert_eq!(peer("numbered").map(|peer| peer.node_id), Some(ready.node_id));
         ids.push(ready.node_id);
-        // To the client the server is somebody else.
+        // The client has another number for the server.
         let other = peer("numbering").expect("it is ready too").node_id;
         assert_ne!(other, ready.node_id);
         ready.session.stop(None);

@@ -9,7 +9,7 @@ use ractor::message::SerializedMessage;
 use ractor::{Message, MessagingErr, RpcReplyPort};
 use ractor_cluster::RactorClusterMessage;
 
-/// How long a test waits for what comes within milliseconds.
+/// How long a test waits for something that happens within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// So short that a test may wait for its end.
 const SHORT: Duration = Duration::from_millis(1);

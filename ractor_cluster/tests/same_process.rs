@@ -30,7 +30,7 @@ struct Counts {
     serialisations: AtomicUsize,
 }
 
-/// The counts of what came over a connection; the sender's do not travel.
+/// The counts of copies at this end of a connection; those of the sender do not travel.
 static ARRIVED: Counts =
     Counts { clones: AtomicUsize::new(0), serialisations: AtomicUsize::new(0) };
 
@@ -162,7 +162,7 @@ impl Readers {
         assert!(members.iter().all(|id| id.is_local()), "{members:?}");
     }
 
-    /// All see one more payload: the very same, which nobody copied.
+    /// All see one more payload: the very same, without a copy.
     async fn see_one_payload(&mut self) {
         let (payload, counts) = Payload::new(MEBIBYTE);
         let report = pg::broadcast_arc(&self.group, payload.clone());

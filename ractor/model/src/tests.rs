@@ -10,7 +10,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use crate::actor::control::{Control, Urgent};
-use crate::actor::mailbox::{Bound, KeyOf, Overflow, Queue, Refused};
+use crate::actor::mailbox::{Bound, KeyOf, Overflow, Queue, Refused, Way};
 use crate::actor::receive::{poll_receive, poll_signal, Received};
 
 struct Mailbox {
@@ -75,8 +75,8 @@ fn a_sleeping_receiver_is_woken_and_order_is_kept() {
     loom::model(|| {
         let mailbox = Mailbox::new(None);
         let sender = spawn(&mailbox, |it| {
-            it.queue.put(1).unwrap();
-            it.queue.put(2).unwrap();
+            it.queue.put(1, Way::ByPolicy).unwrap();
+            it.queue.put(2, Way::ByPolicy).unwrap();
             it.queue.drain();
         });
         assert_eq!(mailbox.rest(), [1, 2]);
@@ -89,16 +89,16 @@ fn a_drain_lets_in_what_was_admitted_and_nothing_later() {
     loom::model(|| {
         let mailbox = Mailbox::new(None);
         // One puts at once, the other is admitted first and makes its message then.
-        let plain = spawn(&mailbox, |it| it.queue.put(1).is_ok());
+        let plain = spawn(&mailbox, |it| it.queue.put(1, Way::ByPolicy).is_ok());
         let slow = spawn(&mailbox, |it| {
             let admitted = it.queue.enter();
             if admitted {
-                it.queue.put_admitted(2).unwrap();
+                it.queue.put(2, Way::Admitted).unwrap();
             }
             admitted
         });
         mailbox.queue.drain();
-        assert_eq!(mailbox.queue.put(3), Err(Refused::Closed(3)));
+        assert_eq!(mailbox.queue.put(3, Way::ByPolicy), Err(Refused::Closed(3)));
         let mut received = mailbox.rest();
         received.sort_unstable();
         let told = (plain.join().unwrap(), slow.join().unwrap());
@@ -125,9 +125,9 @@ fn an_admitted_sender_that_leaves_ends_the_drain() {
 fn an_admitted_sender_that_is_refused_ends_the_drain() {
     loom::model(|| {
         let mailbox = Mailbox::new(Some(Bound::new(1, Overflow::Reject)));
-        mailbox.queue.put(1).unwrap();
+        mailbox.queue.put(1, Way::ByPolicy).unwrap();
         assert!(mailbox.queue.enter());
-        let sender = spawn(&mailbox, |it| it.queue.put_admitted(2).is_ok());
+        let sender = spawn(&mailbox, |it| it.queue.put(2, Way::Admitted).is_ok());
         mailbox.queue.drain();
         let received = mailbox.rest();
         assert_eq!(sender.join().unwrap(), received.contains(&2));
@@ -162,7 +162,7 @@ fn a_signal_comes_before_what_waits() {
         let mailbox = Mailbox::new(None);
         let sender = spawn(&mailbox, |it| {
             it.control.signal().unwrap();
-            it.queue.put(1).unwrap();
+            it.queue.put(1, Way::ByPolicy).unwrap();
             it.queue.wake(true);
         });
         assert_eq!(mailbox.urgent(), Urgent::Signal);
@@ -178,7 +178,7 @@ fn a_signal_interrupts_a_handler_and_a_message_does_not() {
             it.control.signal().unwrap();
             it.queue.wake(true);
         });
-        let sender = spawn(&mailbox, |it| it.queue.put(1).unwrap());
+        let sender = spawn(&mailbox, |it| it.queue.put(1, Way::ByPolicy).unwrap());
         // A handler that waits for ever.
         block_on(poll_fn(|context| poll_signal(&mailbox.control, &mailbox.queue, context.waker())));
         killer.join().unwrap();
@@ -190,7 +190,8 @@ fn a_signal_interrupts_a_handler_and_a_message_does_not() {
 fn a_bound_is_exact_and_room_is_told() {
     loom::model(|| {
         let mailbox = Mailbox::new(Some(Bound::new(1, Overflow::Reject)));
-        let sender = |item| spawn(&mailbox, move |it: &Mailbox| it.queue.put(item).is_ok());
+        let sender =
+            |item| spawn(&mailbox, move |it: &Mailbox| it.queue.put(item, Way::ByPolicy).is_ok());
         let senders = [sender(1), sender(2)];
         let mut batch = VecDeque::new();
         assert_eq!(mailbox.next(&mut batch), Received::Item);
@@ -207,8 +208,8 @@ fn a_bound_is_exact_and_room_is_told() {
 fn put_when_room(mailbox: &Mailbox, mut item: u32) -> Result<(), u32> {
     let bound = mailbox.queue.bound().expect("it has one");
     loop {
-        match mailbox.queue.put_if_room(item) {
-            Ok(()) => return Ok(()),
+        match mailbox.queue.put(item, Way::IfRoom) {
+            Ok(_) => return Ok(()),
             Err(Refused::Full(back)) => item = back,
             Err(Refused::Closed(back) | Refused::NoKey(back)) => return Err(back),
         }
@@ -223,7 +224,7 @@ fn put_when_room(mailbox: &Mailbox, mut item: u32) -> Result<(), u32> {
 fn a_sender_that_waits_for_room_is_told_of_it() {
     loom::model(|| {
         let mailbox = Mailbox::new(Some(Bound::new(1, Overflow::DropOldest)));
-        assert_eq!(mailbox.queue.put(1), Ok(None));
+        assert_eq!(mailbox.queue.put(1, Way::ByPolicy), Ok(None));
         let sender = spawn(&mailbox, |it| put_when_room(it, 2));
         let mut batch = VecDeque::new();
         assert_eq!(mailbox.next(&mut batch), Received::Item);
@@ -238,7 +239,7 @@ fn a_sender_that_waits_for_room_is_told_of_it() {
 fn a_sender_that_waits_for_room_is_told_of_the_end() {
     loom::model(|| {
         let mailbox = Mailbox::new(Some(Bound::new(1, Overflow::Reject)));
-        mailbox.queue.put(1).unwrap();
+        mailbox.queue.put(1, Way::ByPolicy).unwrap();
         let sender = spawn(&mailbox, |it| put_when_room(it, 2));
         mailbox.queue.close();
         assert_eq!(sender.join().unwrap(), Err(2));
@@ -250,12 +251,12 @@ fn a_sender_that_waits_for_room_is_told_of_the_end() {
 fn nothing_gets_into_a_closed_one() {
     loom::model(|| {
         let mailbox = Mailbox::new(None);
-        let sender = spawn(&mailbox, |it| it.queue.put(1).is_ok());
+        let sender = spawn(&mailbox, |it| it.queue.put(1, Way::ByPolicy).is_ok());
         mailbox.queue.clear();
         let waits = mailbox.queue.len();
         assert!(sender.join().unwrap() || waits == 0);
         // Put before it was closed, and dropped with the rest; or refused.
-        assert_eq!((waits, mailbox.queue.put(2)), (0, Err(Refused::Closed(2))));
+        assert_eq!((waits, mailbox.queue.put(2, Way::ByPolicy)), (0, Err(Refused::Closed(2))));
     });
 }
 
@@ -296,9 +297,9 @@ fn closed_control_gives_events_back() {
 fn each_item_with_a_key_is_received_or_replaced_and_the_latest_is_received() {
     loom::model(|| {
         let mailbox = Mailbox::keyed(4, Overflow::Reject);
-        mailbox.queue.put(10).unwrap();
-        let first = spawn(&mailbox, |it| it.queue.put(11).unwrap());
-        let second = spawn(&mailbox, |it| it.queue.put(15).unwrap());
+        mailbox.queue.put(10, Way::ByPolicy).unwrap();
+        let first = spawn(&mailbox, |it| it.queue.put(11, Way::ByPolicy).unwrap());
+        let second = spawn(&mailbox, |it| it.queue.put(15, Way::ByPolicy).unwrap());
         let mut batch = VecDeque::new();
         assert_eq!(mailbox.next(&mut batch), Received::Item);
         first.join().unwrap();
@@ -317,8 +318,8 @@ fn a_sleeping_receiver_is_woken_by_an_item_with_a_key() {
     loom::model(|| {
         let mailbox = Mailbox::keyed(4, Overflow::Reject);
         let sender = spawn(&mailbox, |it| {
-            it.queue.put(10).unwrap();
-            it.queue.put(12).unwrap();
+            it.queue.put(10, Way::ByPolicy).unwrap();
+            it.queue.put(12, Way::ByPolicy).unwrap();
         });
         // Nothing else wakes it.
         let (mut batch, mut items) = (VecDeque::new(), Vec::new());
@@ -336,16 +337,16 @@ fn a_sleeping_receiver_is_woken_by_an_item_with_a_key() {
 fn a_drain_with_keys_waits_for_those_that_were_admitted() {
     loom::model(|| {
         let mailbox = Mailbox::keyed(2, Overflow::Reject);
-        let plain = spawn(&mailbox, |it| it.queue.put(10).is_ok());
+        let plain = spawn(&mailbox, |it| it.queue.put(10, Way::ByPolicy).is_ok());
         let slow = spawn(&mailbox, |it| {
             let admitted = it.queue.enter();
             if admitted {
-                it.queue.put_admitted(20).unwrap();
+                it.queue.put(20, Way::Admitted).unwrap();
             }
             admitted
         });
         mailbox.queue.drain();
-        assert_eq!(mailbox.queue.put(30), Err(Refused::Closed(30)));
+        assert_eq!(mailbox.queue.put(30, Way::ByPolicy), Err(Refused::Closed(30)));
         let received = mailbox.rest();
         let told = (plain.join().unwrap(), slow.join().unwrap());
         assert_eq!(told, (received.contains(&10), received.contains(&20)));
@@ -356,9 +357,9 @@ fn a_drain_with_keys_waits_for_those_that_were_admitted() {
 fn the_bound_counts_keys_and_room_is_told() {
     loom::model(|| {
         let mailbox = Mailbox::keyed(1, Overflow::Reject);
-        mailbox.queue.put(10).unwrap();
-        let same = spawn(&mailbox, |it| it.queue.put(11).is_ok());
-        let other = spawn(&mailbox, |it| it.queue.put_if_room(20).is_ok());
+        mailbox.queue.put(10, Way::ByPolicy).unwrap();
+        let same = spawn(&mailbox, |it| it.queue.put(11, Way::ByPolicy).is_ok());
+        let other = spawn(&mailbox, |it| it.queue.put(20, Way::IfRoom).is_ok());
         let mut batch = VecDeque::new();
         assert_eq!(mailbox.next(&mut batch), Received::Item);
         let told = [same.join().unwrap(), other.join().unwrap()];
@@ -375,12 +376,12 @@ fn the_bound_counts_keys_and_room_is_told() {
 fn nothing_with_a_key_gets_into_a_closed_one() {
     loom::model(|| {
         let mailbox = Mailbox::keyed(2, Overflow::DropOldest);
-        mailbox.queue.put(10).unwrap();
-        let sender = spawn(&mailbox, |it| it.queue.put(11).is_ok());
+        mailbox.queue.put(10, Way::ByPolicy).unwrap();
+        let sender = spawn(&mailbox, |it| it.queue.put(11, Way::ByPolicy).is_ok());
         mailbox.queue.clear();
         let waits = mailbox.queue.len();
         let told = sender.join().unwrap();
-        assert_eq!((waits, mailbox.queue.put(20)), (0, Err(Refused::Closed(20))));
+        assert_eq!((waits, mailbox.queue.put(20, Way::ByPolicy)), (0, Err(Refused::Closed(20))));
         // The count outlives what waited.
         assert_eq!(mailbox.queue.replaced(), u64::from(told));
     });

@@ -16,6 +16,8 @@ use crate::inlet::AnyInlet;
 use crate::remoting::Codec;
 use crate::{ActorId, ActorName, ActorStatus, Message, MessagingErr, Signal, SupervisionEvent};
 
+#[path = "actor_properties/admission.rs"]
+mod admission;
 #[path = "actor_properties/fanout.rs"]
 mod fanout;
 #[path = "actor_properties/into_inlet.rs"]

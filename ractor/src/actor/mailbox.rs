@@ -12,6 +12,8 @@ mod keyed;
 mod parcel;
 #[path = "mailbox/queue.rs"]
 mod queue;
+#[path = "mailbox/settle.rs"]
+mod settle;
 #[path = "mailbox/slots.rs"]
 mod slots;
 
@@ -24,6 +26,7 @@ pub(crate) use conflating::conflating;
 pub(crate) use keyed::{discard, KeyOf};
 pub(crate) use parcel::{Kind, Parcel};
 pub(crate) use queue::{Found, Queue, Refused, Sleep};
+pub(crate) use settle::Way;
 
 use super::actor_config::{self, Overflow};
 use crate::message::{ArcMessage, BoxedMessage};
@@ -58,23 +61,14 @@ pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     fn as_any(&self) -> &dyn Any;
 
     /// As [`Queue::put`].
-    fn put_shared(&self, message: ArcMessage) -> Result<Displaced, Refused<ArcMessage>>;
+    fn put_shared(&self, message: ArcMessage, way: Way) -> Result<Displaced, Refused<ArcMessage>>;
 
-    /// As [`Queue::put_if_room`].
-    fn put_shared_if_room(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>>;
-
-    /// As [`Queue::put_beyond`].
-    #[cfg(feature = "cluster")]
-    fn put_shared_beyond(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>>;
-
-    /// As [`Queue::put_admitted`].
-    fn put_admitted(
+    /// As [`Queue::put`].
+    fn put_boxed(
         &self,
         message: Box<BoxedMessage>,
+        way: Way,
     ) -> Result<Displaced, Refused<Box<BoxedMessage>>>;
-
-    /// As [`Queue::put_if_room`].
-    fn put_if_room(&self, message: Box<BoxedMessage>) -> Result<(), Refused<Box<BoxedMessage>>>;
 
     fn enter(&self) -> bool;
     fn leave(&self);
@@ -100,9 +94,23 @@ pub(crate) struct Displaced(pub(crate) Option<Overflow>);
 impl Displaced {
     /// What `bound` gave up.
     #[inline]
-    fn by<T>(bound: Option<&Bound>, given_up: Option<T>) -> Self {
-        Self(given_up.and(bound).map(Bound::overflow))
+    pub(crate) fn by<T>(bound: Option<&Bound>, given_up: Option<T>) -> Self {
+        match given_up {
+            None => Self(None),
+            Some(given_up) => {
+                drop_given_up(given_up);
+                Self(bound.map(Bound::overflow))
+            }
+        }
     }
+}
+
+/// Drops what was given up. Apart from the ways in, whose frames would grow by the guard against a
+/// panic.
+#[cold]
+#[inline(never)]
+fn drop_given_up<T>(given_up: T) {
+    discard(given_up);
 }
 
 /// A queue as the configuration wants it.
@@ -125,37 +133,22 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
     }
 
     #[inline]
-    fn put_shared(&self, message: ArcMessage) -> Result<Displaced, Refused<ArcMessage>> {
-        match self.put(Parcel::shared(message)) {
+    fn put_shared(&self, message: ArcMessage, way: Way) -> Result<Displaced, Refused<ArcMessage>> {
+        match self.put(Parcel::shared(message), way) {
             Ok(given_up) => Ok(Displaced::by(Queue::bound(self), given_up)),
             Err(refused) => Err(refused.map(Parcel::into_shared)),
         }
     }
 
-    fn put_shared_if_room(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>> {
-        let parcel = Parcel::shared(message);
-        Queue::put_if_room(self, parcel).map_err(|refused| refused.map(Parcel::into_shared))
-    }
-
-    #[cfg(feature = "cluster")]
-    fn put_shared_beyond(&self, message: ArcMessage) -> Result<(), Refused<ArcMessage>> {
-        let put = self.put_beyond(Parcel::shared(message));
-        put.map_err(|refused| refused.map(Parcel::into_shared))
-    }
-
-    fn put_admitted(
+    fn put_boxed(
         &self,
         message: Box<BoxedMessage>,
+        way: Way,
     ) -> Result<Displaced, Refused<Box<BoxedMessage>>> {
-        match Queue::put_admitted(self, Parcel::of(message)) {
+        match self.put(Parcel::of(message), way) {
             Ok(given_up) => Ok(Displaced::by(Queue::bound(self), given_up)),
             Err(refused) => Err(refused.map(Parcel::into_boxed)),
         }
-    }
-
-    fn put_if_room(&self, message: Box<BoxedMessage>) -> Result<(), Refused<Box<BoxedMessage>>> {
-        let parcel = Parcel::of(message);
-        Queue::put_if_room(self, parcel).map_err(|refused| refused.map(Parcel::into_boxed))
     }
 
     fn enter(&self) -> bool {

@@ -6,8 +6,6 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use super::Incoming;
 use crate::actor::actor_properties::ActorProperties;
-use crate::actor::mailbox::{Displaced, Refused};
-use crate::errors::UndeliveredCause;
 use crate::message::{ArcMessage, BoxedDowncastErr};
 use crate::{ActorCell, ActorId, Message};
 
@@ -223,28 +221,6 @@ impl From<Option<Result<ArcMessage, BoxedDowncastErr>>> for Decoded {
             None => Self::OneByOne,
             Some(Ok(message)) => Self::Together(message),
             Some(Err(_)) => Self::Not,
-        }
-    }
-}
-
-impl ActorProperties {
-    fn put_together(&self, message: ArcMessage, entry: Entry) -> Result<Delivered, Undeliverable> {
-        let put = match entry {
-            Entry::ByPolicy => self.mailbox.put_shared(message),
-            Entry::Granted => self.mailbox.put_shared_beyond(message).map(|()| Displaced(None)),
-        };
-        match put {
-            Ok(Displaced(None)) => Ok(Delivered::Waits),
-            Ok(Displaced(Some(_))) => {
-                self.lose("shared", UndeliveredCause::Overflow, "the mailbox was full");
-                Ok(Delivered::Displaced)
-            }
-            Err(Refused::Full(_)) => Err(Undeliverable::Full),
-            Err(Refused::Closed(_)) => Err(Undeliverable::Stopped),
-            Err(Refused::NoKey(message)) => {
-                self.tell_of_key(message.type_name());
-                Err(Undeliverable::KeyPanicked)
-            }
         }
     }
 }

@@ -209,3 +209,24 @@ impl Actor for Gated {
         Ok(())
     }
 }
+
+/// Starts an actor that is in its handler with message 0.
+pub async fn gated(config: ActorConfig) -> (ActorRef<u64>, JoinHandle<()>, Gate) {
+    let (mut gate, gated) = Gate::new();
+    let (actor, handle) = Actor::spawn_with_config(None, Gated, gated, config).await.unwrap();
+    actor.cast(0).unwrap();
+    assert_eq!(gate.entered.recv().await, Some(0));
+    (actor, handle, gate)
+}
+
+/// Drains such an actor, and returns what it handled after message 0.
+pub async fn rest(actor: &ActorRef<u64>, handle: JoinHandle<()>, mut gate: Gate) -> Vec<u64> {
+    actor.drain().unwrap();
+    gate.open();
+    handle.await.unwrap();
+    let mut handled = Vec::new();
+    while let Some(number) = gate.entered.recv().await {
+        handled.push(number);
+    }
+    handled
+}

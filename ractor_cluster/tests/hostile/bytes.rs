@@ -1,4 +1,4 @@
-//! What comes is no frame, or no frame of a node.
+//! A peer sends bytes that are no frame, or no frame of a node.
 
 use std::cell::Cell;
 

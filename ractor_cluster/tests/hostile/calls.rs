@@ -1,4 +1,4 @@
-//! Calls that nobody answers, and more of them than there may be.
+//! Calls that no actor answers, and more calls than the limit allows.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};

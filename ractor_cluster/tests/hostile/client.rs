@@ -54,7 +54,7 @@ pub struct Client {
     /// The node's last envelope.
     pub seen: u64,
     waiting: VecDeque<Network>,
-    /// The node's casts, until somebody asks for them.
+    /// The node's casts, until a test asks for them.
     messages: VecDeque<Sent>,
     /// The tags of calls that the node does not answer, as well.
     unanswered: VecDeque<u64>,
@@ -289,7 +289,7 @@ impl Client {
         }
     }
 
-    /// What comes next: something in an envelope, or a cast.
+    /// The next message: one in an envelope, or a cast.
     pub async fn next(&mut self) -> Result<Enveloped, Sent> {
         loop {
             if let Some(sent) = self.messages.pop_front() {

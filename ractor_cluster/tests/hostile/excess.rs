@@ -381,12 +381,11 @@ async fn who_is_not_authenticated_has_a_place_and_small_frames() {
     scene.end().await;
 }
 
-/// Messages within messages: the decoder goes so deep and no deeper, and nobody's stack is the end
-/// of it.
+/// Messages within messages: the decoder stops at a fixed depth, so that no stack overflows.
 #[tokio::test]
 async fn nesting_has_an_end() {
     let mut scene = Scene::start("nested").await;
-    // Groups of an unknown field, each of which begins and none of which ends.
+    // Groups of an unknown field: all begin, and none ends.
     let nested = [0x7b].repeat(20_000);
     let frame = [(nested.len() as u64).to_be_bytes().as_slice(), &nested].concat();
     for kind in KINDS {

@@ -23,9 +23,9 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What a stranger does with a connection. None of them knows the cookie.
 ///
-/// Three further lines have limits, which a test cannot make come: those about connections by Unix
-/// sockets of another user, or of which the system tells no user, and about connections for which
-/// the system has no descriptors.
+/// Three further lines have limits, which a test cannot make come: those about connections over
+/// Unix sockets of another user or of an unknown user, and about connections for which the system
+/// has no descriptors.
 #[derive(Debug, Clone, Copy)]
 enum Stranger {
     Goes,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// A listener of loopback that accepts nobody, and whose queue is full: Linux then drops what else
-/// comes.
+/// A listener of loopback that accepts no connection, and whose queue is full: Linux drops further
+/// connections.
 pub struct Full {
     pub address: String,
     _listener: Socket,

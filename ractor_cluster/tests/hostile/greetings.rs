@@ -1,4 +1,4 @@
-//! Handshakes that are none.
+//! Handshakes that break the protocol.
 
 use ractor::{ActorStatus, BytesConvertable};
 use ractor_cluster::peers;
@@ -193,7 +193,7 @@ async fn of_two_peers_with_one_name_one_is_let_in() {
     assert_eq!(u64::from_bytes(answer), 0);
     let is_twin = |peer: &peers::PeerInfo| peer.name == "twin@elsewhere";
     until("one twin is left", || peers::list().iter().filter(|it| is_twin(it)).count() == 1).await;
-    // And the node's own name is nobody else's.
+    // And no peer may have the node's own name.
     let log = Mark::of(&scene.log);
     let mut client = scene.client(TransportKind::Tcp).await;
     client.send(client.hello()).await;
@@ -245,7 +245,7 @@ async fn a_link_joins_no_session_without_proof() {
     let mut scene = Scene::start("attach").await;
     let mut guest = scene.guest(TransportKind::Tcp).await;
     for kind in KINDS {
-        // Of a session that there is not; with a nonce that is none.
+        // A session that does not exist; a nonce of a wrong length.
         for (session, nonce) in [(32, 32), (0, 32), (7, 32), (32, 1)] {
             let mut link = scene.client(kind).await;
             let log = Mark::of(&scene.log);
@@ -276,7 +276,7 @@ async fn a_link_joins_no_session_without_proof() {
         link.closed().await;
         log.told("did not send its proof", &link.address).await;
     }
-    // Nobody took the session for that, and whoever knows the secret may join it, a few times.
+    // None of these took the session, and a client that knows the secret may join it a few times.
     let mut links = Vec::new();
     for _ in 0..7 {
         let mut link = scene.client(TransportKind::Tcp).await;

@@ -12,8 +12,8 @@ use crate::scene::{proxy_of, Count, Scene};
 /// How many messages are sent just before a node leaves.
 const MANY: u64 = 500;
 
-/// Whoever leaves, and by whatever link: messages have just been sent, and neither node warns of
-/// any that is lost, or reports one.
+/// Either node leaves, over each kind of link, right after messages were sent. No node warns of a
+/// lost message or reports one.
 #[tokio::test]
 async fn who_leaves_in_order_warns_of_no_lost_messages() {
     for (location, leaver) in [

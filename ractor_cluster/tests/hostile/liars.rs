@@ -117,7 +117,7 @@ async fn what_is_said_once_is_not_said_again() {
     scene.end().await;
 }
 
-/// Nobody becomes a neighbour by saying so.
+/// A peer does not become a neighbour by claiming to be one.
 #[tokio::test]
 async fn who_only_says_that_it_is_local_is_not() {
     let mut scene = Scene::start("claims").await;
@@ -144,7 +144,7 @@ async fn who_only_says_that_it_is_local_is_not() {
     scene.end().await;
 }
 
-/// What nobody asked for, about actors that there are not.
+/// A peer sends answers without a question, and messages about actors that do not exist.
 #[tokio::test]
 async fn what_concerns_nobody_is_dropped() {
     let scene = Scene::start("nobody").await;
@@ -278,7 +278,7 @@ async fn an_echo_of_ones_own_identity_is_nobodys() {
 }
 
 /// A peer that knows the machine, since it is there, names a socket that leads nowhere, or to
-/// somebody else. The session stays where it is, and nobody else's is joined.
+/// another process. The session keeps its link, and no other session is joined.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_socket_that_leads_elsewhere_proves_nothing() {
@@ -293,7 +293,7 @@ async fn a_socket_that_leads_elsewhere_proves_nothing() {
                 loop {
                     let (mut stream, _) = listener.accept().await.expect("it listens");
                     if matches!(socket, Socket::Silent) {
-                        // What comes is read, and never answered.
+                        // All bytes are read, and never answered.
                         _ = stream.read_to_end(&mut Vec::new()).await;
                     }
                 }
@@ -327,7 +327,7 @@ async fn a_certificate_for_another_name_is_refused() {
     let refused = TlsTransport::connect(&address, name, &scene.connector).await;
     let error = refused.expect_err("it is another name");
     assert!(error.to_string().contains("not valid for name"), "{error}");
-    // By whom: nobody whom this client trusts has signed it.
+    // By its signer: this client trusts no authority that signed it.
     let (_, stranger) = tls("localhost");
     let name = "localhost".try_into().expect("it is a name");
     let server = scene.node.server.clone();

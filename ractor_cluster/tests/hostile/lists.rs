@@ -198,7 +198,7 @@ async fn a_list_that_is_too_long_is_refused_by_its_name_on_both_sides() {
     scene.end().await;
 }
 
-/// Whoever is not authenticated has no use for lists, whether it is its first frame or a later one.
+/// A peer that is not authenticated may send no list, in its first frame or in a later one.
 #[tokio::test]
 async fn a_stranger_sends_no_list_at_all() {
     let _alone = ALONE.lock().await;
@@ -252,7 +252,7 @@ impl ractor::Actor for Monitor {
     }
 }
 
-/// What changes nothing is told to nobody, however often it is repeated.
+/// A frame that changes nothing is passed on to no peer, however often it is repeated.
 #[tokio::test]
 async fn only_what_changes_a_group_is_told_to_those_who_monitor_it() {
     let mut scene = Scene::start("monitored").await;

@@ -1,5 +1,5 @@
 //! Peers that are broken, lost or lying, against a node that runs: it refuses each with one clear
-//! line that names the peer, tells nobody any secret, and serves the others.
+//! line that names the peer, tells no secret, and serves the others.
 #![allow(unreachable_pub, reason = "the test is a crate, whose modules share what they need")]
 #![allow(clippy::disallowed_methods, reason = "these scenes run without `blanket_serde`")]
 

@@ -118,7 +118,7 @@ fn named(variant: &str, out: &mut Vec<u8>) {
     out.extend(variant.as_bytes());
 }
 
-/// The answer in a frame of messages, or another message, whose content nobody here asks for.
+/// The answer in a frame of messages, or another message, whose content no test asks for.
 pub fn decode(frame: &[u8]) -> Option<Network> {
     let [0, kind, lane, rest @ ..] = frame else { return None };
     let mut rest = rest;

@@ -65,7 +65,7 @@ async fn stocks_handshake_proves_nothing_of_a_node_of_the_fork() {
     scene.end().await;
 }
 
-/// What one end has proven, the other has not: nobody is let in by an echo.
+/// A proof of one end is none of the other: an echo lets no peer in.
 #[tokio::test]
 async fn a_node_that_dials_demands_a_proof_too() {
     let scene = Scene::start("proofs-of-others").await;

@@ -24,7 +24,7 @@ async fn the_log_tells_nothing_of_handshakes_and_messages() {
     let mut secrets = Vec::new();
     for kind in KINDS {
         let mut guest = scene.guest(kind).await;
-        // Messages that are taken, that no actor can read, and for nobody.
+        // Messages that an actor takes, that no actor can read, and that are for no actor.
         for body in [
             blob(scene.counter(), "Blob"),
             blob(scene.counter(), PAYLOAD),

@@ -1,4 +1,4 @@
-//! Somebody in between, who relays what both ends say.
+//! A relay in between, which passes on the frames of both ends.
 
 use std::sync::Arc;
 
@@ -63,9 +63,8 @@ async fn dial(dialler: &Node, address: &str, by: Option<&TlsConnector>) {
     }
 }
 
-/// With somebody in between who has a certificate that the dialler believes, there are two
-/// connections of TLS, and what is proven on the one is worth nothing on the other. By default,
-/// too.
+/// A relay in between has a certificate that the dialler trusts. There are two connections of TLS
+/// then, and a proof on one of them is not valid on the other. By default, too.
 #[tokio::test]
 async fn who_relays_between_two_connections_of_tls_is_noticed() {
     let scene = Scene::start("relayed").await;

@@ -174,7 +174,7 @@ impl Scene {
         watched(async { call!(self.counter, Count::Sum) }).await.expect("it runs")
     }
 
-    /// Somebody who behaves is served.
+    /// A peer that behaves is served.
     pub async fn serves(&mut self, kind: TransportKind) {
         let mut guest = self.guest(kind).await;
         let answer = guest.call(self.counter(), "Sum").await;

@@ -117,11 +117,11 @@ async fn one_place_for_handshakes_does_for_all_listeners() {
     let mut options = LinkOptions::default();
     options.max_handshakes = 1;
     let scene = Scene::with("one-place", options).await;
-    // Every listener serves somebody.
+    // Every listener serves a peer.
     scene.end().await;
 }
 
-/// A peer that reads nothing keeps nobody, what waits for it has a bound, and nothing of it is left
+/// A peer that reads nothing holds up no other peer. The backlog for it has a bound, and is gone
 /// when its node ends.
 #[tokio::test]
 async fn a_peer_that_reads_nothing_is_left_behind() {

@@ -15,7 +15,7 @@ fn strict() -> LinkOptions {
     LinkOptions::default().with_security(Security::strict())
 }
 
-/// A stock node that knows the cookie is let in by default, and so is whoever passes for one.
+/// A stock node that knows the cookie is let in by default, and so is a peer that poses as one.
 #[tokio::test]
 async fn a_strict_node_lets_in_no_stock_node() {
     let scene = Scene::start("open").await;

@@ -12,7 +12,7 @@ use crate::logs::Mark;
 use crate::scene::Scene;
 use crate::wire::{ControlBody, Name, NodeSessions};
 
-/// A place where somebody may connect.
+/// An address where a peer may connect.
 struct Place {
     door: TcpListener,
     address: String,
@@ -29,7 +29,7 @@ impl Place {
         watched(self.door.accept()).await.expect("it listens");
     }
 
-    /// Nobody has come so far.
+    /// No peer has connected so far.
     async fn is_lonely(&self) -> bool {
         tokio::select! {
             biased;

@@ -22,7 +22,7 @@ mod turns;
 pub use queue::watch_queue;
 pub use turns::{cpu, watch, CPU};
 
-/// The time of one poll, in scenes of which many run at a time.
+/// The time of one poll, where many scenes run at a time.
 const BLOCKED: Duration = Duration::from_secs(5);
 
 /// The longest poll so far: by the processor's time, and by the clock.

@@ -33,7 +33,7 @@ pub async fn announce(client: &mut Client, group: &str, pids: &[u64]) -> Vec<Act
     .await
 }
 
-/// One frame, however many actors of the peer are in the group, and whoever sends it.
+/// One frame, however many actors of the peer are in the group, and from every sender.
 #[tokio::test]
 async fn a_message_to_many_is_one_frame() {
     let mut scene = Scene::start("many").await;
@@ -105,7 +105,8 @@ async fn what_came_for_many_is_one_message() {
     scene.end().await;
 }
 
-/// Whoever has joined a group, or was just spawned, is known to the peer before what it then sends.
+/// An actor that has joined a group, or was just spawned, is known to the peer before the messages
+/// that it then sends.
 #[tokio::test]
 async fn who_sends_was_announced_before() {
     let mut scene = Scene::start("before").await;

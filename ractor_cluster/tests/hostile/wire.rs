@@ -1,5 +1,5 @@
-//! What goes over the wire, as somebody knows it who has read the protocol: upstream's messages as
-//! far as they are needed here, and the fork's.
+//! The messages of the wire protocol, written from its description: upstream's as far as they are
+//! needed here, and the fork's.
 
 use prost::{Message, Oneof};
 

@@ -15,7 +15,7 @@ const SHORT: Duration = Duration::from_millis(100);
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(600);
 
-/// Whoever holds a proxy learns that its node is gone, and why; nobody waits for an answer for
+/// The holder of a proxy learns that its node is gone, and why. No caller waits for an answer for
 /// ever.
 pub fn a_killed_peer_fails_its_calls() -> Result<(), Failed> {
     let options = Options::default().grace(SHORT);
@@ -41,7 +41,7 @@ pub fn a_killed_peer_fails_its_calls() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A peer that leaves in order says so, and nobody waits for it to come back.
+/// A peer that leaves in order says so, and no node waits for it to come back.
 pub fn a_peer_that_leaves_is_not_waited_for() -> Result<(), Failed> {
     let options = Options::default().grace(LONG);
     let (mut first, mut second) = pair(options, options)?;

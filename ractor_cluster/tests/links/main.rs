@@ -107,7 +107,7 @@ fn of_namespaces() -> Vec<Trial> {
     Vec::new()
 }
 
-/// Two nodes of which the second connected to the first.
+/// Two nodes: the second connected to the first.
 fn pair(first: Options, second: Options) -> Result<(Node, Node), Failed> {
     let first = Node::start("first", first)?;
     let mut second = Node::start("second", second)?;
@@ -230,7 +230,8 @@ fn a_remote_peer_stays_on_tcp() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A choice of transport is none of place: the Unix link proves it, and TCP carries the messages.
+/// The choice of a transport does not change the locality: the Unix link proves it, and TCP carries
+/// the messages.
 fn a_pinned_transport_moves_no_peer() -> Result<(), Failed> {
     let (mut first, mut second) =
         pair(Options::default().location("pinned-tcp"), Options::default().location("pinned-tcp"))?;

@@ -86,7 +86,7 @@ impl Namespaces {
         let name = |end| format!("mycelium-{process}-{number}-{end}");
         let [one, other] = ADDRESSES;
         let (one, other) = (Namespace::make(name("a"), one)?, Namespace::make(name("b"), other)?);
-        // Made inside, so that the names of its ends concern nobody.
+        // Made inside, so that the names of its ends collide with no others.
         let wire = ["link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns"];
         one.ip(&[&wire[..], &[other.name.as_str()]].concat())?;
         for end in [&one, &other] {

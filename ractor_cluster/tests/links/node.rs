@@ -136,7 +136,7 @@ struct Running {
     records: HashMap<String, watch::Receiver<Record>>,
     /// How many events each kind there were, since the start.
     events: watch::Receiver<Vec<PeerEvent>>,
-    /// Calls that nobody answers, and how they ended.
+    /// Calls that no actor answers, and how they ended.
     calls: Vec<tokio::task::JoinHandle<String>>,
     /// Why watched proxies stopped.
     reasons: mpsc::UnboundedReceiver<String>,
@@ -311,7 +311,7 @@ impl Running {
                 })?;
                 client_connect(&self.server, *address).await?;
                 ended.recv().await.ok_or("the server has ended")?;
-                // Nobody was told of the peer.
+                // No subscriber was told of the peer.
                 match events.try_recv() {
                     Err(_) => Ok(String::new()),
                     Ok(event) => Err(format!("{event:?}").into()),
@@ -430,7 +430,7 @@ impl Running {
                 assert_eq!(call_t!(member, Note::Flags, 10_000, true, numbers.clone())?, numbers);
                 Ok(call_t!(member, Note::HowMany, 10_000)?.to_string())
             }
-            // Calls that nobody answers, and casts without end, until the actor is gone.
+            // Calls that no actor answers, and casts without end, until the actor is gone.
             ["load", group] => {
                 let member = recorder(group)?;
                 for _ in 0..8 {

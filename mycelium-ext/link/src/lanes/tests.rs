@@ -502,12 +502,16 @@ fn lanes_have_numbers_both_ways() {
 }
 
 /// What may happen.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Step {
     /// So many messages of a size to a receiver.
     Send(u64, usize, usize),
-    /// So many of a size to receivers from 1 up to this one.
-    SendToAll(u64, usize, usize),
+    /// So many of a size to each of these receivers.
+    SendToAll(Vec<u64>, usize, usize),
+    /// One of a size to each of so many receivers that were sent nothing before.
+    SendToOthers(usize, usize),
+    /// One of a size to a receiver that was sent nothing before, and to these.
+    SendToAnotherAnd(Vec<u64>, usize),
     Control,
     Last,
     Transmit(usize),
@@ -530,12 +534,21 @@ fn sizes() -> impl Strategy<Value = usize> {
     ]
 }
 
+/// Receivers, of which 0 is urgent: more than twice as many as there are bulk lanes, so that some
+/// share one.
+const RECEIVERS: u64 = 8;
+
+/// Several receivers, the first of which chooses the lane.
+fn several(of: std::ops::Range<u64>) -> impl Strategy<Value = Vec<u64>> {
+    proptest::sample::subsequence(of.collect::<Vec<u64>>(), 2..5).prop_shuffle()
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        6 => (0..6_u64, sizes(), 1..300_usize).prop_map(|(to, size, count)| {
+        6 => (0..RECEIVERS, sizes(), 1..300_usize).prop_map(|(to, size, count)| {
             Step::Send(to, size, count.min(1 + (1 << 18) / size))
         }),
-        4 => (2..6_u64, sizes(), 1..300_usize).prop_map(|(to, size, count)| {
+        4 => (several(1..RECEIVERS), sizes(), 1..300_usize).prop_map(|(to, size, count)| {
             Step::SendToAll(to, size, count.min(1 + (1 << 18) / size))
         }),
         2 => Just(Step::Control),
@@ -550,35 +563,78 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 0..60)
 }
 
+/// What happens while many that are sent little keep a link congested, some receivers are sent much
+/// and share bulk lanes, and join the former in a frame now and then.
+fn congested_steps() -> impl Strategy<Value = Vec<Step>> {
+    const SIZE: usize = 1_000;
+    // Many to a lane: it is busy when all that went to one of them is acknowledged.
+    const SHARING: std::ops::Range<u64> = 1..24;
+    let step = prop_oneof![
+        3 => (SHARING, 9..14_usize).prop_map(|(to, count)| Step::Send(to, SIZE, count)),
+        2 => SHARING.prop_map(|to| Step::Send(to, SIZE, 1)),
+        4 => (20..80_usize).prop_map(|count| Step::SendToOthers(count, SIZE)),
+        4 => several(SHARING).prop_map(|to| Step::SendToAnotherAnd(to, SIZE)),
+        4 => (1..3_usize).prop_map(Step::Transmit),
+        4 => (1..150_usize).prop_map(Step::Carry),
+        4 => Just(Step::Acknowledge(true)),
+    ];
+    proptest::collection::vec(step, 100..250)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     /// Whatever happens: each receiver gets all of its messages once and in order, and nothing is
     /// kept then.
     #[test]
     fn all_comes_once_and_in_order(steps in steps()) {
-        let mut pair = Pair::default();
-        for step in steps {
-            match step {
-                Step::Send(to, size, count) => (0..count).for_each(|_| pair.send(to, size)),
-                Step::SendToAll(to, size, count) => {
-                    let to: Vec<u64> = (1..=to).collect();
-                    (0..count).for_each(|_| pair.send_to_all(&to, size));
-                }
-                Step::Control => pair.control(),
-                Step::Last => pair.last(),
-                Step::Transmit(chunks) => _ = pair.transmit(chunks),
-                Step::Carry(frames) => pair.carry(frames),
-                Step::Acknowledge(all) => pair.acknowledge(all),
-                Step::Break(frames) => {
-                    pair.carry(frames);
-                    pair.link.clear();
-                    pair.lanes.rewind();
-                }
-                Step::Fence if !pair.lanes.is_fenced() => pair.lanes.fence(),
-                Step::Fence => {}
-                Step::Near(is_near) => pair.lanes.set_way(Way { is_near, lends: false }),
-            }
-        }
-        pair.finish();
+        happen(steps);
     }
+}
+
+proptest! {
+    // Few, since each has many steps.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// The same, where receivers that share bulk lanes join each other's frames.
+    #[test]
+    fn all_comes_once_and_in_order_while_a_link_is_congested(steps in congested_steps()) {
+        happen(steps);
+    }
+}
+
+/// Each receiver gets all of its messages once and in order, and nothing is kept then.
+fn happen(steps: Vec<Step>) {
+    let (mut pair, mut others) = (Pair::default(), 1_000);
+    for step in steps {
+        match step {
+            Step::Send(to, size, count) => (0..count).for_each(|_| pair.send(to, size)),
+            Step::SendToAll(to, size, count) => {
+                (0..count).for_each(|_| pair.send_to_all(&to, size));
+            }
+            Step::SendToOthers(count, size) => {
+                (0..count).for_each(|_| {
+                    others += 1;
+                    pair.send(others, size);
+                });
+            }
+            Step::SendToAnotherAnd(mut to, size) => {
+                others += 1;
+                to.insert(0, others);
+                pair.send_to_all(&to, size);
+            }
+            Step::Control => pair.control(),
+            Step::Last => pair.last(),
+            Step::Transmit(chunks) => _ = pair.transmit(chunks),
+            Step::Carry(frames) => pair.carry(frames),
+            Step::Acknowledge(all) => pair.acknowledge(all),
+            Step::Break(frames) => {
+                pair.carry(frames);
+                pair.link.clear();
+                pair.lanes.rewind();
+            }
+            Step::Fence if !pair.lanes.is_fenced() => pair.lanes.fence(),
+            Step::Fence => {}
+            Step::Near(is_near) => pair.lanes.set_way(Way { is_near, lends: false }),
+        }
+    }
+    pair.finish();
 }

@@ -6,12 +6,15 @@ mod chunks;
 mod keyed;
 #[path = "../../../src/actor/mailbox/queue.rs"]
 mod queue;
+#[path = "../../../src/actor/mailbox/settle.rs"]
+mod settle;
 #[path = "../../../src/actor/mailbox/slots.rs"]
 mod slots;
 
 pub(crate) use bound::{Bound, Overflow};
 pub(crate) use keyed::KeyOf;
 pub(crate) use queue::{Found, Queue, Refused, Sleep};
+pub(crate) use settle::Way;
 
 pub(crate) mod sync {
     pub(crate) use loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -35,7 +38,7 @@ pub(crate) mod sync {
 mod bound {
     use loom::sync::{Condvar, Mutex};
 
-    #[derive(Debug)]
+    #[derive(Debug, Clone, Copy)]
     pub(crate) enum Overflow {
         Reject,
         DropNewest,

@@ -4,11 +4,10 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
-use super::send_arc::Admission;
 #[cfg(feature = "cluster")]
 use super::send_out::Reserved;
 use crate::actor::actor_config::Overflow;
-use crate::actor::mailbox::Displaced;
+use crate::actor::mailbox::{Displaced, Way};
 use crate::errors::UndeliveredReason;
 use crate::message::SharedMessage;
 #[cfg(feature = "cluster")]
@@ -91,7 +90,7 @@ impl<T: SharedMessage> Fanout<T> {
         actors: &[ActorCell],
         except: impl FnMut(usize, Exception),
     ) {
-        self.send_each(actors.iter().enumerate(), Admission::AsConfigured, true, except);
+        self.send_each(actors.iter().enumerate(), Way::ByPolicy, true, except);
     }
 
     /// Sends to those of `actors` that have room. `except` gets the number of each other one, and
@@ -101,7 +100,7 @@ impl<T: SharedMessage> Fanout<T> {
         actors: impl Iterator<Item = (usize, &'a ActorCell)>,
         mut except: impl FnMut(usize, UndeliveredReason),
     ) {
-        self.send_each(actors, Admission::IfRoom, false, |number, exception| match exception {
+        self.send_each(actors, Way::IfRoom, false, |number, exception| match exception {
             Exception::Returned(reason) => except(number, reason),
             // None is given up where none goes in without room.
             Exception::Overflowed(_) => {}
@@ -111,7 +110,7 @@ impl<T: SharedMessage> Fanout<T> {
     fn send_each<'a>(
         &mut self,
         actors: impl Iterator<Item = (usize, &'a ActorCell)>,
-        admission: Admission,
+        way: Way,
         is_last: bool,
         mut except: impl FnMut(usize, Exception),
     ) {
@@ -127,14 +126,14 @@ impl<T: SharedMessage> Fanout<T> {
                 }
                 continue;
             }
-            match self.send_to(actor, admission) {
+            match self.send_to(actor, way) {
                 Ok(Displaced(None)) => {}
                 Ok(Displaced(Some(overflow))) => except(number, Exception::Overflowed(overflow)),
                 Err(reason) => except(number, Exception::Returned(reason)),
             }
         }
         #[cfg(feature = "cluster")]
-        let waits = admission == Admission::IfRoom;
+        let waits = way == Way::IfRoom;
         #[cfg(feature = "cluster")]
         self.send_by(routes, (is_last, waits), &mut |number, reason| {
             except(number, Exception::Returned(reason));
@@ -147,14 +146,14 @@ impl<T: SharedMessage> Fanout<T> {
     pub(super) fn send_to(
         &mut self,
         actor: &ActorCell,
-        admission: Admission,
+        way: Way,
     ) -> Result<Displaced, UndeliveredReason> {
         #[cfg(feature = "cluster")]
         if !actor.inner.id.is_local() {
-            let waits = admission == Admission::IfRoom;
+            let waits = way == Way::IfRoom;
             return self.send_away(actor, waits).map(|()| Displaced(None));
         }
-        actor.inner.send_arc_here(self.message.clone(), admission).map_err(|(_, reason)| reason)
+        actor.inner.send_arc_here(self.message.clone(), way).map_err(|(_, reason)| reason)
     }
 
     #[cfg(feature = "cluster")]

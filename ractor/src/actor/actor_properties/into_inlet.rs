@@ -5,9 +5,8 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use super::send_arc::Admission;
 use super::ActorProperties;
-use crate::actor::mailbox::Displaced;
+use crate::actor::mailbox::{Displaced, Way};
 use crate::errors::UndeliveredReason;
 use crate::inlet::{Delivery, Inlet, Refused};
 use crate::{Message, MessagingErr};
@@ -66,15 +65,15 @@ impl ActorProperties {
     pub(super) fn send_arc_into_inlet<M: Message>(
         &self,
         message: Arc<M>,
-        admission: Admission,
+        way: Way,
     ) -> Result<Displaced, (Arc<M>, UndeliveredReason)> {
         let Some(inlet) = self.inlet::<M>() else {
             return Err((message, UndeliveredReason::WrongType));
         };
         let (message, owner) = (Delivery::Shared(message), self.owner());
-        let put = match admission {
-            Admission::AsConfigured => inlet.put(message, owner).map(Displaced),
-            Admission::IfRoom => inlet.put_if_room(message, owner).map(|()| Displaced(None)),
+        let put = match way {
+            Way::IfRoom => inlet.put_if_room(message, owner).map(|()| Displaced(None)),
+            _ => inlet.put(message, owner).map(Displaced),
         };
         put.map_err(|refused| match refused {
             Refused::Full(back) => (back.into_arc(), UndeliveredReason::Full),

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::admission::Refusal;
 use super::ActorProperties;
 use crate::actor::actor_config::TransportPreference;
-use crate::actor::mailbox::{discard, is_inline, Displaced, Parcel, Queue, Refused};
-use crate::errors::{Undelivered, UndeliveredCause, UndeliveredReason};
+use crate::actor::mailbox::{discard, is_inline, Displaced, Parcel, Way};
+use crate::errors::{Undelivered, UndeliveredReason};
 use crate::message::ArcMessage;
 use crate::remoting::{Delivered, Entry, Outlet, Undeliverable};
 use crate::{ActorCell, ActorStatus, Message};
@@ -66,42 +67,53 @@ impl ActorProperties {
     ) -> Result<Delivered, Undeliverable> {
         if is_inline::<M>() {
             let queue = self.queue::<M>().ok_or(Undeliverable::WrongType)?;
-            self.outcome::<M, _>(put(queue, Parcel::Plain(message), entry))
+            delivered(self.admit::<M, _>(queue, Parcel::Plain(message), entry.into()))
         } else {
             let queue = self.queue::<Box<M>>().ok_or(Undeliverable::WrongType)?;
-            self.outcome::<M, _>(put(queue, Parcel::Plain(Box::new(message)), entry))
+            let parcel = Parcel::Plain(Box::new(message));
+            delivered(self.admit::<M, _>(queue, parcel, entry.into()))
         }
     }
 
-    #[inline]
-    fn outcome<M, T>(
+    /// Puts in what was decoded for several actors.
+    pub(crate) fn put_together(
         &self,
-        put: Result<Option<T>, Refused<T>>,
+        message: ArcMessage,
+        entry: Entry,
     ) -> Result<Delivered, Undeliverable> {
-        match put {
-            Ok(None) => Ok(Delivered::Waits),
-            Ok(Some(displaced)) => {
-                self.lose_overflow::<M>();
-                discard(displaced);
-                Ok(Delivered::Displaced)
-            }
-            Err(Refused::Full(_)) => Err(Undeliverable::Full),
-            Err(Refused::Closed(_)) => Err(Undeliverable::Stopped),
-            Err(Refused::NoKey(back)) => {
-                self.tell_of_key(std::any::type_name::<M>());
-                discard(back);
-                Err(Undeliverable::KeyPanicked)
-            }
+        delivered(self.carry_out(self.mailbox.put_shared(message, entry.into()), name_of))
+    }
+}
+
+impl From<Entry> for Way {
+    fn from(entry: Entry) -> Self {
+        match entry {
+            Entry::ByPolicy => Self::ByPolicy,
+            Entry::Granted => Self::Granted,
         }
     }
 }
 
+/// What became of a message that came from another node. One that was refused is dropped.
 #[inline]
-fn put<T>(queue: &Queue<T>, item: T, entry: Entry) -> Result<Option<T>, Refused<T>> {
-    match entry {
-        Entry::ByPolicy => queue.put(item),
-        Entry::Granted => queue.put_beyond(item).map(|()| None),
+fn delivered<T>(carried_out: Result<Displaced, (T, Refusal)>) -> Result<Delivered, Undeliverable> {
+    match carried_out {
+        Ok(Displaced(None)) => Ok(Delivered::Waits),
+        Ok(Displaced(Some(_))) => Ok(Delivered::Displaced),
+        Err((back, refusal)) => {
+            discard(back);
+            Err(match refusal {
+                Refusal::Full => Undeliverable::Full,
+                Refusal::Stopped => Undeliverable::Stopped,
+                Refusal::KeyPanicked => Undeliverable::KeyPanicked,
+            })
+        }
     }
+}
+
+/// The type of a message that is shared, as far as it is at hand.
+fn name_of(message: Option<&ArcMessage>) -> &'static str {
+    message.map_or("shared", ArcMessage::type_name)
 }
 
 impl ActorCell {
@@ -153,23 +165,10 @@ impl ActorCell {
         let (message, reason) = if !is_local {
             (message, UndeliveredReason::WrongType)
         } else if message.as_any().type_id() == self.inner.type_id {
-            match self.inner.mailbox.put_shared(message) {
-                Ok(Displaced(displaced)) => {
-                    if displaced.is_some() {
-                        self.inner.lose(
-                            "shared",
-                            UndeliveredCause::Overflow,
-                            "the mailbox was full",
-                        );
-                    }
-                    return Ok(());
-                }
-                Err(Refused::Full(message)) => (message, UndeliveredReason::Full),
-                Err(Refused::Closed(message)) => (message, UndeliveredReason::Stopped),
-                Err(Refused::NoKey(message)) => {
-                    self.inner.tell_of_key(message.type_name());
-                    (message, UndeliveredReason::KeyPanicked)
-                }
+            let put = self.inner.mailbox.put_shared(message, Way::ByPolicy);
+            match self.inner.carry_out(put, name_of) {
+                Ok(_) => return Ok(()),
+                Err((message, refusal)) => (message, refusal.into()),
             }
         } else if let Some(inlet) = self.inner.any_inlet() {
             match inlet.put_shared(message, self.inner.owner()) {

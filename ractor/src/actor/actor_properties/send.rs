@@ -3,16 +3,16 @@
 use std::any::type_name;
 
 use crate::actor::mailbox::{
-    is_inline, is_large, Bound, Displaced, Mailbox, Parcel, Queue, Refused,
+    is_inline, is_large, Bound, Displaced, Mailbox, Parcel, Queue, Refused, Way,
 };
-use crate::errors::{UndeliveredCause, UndeliveredReason};
 #[cfg(feature = "cluster")]
 use crate::message::SerializedMessage;
 use crate::message::{BoxedDowncastErr, BoxedMessage, Message};
 #[cfg(feature = "cluster")]
 use crate::remoting::Outgoing;
-use crate::{ActorCell, ActorRef, ActorStatus, MessagingErr};
+use crate::{ActorCell, ActorRef, MessagingErr};
 
+use super::admission::Refusal;
 use super::ActorProperties;
 
 /// A sender that was admitted, until it has put its message in or is dropped.
@@ -29,7 +29,7 @@ impl<'a> Admitted<'a> {
         message: Box<BoxedMessage>,
     ) -> Result<Displaced, Refused<Box<BoxedMessage>>> {
         let mailbox = self.0.take().expect("taken here only");
-        mailbox.put_admitted(message)
+        mailbox.put_boxed(message, Way::Admitted)
     }
 }
 
@@ -81,8 +81,10 @@ impl ActorProperties {
         let Some(queue) = self.queue::<M>() else {
             return self.send_into_inlet(message);
         };
-        let refused = self.count::<M, _>(queue.put(Parcel::plain(message)));
-        refused.map_err(|back| MessagingErr::SendErr(back.into_plain()))
+        match self.admit::<M, _>(queue, Parcel::plain(message), Way::ByPolicy) {
+            Ok(_) => Ok(()),
+            Err((back, _)) => Err(MessagingErr::SendErr(back.into_plain())),
+        }
     }
 
     #[inline(never)]
@@ -90,46 +92,10 @@ impl ActorProperties {
         let Some(queue) = self.queue::<Box<M>>() else {
             return self.send_heap_into_inlet(message);
         };
-        match self.count::<M, _>(queue.put(Parcel::plain(message))) {
-            Ok(()) => Ok(()),
-            Err(back) => not_sent(back.into_plain()),
+        match self.admit::<M, _>(queue, Parcel::plain(message), Way::ByPolicy) {
+            Ok(_) => Ok(()),
+            Err((back, _)) => not_sent(back.into_plain()),
         }
-    }
-
-    /// Counts what was given up for an `M`.
-    #[inline]
-    fn count<M, T>(&self, put: Result<Option<T>, Refused<T>>) -> Result<(), T> {
-        match put {
-            Ok(None) => Ok(()),
-            Ok(Some(_displaced)) => {
-                self.lose_overflow::<M>();
-                Ok(())
-            }
-            Err(Refused::Full(back) | Refused::Closed(back)) => Err(back),
-            Err(Refused::NoKey(back)) => {
-                self.tell_of_key(type_name::<M>());
-                Err(back)
-            }
-        }
-    }
-
-    /// Logs that a key panicked, if it is the first of this actor. The message goes back.
-    #[cold]
-    pub(crate) fn tell_of_key(&self, message: &str) {
-        if self.mailbox.bound().is_some_and(Bound::is_first_without_key) {
-            tracing::warn!(
-                actor = %self.id,
-                name = self.name.as_deref(),
-                "The key of a message ({message}) panicked, and the message goes back to its \
-                 sender. Further ones are not logged."
-            );
-        }
-    }
-
-    /// Counts a message that found the mailbox full.
-    #[cold]
-    pub(super) fn lose_overflow<M>(&self) {
-        self.lose(type_name::<M>(), UndeliveredCause::Overflow, "the mailbox was full");
     }
 
     /// As [`send_boxed`](Self::send_boxed), with a frame of its own.
@@ -185,16 +151,9 @@ impl ActorProperties {
         admitted: Admitted<'_>,
         message: Box<BoxedMessage>,
     ) -> Result<(), Box<BoxedMessage>> {
-        match admitted.put(message) {
-            Ok(displaced) => {
-                self.count_displaced::<M>(displaced);
-                Ok(())
-            }
-            Err(Refused::Full(back) | Refused::Closed(back)) => Err(back),
-            Err(Refused::NoKey(back)) => {
-                self.tell_of_key(type_name::<M>());
-                Err(back)
-            }
+        match self.carry_out(admitted.put(message), |_| type_name::<M>()) {
+            Ok(_) => Ok(()),
+            Err((back, _)) => Err(back),
         }
     }
 
@@ -239,12 +198,14 @@ impl ActorProperties {
             // Only what does not wait inline has a box as well.
             if let Some(queue) = self.queue::<M>() {
                 let parcel = Parcel::plain(message);
-                let put = put_when_room(bound, parcel, |it| queue.put_if_room(it));
+                let put =
+                    put_when_room(bound, parcel, |it| self.admit::<M, _>(queue, it, Way::IfRoom));
                 return put.await.map_err(|back| MessagingErr::SendErr(back.into_plain()));
             }
             if let Some(queue) = self.queue::<Box<M>>() {
                 let parcel = Parcel::plain(Box::new(message));
-                let put = put_when_room(bound, parcel, |it| queue.put_if_room(it));
+                let put =
+                    put_when_room(bound, parcel, |it| self.admit::<M, _>(queue, it, Way::IfRoom));
                 return put.await.map_err(|back| MessagingErr::SendErr(*back.into_plain()));
             }
             return Err(MessagingErr::InvalidActorType);
@@ -257,7 +218,9 @@ impl ActorProperties {
             self.boxed(message).map_err(|_| MessagingErr::InvalidActorType)?
         };
         // Not admitted while it waits: that would hold up a drain.
-        let put = put_when_room(bound, boxed, |it| self.mailbox.put_if_room(it));
+        let put = put_when_room(bound, boxed, |it| {
+            self.carry_out(self.mailbox.put_boxed(it, Way::IfRoom), |_| type_name::<M>())
+        });
         put.await.or_else(|back| unboxed(*back))
     }
 }
@@ -282,16 +245,16 @@ fn not_sent<M>(back: Box<M>) -> Result<(), MessagingErr<M>> {
 async fn put_when_room<T>(
     bound: &Bound,
     mut item: T,
-    put: impl Fn(T) -> Result<(), Refused<T>>,
+    put: impl Fn(T) -> Result<Displaced, (T, Refusal)>,
 ) -> Result<(), T> {
     loop {
         // Listens before it looks: room that comes between the two is not missed.
         let mut more = std::pin::pin!(bound.room().notified());
         more.as_mut().enable();
         match put(item) {
-            Ok(()) => return Ok(()),
-            Err(Refused::Full(back)) => item = back,
-            Err(Refused::Closed(back) | Refused::NoKey(back)) => return Err(back),
+            Ok(_) => return Ok(()),
+            Err((back, Refusal::Full)) => item = back,
+            Err((back, Refusal::Stopped | Refusal::KeyPanicked)) => return Err(back),
         }
         more.await;
     }
@@ -301,49 +264,6 @@ impl ActorCell {
     /// Whether the mailbox has a bound, or there is a queue beside it, which may have one.
     pub(crate) fn is_bounded(&self) -> bool {
         self.inner.mailbox.bound().is_some() || self.inner.any_inlet().is_some()
-    }
-
-    /// Counts a message that a failed send refused as lost, unless the actor takes no more at all:
-    /// the caller cannot give it back. The mailbox, or the way to another node, was full, or that
-    /// node takes no message so large.
-    ///
-    /// Returns whether all later sends will fail too.
-    pub(crate) fn count_refused<M>(&self, error: &MessagingErr<M>) -> bool {
-        #[cfg(feature = "cluster")]
-        let is_bounded = self.is_bounded() || self.has_way_out();
-        #[cfg(not(feature = "cluster"))]
-        let is_bounded = self.is_bounded();
-        let full = matches!(error, MessagingErr::SendErr(_))
-            && self.get_status() < ActorStatus::Draining
-            && is_bounded;
-        if full && !self.is_bounded() {
-            let why = "there was no room in it or on the way to its node, or that takes none so \
-                       large";
-            self.inner.lose(type_name::<M>(), UndeliveredCause::Full, why);
-        } else if full {
-            self.lose_overflow::<M>();
-        }
-        !full
-    }
-
-    /// Counts a message that was not delivered for a reason that concerns no other.
-    pub(crate) fn lose_one<M>(&self, reason: UndeliveredReason) {
-        match reason {
-            UndeliveredReason::TooLarge { .. } => {
-                let why = "its node takes no message so large";
-                self.inner.lose(type_name::<M>(), reason.into(), why);
-            }
-            UndeliveredReason::KeyPanicked => {
-                let why = "its key for the conflating mailbox panicked";
-                self.inner.lose(type_name::<M>(), UndeliveredCause::KeyPanicked, why);
-            }
-            _ => self.lose_overflow::<M>(),
-        }
-    }
-
-    /// Counts a message that found the mailbox full.
-    pub(crate) fn lose_overflow<M>(&self) {
-        self.inner.lose_overflow::<M>();
     }
 
     /// How many messages a newer one of their key replaced, in a mailbox that

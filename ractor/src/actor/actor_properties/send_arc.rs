@@ -1,31 +1,23 @@
 //! Sending messages that the sender keeps sharing.
 
+use std::any::type_name;
 use std::sync::Arc;
 
 use super::send::Admitted;
 use super::ActorProperties;
 #[cfg(feature = "cluster")]
 use super::Fanout;
-use crate::actor::mailbox::{Displaced, Refused};
+use crate::actor::mailbox::{Displaced, Way};
 use crate::errors::{Undelivered, UndeliveredReason};
 use crate::message::{ArcMessage, SharedMessage};
 use crate::{ActorCell, ActorRef, Message};
-
-/// What becomes of a message that finds no room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// What the policy of the actor's mailbox says.
-    AsConfigured,
-    /// It goes back, whatever the policy: the sender waits for room.
-    IfRoom,
-}
 
 impl ActorProperties {
     /// Puts the `Arc` into the mailbox of an actor of this process, or into its own queue.
     pub(super) fn send_arc_here<T: SharedMessage>(
         &self,
         message: Arc<T>,
-        admission: Admission,
+        way: Way,
     ) -> Result<Displaced, (Arc<T>, UndeliveredReason)> {
         let handles = self.handles::<T>();
         if !handles && self.inlet::<T>().is_none() {
@@ -36,12 +28,12 @@ impl ActorProperties {
             return Err((message, UndeliveredReason::NotShareable));
         }
         if !handles {
-            return self.send_arc_into_inlet(message, admission);
+            return self.send_arc_into_inlet(message, way);
         }
         if !T::keeps_default_boxing() {
-            return self.send_arc_boxed(message, admission);
+            return self.send_arc_boxed(message, way);
         }
-        self.put_arc::<T>(ArcMessage::new(message), admission)
+        self.put_arc::<T>(ArcMessage::new(message), way)
     }
 
     /// Puts in a shared `T`.
@@ -49,26 +41,15 @@ impl ActorProperties {
     fn put_arc<T: SharedMessage>(
         &self,
         message: ArcMessage,
-        admission: Admission,
+        way: Way,
     ) -> Result<Displaced, (Arc<T>, UndeliveredReason)> {
-        let put = match admission {
-            Admission::AsConfigured => self.mailbox.put_shared(message),
-            Admission::IfRoom => self.mailbox.put_shared_if_room(message).map(|()| Displaced(None)),
+        let put = self.mailbox.put_shared(message, way);
+        let (message, refusal) = match self.carry_out(put, |_| type_name::<T>()) {
+            Ok(displaced) => return Ok(displaced),
+            Err(returned) => returned,
         };
-        let returned = match put {
-            Ok(displaced) => {
-                self.count_displaced::<T>(displaced);
-                return Ok(displaced);
-            }
-            Err(Refused::Full(message)) => (message, UndeliveredReason::Full),
-            Err(Refused::Closed(message)) => (message, UndeliveredReason::Stopped),
-            Err(Refused::NoKey(message)) => {
-                self.tell_of_key(std::any::type_name::<T>());
-                (message, UndeliveredReason::KeyPanicked)
-            }
-        };
-        let message = returned.0.downcast().ok();
-        Err((message.expect("what went in as a `T` comes back as one"), returned.1))
+        let message = message.downcast().ok();
+        Err((message.expect("what went in as a `T` comes back as one"), refusal.into()))
     }
 
     /// As the type's own [`Message::box_arc`] has it.
@@ -76,10 +57,10 @@ impl ActorProperties {
     fn send_arc_boxed<T: SharedMessage>(
         &self,
         message: Arc<T>,
-        admission: Admission,
+        way: Way,
     ) -> Result<Displaced, (Arc<T>, UndeliveredReason)> {
         // The type is not asked for a message that finds no room.
-        if admission == Admission::IfRoom && !self.mailbox.has_room() {
+        if way == Way::IfRoom && !self.mailbox.has_room() {
             return Err((message, UndeliveredReason::Full));
         }
         // What `box_arc` refuses it does not give back.
@@ -91,38 +72,20 @@ impl ActorProperties {
             Ok(shared) if shared.is::<T>() => {
                 // The receiver could not move the message out of its `Arc` while this is held.
                 drop(kept);
-                return self.put_arc(shared, admission);
+                return self.put_arc(shared, way);
             }
             Ok(_) => return Err((kept, UndeliveredReason::WrongType)),
             Err(boxed) => Box::new(boxed),
         };
-        let put = match admission {
-            Admission::AsConfigured => match Admitted::to(&self.mailbox) {
+        let put = match way {
+            Way::IfRoom => self.mailbox.put_boxed(boxed, way),
+            _ => match Admitted::to(&self.mailbox) {
                 Some(admitted) => admitted.put(boxed),
                 None => return Err((kept, UndeliveredReason::Stopped)),
             },
-            Admission::IfRoom => self.mailbox.put_if_room(boxed).map(|()| Displaced(None)),
         };
-        match put {
-            Ok(displaced) => {
-                self.count_displaced::<T>(displaced);
-                Ok(displaced)
-            }
-            Err(Refused::Full(_)) => Err((kept, UndeliveredReason::Full)),
-            Err(Refused::Closed(_)) => Err((kept, UndeliveredReason::Stopped)),
-            Err(Refused::NoKey(_)) => {
-                self.tell_of_key(std::any::type_name::<T>());
-                Err((kept, UndeliveredReason::KeyPanicked))
-            }
-        }
-    }
-
-    /// Counts a message that another one took the room of, or that found none.
-    #[inline]
-    pub(super) fn count_displaced<T>(&self, Displaced(displaced): Displaced) {
-        if displaced.is_some() {
-            self.lose_overflow::<T>();
-        }
+        let carried_out = self.carry_out(put, |_| type_name::<T>());
+        carried_out.map_err(|(_, refusal)| (kept, refusal.into()))
     }
 }
 
@@ -136,12 +99,12 @@ impl ActorCell {
         #[cfg(feature = "cluster")]
         if !id.is_local() {
             let mut fanout = Fanout::new(message);
-            return match fanout.send_to(self, Admission::AsConfigured) {
+            return match fanout.send_to(self, Way::ByPolicy) {
                 Ok(_) => Ok(()),
                 Err(reason) => Err(Undelivered::new(fanout.into_message(), id, reason)),
             };
         }
-        match self.inner.send_arc_here(message, Admission::AsConfigured) {
+        match self.inner.send_arc_here(message, Way::ByPolicy) {
             Ok(_) => Ok(()),
             Err((message, reason)) => Err(Undelivered::new(message, id, reason)),
         }
@@ -162,7 +125,7 @@ impl ActorCell {
             // Encoded once, however long it waits.
             let mut fanout = Fanout::new(message);
             loop {
-                match fanout.send_to(self, Admission::IfRoom) {
+                match fanout.send_to(self, Way::IfRoom) {
                     Ok(_) => return Ok(()),
                     Err(UndeliveredReason::Full) => self.wait_for_room::<T>().await,
                     Err(reason) => {
@@ -174,7 +137,7 @@ impl ActorCell {
         let mut message = message;
         loop {
             // Given away, so that the receiver can move the message out of its `Arc`.
-            match self.inner.send_arc_here(message, Admission::IfRoom) {
+            match self.inner.send_arc_here(message, Way::IfRoom) {
                 Ok(_) => return Ok(()),
                 Err((back, UndeliveredReason::Full)) => message = back,
                 Err((back, reason)) => return Err(Undelivered::new(back, id, reason)),

@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hash};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use super::bound::{Bound, Overflow};
-use super::queue::{Phase, Queue, Refused, State};
+use super::bound::Bound;
+use super::queue::{Queue, Refused, State};
+use super::settle::{settle, Verdict, Way};
 use super::slots::Slots;
 use super::sync::MutexGuard;
 
@@ -25,17 +26,6 @@ pub(crate) trait KeyOf<T>: 'static {
     /// # Panics
     /// When the application's code does.
     fn key(item: &T) -> Option<Self::Key>;
-}
-
-/// How an item is put in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// As the policy has it.
-    ByPolicy,
-    /// Only where it needs no room, or there is some.
-    IfRoom,
-    /// As the policy has it, for a sender that was admitted, which leaves.
-    Admitted,
 }
 
 /// What waits in a queue with keys.
@@ -98,14 +88,10 @@ fn put<T: Send + 'static, K: KeyOf<T>>(
 
     let mut locked = queue.state();
     let state = &mut *locked;
-    let closed = match way {
-        Way::Admitted => {
-            state.inside -= 1;
-            state.phase == Phase::Closed
-        }
-        Way::ByPolicy | Way::IfRoom => state.phase > Phase::Open,
-    };
-    if closed {
+    if way == Way::Admitted {
+        state.inside -= 1;
+    }
+    if settle(state.phase, way, 0, None) == Verdict::Closed {
         drop(locked);
         discard(keyed);
         return Err(Refused::Closed(item));
@@ -116,7 +102,6 @@ fn put<T: Send + 'static, K: KeyOf<T>>(
         None => Ok(None),
         Some((hash, key)) => catch_unwind(AssertUnwindSafe(|| slots.find(*hash, key))),
     };
-    let mut old_key = None;
     let result = match found {
         Err(_) => Err(Refused::NoKey(item)),
         Ok(Some(place)) => {
@@ -131,16 +116,15 @@ fn put<T: Send + 'static, K: KeyOf<T>>(
             return Ok(None);
         }
         Ok(None) => {
-            let full = slots.len() >= bound.capacity;
-            match bound.overflow {
-                _ if full && way == Way::IfRoom => Err(Refused::Full(item)),
-                Overflow::Reject if full => Err(Refused::Full(item)),
-                Overflow::DropNewest if full => Ok(Some(item)),
-                _ => {
-                    let mut displaced = None;
-                    if full {
-                        (old_key, displaced) = slots.pop().unzip();
-                    }
+            let limits = Some((bound.capacity, bound.overflow));
+            let verdict = settle(state.phase, way, slots.len(), limits);
+            match verdict {
+                Verdict::Closed => Err(Refused::Closed(item)),
+                Verdict::Full => Err(Refused::Full(item)),
+                Verdict::DropsIt => Ok(Some(item)),
+                Verdict::Takes | Verdict::TakesForOldest => {
+                    let oldest = (verdict == Verdict::TakesForOldest).then(|| slots.pop());
+                    let (old_key, displaced) = oldest.flatten().unzip();
                     let (hash, key) = keyed.map_or((0, None), |(hash, key)| (hash, Some(key)));
                     slots.push(hash, key, item);
                     waiting.len = slots.len();
@@ -153,7 +137,7 @@ fn put<T: Send + 'static, K: KeyOf<T>>(
         }
     };
     drop(locked);
-    discard((keyed, old_key));
+    discard(keyed);
     if way == Way::Admitted {
         queue.wake(false);
     }

@@ -9,23 +9,11 @@ use std::collections::VecDeque;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::Waker;
 
-use super::bound::{Bound, Overflow};
+use super::bound::Bound;
 use super::chunks::Chunks;
-use super::keyed::{KeyOf, Keyed, Methods, Way};
+use super::keyed::{KeyOf, Keyed, Methods};
+use super::settle::{settle, Phase, Verdict, Way};
 use super::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
-
-/// Whom the queue lets in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Phase {
-    /// Everybody, and what waits has [keys](Keyed): the chunks are empty.
-    OpenKeyed,
-    /// Everybody.
-    Open,
-    /// The senders that entered before it drained.
-    Draining,
-    /// No receiver.
-    Closed,
-}
 
 /// What the receiver wants to be woken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,80 +136,62 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts an item in; `Some` is one that was given up for want of room, itself or an
-    /// older one, to be dropped by the caller.
+    /// Puts an item in, as [`settle`] has it; `Some` is one that was given up for want of room,
+    /// itself or an older one, to be dropped by the caller. A sender that was
+    /// [admitted](Self::enter) leaves.
     ///
     /// # Errors
     /// The item comes back.
     // Into each sender, where the item is made: as a call, it would be written down for it, and
     // moved.
     #[inline(always)]
-    pub(crate) fn put(&self, item: T) -> Result<Option<T>, Refused<T>> {
-        let state = match &self.limit {
+    pub(crate) fn put(&self, item: T, way: Way) -> Result<Option<T>, Refused<T>> {
+        let mut state = match &self.limit {
             None => self.state(),
-            Some(limit) => return self.put_limited(limit, item),
+            Some(limit) => return self.put_limited(limit, item, way),
         };
-        if state.phase != Phase::Open {
+        if way == Way::Admitted {
+            state.inside -= 1;
+        }
+        if settle(state.phase, way, 0, None) == Verdict::Closed {
             return Err(Refused::Closed(item));
         }
         Self::push(state, item);
         Ok(None)
     }
 
-    fn put_limited(&self, limit: &Limit<T>, item: T) -> Result<Option<T>, Refused<T>> {
+    fn put_limited(&self, limit: &Limit<T>, item: T, way: Way) -> Result<Option<T>, Refused<T>> {
+        let bound = &limit.bound;
         if let Some(keyed) = &limit.keyed {
-            return (keyed.put)(self, keyed, &limit.bound, item, Way::ByPolicy);
-        }
-        let state = self.state();
-        if state.phase != Phase::Open {
-            return Err(Refused::Closed(item));
-        }
-        Self::put_bounded(state, &limit.bound, item)
-    }
-
-    fn put_bounded(
-        mut state: MutexGuard<'_, State<T>>,
-        bound: &Bound,
-        item: T,
-    ) -> Result<Option<T>, Refused<T>> {
-        let waiting = state.waiting.len();
-        if waiting < bound.capacity {
-            state.high_water = state.high_water.max(waiting + 1);
-            Self::push(state, item);
-            return Ok(None);
-        }
-        match bound.overflow {
-            Overflow::Reject => Err(Refused::Full(item)),
-            Overflow::DropNewest => Ok(Some(item)),
-            Overflow::DropOldest => {
-                let oldest = state.waiting.pop_front();
-                Self::push(state, item);
-                Ok(oldest)
-            }
-        }
-    }
-
-    /// Puts an item in, whatever the policy, only if there is room.
-    ///
-    /// # Errors
-    /// The item comes back.
-    pub(crate) fn put_if_room(&self, item: T) -> Result<(), Refused<T>> {
-        if let Some((keyed, bound)) = self.methods() {
-            return (keyed.put)(self, keyed, bound, item, Way::IfRoom).map(drop);
+            return (keyed.put)(self, keyed, bound, item, way);
         }
         let mut state = self.state();
-        if state.phase != Phase::Open {
-            return Err(Refused::Closed(item));
+        if way == Way::Admitted {
+            state.inside -= 1;
         }
-        if let Some(bound) = self.bound() {
-            let waiting = state.waiting.len();
-            if waiting >= bound.capacity {
-                return Err(Refused::Full(item));
+        let waiting = state.waiting.len();
+        let limits = Some((bound.capacity, bound.overflow));
+        let result = match settle(state.phase, way, waiting, limits) {
+            Verdict::Takes => {
+                state.high_water = state.high_water.max(waiting + 1);
+                Self::push(state, item);
+                return Ok(None);
             }
-            state.high_water = state.high_water.max(waiting + 1);
+            Verdict::TakesForOldest => {
+                let oldest = state.waiting.pop_front();
+                Self::push(state, item);
+                return Ok(oldest);
+            }
+            Verdict::DropsIt => Ok(Some(item)),
+            Verdict::Full => Err(Refused::Full(item)),
+            Verdict::Closed => Err(Refused::Closed(item)),
+        };
+        drop(state);
+        if way == Way::Admitted {
+            // A receiver that drains waits for the last to leave, whether it pushed or not.
+            self.wake(false);
         }
-        Self::push(state, item);
-        Ok(())
+        result
     }
 
     /// Whether there is room for an item, or never will be: putting one in is worth a try.
@@ -232,58 +202,14 @@ impl<T> Queue<T> {
         state.phase > Phase::Open || state.waiting.len() + keyed < bound.capacity
     }
 
-    /// Puts an item in, whatever waits: its room was lent to its sender before.
-    ///
-    /// # Errors
-    /// The item comes back, of a queue that is closed.
-    #[allow(dead_code, reason = "the cluster lends room")]
-    pub(crate) fn put_beyond(&self, item: T) -> Result<(), Refused<T>> {
-        let mut state = self.state();
-        if state.phase != Phase::Open {
-            return Err(Refused::Closed(item));
-        }
-        if self.bound().is_some() {
-            state.high_water = state.high_water.max(state.waiting.len() + 1);
-        }
-        Self::push(state, item);
-        Ok(())
-    }
-
     /// Admits a sender that has yet to make its item: a drain waits for it. It has to
-    /// [`put_admitted`](Self::put_admitted) or to [`leave`](Self::leave).
+    /// [`put`](Self::put) it that [way](Way::Admitted), or to [`leave`](Self::leave).
     #[must_use]
     pub(crate) fn enter(&self) -> bool {
         let mut state = self.state();
         let open = state.phase <= Phase::Open;
         state.inside += u32::from(open);
         open
-    }
-
-    /// As [`put`](Self::put), for a sender that was admitted, which leaves.
-    ///
-    /// # Errors
-    /// The item comes back.
-    pub(crate) fn put_admitted(&self, item: T) -> Result<Option<T>, Refused<T>> {
-        if let Some((keyed, bound)) = self.methods() {
-            return (keyed.put)(self, keyed, bound, item, Way::Admitted);
-        }
-        let mut state = self.state();
-        state.inside -= 1;
-        if state.phase == Phase::Closed {
-            return Err(Refused::Closed(item));
-        }
-        match self.bound() {
-            None => {
-                Self::push(state, item);
-                Ok(None)
-            }
-            Some(bound) => {
-                let result = Self::put_bounded(state, bound, item);
-                // A receiver that drains waits for the last to leave, whether it pushed or not.
-                self.wake(false);
-                result
-            }
-        }
     }
 
     /// Lets a sender go that was admitted and puts nothing in.

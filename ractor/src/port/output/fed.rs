@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::forward::{send_own, Forwarded};
 use super::options::{PortLosses, PortOptions, SubscribeOptions};
-use crate::actor::mailbox::{discard, Found, Queue, Refused};
+use crate::actor::mailbox::{discard, Found, Queue, Refused, Way};
 use crate::{ActorId, ActorRef, Message, OutputMessage};
 
 type Sending = Pin<Box<dyn Future<Output = Forwarded> + Send>>;
@@ -237,7 +237,7 @@ impl<TMsg: OutputMessage + Sync> Feeding<TMsg> for Port<TMsg> {
         discard(last);
         let mut gone = Vec::new();
         for feed in feeds.iter() {
-            match feed.queue.put(message.clone()) {
+            match feed.queue.put(message.clone(), Way::ByPolicy) {
                 Ok(None) => {}
                 Ok(Some(displaced)) => {
                     discard(displaced);
