@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+#[cfg(target_os = "linux")]
+use mycelium_ext::arena::{Arena, THRESHOLD};
 use ractor::{ActorCell, pg};
 use tokio::time::Instant;
 
@@ -127,8 +129,15 @@ impl Opaque {
     }
 }
 
-/// Where the feed writes a payload: memory of this process, from the allocator.
+/// Where the feed writes a payload: memory that readers on this machine read too, where there are
+/// such, and else memory of this process.
 fn written(payload: &[u8]) -> Bytes {
+    #[cfg(target_os = "linux")]
+    if payload.len() >= THRESHOLD {
+        if let Some(written) = Arena::get().and_then(|arena| arena.copy(payload).ok()) {
+            return written;
+        }
+    }
     Bytes::copy_from_slice(payload)
 }
 

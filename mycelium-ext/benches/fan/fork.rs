@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mycelium_ext::arena::Arena;
 use mycelium_ext::config::{Config, Environment};
 use mycelium_ext::node::Node;
 use ractor::message::Shared;
@@ -50,7 +51,7 @@ impl Actor for Reader {
 /// The way of each word of the bench, as the configuration has it.
 fn transport(way: &str) -> &str {
     match way {
-        // Both go by shared memory; a payload of the arena is made in memory that peers map.
+        // Both go by shared memory: without an arena, and with payloads that are made in it.
         "ring" | "arena" => "shm",
         way => way,
     }
@@ -59,9 +60,10 @@ fn transport(way: &str) -> &str {
 pub(crate) async fn node(way: &str, name: &str) -> Result<Node, Failure> {
     USES_ARENA.store(way == "arena", std::sync::atomic::Ordering::Relaxed);
     let transport = transport(way);
+    let arena = if way == "arena" { "256 MiB" } else { "0 B" };
     let text = format!(
         "[node]\nname = {name:?}\ncookie = \"measured in turns\"\ntransport = {transport:?}\n\
-         [node.limits]\nreplay_window = \"256 MiB\"\n"
+         [node.limits]\nreplay_window = \"256 MiB\"\n[node.shm]\narena = {arena:?}\n"
     );
     let config = Config::parse(&text, "mycelium.toml", &Environment::of_process())
         .map_err(|error| error.to_string())?;
@@ -103,7 +105,8 @@ fn made(payload: &[u8]) -> Bytes {
 
 /// Where the contender "arena" has its payloads.
 fn placed(payload: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(payload)
+    let arena = Arena::get().expect("the links have made it");
+    arena.copy(payload).unwrap_or_else(|_| Bytes::copy_from_slice(payload))
 }
 
 /// Sends a message to all readers.

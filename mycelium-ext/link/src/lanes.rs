@@ -470,13 +470,23 @@ impl Lanes {
         lane.out.transmit_parts(parts)
     }
 
-    /// Whether what was pushed into a lane last may go, as far as the lane knows. An
-    /// acknowledgement changes it otherwise.
+    /// Whether there is something to be sent after a push into a lane, as far as the lanes know: what
+    /// was pushed, or what was asked of another lane for it. An acknowledgement changes it
+    /// otherwise.
     pub fn is_ready(&self, slot: usize) -> bool {
+        self.may_send(slot) || (0..SLOTS).any(|other| other != slot && self.has_to_send(other))
+    }
+
+    /// Whether nothing holds a lane back.
+    fn may_send(&self, slot: usize) -> bool {
         slot <= SPARSE
             || self
                 .out(slot)
                 .is_some_and(|out| !(out.is_held() || is_window_full(out, slot, self.way)))
+    }
+
+    fn has_to_send(&self, slot: usize) -> bool {
+        self.out(slot).is_some_and(|out| out.unsent() > 0) && self.may_send(slot)
     }
 
     fn next_of_bulk(&mut self) -> Option<Chunk> {

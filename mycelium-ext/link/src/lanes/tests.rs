@@ -85,6 +85,7 @@ impl Pair {
         let slot = self.lanes.slot_for(receiver, is_urgent, size);
         self.lanes.message(slot, 0, what, (&args, tail));
         self.lanes.note(receiver, slot, size);
+        self.noted |= self.lanes.is_ready(slot);
     }
 
     /// Sends the next message to several receivers, none of them urgent: in as few frames as it
@@ -100,6 +101,7 @@ impl Pair {
             // One payload for all: it has no number of a receiver.
             let what = What::Many { to: &now, method: "tick", metadata: None };
             self.lanes.message(slot, 0, what, (&[], Bytes::from(vec![7; size])));
+            self.noted |= self.lanes.is_ready(slot);
             for to in now {
                 self.lanes.note(Receiver::Actor(to), slot, size);
                 let sent = self.sent.entry(to).or_default();
@@ -115,6 +117,7 @@ impl Pair {
         self.controls.0 += 1;
         let word = self.controls.0;
         self.lanes.control(|lane, sequence| control(lane, sequence, word));
+        self.noted = true;
     }
 
     /// The end of an actor.
@@ -122,6 +125,7 @@ impl Pair {
         let word = LASTS + self.lasts.len() as u64;
         self.lasts.push(self.sent.clone());
         self.lanes.last(|lane, sequence| control(lane, sequence, word));
+        self.noted = true;
     }
 
     /// Hands up to so many chunks to the link.
@@ -140,6 +144,8 @@ impl Pair {
                 count < chunks
             });
         }
+        // A writer goes on until it gets nothing more.
+        self.noted |= count == chunks && count > 0;
         count
     }
 
@@ -224,7 +230,6 @@ impl Pair {
 
     fn finish(&mut self) {
         let mut rounds = 0;
-        self.noted = true;
         while !self.lanes.is_idle() {
             // A writer looks when it is told to, and at nothing else.
             if std::mem::take(&mut self.noted) {
@@ -451,6 +456,31 @@ fn on_a_machine_a_flood_leaves_the_others_before_the_kernel_has_it() {
         }
         let way: usize = pair.link.iter().map(|frame| frame.len()).sum();
         assert_eq!(way < 2 * WINDOW, is_near, "{way}");
+        pair.finish();
+    }
+}
+
+/// The writer of a link that takes all at once sleeps in between, and is told of each request.
+#[test]
+fn nothing_waits_for_a_request_that_no_writer_was_told_of() {
+    for to in [1, 3] {
+        let mut pair = Pair::default();
+        pair.lanes.set_way(NEAR);
+        for number in 0..5_000 {
+            pair.send(1 + number % to, 600);
+            if std::mem::take(&mut pair.noted) {
+                pair.transmit(usize::MAX);
+            }
+        }
+        // Nothing is acknowledged but what is due, and that at once.
+        while pair.noted || !pair.link.is_empty() {
+            if std::mem::take(&mut pair.noted) {
+                pair.transmit(usize::MAX);
+            }
+            pair.carry(1);
+            pair.acknowledge(false);
+        }
+        assert_eq!(pair.lanes.unsent(), 0, "something waits: {:?}", pair.lanes);
         pair.finish();
     }
 }
