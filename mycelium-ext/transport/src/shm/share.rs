@@ -88,9 +88,12 @@ pub(super) struct Shared {
     /// What this side lends payloads out of, where the peer reads them, and the end of a pipe whose
     /// other end is open as long as the peer holds any.
     pub(super) lends: Option<(Arena, OwnedFd)>,
-    /// The memory in which the peer lends some, and what to keep open as long as any is held.
-    pub(super) borrows: Option<(Foreign, Deferred<OwnedFd>)>,
+    /// What the peer lends by.
+    pub(super) borrows: Option<Borrowing>,
 }
+
+/// The memory in which the peer lends payloads, and what to keep open as long as any is held.
+pub(super) type Borrowing = (Foreign, Deferred<OwnedFd>);
 
 /// What a side with an arena passes, and what it keeps.
 struct Lending {
@@ -123,11 +126,7 @@ fn word_of(lending: Option<&Lending>) -> u32 {
 
 /// The peer's arena, of which it passed descriptors with its `word`. Without an arena of its own
 /// this side does not read in the peer's.
-fn arena_of_peer(
-    word: u32,
-    found: Vec<OwnedFd>,
-    own: bool,
-) -> io::Result<Option<(Foreign, Deferred<OwnedFd>)>> {
+fn arena_of_peer(word: u32, found: Vec<OwnedFd>, own: bool) -> io::Result<Option<Borrowing>> {
     let bytes = (word & !READS) as usize * arena::PAGE;
     let found: Option<[OwnedFd; OF_ARENA]> = match found.len() {
         0 => None,
@@ -195,10 +194,7 @@ pub(super) async fn offer(
 }
 
 /// Receives the answer to an offer, with the peer's word on arenas. A peer can make this block.
-fn receive_answer(
-    socket: &OwnedFd,
-    has_arena: bool,
-) -> io::Result<(u32, Option<(Foreign, Deferred<OwnedFd>)>)> {
+fn receive_answer(socket: &OwnedFd, has_arena: bool) -> io::Result<(u32, Option<Borrowing>)> {
     let mut answer = [0; ANSWER];
     let found = receive(socket, &mut answer)?;
     let word = u32::from_be_bytes([answer[1], answer[2], answer[3], answer[4]]);
