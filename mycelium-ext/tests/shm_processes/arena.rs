@@ -13,7 +13,7 @@ use ractor_cluster::RactorClusterMessage;
 use ractor_cluster::transport::TransportKind::SharedMemory;
 
 use crate::nodes::builder;
-use crate::process::{Process, run, soon};
+use crate::process::{Belongings, Process, run, soon};
 
 const VIEWERS: &str = "viewers";
 const SIZE: usize = 3 << 20;
@@ -73,7 +73,7 @@ impl Actor for Viewer {
             View::Forget => held.clear(),
             View::Held(reply) => {
                 let lent = held.iter().filter(|(_, payload)| is_lent(payload)).count();
-                let ends = |payload: &Bytes| u64::from(payload[0]) + u64::from(payload[SIZE - 1]);
+                let ends = |it: &Bytes| u64::from(it[0]) + u64::from(it[it.len() - 1]);
                 let sum: u64 = held.iter().map(|(number, it)| number + ends(it)).sum();
                 reply.send(vec![held.len() as u64, lent as u64, sum])?;
             }
@@ -202,6 +202,50 @@ pub(crate) fn a_payload_outlives_its_sender() -> Result<(), Failed> {
         node.stop().await;
         Ok(())
     })
+}
+
+/// Readers are killed while they hold payloads and more are sent: what they held comes back, and in
+/// the end there is nothing left of them.
+pub(crate) fn killed_readers_leave_nothing() -> Result<(), Failed> {
+    const READERS: usize = 3;
+    run(async { builder("before").start().await.unwrap().stop().await });
+    let before = Belongings::now();
+    run(async {
+        let node = builder("this").start().await?;
+        let address = node.addresses()[0].to_string();
+        let start = |number: usize| {
+            let name = format!("reader-{number}");
+            Process::start(&["node", &address, "shm", &name], Stdio::null())
+        };
+        let mut processes: Vec<Process> = (0..READERS).map(start).collect();
+        let arena = Arena::of_process(1)?;
+        let (group, payload) = (VIEWERS.to_owned(), Bytes::from(vec![6; 1 << 18]));
+        for killed in 0..9 {
+            let all = viewers(&node, READERS).await;
+            for number in 0..40 {
+                // One that is in the middle of its end does not get it.
+                _ = pg::broadcast_arc(&group, Arc::new(look(number, &payload))).delivered();
+                tokio::task::yield_now().await;
+            }
+            assert!(held(&all[killed % READERS]).await[1] > 0, "nothing is read in place");
+            processes.remove(killed % READERS).kill();
+            until(|usage| usage.links == READERS - 1).await;
+            let left = arena.usage().payloads;
+            pg::broadcast_arc(&group, Arc::new(View::Forget)).delivered();
+            until(|usage| usage.payloads == 0).await;
+            assert!(left > 0, "the others held nothing");
+            // Another start of the same node takes the place of that.
+            processes.insert(killed % READERS, start(killed % READERS));
+        }
+        viewers(&node, READERS).await;
+        processes.drain(..).for_each(Process::kill);
+        until(|usage| (usage.payloads, usage.lent, usage.links) == (0, 0, 0)).await;
+        node.stop().await;
+        until(|usage| usage.used == 0).await;
+        Ok::<_, Failed>(())
+    })?;
+    Belongings::are_again(&before);
+    Ok(())
 }
 
 /// A process that sends a payload to the actor of the other one, once it is there.

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     // So is the arena.
     mycelium_ext::arena::Arena::of_process(64 << 20).expect("there is memory");
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 11] = [
+    let tests: [(&str, Test); 12] = [
         ("a_killed_peer_ends_the_link", link::a_killed_peer_ends_the_link),
         ("frames_cross_between_processes", link::frames_cross_between_processes),
         ("nodes_choose_shared_memory", nodes::nodes_choose_shared_memory),
@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         ("a_bounded_mailbox_is_felt", credits::a_bounded_mailbox_is_felt),
         ("processes_read_a_payload_where_it_lies", arena::processes_read_a_payload_where_it_lies),
         ("a_payload_outlives_its_sender", arena::a_payload_outlives_its_sender),
+        ("killed_readers_leave_nothing", arena::killed_readers_leave_nothing),
     ];
     let trials = tests.map(|(name, test)| Trial::test(name, test)).into();
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
