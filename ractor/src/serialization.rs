@@ -59,7 +59,9 @@ mod vectors;
 ///
 ///     // No message with a price needs a copy of it when it is sent to many.
 ///     fn to_encoder(&self, encoder: &mut Encoder) -> bool {
-///         self.whole.to_encoder(encoder) && self.cents.to_encoder(encoder)
+///         encoder.put_slice(&self.whole.to_be_bytes());
+///         encoder.put_slice(&[self.cents]);
+///         true
 ///     }
 /// }
 ///

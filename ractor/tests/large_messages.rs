@@ -67,6 +67,7 @@ fn a_sender_needs_room_for_a_few_copies_of_a_message() {
 }
 
 /// Starts an actor, sends to it, and lets it handle all, on a thread with a stack of so many bytes.
+#[cfg(not(feature = "async-std"))]
 fn live<const N: usize>(stack: usize) {
     let life = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
