@@ -42,3 +42,14 @@ pub fn expect_much() {
         });
     }
 }
+
+/// The bytes of a block that has glibc look at all small pieces when it is freed
+/// (`FASTBIN_CONSOLIDATION_THRESHOLD` of its `malloc.c`).
+const LOOK: usize = 64 * 1024;
+
+/// Has the allocator put together what was freed in small pieces since the last time. glibc does so
+/// by itself when a large block is freed, for all pieces at once: after the ends of 30,000 actors
+/// that took 40 ms. Who frees many calls this in between.
+pub fn put_together() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(LOOK)));
+}

@@ -451,8 +451,10 @@ impl<S: FrameSource> LinkTable<S> {
     }
 
     fn move_gates(&self) {
+        // A peer may have many.
+        let reached: [bool; PREFERENCES] = std::array::from_fn(|it| self.best(it as u32).is_some());
         for (pid, proxy) in &self.gated {
-            proxy.set_reachable(self.best(self.lane_of(*pid)).is_some());
+            proxy.set_reachable(reached[self.lane_of(*pid) as usize]);
         }
     }
 

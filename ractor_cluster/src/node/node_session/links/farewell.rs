@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use mycelium_link::malloc_hint;
 use ractor::concurrency::timeout;
 use ractor::{pg, ActorCell, ActorRef};
 
@@ -100,6 +101,7 @@ impl NodeSession {
             stopped = end_proxies(&some, myself, &reason, stopped).await && stopped;
             some.iter().for_each(|proxy| names::remove(node_id, proxy));
             drop(some);
+            malloc_hint::put_together();
             pace.step().await;
         }
         // Who takes what was sent before the goodbye closes the link after it.
