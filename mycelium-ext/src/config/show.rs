@@ -91,7 +91,7 @@ fn shm(f: &mut fmt::Formatter<'_>, shm: &ShmSettings) -> fmt::Result {
     let ring = shm.ring.clone().map(|bytes| ByteSize(bytes).display().iec());
     write!(f, "  shared memory: rings of {ring}")?;
     match *shm.arena {
-        0 => write!(f, ", no arena{}", shm.arena.clone().map(|_| ""))?,
+        0 => write!(f, ", no arena")?,
         _ => {
             let arena = shm.arena.clone().map(|bytes| ByteSize(bytes).display().iec());
             write!(f, ", an arena of {arena}")?;

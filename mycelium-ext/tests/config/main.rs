@@ -245,16 +245,22 @@ fn shared_memory_is_set_by_its_section() {
     let config = shm("").expect("right");
     assert_eq!(*config.node.shm.links, ShmLinks::Auto);
     assert_eq!((*config.node.shm.ring, *config.node.shm.spin), (1024 * 1024, Duration::ZERO));
-    assert!(config.to_string().contains("shared memory: rings of 1.0 MiB\n"), "{config}");
+    assert_eq!(*config.node.shm.arena, 256 << 20);
+    let shown = "shared memory: rings of 1.0 MiB, an arena of 256.0 MiB\n";
+    assert!(config.to_string().contains(shown), "{config}");
 
-    let config = shm("[node.shm]\nring = \"64 KiB\"\nspin = \"20us\"\n").expect("right");
+    let text = "[node.shm]\nring = \"64 KiB\"\narena = \"0 B\"\nspin = \"20us\"\n";
+    let config = shm(text).expect("right");
     assert_eq!(*config.node.shm.ring, 64 * 1024);
     assert_eq!(*config.node.shm.spin, Duration::from_micros(20));
-    assert!(config.to_string().contains("rings of 64.0 KiB, spins for 20us\n"), "{config}");
+    assert_eq!(*config.node.shm.arena, 0);
+    let shown = "rings of 64.0 KiB, no arena, spins for 20us\n";
+    assert!(config.to_string().contains(shown), "{config}");
 
-    let error = shm("[node.shm]\nlinks = \"of\"\nring = \"2 GiB\"\nspin = \"fast\"\n").unwrap_err();
+    let text = "[node.shm]\nlinks = \"of\"\nring = \"2 GiB\"\narena = \"1 TiB\"\nspin = \"fast\"\n";
+    let error = shm(text).unwrap_err();
     let ConfigError::Mistakes(mistakes) = error else { panic!("{error}") };
-    assert_eq!(mistakes.len(), 3);
+    assert_eq!(mistakes.len(), 4);
 
     let error = shm("transport = \"shm\"\n[node.shm]\nlinks = \"off\"\n").unwrap_err();
     assert!(error.to_string().contains("node.shm.links is \"off\" (line"), "{error}");
