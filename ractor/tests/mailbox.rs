@@ -9,7 +9,9 @@ use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow, TransportPrefe
 use ractor::concurrency::JoinHandle;
 use ractor::errors::UndeliveredReason;
 use ractor::factory::{queues, routing, Factory, FactoryArguments, FactoryMessage, WorkerBuilder};
-use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr, RactorErr};
+#[cfg(not(feature = "async-std"))]
+use ractor::ActorProcessingErr;
+use ractor::{Actor, ActorRef, MessagingErr, RactorErr};
 
 /// An actor that is in its handler with message 0, and so many more in its mailbox.
 async fn busy(
@@ -380,11 +382,13 @@ async fn an_actor_that_is_gone_cannot_be_drained() {
 
 /// A message that panics when it is dropped, if told so.
 #[derive(Clone)]
+#[cfg(not(feature = "async-std"))]
 struct Spiteful(bool);
 
-#[cfg(feature = "cluster")]
+#[cfg(all(feature = "cluster", not(feature = "async-std")))]
 impl ractor::Message for Spiteful {}
 
+#[cfg(not(feature = "async-std"))]
 impl Drop for Spiteful {
     fn drop(&mut self) {
         if self.0 && !std::thread::panicking() {
@@ -393,8 +397,10 @@ impl Drop for Spiteful {
     }
 }
 
+#[cfg(not(feature = "async-std"))]
 struct Patient;
 
+#[cfg(not(feature = "async-std"))]
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Patient {
     type Msg = Spiteful;
