@@ -157,6 +157,7 @@ fn all_readers_get_all_ticks() {
     assert!(row("copies made by the feed").trim_start().starts_with("0 "), "{}", ended.words);
     let by_readers = words_of("copies made by the readers");
     assert_eq!(by_readers, ["0", "0", "0", "–", "–"], "{}", ended.words);
+    assert_eq!(words_of("copies made by the feed")[..3], ["0", "0", "0"], "{}", ended.words);
     // Stock clones for each reader.
     let by_feed = row("copies made by the feed").replace(' ', "");
     assert!(by_feed.ends_with("160000"), "{}", ended.words);

@@ -146,8 +146,13 @@ impl BytesConvertable for Tick {
     }
 
     fn into_encoder(self, encoder: &mut Encoder) {
+        self.to_encoder(encoder);
+    }
+
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
         counters::count_serialised(FIXED_BYTES);
         encoder.put_slice(&self.encode());
+        true
     }
 
     fn from_part(part: Part<'_>) -> Self {
