@@ -1,5 +1,5 @@
-//! An order book that another process reads where it lies: two processes of a machine, one of which
-//! writes each book into its arena and sends it to the other one, which sums it up in place.
+//! An order book that another process reads where it lies. Two processes run on one machine. The
+//! feed writes each book into its arena and sends it. The reader sums it up in place.
 //!
 //! Run it with `cargo run --release -p mycelium-ext --features cluster --example order_book`.
 

@@ -31,7 +31,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 ///     size: u64,
 /// }
 ///
-/// let book: Placed<[Level]> = Placed::new(&[Level { price: 101, size: 5 }, Level { price: 102, size: 9 }]);
+/// let levels = [Level { price: 101, size: 5 }, Level { price: 102, size: 9 }];
+/// let book: Placed<[Level]> = Placed::new(&levels);
 /// assert_eq!(book[1].size, 9);
 /// // As a message's last field it goes to other processes as it is.
 /// let again: Placed<[Level]> = Placed::try_from(book.clone().into_bytes()).unwrap();

@@ -39,7 +39,7 @@ fn memory_is_not_written_to_while_it_is_read() {
             let held = Arc::new(Held::default());
             let (mut seen, mut actors) = (0, Vec::new());
             for number in 1..=2 {
-                // Nobody waits here: among all interleavings are those in which it is there.
+                // The reader does not wait: in some of the interleavings it is there.
                 if there.sent.load(Ordering::Acquire) < number {
                     break;
                 }
