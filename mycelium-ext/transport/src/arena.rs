@@ -13,8 +13,9 @@
 //! * **No counts that a peer could forge.** What a peer holds is written in this process's own
 //!   memory. A peer says that it has done with something that it was lent, and anything else that
 //!   it says ends the link.
-//! * **Bounds.** The arena has a size, and one peer may hold half of it, in at most
-//!   1024 payloads. Beyond that a payload is copied through the link, as small ones are.
+//! * **Bounds.** The arena has a size. One process may hold half of it, in at most 1024 payloads for
+//!   each link, and may go on holding beyond the end of at most 16 links. Beyond that a payload is
+//!   copied through the link, as small ones are.
 //! * **Trust.** A peer is a process of the same user that has the cookie. It can read the whole
 //!   arena, also what was sent to others. A reader trusts the sender not to change what it has
 //!   sent. Nothing is decoded out of foreign memory: a field that is not plain bytes is copied
@@ -44,11 +45,12 @@
 mod region;
 mod space;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -70,6 +72,12 @@ static OF_PROCESS: OnceLock<Arena> = OnceLock::new();
 /// Held while it is made.
 static MAKING: Mutex<()> = Mutex::new(());
 
+/// One process may hold payloads of so many links that have ended: each keeps a mapping and a
+/// descriptor of this process.
+const ENDED_OF_A_PROCESS: usize = 16;
+/// So many in all.
+const ENDED: usize = 256;
+
 /// The memory of this process that its peers read. Clones are the same arena.
 #[derive(Debug, Clone)]
 pub struct Arena {
@@ -83,7 +91,9 @@ struct Lent {
     accounts: Mutex<Vec<Weak<dyn TakeBack>>>,
     /// Of links that have ended, and whose peers hold something.
     ended: Mutex<Vec<Arc<dyn TakeBack>>>,
-    some_ended: AtomicBool,
+    ended_links: AtomicUsize,
+    /// By process.
+    holders: Mutex<HashMap<Option<i32>, Weak<Holder>>>,
     links: AtomicUsize,
     payloads: AtomicUsize,
     bytes: AtomicUsize,
@@ -97,6 +107,29 @@ pub(crate) trait TakeBack: fmt::Debug + Send + Sync {
     /// Takes back what its peer has done with, and all of it where the peer is gone. Returns whether
     /// nothing is left.
     fn is_over(&self) -> bool;
+
+    /// The process that holds it.
+    fn holder(&self) -> &Holder;
+}
+
+/// What a process holds, by all its links.
+#[derive(Debug, Default)]
+pub(crate) struct Holder {
+    pub(crate) bytes: AtomicUsize,
+    /// The links that have ended, and by which it holds something.
+    pub(crate) ended: AtomicUsize,
+}
+
+impl Holder {
+    /// Takes room for so many bytes, where it then holds at most so many.
+    pub(crate) fn take(&self, bytes: usize, most: usize) -> bool {
+        let more = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= most);
+        self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    pub(crate) fn give_back(&self, bytes: usize) {
+        count(&self.bytes, bytes, false);
+    }
 }
 
 impl Lent {
@@ -106,6 +139,11 @@ impl Lent {
 
     fn ended(&self) -> MutexGuard<'_, Vec<Arc<dyn TakeBack>>> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_ended(&self, holder: &Holder, up: bool) {
+        count(&self.ended_links, 1, up);
+        count(&holder.ended, 1, up);
     }
 }
 
@@ -260,13 +298,38 @@ impl Arena {
     pub(crate) fn remove_link(&self, link: Arc<dyn TakeBack>) {
         count(&self.lent.links, 1, false);
         if !link.is_over() {
+            self.lent.count_ended(link.holder(), true);
             self.lent.ended().push(link);
-            self.lent.some_ended.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What the process `peer` holds. Those that the system does not tell apart are one.
+    pub(crate) fn holder(&self, peer: Option<i32>) -> Arc<Holder> {
+        let mut holders = self.lent.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        holders.retain(|_, holder| holder.strong_count() > 0);
+        if let Some(holder) = holders.get(&peer).and_then(Weak::upgrade) {
+            return holder;
+        }
+        let holder = Arc::new(Holder::default());
+        holders.insert(peer, Arc::downgrade(&holder));
+        holder
+    }
+
+    /// Whether a process that holds so much may be lent anything: what it holds by links that have
+    /// ended is bounded too.
+    pub(crate) fn may_lend(&self, holder: &Holder) -> bool {
+        let is_below = || {
+            holder.ended.load(Ordering::Relaxed) < ENDED_OF_A_PROCESS
+                && self.lent.ended_links.load(Ordering::Relaxed) < ENDED
+        };
+        is_below() || {
+            self.see_to_ended();
+            is_below()
         }
     }
 
     /// Hears all peers on what they have done with.
-    fn take_back(&self) {
+    pub(crate) fn take_back(&self) {
         let accounts: Vec<_> = self.lent.accounts().iter().filter_map(Weak::upgrade).collect();
         accounts.iter().for_each(|account| account.take_back());
         self.see_to_ended();
@@ -274,13 +337,17 @@ impl Arena {
 
     /// Takes back what peers held beyond the end of their links.
     pub(crate) fn see_to_ended(&self) {
-        if self.lent.some_ended.load(Ordering::Relaxed) {
+        if self.lent.ended_links.load(Ordering::Relaxed) > 0 {
             // Not under the lock: a payload may be of a type of the application's.
             let mut links = std::mem::take(&mut *self.lent.ended());
-            links.retain(|link| !link.is_over());
-            let mut ended = self.lent.ended();
-            ended.append(&mut links);
-            self.lent.some_ended.store(!ended.is_empty(), Ordering::Relaxed);
+            links.retain(|link| {
+                let is_over = link.is_over();
+                if is_over {
+                    self.lent.count_ended(link.holder(), false);
+                }
+                !is_over
+            });
+            self.lent.ended().append(&mut links);
         }
     }
 

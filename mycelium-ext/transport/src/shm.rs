@@ -206,6 +206,8 @@ pub struct ShmTransport {
     capacity: usize,
     lends: Option<(Arena, OwnedFd)>,
     borrows: Option<(Foreign, Deferred<OwnedFd>)>,
+    /// The peer's.
+    process: Option<i32>,
     local: String,
     peer: String,
 }
@@ -250,7 +252,8 @@ impl ShmTransport {
         side: Side,
         options: ShmOptions,
     ) -> io::Result<Self> {
-        let peer = match socket.peer_cred()?.pid() {
+        let process = socket.peer_cred()?.pid();
+        let peer = match process {
             Some(pid) => format!("process {pid}"),
             None => "a process of this machine".to_owned(),
         };
@@ -260,7 +263,7 @@ impl ShmTransport {
         let socket = Deferred::new(socket.into_inner().into_std()?);
         let wires = Wakeup::new(socket, own_bell, peer_bell).await?;
         let link = Link { memory, wires, expectation: AnswerHint::new(), spin: options.spin };
-        Ok(Self { link, side, capacity, lends, borrows, local, peer })
+        Ok(Self { link, side, capacity, lends, borrows, process, local, peer })
     }
 }
 
@@ -311,7 +314,9 @@ impl Transport for ShmTransport {
         let outlet = Outlet::new(self.side, self.capacity);
         let inlet = Inlet::new(self.side, self.capacity);
         let memory = || link.memory.clone();
-        let lender = self.lends.map(|(arena, pipe)| Lender::new(arena, memory(), self.side, pipe));
+        let lender = self
+            .lends
+            .map(|(arena, pipe)| Lender::new(arena, memory(), self.side, pipe, self.process));
         let borrower = self
             .borrows
             .map(|(arena, pipe)| Borrower::new(arena, memory(), self.side.other(), pipe));

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf as _, Bytes};
@@ -15,7 +16,7 @@ use super::leases::{Forged, Held, Lent};
 use super::memory::Memory;
 use super::ring::{Side, returns};
 use crate::TransportMessage;
-use crate::arena::{Arena, Foreign, THRESHOLD, TakeBack};
+use crate::arena::{Arena, Foreign, Holder, THRESHOLD, TakeBack};
 use crate::blocking::Deferred;
 use crate::frames::OpenFrame;
 use crate::log_limit::limited_warn;
@@ -39,22 +40,29 @@ struct Account {
     side: Side,
     /// The end of a pipe whose other end is open as long as the peer holds anything.
     pipe: OwnedFd,
+    /// The peer's process, with all its links.
+    holder: Arc<Holder>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     lent: Lent<Bytes>,
-    bytes: usize,
     /// What the peer gave back and does not hold.
     forged: Option<Forged>,
 }
 
 impl Lender {
-    /// That of the end `side`.
-    pub(super) fn new(arena: Arena, memory: Arc<Memory>, side: Side, pipe: OwnedFd) -> Self {
-        let state = Mutex::default();
-        let account = Account { arena: arena.clone(), memory, side, pipe, state };
+    /// That of the end `side`, to the process `peer`.
+    pub(super) fn new(
+        arena: Arena,
+        memory: Arc<Memory>,
+        side: Side,
+        pipe: OwnedFd,
+        peer: Option<i32>,
+    ) -> Self {
+        let (holder, state) = (arena.holder(peer), Mutex::default());
+        let account = Account { arena: arena.clone(), memory, side, pipe, holder, state };
         let account = Arc::new(account);
         let weak = Arc::downgrade(&account);
         arena.add_link(weak);
@@ -64,9 +72,25 @@ impl Lender {
     /// The descriptor of a payload that is lent from here on; `None` where it is to be copied
     /// through the ring.
     pub(super) fn lend(&mut self, payload: &Bytes) -> Option<[u8; DESCRIPTOR]> {
-        if payload.len() < THRESHOLD || !self.account.has_room(payload.len()) {
+        let length = payload.len();
+        if length < THRESHOLD || !self.account.take_room(length) {
             return None;
         }
+        let lent = self.put(payload);
+        if lent.is_none() {
+            self.account.holder.give_back(length);
+        }
+        let (slot, at) = lent?;
+        self.arena.count_lent(length, true);
+        let mut descriptor = [0; DESCRIPTOR];
+        descriptor[..4].copy_from_slice(&(slot as u32).to_be_bytes());
+        descriptor[8..16].copy_from_slice(&(at as u64).to_be_bytes());
+        descriptor[16..].copy_from_slice(&(length as u64).to_be_bytes());
+        Some(descriptor)
+    }
+
+    /// Puts a payload into the arena and into a slot: its slot, and where it lies.
+    fn put(&self, payload: &Bytes) -> Option<(usize, usize)> {
         let payload = match self.arena.holds(payload) {
             true => payload.clone(),
             // Not under the lock: to find room it may ask all links what came back.
@@ -78,19 +102,8 @@ impl Lender {
                 })
                 .ok()?,
         };
-        let (at, length) = (self.arena.locate(&payload)?, payload.len());
-        let slot = {
-            let mut state = self.account.state();
-            let slot = state.lent.lend(payload)?;
-            state.bytes += length;
-            slot
-        };
-        self.arena.count_lent(length, true);
-        let mut descriptor = [0; DESCRIPTOR];
-        descriptor[..4].copy_from_slice(&(slot as u32).to_be_bytes());
-        descriptor[8..16].copy_from_slice(&(at as u64).to_be_bytes());
-        descriptor[16..].copy_from_slice(&(length as u64).to_be_bytes());
-        Some(descriptor)
+        let at = self.arena.locate(&payload)?;
+        Some((self.account.state().lent.lend(payload)?, at))
     }
 
     /// Takes back what the peer has done with.
@@ -122,23 +135,33 @@ impl Account {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the peer may hold so many bytes more: of one that gives nothing back the others are
-    /// to have memory left.
-    fn has_room(&self, bytes: usize) -> bool {
-        let has_room =
-            |state: &State| state.bytes + bytes <= self.arena.size() / 2 && state.lent.has_slot();
-        if has_room(&self.state()) {
-            return true;
+    fn came_back(&self, payload: &Bytes) {
+        self.holder.give_back(payload.len());
+        self.arena.count_lent(payload.len(), false);
+    }
+
+    /// Takes room for so many bytes more that the peer holds. Of a peer that gives nothing back the
+    /// others are to have memory left.
+    fn take_room(&self, bytes: usize) -> bool {
+        let most = self.arena.size() / 2;
+        let take = || self.state().lent.has_slot() && self.holder.take(bytes, most);
+        if self.arena.may_lend(&self.holder) {
+            if take() {
+                return true;
+            }
+            // Also what the same process holds by other links.
+            self.arena.take_back();
+            if take() {
+                return true;
+            }
         }
-        self.take_back();
-        let state = self.state();
-        if !has_room(&state) {
-            limited_warn!(
-                bytes = state.bytes,
-                "a peer holds as many payloads of the arena as it may: more are copied to it"
-            );
-        }
-        has_room(&state)
+        let Holder { bytes, ended } = &*self.holder;
+        limited_warn!(
+            bytes = bytes.load(Ordering::Relaxed),
+            ended_links = ended.load(Ordering::Relaxed),
+            "a peer holds as many payloads of the arena as it may: more are copied to it"
+        );
+        false
     }
 }
 
@@ -156,28 +179,27 @@ impl TakeBack for Account {
             return false;
         }
         let State { lent, .. } = std::mem::take(&mut *self.state());
-        lent.all().for_each(|payload| self.arena.count_lent(payload.len(), false));
+        lent.all().for_each(|payload| self.came_back(&payload));
         true
+    }
+
+    fn holder(&self) -> &Holder {
+        &self.holder
     }
 
     fn take_back(&self) {
         let mut state = self.state();
-        let State { lent, bytes, forged } = &mut *state;
+        let State { lent, forged } = &mut *state;
         if lent.is_empty() {
             return;
         }
         let word = |number| self.memory.word(returns(self.side) + number * size_of::<u64>());
         // Dropped without the lock.
         let mut back = Vec::new();
-        let taken = lent.take_back(word, |payload| {
-            *bytes -= payload.len();
-            back.push(payload);
-        });
+        let taken = lent.take_back(word, |payload| back.push(payload));
         *forged = forged.or(taken.err());
         drop(state);
-        for payload in back {
-            self.arena.count_lent(payload.len(), false);
-        }
+        back.into_iter().for_each(|payload| self.came_back(&payload));
     }
 }
 

@@ -199,10 +199,48 @@ async fn a_peer_that_gives_nothing_back_holds_no_more_than_it_may() {
         watched(here.sink.flush()).await.unwrap();
         lent(&mut there).await
     };
-    put(&mut here, b"", &payload);
-    watched(here.sink.flush()).await.unwrap();
-    assert!(matches!(next(&mut there).await, TransportMessage::Bytes(_)));
+    // By a second link too: it is the same process.
+    let (mut second, mut second_there) = halves(ShmOptions::default()).await;
+    for (here, there) in [(&mut here, &mut there), (&mut second, &mut second_there)] {
+        put(here, b"", &payload);
+        watched(here.sink.flush()).await.unwrap();
+        assert!(matches!(next(there).await, TransportMessage::Bytes(_)));
+    }
     drop(held);
+    put(&mut second, b"", &payload);
+    watched(second.sink.flush()).await.unwrap();
+    lent(&mut second_there).await;
+}
+
+/// It may break its links as often as it likes: what it holds by them keeps memory of this process.
+#[tokio::test]
+async fn a_peer_that_breaks_its_links_holds_payloads_of_so_many() {
+    let _alone = ALONE.lock().await;
+    let (payload, _held) = observed(THRESHOLD, 6);
+    let mut held = Vec::new();
+    let mut is_lent = async || {
+        let (mut here, mut there) = halves(ShmOptions::default()).await;
+        put(&mut here, b"", &payload);
+        watched(here.sink.flush()).await.unwrap();
+        match next(&mut there).await {
+            TransportMessage::Lent { payload, .. } => held.push(payload),
+            copied => assert_eq!(crate::ends::bytes_of(copied).len(), THRESHOLD),
+        }
+        held.len()
+    };
+    for link in 1..=16 {
+        assert_eq!(is_lent().await, link);
+    }
+    assert_eq!((is_lent().await, is_lent().await), (16, 16));
+    drop(held.pop());
+    until(|| arena().usage().payloads < 16).await;
+    let is_lent_again = async || {
+        let (mut here, mut there) = halves(ShmOptions::default()).await;
+        put(&mut here, b"", &payload);
+        watched(here.sink.flush()).await.unwrap();
+        matches!(next(&mut there).await, TransportMessage::Lent { .. })
+    };
+    assert!(is_lent_again().await);
 }
 
 #[tokio::test]
