@@ -95,11 +95,20 @@ fn every_message_of_a_short_soak_is_accounted_for() {
         let first = words.lines().next().expect("a line");
         assert!(first.contains(kind), "no process or link is {kind}: {first}");
     }
-    let parts = ["delivered", "rejected", "dead letters", "unacknowledged", "killed", "missing"];
+    let parts = [
+        "delivered",
+        "rejected",
+        "dead letters",
+        "replaced",
+        "unacknowledged",
+        "killed",
+        "missing",
+    ];
     let sum: u64 = parts.iter().map(|part| count(&words, part)).sum();
     assert_eq!(count(&words, "sent"), sum, "{words}");
     assert_eq!(count(&words, "missing"), 0, "{words}");
     assert!(count(&words, "delivered") > 0, "{words}");
+    assert!(count(&words, "replaced") > 0, "{words}");
     // Mailboxes have room for fewer than are sent at once. Feeds feel those of other processes too.
     let rejected = words.lines().find(|line| line.starts_with("rejected")).expect("the line");
     assert!(rejected.contains(" full "), "{words}");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::crew::parse_reader_name;
+use super::crew::{CONFLATING, key, parse_reader_name};
 use super::numbers::Numbers;
 use super::record::{Record, Refusal};
 
@@ -15,6 +15,8 @@ pub(crate) struct Account {
     killed: BTreeSet<u64>,
     /// By incarnation of the process that they came to.
     dead_letters: HashMap<u64, DeadLetters>,
+    /// By incarnation and index of the reader.
+    replaced: HashMap<(u64, u64), u64>,
 }
 
 /// Messages that came to a process and reached no actor, by reason.
@@ -48,7 +50,8 @@ struct Slot {
 #[derive(Debug, Default)]
 struct Handled {
     numbers: Numbers,
-    highest: u64,
+    /// The highest, by key where the reader's mailbox conflates.
+    highest: BTreeMap<u64, u64>,
     doubled: u64,
     spoilt: u64,
     /// A number, and a higher one that came before it.
@@ -68,7 +71,12 @@ impl Account {
     pub(crate) fn note(&mut self, incarnation: u64, record: Record) -> Result<(), String> {
         if let Record::Handled { reader, feed, number, whole } = record {
             let handled = self.handled.entry((incarnation, reader)).or_default();
-            handled.entry(feed).or_default().note(number, whole);
+            let key = if reader == CONFLATING { key(number) } else { 0 };
+            handled.entry(feed).or_default().note(number, key, whole);
+            return Ok(());
+        }
+        if let Record::Replaced { reader, count } = record {
+            *self.replaced.entry((incarnation, reader)).or_default() += count;
             return Ok(());
         }
         if let Record::DeadLetters { count, reason } = record {
@@ -119,6 +127,7 @@ impl Account {
             | Record::Lines { .. }
             | Record::Misdeed { .. }
             | Record::Handled { .. }
+            | Record::Replaced { .. }
             | Record::DeadLetters { .. } => {}
         }
         Ok(())
@@ -144,9 +153,10 @@ impl Account {
     pub(crate) fn balance(&self) -> Balance {
         let mut balance = Balance::default();
         let mut explained = 0;
-        let mut dead_letters = self.dead_letters.clone();
+        let mut left =
+            Left { dead_letters: self.dead_letters.clone(), replaced: self.replaced.clone() };
         for (incarnation, feed) in &self.feeds {
-            explained += self.balance_feed(*incarnation, feed, &mut dead_letters, &mut balance);
+            explained += self.balance_feed(*incarnation, feed, &mut left, &mut balance);
         }
         let handled = self.handled.values().flat_map(BTreeMap::values);
         for handled in handled {
@@ -159,13 +169,13 @@ impl Account {
         balance
     }
 
-    /// Adds what became of a feed's messages, and gives how many of them were handled. Takes from
-    /// the dead letters those that explain some.
+    /// Adds what became of a feed's messages, and gives how many of them were handled. Takes what
+    /// explains some from what is left of it.
     fn balance_feed(
         &self,
         incarnation: u64,
         feed: &Feed,
-        dead_letters: &mut HashMap<u64, DeadLetters>,
+        left: &mut Left,
         balance: &mut Balance,
     ) -> u64 {
         let mut explained = 0;
@@ -187,11 +197,12 @@ impl Account {
                 *balance.rejected.entry(reason.clone()).or_default() += count;
             }
             let pending = slot.sent.without(&delivered).without(&slot.rejected);
-            let left = pending.and(&slot.leaving);
-            if left.count() > 0 {
-                *balance.rejected.entry(LEFT.to_owned()).or_default() += left.count();
+            let leaving = pending.and(&slot.leaving);
+            if leaving.count() > 0 {
+                *balance.rejected.entry(LEFT.to_owned()).or_default() += leaving.count();
             }
-            let lost = pending.without(&left).count();
+            let pending = pending.without(&leaving);
+            let lost = pending.count();
             let killed = |process| self.killed.contains(&process);
             if killed(incarnation) || killed(slot.reader.0) {
                 balance.killed += lost;
@@ -206,10 +217,23 @@ impl Account {
             balance.unacknowledged += reported;
             // What a session reports explains messages of it alone, and goes first.
             let unexplained = lost - reported;
-            let dead = dead_letters
+            let dead = left
+                .dead_letters
                 .get_mut(&slot.reader.0)
                 .map_or(0, |from| move_up_to(unexplained, from, &mut balance.dead_letters));
-            let missing = unexplained - dead;
+            let unexplained = unexplained - dead;
+            let replaced = left.replaced.get_mut(&slot.reader).map_or(0, |told| {
+                // The last message of a key has none that replaces it.
+                let by_later = |number: &u64| {
+                    handled.highest.get(&key(*number)).is_some_and(|last| last > number)
+                };
+                let most = pending.iter().filter(by_later).count() as u64;
+                let of_these = unexplained.min(most).min(*told);
+                *told -= of_these;
+                of_these
+            });
+            balance.replaced += replaced;
+            let missing = unexplained - replaced;
             balance.missing += missing;
             if missing > 0 {
                 let (name, session) = (&slot.name, slot.session);
@@ -222,6 +246,14 @@ impl Account {
         }
         explained
     }
+}
+
+/// What explains messages that were not handled, and has explained none yet.
+struct Left {
+    /// By incarnation of the process that they came to.
+    dead_letters: HashMap<u64, DeadLetters>,
+    /// By incarnation and index of the reader.
+    replaced: HashMap<(u64, u64), u64>,
 }
 
 /// Moves so many at most, and gives how many.
@@ -240,15 +272,16 @@ fn move_up_to(most: u64, from: &mut DeadLetters, to: &mut DeadLetters) -> u64 {
 }
 
 impl Handled {
-    fn note(&mut self, number: u64, whole: bool) {
+    fn note(&mut self, number: u64, key: u64, whole: bool) {
+        let highest = self.highest.entry(key).or_default();
         if !self.numbers.insert(number) {
             self.doubled += 1;
-        } else if number < self.highest && self.overtaken.len() < MOST_OVERTAKEN {
-            self.overtaken.push((number, self.highest));
-        } else if number < self.highest {
+        } else if number < *highest && self.overtaken.len() < MOST_OVERTAKEN {
+            self.overtaken.push((number, *highest));
+        } else if number < *highest {
             self.more_overtaken += 1;
         }
-        self.highest = self.highest.max(number);
+        *highest = number.max(*highest);
         self.spoilt += u64::from(!whole);
     }
 }
@@ -265,6 +298,8 @@ pub(crate) struct Balance {
     pub(crate) rejected: BTreeMap<String, u64>,
     /// They came to the reader's process, which says that they reached no actor, by reason.
     pub(crate) dead_letters: DeadLetters,
+    /// Not delivered, and later ones of their key were, which replaced them in the mailbox.
+    pub(crate) replaced: u64,
     /// Not delivered, and reported when their session ended, both processes living.
     pub(crate) unacknowledged: u64,
     /// Not delivered, and one of the two processes was killed.
@@ -286,7 +321,7 @@ impl Balance {
     /// What of all that was sent is explained.
     pub(crate) fn explained(&self) -> u64 {
         let by_reason = self.rejected.values().chain(self.dead_letters.values());
-        self.delivered + by_reason.sum::<u64>() + self.unacknowledged + self.killed
+        self.delivered + by_reason.sum::<u64>() + self.replaced + self.unacknowledged + self.killed
     }
 
     /// What is wrong, by name.

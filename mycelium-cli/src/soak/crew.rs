@@ -5,7 +5,15 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 /// Readers of each process, those beside a feed included.
-pub(crate) const READERS: u64 = 2;
+pub(crate) const READERS: u64 = 3;
+
+/// The one of them whose mailbox keeps the latest message of each [`key`].
+pub(crate) const CONFLATING: u64 = 2;
+
+/// What the messages of a feed have in common that replace each other, by their number.
+pub(crate) fn key(number: u64) -> u64 {
+    number % 8
+}
 
 /// The process group of all readers.
 pub(crate) const GROUP: &str = "mycelium-soak readers";

@@ -17,7 +17,7 @@ use super::crew::{Order, Start, Task};
 use super::feed::Feed;
 use super::log;
 use super::outsiders;
-use super::reader::{self, Room};
+use super::reader::{Readers, Room};
 use super::record::Record;
 use super::watch;
 
@@ -78,11 +78,12 @@ fn run_task(start: &Start, orders: UnboundedReceiver<Order>) -> Result<(), Strin
 
 async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<(), String> {
     let node = cluster::start(start).await?;
+    let readers;
     let wrong = |error| format!("a reader does not start: {error}");
     match &start.task {
         Task::Send { seed, calls, .. } => {
             // Beside their feed, which is told of each refusal.
-            reader::start(start, |_| Room::Little).await.map_err(wrong)?;
+            let readers = Readers::start(start, |_| Room::Little).await.map_err(wrong)?;
             let address = node.addresses().iter().find_map(|address| match address {
                 Address::Tcp(endpoint) => endpoint.to_string().parse().ok(),
                 _ => None,
@@ -90,13 +91,14 @@ async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<()
             Record::Ready(address).note();
             Feed::new(start.incarnation, *seed).run(calls, &mut orders).await;
             node.stop().await;
+            readers.note_replaced();
             // Its dead letters are of outsiders, and explain no message of the soak.
             return Ok(());
         }
         Task::Read { .. } => {
             // Of what the others' mailboxes refuse the process tells in the end, and not the feed.
             let room = |index| if index == 0 { Room::Enough } else { Room::Little };
-            reader::start(start, room).await.map_err(wrong)?;
+            readers = Readers::start(start, room).await.map_err(wrong)?;
             Record::Ready(None).note();
             while let Some(order) = orders.recv().await {
                 if let Order::CloseLink { peer } = order {
@@ -109,5 +111,6 @@ async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<()
     node.stop().await;
     // No more can come.
     cluster::note_dead_letters();
+    readers.note_replaced();
     Ok(())
 }

@@ -28,6 +28,11 @@ impl Numbers {
         self.count
     }
 
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u64> {
+        self.runs.iter().flat_map(Clone::clone)
+    }
+
     /// What is in both.
     pub(crate) fn and(&self, other: &Self) -> Self {
         Self::of(self.runs.intersection(&other.runs).collect())
@@ -82,6 +87,7 @@ mod tests {
             let others: Numbers = theirs.iter().copied().collect();
             prop_assert_eq!(numbers.and(&others), set.intersection(&other).copied().collect());
             prop_assert_eq!(numbers.without(&others), set.difference(&other).copied().collect());
+            prop_assert!(numbers.iter().eq(set.iter().copied()));
             prop_assert!((0..40).all(|number| numbers.contains(number) == set.contains(&number)));
         }
     }

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow};
+use ractor::actor::actor_config::{ActorConfig, Conflate, Mailbox, Overflow};
 use ractor::message::Shared;
-use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, pg};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, pg};
 
-use super::crew::{GROUP, READERS, Start, reader_name};
+use super::crew::{CONFLATING, GROUP, READERS, Start, key, reader_name};
 use super::message::{SoakMessage, payload};
 use super::record::Record;
 
@@ -69,6 +69,23 @@ pub(crate) enum Room {
     Enough,
     /// Fewer than a feed sends at once now and then; more are refused.
     Little,
+    /// The latest of each key of a feed.
+    Latest,
+}
+
+/// Ticks by feed and key.
+struct ByKey;
+
+impl Conflate for ByKey {
+    type Message = SoakMessage;
+    type Key = (u64, u64);
+
+    fn key(message: &SoakMessage) -> Option<(u64, u64)> {
+        match message {
+            SoakMessage::Tick(feed, number, _) => Some((*feed, key(*number))),
+            SoakMessage::Flush(_) => None,
+        }
+    }
 }
 
 impl Room {
@@ -77,21 +94,40 @@ impl Room {
         match self {
             Self::Enough => config,
             Self::Little => config.with_mailbox(Mailbox::bounded(24, Overflow::Reject)),
+            Self::Latest => config.with_mailbox(Mailbox::conflating::<ByKey>(24, Overflow::Reject)),
         }
     }
 }
 
-/// Starts the readers of a process, with room by their index, and lets them join the group.
-///
-/// # Errors
-/// A reader does not start.
-pub(crate) async fn start(start: &Start, room: impl Fn(u64) -> Room) -> Result<(), SpawnErr> {
-    for index in 0..READERS {
-        let name = reader_name(&start.name, index, start.incarnation);
-        let reader = Reader { index, handled: AtomicU64::new(0) };
-        let config = room(index).config();
-        let (reader, _) = Actor::spawn_with_config(Some(name), reader, (), config).await?;
-        pg::join(GROUP.to_owned(), vec![reader.get_cell()]);
+/// The readers of a process.
+pub(crate) struct Readers(Vec<ActorCell>);
+
+impl Readers {
+    /// Starts them, with room by their index, and lets them join the group.
+    ///
+    /// # Errors
+    /// A reader does not start.
+    pub(crate) async fn start(start: &Start, room: impl Fn(u64) -> Room) -> Result<Self, SpawnErr> {
+        let mut readers = Vec::new();
+        for index in 0..READERS {
+            let name = reader_name(&start.name, index, start.incarnation);
+            let reader = Reader { index, handled: AtomicU64::new(0) };
+            let room = if index == CONFLATING { Room::Latest } else { room(index) };
+            let (reader, _) =
+                Actor::spawn_with_config(Some(name), reader, (), room.config()).await?;
+            pg::join(GROUP.to_owned(), vec![reader.get_cell()]);
+            readers.push(reader.get_cell());
+        }
+        Ok(Self(readers))
     }
-    Ok(())
+
+    /// Notes how many messages were replaced by later ones, in all.
+    pub(crate) fn note_replaced(&self) {
+        for (index, reader) in (0..).zip(&self.0) {
+            let count = reader.replaced_messages();
+            if count > 0 {
+                Record::Replaced { reader: index, count }.note();
+            }
+        }
+    }
 }

@@ -33,6 +33,8 @@ pub(crate) enum Record {
     Flushed { slot: u64 },
     /// So many messages of other processes came to this one, and reached no actor, for this reason.
     DeadLetters { count: u64, reason: String },
+    /// So many messages to a reader were replaced in its mailbox by later ones of their key.
+    Replaced { reader: u64, count: u64 },
     /// A feed has sent its last, and all readers were asked to flush.
     Finished,
     /// What a process noticed of itself since it noted this last.
@@ -100,6 +102,7 @@ impl fmt::Display for Record {
             }
             Self::Flushed { slot } => write!(f, "flushed {slot}"),
             Self::DeadLetters { count, reason } => write!(f, "dead-letters {count} {reason}"),
+            Self::Replaced { reader, count } => write!(f, "replaced {reader} {count}"),
             Self::Finished => f.write_str("finished"),
             Self::Health(Health { stall, computing, calls, slowest, tasks }) => {
                 write!(f, "health {stall} {computing} {calls} {slowest} {tasks}")
@@ -144,6 +147,7 @@ fn read(line: &str) -> Option<Record> {
         },
         "flushed" => Record::Flushed { slot: number()? },
         "dead-letters" => Record::DeadLetters { count: number()?, reason: rest.next()?.to_owned() },
+        "replaced" => Record::Replaced { reader: number()?, count: number()? },
         "finished" => Record::Finished,
         "health" => {
             let (stall, computing) = (number()?, number()?);
@@ -200,6 +204,7 @@ mod tests {
             any::<u64>().prop_map(|slot| Record::Flushed { slot }),
             (any::<u64>(), "[A-Za-z]{1,12}")
                 .prop_map(|(count, reason)| Record::DeadLetters { count, reason }),
+            any::<(u64, u64)>().prop_map(|(reader, count)| Record::Replaced { reader, count }),
             Just(Record::Finished),
             any::<[u64; 5]>().prop_map(|[stall, computing, calls, slowest, tasks]| {
                 Record::Health(Health { stall, computing, calls, slowest, tasks })

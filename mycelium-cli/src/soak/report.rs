@@ -90,6 +90,12 @@ impl fmt::Display for Outcome {
         for (reason, count) in &balance.dead_letters {
             row(f, &format!("  {reason}"), *count, "")?;
         }
+        row(
+            f,
+            "replaced",
+            balance.replaced,
+            "by later ones of their key, in a mailbox that conflates",
+        )?;
         row(f, "unacknowledged", balance.unacknowledged, "reported by a session that ended")?;
         row(f, "killed", balance.killed, "under way from, to or in a process that was killed")?;
         row(f, "missing", balance.missing, "")?;

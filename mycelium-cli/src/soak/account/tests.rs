@@ -102,6 +102,32 @@ fn dead_letters_explain_as_many_as_there_were_by_reason() {
     assert_eq!(faults(&account), [("missing without a word", 1)]);
 }
 
+/// The reader whose mailbox conflates.
+#[test]
+fn later_messages_of_their_key_explain_as_many_as_the_mailbox_replaced() {
+    let mut account = Account::default();
+    note(&mut account, FEED, "found 7 3 near-0 2 #2");
+    (0..20).for_each(|number| note(&mut account, FEED, &format!("sending {number}")));
+    // Keys are numbers modulo 8.
+    for number in [12, 13, 14, 15, 16, 17, 18] {
+        note(&mut account, READER, &format!("handled 2 {FEED} {number}"));
+    }
+    assert_eq!(faults(&account), [("missing without a word", 13)]);
+    note(&mut account, READER, "replaced 0 20");
+    assert_eq!(faults(&account), [("missing without a word", 13)], "that is another reader");
+    note(&mut account, READER, "replaced 2 9");
+    assert_eq!(faults(&account), [("missing without a word", 4)]);
+    // No later one of the key of 3, 11 and 19 was handled: of these none was replaced.
+    note(&mut account, READER, "replaced 2 3");
+    assert_eq!(faults(&account), [("missing without a word", 3)]);
+    note(&mut account, READER, &format!("handled 2 {FEED} 19"));
+    let balance = account.balance();
+    assert_eq!((balance.replaced, balance.explained(), balance.faults()), (12, 20, vec![]));
+    // Within a key there is an order.
+    note(&mut account, READER, &format!("handled 2 {FEED} 4"));
+    assert_eq!(account.balance().faults(), [("overtaken by later ones of their session", 1)]);
+}
+
 #[test]
 fn two_readers_share_what_their_session_reported() {
     let mut account = sent(0);
