@@ -4,6 +4,12 @@
 //! `-- ROUNDS` says how often each is measured. Both processes run two worker threads. In each
 //! round and for each transport: calls with nothing else on the link; a call right behind 300,000
 //! casts of 64 bytes; and calls while 256 messages of 1 MiB go by.
+//!
+//! `-- slow ROUNDS MESSAGES` measures something else: large messages to several readers, one of them
+//! slow.
+
+#[path = "flow/slow.rs"]
+mod slow;
 
 use std::error::Error;
 use std::process::{Child, Command};
@@ -163,18 +169,31 @@ async fn round(transport: &str, times: &mut Times) -> Result<(), Box<dyn Error>>
     Ok(())
 }
 
+/// Waits until the peer has gone.
+async fn until_alone(node: &Node) -> Result<(), Box<dyn Error>> {
+    let mut events = node.events();
+    while !matches!(events.recv().await?, NodeEvent::Disconnected { .. }) {}
+    Ok(())
+}
+
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    match words.split_first() {
+        Some((word, words)) if word == "slow-reader" => return slow::reader(words).await,
+        Some((word, words)) if word == "slow" => {
+            let number = |at: usize, default| words.get(at).map_or(Ok(default), |it| it.parse());
+            return slow::bench(number(0, 3)? as usize, number(1, 10_000)?).await;
+        }
+        _ => {}
+    }
     if let [transport, address] = &words[..] {
         for group in ["sink", "echo"] {
             Actor::spawn(None, Far, group.to_owned()).await?;
         }
         let peer = format!("[nodes.here]\naddress = {address:?}\n");
         let other = node("there", transport, &peer).await?;
-        let mut events = other.events();
-        while !matches!(events.recv().await?, NodeEvent::Disconnected { .. }) {}
-        return Ok(());
+        return until_alone(&other).await;
     }
     let rounds = words.first().map_or(Ok(10), |rounds| rounds.parse())?;
     let kinds = ["tcp", "unix", "shm"];
