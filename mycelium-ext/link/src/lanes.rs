@@ -27,6 +27,9 @@
 //! not acknowledged all that went to it by that lane; where it has to change before, what goes by
 //! the new lane is held until then.
 
+mod choice;
+mod turns;
+
 use std::collections::HashMap;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -250,106 +253,6 @@ impl Lanes {
         out.push(frame.len(), |into| into.put_slice(&frame), Bytes::new());
     }
 
-    /// Has a receiver get the same frame as others that take this slot, if that keeps its order and
-    /// its place: one that is sent little does not wait for those that are sent much. Returns
-    /// whether it does.
-    pub fn join(&mut self, receiver: Receiver, slot: usize, size: usize) -> bool {
-        if slot <= URGENT {
-            return true;
-        }
-        if slot == LARGE {
-            self.change(receiver, LARGE);
-            return true;
-        }
-        match self.assigned.get(&receiver) {
-            // Also one that has just got its lane, and nothing by it yet.
-            Some(it) if it.slot == slot => true,
-            Some(it) if it.slot > SPARSE && self.is_under_way(it) => false,
-            Some(it) if slot > SPARSE && it.slot == SPARSE && self.is_too_much(it, size) => {
-                self.change(receiver, slot);
-                true
-            }
-            _ => slot == SPARSE,
-        }
-    }
-
-    /// Whether a receiver loses its place among those that are sent little.
-    fn is_too_much(&self, assigned: &Assigned, size: usize) -> bool {
-        assigned.burst + size > QUANTUM
-            && self.out(SPARSE).is_some_and(|out| is_congested(out, self.way))
-    }
-
-    fn is_under_way(&self, assigned: &Assigned) -> bool {
-        self.out(assigned.slot).is_some_and(|out| out.acknowledged() < assigned.last)
-    }
-
-    /// The slot that a message of `size` bytes to a receiver takes. Others that take the same are
-    /// [noted](Self::note) as well.
-    pub fn slot_for(&mut self, receiver: Receiver, is_urgent: bool, size: usize) -> usize {
-        if !self.has_slots {
-            return CONTROL;
-        }
-        if is_urgent {
-            return URGENT;
-        }
-        if size >= LARGE_BYTES {
-            return self.change(receiver, LARGE);
-        }
-        match self.assigned.get(&receiver) {
-            None => SPARSE,
-            Some(it) if it.slot == SPARSE && self.is_too_much(it, size) => {
-                self.change(receiver, self.least_bulk())
-            }
-            Some(it) if it.slot == SPARSE || self.is_under_way(it) => it.slot,
-            Some(_) => {
-                self.assigned.remove(&receiver);
-                SPARSE
-            }
-        }
-    }
-
-    /// The bulk lane that keeps the least.
-    fn least_bulk(&self) -> usize {
-        let bytes = |slot: &usize| self.out(*slot).map_or(0, Outbound::bytes);
-        BULKS.min_by_key(bytes).unwrap_or(FIRST_BULK)
-    }
-
-    /// Has a receiver take another lane: what goes by that is held until the peer has what went to
-    /// it before.
-    fn change(&mut self, receiver: Receiver, to: usize) -> usize {
-        let (from, last) = match self.assigned.get(&receiver) {
-            Some(it) if it.slot == to => return to,
-            Some(it) if it.slot != SPARSE => (it.slot, it.last),
-            _ => (SPARSE, self.recent.0[Recent::bucket(receiver)]),
-        };
-        let assigned = Assigned { slot: to, last: 0, burst: 0 };
-        self.assigned.insert(receiver, assigned);
-        self.hold(to, from, last);
-        to
-    }
-
-    /// What is pushed into the lane `slot` from here on waits until the peer has the frame `last`
-    /// of the lane `from`.
-    fn hold(&mut self, slot: usize, from: usize, last: u64) {
-        if self.out(from).is_some_and(|out| out.acknowledged() < last) {
-            self.wanted[from] = last.max(self.wanted[from]);
-            self.ask(from);
-            self.lane(slot).out.hold(from, last);
-        }
-    }
-
-    /// Has the peer acknowledge at once what is wanted of a lane, if it is not asked already: there
-    /// is one request on its way at a time. Returns whether it does.
-    fn ask(&mut self, slot: usize) -> bool {
-        let acknowledged = self.out(slot).map_or(0, Outbound::acknowledged);
-        let asks = self.wanted[slot] > acknowledged && self.asked[slot] <= acknowledged;
-        if asks {
-            self.push_control(slot, self.ask);
-            self.asked[slot] = self.lane(slot).out.last();
-        }
-        asks
-    }
-
     /// Puts a message into a lane. Its arguments are `args`, and then `tail`, which is not copied
     /// where it is large.
     pub fn message(
@@ -412,109 +315,6 @@ impl Lanes {
         } else if !self.assigned.is_empty() {
             self.assigned.remove(&receiver);
         }
-    }
-
-    /// The session ends, and its links with it: all that there is goes before, without waiting for
-    /// the peer.
-    pub fn finish(&mut self) {
-        self.is_last = true;
-    }
-
-    /// Hands what is to be sent to `take`, lane by lane in turns, as long as that wants more.
-    pub fn transmit(&mut self, mut take: impl FnMut(Chunk) -> bool) {
-        let fenced = self.is_fenced();
-        self.may_go =
-            std::array::from_fn(|slot| !fenced || self.out(slot).is_some_and(Outbound::is_fenced));
-        if self.is_last {
-            // Each is sent behind those that it may wait for.
-            for slot in [CONTROL, URGENT, SPARSE].into_iter().chain(BULKS).chain([LARGE, LAST]) {
-                let Some(lane) = &mut self.slots[slot] else { continue };
-                lane.out.release(&[u64::MAX; SLOTS]);
-                while let Some(chunk) = lane.out.transmit() {
-                    if !take(chunk) {
-                        return;
-                    }
-                }
-            }
-            return;
-        }
-        for slot in [CONTROL, URGENT, LAST] {
-            while let Some(chunk) = self.transmit_of(slot, None) {
-                if !take(chunk) {
-                    return;
-                }
-            }
-        }
-        while let Some(chunk) = self.next() {
-            if !take(chunk) {
-                return;
-            }
-        }
-    }
-
-    /// The next chunk of those lanes that take turns.
-    fn next(&mut self) -> Option<Chunk> {
-        if std::mem::take(&mut self.bulk_is_next) {
-            return self.next_of_bulk().or_else(|| self.transmit_of(SPARSE, None));
-        }
-        let sparse = self.transmit_of(SPARSE, None);
-        self.bulk_is_next = sparse.is_some();
-        sparse.or_else(|| self.next_of_bulk())
-    }
-
-    fn transmit_of(&mut self, slot: usize, parts: Option<Parts>) -> Option<Chunk> {
-        let lane = self.slots[slot].as_mut().filter(|_| self.may_go[slot])?;
-        if slot > SPARSE && is_window_full(&lane.out, slot, self.way) {
-            return None;
-        }
-        lane.out.transmit_parts(parts)
-    }
-
-    /// Whether there is something to be sent after a push into a lane, as far as the lanes know: what
-    /// was pushed, or what was asked of another lane for it. An acknowledgement changes it
-    /// otherwise.
-    pub fn is_ready(&self, slot: usize) -> bool {
-        self.may_send(slot) || (0..SLOTS).any(|other| other != slot && self.has_to_send(other))
-    }
-
-    /// Whether nothing holds a lane back.
-    fn may_send(&self, slot: usize) -> bool {
-        slot <= SPARSE
-            || self
-                .out(slot)
-                .is_some_and(|out| !(out.is_held() || is_window_full(out, slot, self.way)))
-    }
-
-    fn has_to_send(&self, slot: usize) -> bool {
-        self.out(slot).is_some_and(|out| out.unsent() > 0) && self.may_send(slot)
-    }
-
-    fn next_of_bulk(&mut self) -> Option<Chunk> {
-        const COUNT: usize = SLOTS - FIRST_BULK;
-        for turn in 0..COUNT {
-            let slot = FIRST_BULK + (self.next_bulk - FIRST_BULK + turn) % COUNT;
-            if slot == LAST {
-                continue;
-            }
-            let parts = (slot == LARGE).then(|| Parts {
-                lane: number(self.preference, slot) as u8,
-                size: PART,
-                whole: match self.way.lends {
-                    true => usize::MAX,
-                    false if self.others_wait(slot) => PART,
-                    false => WHOLE,
-                },
-            });
-            if let Some(chunk) = self.transmit_of(slot, parts) {
-                self.next_bulk = FIRST_BULK + (slot + 1 - FIRST_BULK) % COUNT;
-                return Some(chunk);
-            }
-        }
-        None
-    }
-
-    fn others_wait(&self, but: usize) -> bool {
-        self.lanes().any(|(slot, lane)| slot != but && lane.out.unsent() > 0)
     }
 
     /// The peer has what went by a lane up to this number. Returns whether something may go now
@@ -582,16 +382,6 @@ impl Lanes {
     /// The same, of session control and of messages to actors that are sent little.
     pub fn bytes_of_few(&self) -> usize {
         (0..=SPARSE).filter_map(|slot| self.out(slot)).map(Outbound::bytes).sum()
-    }
-
-    /// Whether a receiver is not on the lane of those that are sent little. To a peer that takes
-    /// one lane, all are.
-    pub fn is_sent_much(&self, receiver: Receiver) -> bool {
-        !self.has_slots
-            || self
-                .assigned
-                .get(&receiver)
-                .is_some_and(|it| it.slot != SPARSE && self.is_under_way(it))
     }
 
     /// The bytes of what is to be sent.

@@ -212,7 +212,7 @@ impl Actor for Session {
                             warn,
                             peer = self.peer,
                             error,
-                            "a connection is closed for what came by it"
+                            "a connection is closed: its bytes are no frame of a peer"
                         );
                     } else {
                         limited_info!(peer = self.peer, error, "a connection broke");

@@ -219,7 +219,7 @@ async fn members_that_come_and_go_make_few_lines() {
         "a session goes on",
         "a session ended",
         "a peer leaves",
-        "a connection is closed for what came by it",
+        "a connection is closed: its bytes are no frame of a peer",
         "a peer is let in by stock's challenge",
         "the peer runs Mycelium's fork",
     ] {

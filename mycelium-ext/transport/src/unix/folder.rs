@@ -112,7 +112,7 @@ pub(super) fn sweep(path: &Path) {
     let entries = match path.read_dir() {
         Ok(entries) => entries,
         Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "stale sockets could not be looked for");
+            tracing::warn!(path = %path.display(), %error, "the search for stale sockets failed");
             return;
         }
     };

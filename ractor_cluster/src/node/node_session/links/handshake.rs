@@ -307,7 +307,7 @@ impl NodeSession {
         }
         let (peer, address) = (name_of(&state.name), state.links.address());
         if is_closing {
-            limited_info!(peer, address, "a handshake ends with this node");
+            limited_info!(peer, address, "a handshake ends, since this node stops");
         } else {
             limited_warn!(
                 node_id = self.node_id,
@@ -318,7 +318,7 @@ impl NodeSession {
         }
     }
 
-    /// What came by a connection that is no link yet is no frame of a peer.
+    /// A connection that is no link yet sent bytes that are no frame of a peer.
     pub(super) fn unreadable(
         &self,
         state: &mut NodeSessionState,
@@ -331,7 +331,7 @@ impl NodeSession {
             return;
         }
         let (peer, address) = (name_of(&state.name), state.links.address());
-        limited_warn!(peer, address, error, "a connection is closed for what came by it");
+        limited_warn!(peer, address, error, "a connection is closed: its bytes are no frame of a peer");
         // Its end ends the session.
         if let Some(connection) = &state.tcp {
             connection.stop(Some("unreadable".to_owned()));
