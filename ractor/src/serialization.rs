@@ -1,9 +1,9 @@
 //! Values as bytes, for messages between nodes.
 //!
-//! Numbers of 8 to 128 bits, `bool`, `char`, `String` and vectors of these have an implementation,
-//! as has `bytes::Bytes`, which is not copied. `isize` and `usize` have none, since they are not of
-//! one size on all machines. With the feature `blanket_serde` every type that serde can write and
-//! read has one instead.
+//! Numbers of 8 to 128 bits, `bool`, `char`, `String` and `bytes::Bytes`, which is not copied, have
+//! an implementation. So have vectors, arrays, `Option`s and tuples of types that have one. `isize`
+//! and `usize` have none, since they are not of one size on all machines. With the feature
+//! `blanket_serde` every type that serde can write and read has one instead.
 
 use bytes::Bytes;
 
@@ -11,6 +11,9 @@ use bytes::Bytes;
 use crate::remoting::LARGE;
 use crate::remoting::{Encoder, Part};
 
+#[cfg(not(feature = "blanket_serde"))]
+#[path = "serialization/nested.rs"]
+mod nested;
 #[cfg(feature = "blanket_serde")]
 #[path = "serialization/serde.rs"]
 mod serde_types;
@@ -20,11 +23,14 @@ mod single;
 #[cfg(not(feature = "blanket_serde"))]
 #[path = "serialization/vectors.rs"]
 mod vectors;
+#[cfg(not(feature = "blanket_serde"))]
+#[doc(hidden)]
+pub use vectors::Vectors;
 
 /// A type that a message's fields and answers to calls may be of when they go to other nodes.
 ///
-/// Two functions are all it takes. The others spare copies, and have to agree with these in every
-/// byte.
+/// Structs and enums of such types derive it (`ractor_cluster::BytesConvertable`). By hand two
+/// functions are all it takes. The others spare copies, and have to agree with these in every byte.
 ///
 /// ```
 /// use ractor::remoting::{Encoder, Part};
@@ -70,6 +76,16 @@ mod vectors;
 /// let bytes = encoder.finish().into_bytes();
 /// assert_eq!(Price::from_part(Part::all(&bytes)), Price { whole: 101, cents: 50 });
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no form as bytes, so it cannot go to other nodes",
+    label = "a field of a message to other nodes, or the answer to a call",
+    note = "a type of your own: `#[derive(ractor_cluster::BytesConvertable)]` on it, or the two \
+            functions of `ractor::BytesConvertable`",
+    note = "a type with serde's derives: the feature `blanket_serde` of `ractor_cluster`, or of \
+            `ractor`, for all messages of the application",
+    note = "plain-old-data that is large: `mycelium_ext::placed::Placed<T>`, which is read where it \
+            lies"
+)]
 pub trait BytesConvertable {
     /// The value as bytes.
     ///
@@ -150,6 +166,16 @@ pub trait BytesConvertable {
         Self: Sized,
     {
         Self::from_owned(Bytes::from(bytes.to_vec()))
+    }
+
+    /// How vectors of the type are written: one value after the other.
+    #[cfg(not(feature = "blanket_serde"))]
+    #[doc(hidden)]
+    fn vectors() -> Vectors<Self>
+    where
+        Self: Sized,
+    {
+        Vectors::of_fields()
     }
 }
 

@@ -6,6 +6,7 @@ use syn::{Data, DeriveInput};
 
 use crate::codegen::with_fields;
 use crate::ir::{ParsedEnum, ParsedVariant, VariantKind};
+use crate::messages::path;
 use crate::shared::is_copied;
 
 /// The function of `Message` that does it. A field whose type cannot be written from a reference is
@@ -14,7 +15,9 @@ use crate::shared::is_copied;
 pub(crate) fn to_outgoing(ast: &DeriveInput, parsed: &ParsedEnum) -> TokenStream {
     let copied: Vec<bool> = match &ast.data {
         Data::Enum(data) => data.variants.iter().map(|it| is_copied(&it.attrs)).collect(),
-        Data::Struct(_) | Data::Union(_) => Vec::new(),
+        // What its `#[shared]` says is of the whole message.
+        Data::Struct(_) => vec![true],
+        Data::Union(_) => Vec::new(),
     };
     let arms = parsed.variants.iter().zip(copied).map(|(variant, copied)| arm(variant, copied));
     let message = if parsed.variants.is_empty() {
@@ -29,7 +32,7 @@ pub(crate) fn to_outgoing(ast: &DeriveInput, parsed: &ParsedEnum) -> TokenStream
         > {
             // Without their names, which may be those of the fields' types.
             #[allow(unused_imports)]
-            use ::ractor::remoting::derived::{OrCopy as _, OrNot as _};
+            use ::ractor::remoting::derived::{OrCopy as _, OrNot as _, OrNothing as _};
             match #message { #(#arms)* }
         }
     }
@@ -37,11 +40,11 @@ pub(crate) fn to_outgoing(ast: &DeriveInput, parsed: &ParsedEnum) -> TokenStream
 
 /// The arm of a variant.
 fn arm(variant: &ParsedVariant, copied: bool) -> TokenStream {
-    let name = &variant.ident;
     let none = quote! { ::core::result::Result::Ok(::core::option::Option::None) };
     if matches!(variant.kind, VariantKind::Call { .. }) {
         // A message with a port is not shared.
-        return quote! { Self::#name { .. } => #none, };
+        let path = path(&variant.ident);
+        return quote! { #path { .. } => #none, };
     }
     let args = if variant.data_fields.is_empty() {
         quote! { ::core::default::Default::default() }

@@ -10,6 +10,7 @@ use syn::DeriveInput;
 
 use crate::by_reference;
 use crate::ir::{FieldStyle, ParsedEnum, ParsedVariant, VariantKind};
+use crate::messages::path;
 
 pub(crate) fn expand_cluster_message(ast: &DeriveInput, parsed: &ParsedEnum) -> TokenStream {
     let name = &parsed.ident;
@@ -189,12 +190,12 @@ fn decode(variant: &ParsedVariant) -> TokenStream {
 
 /// The variant with all its fields by name, as a pattern or as what makes it.
 pub(crate) fn with_fields(variant: &ParsedVariant, port: Option<&Ident>) -> TokenStream {
-    let name = &variant.ident;
+    let path = path(&variant.ident);
     let fields = variant.data_fields.iter().map(|(field, _)| field);
     match variant.field_style {
         FieldStyle::Named => {
             let fields = fields.chain(port);
-            quote! { Self::#name { #(#fields),* } }
+            quote! { #path { #(#fields),* } }
         }
         FieldStyle::Tuple => {
             let mut fields: Vec<&Ident> = fields.collect();
@@ -206,7 +207,7 @@ pub(crate) fn with_fields(variant: &ParsedVariant, port: Option<&Ident>) -> Toke
                 let number = syn::Index::from(number);
                 quote! { #number: #field }
             });
-            quote! { Self::#name { #(#numbered),* } }
+            quote! { #path { #(#numbered),* } }
         }
     }
 }

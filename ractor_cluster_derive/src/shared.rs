@@ -232,7 +232,7 @@ fn bounded(ast: &DeriveInput, shapes: &[Shape<'_>]) -> syn::Generics {
     generics
 }
 
-fn mentions(tokens: TokenStream, names: &[String]) -> bool {
+pub(crate) fn mentions(tokens: TokenStream, names: &[String]) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => names.contains(&ident.to_string()),
         TokenTree::Group(group) => mentions(group.stream(), names),

@@ -5,7 +5,8 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use bytes::{Buf as _, Bytes};
 
-use super::{from_serialized, Encoder, Fields, Incoming};
+use super::encoder::LENGTH;
+use super::{from_serialized, Encoder, Fields, Incoming, Part};
 use crate::message::{ArcMessage, BoxedDowncastErr, SerializedMessage, SharedMessage};
 use crate::{BytesConvertable, Message, RpcReplyPort};
 
@@ -27,6 +28,72 @@ pub fn deserialize<M: Message>(message: SerializedMessage) -> Result<M, BoxedDow
         false => port,
     });
     message.read_back(M::from_incoming)
+}
+
+/// [`BytesConvertable::into_bytes`] by way of its encoder.
+pub fn into_bytes<T: BytesConvertable>(value: T) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    value.into_encoder(&mut encoder);
+    encoder.finish().into_bytes().into()
+}
+
+/// [`BytesConvertable::from_bytes`] by way of a part.
+pub fn from_bytes<T: BytesConvertable>(bytes: Vec<u8>) -> T {
+    T::from_part(Part::all(&bytes.into()))
+}
+
+/// The bytes of fields, each of so many, with their lengths. `None` where one is not known.
+pub fn fields_len<const N: usize>(fields: [Option<usize>; N]) -> Option<usize> {
+    fields.into_iter().try_fold(0_usize, |sum, field| sum.checked_add(field?.checked_add(LENGTH)?))
+}
+
+/// Writes a field of a value.
+///
+/// # Panics
+/// There is not so much memory.
+pub fn put_field<T: BytesConvertable>(encoder: &mut Encoder, value: T) {
+    encoder.field(value).expect("memory for a field");
+}
+
+/// Writes a field of a value from a reference, if its type can be written so.
+///
+/// # Panics
+/// There is not so much memory.
+pub fn put_field_ref<T: BytesConvertable>(encoder: &mut Encoder, value: &T) -> bool {
+    encoder.field_ref(value).expect("memory for a field")
+}
+
+/// Which variant of the enum `Of` the value is, by its place.
+///
+/// # Panics
+/// The bytes do not say so.
+pub fn place_of<Of>(fields: &mut Fields<'_>) -> u32 {
+    fields.number().unwrap_or_else(|| not_of::<Of>())
+}
+
+/// The next field of a value of the type `Of`.
+///
+/// # Panics
+/// There is none.
+pub fn next_field<Of, T: BytesConvertable>(fields: &mut Fields<'_>) -> T {
+    fields.field().unwrap_or_else(|_| not_of::<Of>())
+}
+
+/// All fields of a value of the type `Of` were read.
+///
+/// # Panics
+/// There are more.
+pub fn end_of_fields<Of>(fields: Fields<'_>) {
+    fields.end().unwrap_or_else(|_| not_of::<Of>());
+}
+
+/// The bytes are no value of the type `Of`.
+///
+/// # Panics
+/// Always.
+#[cold]
+pub fn not_of<Of>() -> ! {
+    panic!("the bytes are no value of the type {}", std::any::type_name::<Of>())
 }
 
 /// What `decode` makes; a panic of the application's code in there is an error too.
@@ -118,9 +185,9 @@ impl<M: Message> OneByOne<M> for &Probe<M> {
 pub struct Reference<T>(PhantomData<fn() -> T>);
 
 impl<T> Reference<T> {
-    /// The one there is.
-    pub fn get() -> &'static Self {
-        &Self(PhantomData)
+    /// The one there is. The compiler looks for a method of two references first.
+    pub fn get() -> &'static &'static Self {
+        &&Self(PhantomData)
     }
 }
 
@@ -134,7 +201,7 @@ pub trait OrCopy<T> {
     fn write(&self, value: &T, encoder: &mut Encoder) -> Result<bool, BoxedDowncastErr>;
 }
 
-/// Of all others.
+/// Of all others that have a form as bytes.
 pub trait OrNot<T> {
     /// Writes the field from the reference; false when its type cannot be.
     ///
@@ -143,7 +210,16 @@ pub trait OrNot<T> {
     fn write(&self, value: &T, encoder: &mut Encoder) -> Result<bool, BoxedDowncastErr>;
 }
 
-impl<T: BytesConvertable + Clone> OrCopy<T> for Reference<T> {
+/// Of fields that have none: the compiler says so elsewhere, and once is enough.
+pub trait OrNothing<T> {
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    fn write(&self, value: &T, encoder: &mut Encoder) -> Result<bool, BoxedDowncastErr>;
+}
+
+impl<T: BytesConvertable + Clone> OrCopy<T> for &Reference<T> {
     fn write(&self, value: &T, encoder: &mut Encoder) -> Result<bool, BoxedDowncastErr> {
         if encoder.field_ref(value)? {
             return Ok(true);
@@ -155,8 +231,14 @@ impl<T: BytesConvertable + Clone> OrCopy<T> for Reference<T> {
     }
 }
 
-impl<T: BytesConvertable> OrNot<T> for &Reference<T> {
+impl<T: BytesConvertable> OrNot<T> for &&Reference<T> {
     fn write(&self, value: &T, encoder: &mut Encoder) -> Result<bool, BoxedDowncastErr> {
         encoder.field_ref(value)
+    }
+}
+
+impl<T> OrNothing<T> for Reference<T> {
+    fn write(&self, _: &T, _: &mut Encoder) -> Result<bool, BoxedDowncastErr> {
+        Ok(false)
     }
 }

@@ -10,7 +10,7 @@ use crate::message::BoxedDowncastErr;
 use crate::BytesConvertable;
 
 /// The bytes of a field's length.
-const LENGTH: usize = size_of::<u64>();
+pub(super) const LENGTH: usize = size_of::<u64>();
 
 thread_local! {
     /// What the last message of this thread was encoded into, if it was given back.

@@ -22,6 +22,13 @@ impl<'a> Part<'a> {
         Self { bytes: whole, whole }
     }
 
+    /// The first byte, and what is behind it.
+    #[cfg(not(feature = "blanket_serde"))]
+    pub(crate) fn split_byte(&self) -> Option<(u8, Self)> {
+        let (first, bytes) = self.bytes.split_first()?;
+        Some((*first, Self { bytes, whole: self.whole }))
+    }
+
     /// The bytes, for as long as the message that they came with.
     pub fn as_slice(&self) -> &'a [u8] {
         self.bytes
@@ -62,6 +69,24 @@ impl<'a> Fields<'a> {
     /// Those that came as `args`.
     pub fn of(args: &'a Bytes) -> Self {
         Self { left: args, whole: args }
+    }
+
+    /// Those of a value that is a field itself.
+    pub fn within(part: Part<'a>) -> Self {
+        Self { left: part.bytes, whole: part.whole }
+    }
+
+    /// Whether there is no further one.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// A number in front of the next field.
+    pub(crate) fn number(&mut self) -> Option<u32> {
+        let (number, left) = self.left.split_first_chunk()?;
+        self.left = left;
+        Some(u32::from_be_bytes(*number))
     }
 
     /// The bytes of the next field.

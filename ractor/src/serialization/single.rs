@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 
+use super::vectors::{self, Vectors};
 use crate::remoting::{Encoder, Part, LARGE};
 use crate::BytesConvertable;
 
 /// Numbers, big endian. What is longer than the number is read as far as the number goes.
 macro_rules! number {
-    ($($of:ty)*) => {$(
+    ($vectors:ident: $($of:ty)*) => {$(
         impl BytesConvertable for $of {
             fn into_bytes(self) -> Vec<u8> {
                 self.to_be_bytes().to_vec()
@@ -37,6 +38,11 @@ macro_rules! number {
             fn from_part(part: Part<'_>) -> Self {
                 Self::read(&part)
             }
+
+            #[inline]
+            fn vectors() -> Vectors<Self> {
+                vectors::$vectors()
+            }
         }
 
         impl Read for $of {
@@ -61,7 +67,8 @@ fn too_short(wanted: usize, there: usize) -> ! {
     panic!("a value of {wanted} bytes cannot be read out of {there}")
 }
 
-number! { i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 }
+number! { numbers: i8 i16 i32 i64 i128 u16 u32 u64 u128 f32 f64 }
+number! { bytes: u8 }
 
 /// Nothing to write, and nothing to read.
 impl BytesConvertable for () {
@@ -115,6 +122,10 @@ impl BytesConvertable for bool {
     fn from_part(part: Part<'_>) -> Self {
         Self::read(&part)
     }
+
+    fn vectors() -> Vectors<Self> {
+        vectors::bools()
+    }
 }
 
 /// As its number.
@@ -148,6 +159,10 @@ impl BytesConvertable for char {
 
     fn from_part(part: Part<'_>) -> Self {
         Self::read(&part)
+    }
+
+    fn vectors() -> Vectors<Self> {
+        vectors::characters()
     }
 }
 

@@ -14,7 +14,7 @@ use ractor::{pg, Actor, ActorCell, ActorProcessingErr, ActorRef, Message, Output
 use ractor_cluster::link::options::{Location, Peer, PeerPolicy};
 use ractor_cluster::link::LinkOptions;
 use ractor_cluster::peers;
-use ractor_cluster::RactorClusterMessage;
+use ractor_cluster::{BytesConvertable, RactorClusterMessage};
 use tokio::sync::{mpsc, Mutex};
 use tokio::task::yield_now;
 
@@ -244,5 +244,34 @@ async fn a_message_by_hand_is_decoded_once_for_eight_readers() {
         assert_eq!((after.0 - before.0, after.1 - before.1), (0, nodes));
         assert_eq!(different(read), nodes);
     }
+    scene.end().await;
+}
+
+/// A field of a field.
+#[derive(BytesConvertable, Debug, PartialEq, Clone)]
+struct Level {
+    price: u64,
+    orders: Vec<Option<String>>,
+}
+
+/// A struct as a message.
+#[derive(RactorClusterMessage, Debug, PartialEq, Clone)]
+struct Snapshot {
+    symbol: String,
+    levels: Vec<Level>,
+    best: Option<(Level, [u8; 4])>,
+}
+
+#[tokio::test]
+async fn structs_of_structs_reach_readers_of_other_nodes() {
+    let _alone = ALONE.lock().await;
+    let mut scene = Scene::<Snapshot>::start("readers of structs").await;
+    let level = Level { price: 101, orders: vec![None, Some("o".repeat(5000))] };
+    let (levels, best) = (vec![level.clone(); 3], Some((level, [1, 2, 3, 4])));
+    let message = Arc::new(Snapshot { symbol: "ABC".to_owned(), levels, best });
+
+    let read = scene.publish(&message, 2).await;
+
+    assert!(read.iter().all(|it| *it == message));
     scene.end().await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -28,8 +28,17 @@ pub struct Log {
     _guard: tracing::subscriber::DefaultGuard,
 }
 
+/// Has every line of the process be asked for, also on other threads.
+static ASKING: Once = Once::new();
+
 impl Log {
     pub fn begin() -> Self {
+        // Before any line is logged: a subscriber of a thread that comes in the same moment as the
+        // first line of a place may never be asked about that place.
+        ASKING.call_once(|| {
+            let subscriber = tracing_subscriber::registry();
+            tracing::subscriber::set_global_default(subscriber).expect("there is no other one");
+        });
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)

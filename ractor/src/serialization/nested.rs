@@ -1,0 +1,85 @@
+//! Values that hold others as bytes: options and tuples.
+
+use crate::remoting::{Encoder, Fields, Part};
+use crate::BytesConvertable;
+
+/// A byte that says whether there is a value, and the value behind it.
+impl<T: BytesConvertable> BytesConvertable for Option<T> {
+    fn into_bytes(self) -> Vec<u8> {
+        let mut bytes = vec![self.is_some().into()];
+        if let Some(value) = self {
+            bytes.append(&mut value.into_bytes());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self::from_part(Part::all(&bytes.into()))
+    }
+
+    fn bytes_len(&self) -> Option<usize> {
+        match self {
+            None => Some(1),
+            Some(value) => value.bytes_len()?.checked_add(1),
+        }
+    }
+
+    fn into_encoder(self, encoder: &mut Encoder) {
+        encoder.put_slice(&[self.is_some().into()]);
+        if let Some(value) = self {
+            value.into_encoder(encoder);
+        }
+    }
+
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        encoder.put_slice(&[self.is_some().into()]);
+        self.as_ref().is_none_or(|value| value.to_encoder(encoder))
+    }
+
+    fn from_part(part: Part<'_>) -> Self {
+        match part.split_byte() {
+            Some((0, part)) if part.is_empty() => None,
+            Some((1, part)) => Some(T::from_part(part)),
+            _ => panic!("the first byte does not say whether there is a value"),
+        }
+    }
+}
+
+/// As the fields of a message: each value behind its length.
+macro_rules! tuple {
+    ($($of:ident $value:ident)*) => {
+        impl<$($of: BytesConvertable),*> BytesConvertable for ($($of,)*) {
+            fn into_bytes(self) -> Vec<u8> {
+                crate::remoting::derived::into_bytes(self)
+            }
+
+            fn from_bytes(bytes: Vec<u8>) -> Self {
+                Self::from_part(Part::all(&bytes.into()))
+            }
+
+            fn into_encoder(self, encoder: &mut Encoder) {
+                let ($($value,)*) = self;
+                $(encoder.field($value).expect("memory for the value");)*
+            }
+
+            fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+                let ($($value,)*) = self;
+                $(encoder.field_ref($value).expect("memory for the value"))&&*
+            }
+
+            fn from_part(part: Part<'_>) -> Self {
+                let mut fields = Fields::within(part);
+                $(let $value = fields.field().expect("a value behind its length");)*
+                fields.end().expect("as many values as the tuple has");
+                ($($value,)*)
+            }
+        }
+    };
+}
+
+tuple! { A a }
+tuple! { A a B b }
+tuple! { A a B b C c }
+tuple! { A a B b C c D d }
+tuple! { A a B b C c D d E e }
+tuple! { A a B b C c D d E e F f }
