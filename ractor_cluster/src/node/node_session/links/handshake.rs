@@ -331,7 +331,12 @@ impl NodeSession {
             return;
         }
         let (peer, address) = (name_of(&state.name), state.links.address());
-        limited_warn!(peer, address, error, "a connection is closed: its bytes are no frame of a peer");
+        limited_warn!(
+            peer,
+            address,
+            error,
+            "a connection is closed: its bytes are no frame of a peer"
+        );
         // Its end ends the session.
         if let Some(connection) = &state.tcp {
             connection.stop(Some("unreadable".to_owned()));
