@@ -9,6 +9,17 @@
 //! Bytes are those of stock `ractor`, so that stock nodes read and write them too: a variant's
 //! name, and its fields in order, each behind its length in eight bytes, big endian.
 //!
+//! # Actors as fields
+//!
+//! An [`ActorRef`](crate::ActorRef) or [`ActorCell`](crate::ActorCell) in a message, or as the
+//! answer to a call, arrives as a reference to the same actor: as a proxy, or as the actor itself
+//! where it is one of the receiving node's. Where no session of the receiving node leads to the
+//! actor's node, or the actor has ended, or it takes no messages of other nodes, it arrives as a
+//! reference to an actor that has stopped: what is sent to it comes back. Both nodes have to be of
+//! the fork.
+//!
+//! # Types of an application
+//!
 //! Applications meet [`Encoder`] and [`Part`] when a type of theirs converts to bytes in a way that
 //! spares a copy ([`BytesConvertable`](crate::BytesConvertable)); the rest is for the cluster and
 //! for the derives.
@@ -30,6 +41,7 @@ mod encoder;
 mod outlet;
 mod part;
 mod payload;
+mod reference;
 mod room;
 
 pub use crate::actor::actor_properties::EventTap;
@@ -40,6 +52,7 @@ pub use encoder::{Encoder, Field};
 pub use outlet::{Outlet, Refused};
 pub use part::{Fields, Part};
 pub use payload::{share_payloads_by, Payload};
+pub use reference::{refer_by, References};
 pub use room::RoomWatch;
 
 /// From so many bytes on, encoded bytes are moved and not copied, and a part of a frame is

@@ -8,6 +8,7 @@
 
 pub(crate) mod identities;
 pub(crate) mod names;
+pub(crate) mod references;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -211,6 +212,13 @@ pub fn locality_of(actor: &ActorCell) -> Option<Locality> {
 #[must_use]
 pub fn events() -> broadcast::Receiver<PeerEvent> {
     CHANGES.subscribe()
+}
+
+/// The peers that are one of these starts of nodes.
+pub(crate) fn ids_of(nodes: &[Incarnation]) -> Vec<NodeId> {
+    let peers = peers();
+    let is_one = |peer: &&PeerInfo| peer.incarnation.is_some_and(|it| nodes.contains(&it));
+    peers.values().filter(is_one).map(|peer| peer.node_id).collect()
 }
 
 /// The id of another peer. Ids are given once per process, so that two node servers never give the

@@ -14,6 +14,8 @@ mod link;
 mod nodes;
 #[cfg(target_os = "linux")]
 mod process;
+#[cfg(target_os = "linux")]
+mod references;
 
 use std::process::ExitCode;
 
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
     // So is the arena.
     mycelium_ext::arena::Arena::of_process(64 << 20).expect("there is memory");
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 12] = [
+    let tests: [(&str, Test); 14] = [
         ("a_killed_peer_ends_the_link", link::a_killed_peer_ends_the_link),
         ("frames_cross_between_processes", link::frames_cross_between_processes),
         ("nodes_choose_shared_memory", nodes::nodes_choose_shared_memory),
@@ -48,6 +50,11 @@ fn main() -> ExitCode {
         ("processes_read_a_payload_where_it_lies", arena::processes_read_a_payload_where_it_lies),
         ("a_payload_outlives_its_sender", arena::a_payload_outlives_its_sender),
         ("killed_readers_leave_nothing", arena::killed_readers_leave_nothing),
+        ("references_lead_to_their_actors", references::references_lead_to_their_actors),
+        (
+            "references_to_unknown_nodes_are_to_nobody",
+            references::references_to_unknown_nodes_are_to_nobody,
+        ),
     ];
     let trials = tests.map(|(name, test)| Trial::test(name, test)).into();
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };

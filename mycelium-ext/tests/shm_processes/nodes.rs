@@ -72,6 +72,7 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
         let (echo, _) = Actor::spawn(None, Echo, ()).await.unwrap();
         pg::join(GROUP.to_owned(), vec![echo.get_cell()]);
         crate::credits::spawn().await;
+        crate::references::spawn().await;
         let address: Address = words[0].parse().unwrap();
         crate::arena::spawn().await;
         node.connect(address).await.unwrap();
@@ -85,6 +86,12 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
 /// A node in another process that connects to this one.
 pub(crate) fn other(node: &Node, shm: bool) -> Process {
     start(node, if shm { "shm" } else { "none" })
+}
+
+/// As [`other`], of a name.
+pub(crate) fn other_named(node: &Node, name: &str) -> Process {
+    let address = node.addresses()[0].to_string();
+    Process::start(&["node", &address, "shm", name], Stdio::null())
 }
 
 fn start(node: &Node, shm: &str) -> Process {

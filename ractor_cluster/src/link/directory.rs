@@ -14,6 +14,7 @@ use super::options::LinkOptions;
 use super::places::Places;
 use super::sockets::Sockets;
 use super::upgrade::Upgrade;
+use crate::peers::references;
 use crate::transport::{Locality, TransportKind};
 use crate::{NodeId, NodeServerMessage, NodeSessionMessage};
 use mycelium_link::malloc_hint;
@@ -156,11 +157,23 @@ pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOption
         listening: Mutex::default(),
         sockets: Mutex::new(OwnSockets::Open(None)),
     };
+    references::begin();
     let mut servers = locked(&SERVERS);
     let servers = servers.get_or_insert_default();
     // One that was killed could not unregister itself.
     servers.retain(|_, other| other.cell.get_status() != ActorStatus::Stopped);
     servers.insert(server.get_id(), Arc::new(entry));
+}
+
+/// Which starts of nodes this process is, so many at most: the latest.
+pub(crate) fn incarnations(most: usize) -> Vec<Incarnation> {
+    let mut all: Vec<_> = match &*locked(&SERVERS) {
+        Some(servers) => servers.values().map(|server| server.incarnation).collect(),
+        None => Vec::new(),
+    };
+    all.sort_unstable_by(|one, other| other.cmp(one));
+    all.truncate(most);
+    all
 }
 
 /// A node server ends: its sockets are closed when this returns.

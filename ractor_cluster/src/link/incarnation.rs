@@ -20,10 +20,10 @@ pub struct Incarnation {
     tie: u64,
 }
 
-/// The bytes of one.
-const BYTES: usize = 16;
-
 impl Incarnation {
+    /// The bytes of one.
+    pub(crate) const BYTES: usize = 16;
+
     /// A new one, which is greater than all others of this process.
     pub(crate) fn begin() -> Self {
         static LAST: Mutex<u64> = Mutex::new(0);
@@ -40,13 +40,13 @@ impl Incarnation {
         SystemTime::UNIX_EPOCH + Duration::from_nanos(self.started)
     }
 
-    pub(crate) fn to_bytes(self) -> [u8; BYTES] {
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         (u128::from(self.started) << 64 | u128::from(self.tie)).to_be_bytes()
     }
 
     /// `None` when `bytes` are not those of one.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (started, tie) = bytes.split_at_checked(BYTES / 2)?;
+        let (started, tie) = bytes.split_at_checked(Self::BYTES / 2)?;
         let number = |bytes: &[u8]| Some(u64::from_be_bytes(bytes.try_into().ok()?));
         Some(Self { started: number(started)?, tie: number(tie)? })
     }

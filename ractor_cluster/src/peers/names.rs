@@ -1,4 +1,4 @@
-//! The names of peers' actors.
+//! The actors of peers that this process has proxies for: by name, and by number.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,9 +7,16 @@ use ractor::ActorCell;
 
 use crate::NodeId;
 
-/// Of each peer, by name. Trees, since a peer makes them large: a table of hashes that grows hashes
-/// all names again, in one go.
-type Names = HashMap<NodeId, BTreeMap<String, ActorCell>>;
+/// Of each peer.
+type Names = HashMap<NodeId, Actors>;
+
+/// Trees, since a peer makes them large: a table of hashes that grows hashes all names again, in
+/// one go.
+#[derive(Debug, Default)]
+struct Actors {
+    by_name: BTreeMap<String, ActorCell>,
+    by_pid: BTreeMap<u64, ActorCell>,
+}
 
 static NAMES: Mutex<Option<Names>> = Mutex::new(None);
 
@@ -30,23 +37,34 @@ fn names() -> MutexGuard<'static, Option<Names>> {
 /// ```
 #[must_use]
 pub fn where_is(node_id: NodeId, name: &str) -> Option<ActorCell> {
-    names().as_ref()?.get(&node_id)?.get(name).cloned()
+    names().as_ref()?.get(&node_id)?.by_name.get(name).cloned()
+}
+
+/// The proxy of an actor of a peer.
+pub(crate) fn proxy(node_id: NodeId, pid: u64) -> Option<ActorCell> {
+    names().as_ref()?.get(&node_id)?.by_pid.get(&pid).cloned()
 }
 
 /// A proxy begins.
 pub(crate) fn add(node_id: NodeId, proxy: &ActorCell) {
-    let Some(name) = proxy.get_name() else { return };
+    let (pid, name) = (proxy.get_id().pid(), proxy.get_name());
     let mut names = names();
-    names.get_or_insert_default().entry(node_id).or_default().insert(name, proxy.clone());
+    let actors = names.get_or_insert_default().entry(node_id).or_default();
+    actors.by_pid.insert(pid, proxy.clone());
+    if let Some(name) = name {
+        actors.by_name.insert(name, proxy.clone());
+    }
 }
 
 /// A proxy ends. Another one that has its name by now keeps it.
 pub(crate) fn remove(node_id: NodeId, proxy: &ActorCell) {
-    let Some(name) = proxy.get_name() else { return };
+    let (pid, name) = (proxy.get_id().pid(), proxy.get_name());
     let mut names = names();
     let Some(of_peer) = names.as_mut().and_then(|names| names.get_mut(&node_id)) else { return };
-    if of_peer.get(&name).is_some_and(|it| it.get_id() == proxy.get_id()) {
-        of_peer.remove(&name);
+    of_peer.by_pid.remove(&pid);
+    let Some(name) = name else { return };
+    if of_peer.by_name.get(&name).is_some_and(|it| it.get_id() == proxy.get_id()) {
+        of_peer.by_name.remove(&name);
     }
 }
 

@@ -179,7 +179,7 @@ impl TakeBack for Account {
             return false;
         }
         let State { lent, .. } = std::mem::take(&mut *self.state());
-        lent.all().for_each(|payload| self.came_back(&payload));
+        lent.all().for_each(|payload| self.came_back(payload));
         true
     }
 
@@ -199,7 +199,7 @@ impl TakeBack for Account {
         let taken = lent.take_back(word, |payload| back.push(payload));
         *forged = forged.or(taken.err());
         drop(state);
-        back.into_iter().for_each(|payload| self.came_back(&payload));
+        back.iter().for_each(|payload| self.came_back(payload));
     }
 }
 
