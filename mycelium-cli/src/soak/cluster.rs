@@ -47,9 +47,15 @@ fn treat_as_remote(node: NodeBuilder, peer: &str) -> NodeBuilder {
     node.known(Peer::named(peer), policy)
 }
 
+/// The actors that a peer may announce. By default a hostile member has half a gigabyte of proxies
+/// kept, and so has each of its sessions that waits for a link: what is kept beyond the bound, or
+/// for too long, would not be seen beside it.
+const ACTORS: u64 = 16_384;
+
 /// Who is cut off comes back soon: a soak is for what happens then, and not for the pauses.
 fn limits() -> Limits {
     let mut limits = Limits::default();
+    limits.max_actors = ACTORS.into();
     limits.backoff_min = Duration::from_millis(50).into();
     limits.backoff_max = Duration::from_millis(500).into();
     limits

@@ -2,6 +2,7 @@
 //!
 //! The nodes are of one process and have links by TCP between them, so that a test sees both ends.
 //! Each of them announces all actors of the process: a sender uses the proxies of its own node.
+#![allow(clippy::disallowed_methods, reason = "these tests run without `blanket_serde`")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
