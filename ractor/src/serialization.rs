@@ -82,8 +82,8 @@ pub use vectors::Vectors;
     label = "a field of a message to other nodes, or the answer to a call",
     note = "a type of your own: `#[derive(ractor_cluster::BytesConvertable)]` on it, or the two \
             functions of `ractor::BytesConvertable`",
-    note = "a type with serde's derives: the feature `blanket_serde` of `ractor_cluster`, or of \
-            `ractor`, for all messages of the application",
+    note = "a type with serde's derives: the feature `blanket_serde` of `ractor`, for all messages \
+            of the application",
     note = "plain-old-data that is large: `mycelium_ext::placed::Placed<T>`, which is read where it \
             lies"
 )]

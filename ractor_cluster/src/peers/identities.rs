@@ -6,22 +6,33 @@
 //! number that it had) before anything of the peer's is told to anybody. Two sessions that live
 //! never have the same: while one has a name's number, another of that name keeps its own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ractor::ActorId;
+use sha2::{Digest, Sha256};
 
 use crate::NodeId;
 
 /// Names that are remembered, at most.
 const REMEMBERED: usize = 64 * 1024;
 
-/// The node's own full name, and the peer's.
-type Names = (String, String);
+/// The hash of the node's own full name and the peer's. Names are as long as a peer likes, and these
+/// are kept when the peer is gone.
+type Names = [u8; 32];
+
+fn names(own: &str, peer: &str) -> Names {
+    let mut hash = Sha256::new();
+    hash.update((own.len() as u64).to_be_bytes());
+    hash.update(own);
+    hash.update(peer);
+    hash.finalize().into()
+}
 
 #[derive(Default)]
 struct Identities {
-    known: HashMap<Names, Identity>,
+    /// A tree: a table of hashes that grows is made anew in one go.
+    known: BTreeMap<Names, Identity>,
     /// The sessions that live, and whose number each has.
     sessions: HashMap<ActorId, (NodeId, Option<Names>)>,
 }
@@ -45,7 +56,7 @@ pub(crate) fn take(own: &str, peer: &str, session: ActorId, provisional: NodeId)
     if let Some((node_id, _)) = sessions.get(&session) {
         return *node_id;
     }
-    let names = (own.to_owned(), peer.to_owned());
+    let names = names(own, peer);
     let has_room = known.len() < REMEMBERED;
     let (node_id, held) = match known.get_mut(&names) {
         Some(identity) if identity.taken => (provisional, None),
@@ -54,7 +65,7 @@ pub(crate) fn take(own: &str, peer: &str, session: ActorId, provisional: NodeId)
             (identity.node_id, Some(names))
         }
         None if has_room => {
-            known.insert(names.clone(), Identity { node_id: provisional, taken: true });
+            known.insert(names, Identity { node_id: provisional, taken: true });
             (provisional, Some(names))
         }
         None => (provisional, None),
