@@ -2,11 +2,12 @@
 //! made from upstream's published package at build time.
 //!
 //! `ractor_cluster` exports the derives: `RactorClusterMessage` for messages that go to other nodes,
-//! `RactorMessage` for those that stay in the process, `SharedMessage` for types that are shared and
-//! are not `Clone`. The guide's page "Which type of message" (`docs/guide/src/messages.md` of the
-//! repository) says which types a field may have, and what to do for all others.
+//! `RactorMessage` for those that stay in the process, `BytesConvertable` for the types of fields,
+//! `SharedMessage` for types that are shared and are not `Clone`. The guide's page "Which type of
+//! message" (`docs/guide/src/messages.md` of the repository) says which types a field may have, and
+//! what to do for all others.
 //!
-//! What follows is upstream's own documentation.
+//! # Upstream's documentation
 //!
 #![doc = include_str!(concat!(env!("OUT_DIR"), "/upstream/lib.md"))]
 
