@@ -78,8 +78,7 @@ fn links_lead_somewhere() {
     let files = documents(&root());
     assert!(files.len() > 30, "where are the documents? {files:?}");
     // What is a page of the book is checked below, with what it includes.
-    let complaints: Vec<String> =
-        files.iter().flat_map(|file| broken(file, &read(file))).collect();
+    let complaints: Vec<String> = files.iter().flat_map(|file| broken(file, &read(file))).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 

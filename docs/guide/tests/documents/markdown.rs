@@ -57,9 +57,13 @@ pub(crate) fn included(text: &str) -> Vec<&str> {
 
 #[test]
 fn what_is_a_link() {
-    let text = "[a](b.md) and [c](d.md#e), `[no](code)`\n\n    [no](indented)\n```text\n[no](f)\n```\n";
+    let text =
+        "[a](b.md) and [c](d.md#e), `[no](code)`\n\n    [no](indented)\n```text\n[no](f)\n```\n";
     assert_eq!(links(text), ["b.md", "d.md#e"]);
-    assert_eq!(anchors("# One `two`: three\n## Four"), ["four", "one-two-three"].map(String::from).into());
+    assert_eq!(
+        anchors("# One `two`: three\n## Four"),
+        ["four", "one-two-three"].map(String::from).into()
+    );
     assert_eq!(languages("```rust,no_run\nx\n```\n```\ny\n```"), ["rust,no_run", ""]);
     assert_eq!(included("{{#include ../a.md}}\n"), ["../a.md"]);
 }
