@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use markdown::{anchors, included, languages, links};
+use markdown::{anchors, fences, included, languages, links};
+use mycelium_ext::config::{Config, Environment};
 
 /// Folders that hold no documents of ours.
 const SKIPPED: [&str; 3] = ["target", ".git", "book"];
@@ -138,4 +139,22 @@ fn every_snippet_is_compiled() {
         assert_eq!(ignored, 0, "{}: a snippet is not compiled", file.display());
     }
     assert!(snippets > 10, "where are the snippets? There are {snippets}");
+}
+
+/// Every configuration of a node is one, but for those that name certificates.
+#[test]
+fn configurations_are_right() {
+    let environment = Environment::of([("MYCELIUM_NODE_COOKIE", "16 random bytes or more")]);
+    let mut checked = 0;
+    for file in documents(&pages()) {
+        let text = read(&file);
+        let of_nodes = fences(&text, "toml").into_iter().filter(|it| it.contains("[node]"));
+        for configuration in of_nodes.filter(|it| !it.contains("certificate")) {
+            checked += 1;
+            if let Err(error) = Config::parse(configuration, &file, &environment) {
+                panic!("{}: {error}\n{configuration}", file.display());
+            }
+        }
+    }
+    assert!(checked > 3, "where are the configurations? There are {checked}");
 }

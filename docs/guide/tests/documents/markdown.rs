@@ -49,6 +49,17 @@ pub(crate) fn languages(text: &str) -> Vec<&str> {
     fences.step_by(2).collect()
 }
 
+/// The content of each fence of a language.
+pub(crate) fn fences<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let parts: Vec<&str> = text.split("```").collect();
+    let inside = parts.iter().skip(1).step_by(2);
+    inside
+        .filter_map(|part| part.split_once('\n'))
+        .filter(|it| it.0 == language)
+        .map(|it| it.1)
+        .collect()
+}
+
 /// The files that mdBook puts into a page.
 pub(crate) fn included(text: &str) -> Vec<&str> {
     let parts = text.split("{{#include ").skip(1);
@@ -65,5 +76,6 @@ fn what_is_a_link() {
         ["four", "one-two-three"].map(String::from).into()
     );
     assert_eq!(languages("```rust,no_run\nx\n```\n```\ny\n```"), ["rust,no_run", ""]);
+    assert_eq!(fences("a\n```toml\nx = 1\n```\nb\n```text\ny\n```\n", "toml"), ["x = 1\n"]);
     assert_eq!(included("{{#include ../a.md}}\n"), ["../a.md"]);
 }
