@@ -1,17 +1,64 @@
-//! What Mycelium adds around its fork of [`ractor`], and upstream would not take.
+//! Nodes, configuration and fast actors around Mycelium's fork of [`ractor`].
 //!
-//! An application that depends on this crate also has to take `ractor` from the fork:
+//! An application that depends on this crate also has to take `ractor` from the fork, and with the
+//! feature `cluster` the other two crates:
 //!
 //! ```toml
 //! [dependencies]
+//! mycelium-ext = { path = "../mycelium/mycelium-ext", features = ["cluster"] }
 //! ractor = "=0.16.5"
+//! ractor_cluster = "=0.16.5"
 //!
 //! [patch.crates-io]
-//! ractor = { git = "…the repository that this crate came from…" }
+//! ractor = { path = "../mycelium/ractor" }
+//! ractor_cluster = { path = "../mycelium/ractor_cluster" }
+//! ractor_cluster_derive = { path = "../mycelium/ractor_cluster_derive" }
 //! ```
 //!
-//! Cargo drops a patch without an error when a newer upstream release fits better. The `=`
-//! prevents that, and this crate does not compile with a stock `ractor`, and says so.
+//! `git = "…"` works in place of `path`, in all four lines. Cargo drops a patch without an error when
+//! a newer upstream release fits better. The `=` prevents that. This crate does not compile with a
+//! stock `ractor`, and says so.
+//!
+//! # Modules
+//!
+//! | module | feature | purpose |
+//! |---|---|---|
+//! | [`fast_lane`] | – | actors with a bounded, typed queue that they read in batches |
+//! | `node` | `cluster` | a node, from a few lines or from a configuration |
+//! | `config` | `cluster` | `mycelium.toml`, with errors that name file, line and key |
+//! | `address` | `cluster` | where a node is: `tcp://`, `tls://`, `unix://` |
+//! | `placed` | `cluster` | plain-old-data that is read where it lies |
+//! | `arena`, `shm` | `cluster`, on Linux | memory that processes of the machine share |
+//!
+//! ```
+//! # #[cfg(not(feature = "cluster"))]
+//! # fn main() {}
+//! # #[cfg(feature = "cluster")]
+//! use mycelium_ext::node::{Listen, Node};
+//!
+//! # #[cfg(feature = "cluster")]
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let node = Node::builder("feed")
+//!         .cookie("16 random bytes or more")
+//!         .listen(Listen::tcp("127.0.0.1:0"))
+//!         .start()
+//!         .await?;
+//!     println!("peers dial {}", node.addresses()[0]);
+//!     node.stop().await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | effect |
+//! |---|---|
+//! | `cluster` | everything that concerns several nodes. It switches on `ractor/cluster`, with which no type is a message by itself |
+//! | `async-trait` | has to be on together with ractor's `async-trait` |
+//! | `iceoryx` | for benches of this repository only |
+//!
+//! The guide is in `docs/guide` of the repository.
 
 #[cfg(feature = "cluster")]
 pub mod address;

@@ -1,12 +1,42 @@
-//! Mycelium's fork of [`ractor_cluster`](https://docs.rs/ractor_cluster/0.16.5), made from
-//! upstream's published package at build time, with what `patches/ractor_cluster` and the files
-//! beside this one change. It speaks the stock protocol.
+//! Mycelium's fork of [`ractor_cluster`](https://docs.rs/ractor_cluster/0.16.5): actors of several
+//! processes and machines.
 //!
-//! Between nodes of the fork a session takes the cheapest link there is: [`peers`] says where a
-//! peer is and by what it is reached, [`link`] what a node may be told of it, [`transport`] what
-//! links are made of.
+//! The crate is made from upstream's published package at build time, with what
+//! `patches/ractor_cluster` and the files beside this one change. It speaks the stock protocol, so
+//! that stock nodes and nodes of the fork share a cluster. Between nodes of the fork a session takes
+//! the cheapest link: memory of the process, shared memory, a Unix socket, TCP or TLS.
 //!
-//! What follows is upstream's own documentation.
+//! ```toml
+//! [dependencies]
+//! ractor = { version = "=0.16.5", features = ["cluster"] }
+//! ractor_cluster = "=0.16.5"
+//!
+//! [patch.crates-io]
+//! ractor = { git = "<the repository of the fork>" }
+//! ractor_cluster = { git = "<the repository of the fork>" }
+//! ractor_cluster_derive = { git = "<the repository of the fork>" }
+//! ```
+//!
+//! # What the fork adds
+//!
+//! | module | purpose |
+//! |---|---|
+//! | [`peers`] | who is connected, where, over which links; events |
+//! | [`link`] | options, limits and security of a node; counters of refusals and dead letters |
+//! | [`transport`] | what links are made of, and transports of your own |
+//!
+//! `mycelium_ext::node::Node` starts a node in a few lines, or from `mycelium.toml`. The guide is in
+//! `docs/guide` of the repository.
+//!
+//! # Features
+//!
+//! | feature | effect |
+//! |---|---|
+//! | `message_span_propogation` | spans of `tracing` follow messages; on by default |
+//! | `async-trait` | has to be on when `ractor` has it on; the build says so |
+//! | `monitors` | switches on ractor's `monitors` |
+//!
+//! # Upstream's documentation
 //!
 #![doc = include_str!(concat!(env!("OUT_DIR"), "/upstream/lib.md"))]
 

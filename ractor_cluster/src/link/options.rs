@@ -91,17 +91,17 @@ options! {
         /// yields its core a few times, asks the socket or the ring for a frame after each,
         /// and keeps its thread for some microseconds. What it finds needs no turn of the task that
         /// reads the link. Off, the runtime alone wakes readers, and no thread yields its core.
-        /// Which is faster depends on the link, and on who else uses the cores: the README has
-        /// figures of both. The spinning of shared memory is an option of its own, and off by
-        /// default.
+        /// Which is faster depends on the link, and on who else uses the cores: the benchmarks of
+        /// the guide have figures of both. The spinning of shared memory is an option of its own,
+        /// and off by default.
         busy_poll: bool = true, with_busy_poll;
         /// Whether this process may raise the bounds of glibc's allocator when a link carries large
         /// messages, or many. Without effect with another allocator.
         ///
         /// On, the process keeps up to 16 MiB of free memory at the top of each arena, and takes
         /// blocks of up to 8 MiB from its heap. Off, glibc returns memory above 128 KiB to the
-        /// system at once, and the kernel clears the pages of each large message anew. The README
-        /// has figures of both.
+        /// system at once, and the kernel clears the pages of each large message anew. The
+        /// benchmarks of the guide have figures of both.
         ///
         /// The bounds are those of the process. One node server with `false` turns the hint off for
         /// all of them, until the process ends; a hint that another node has given before stays.
