@@ -1,0 +1,6 @@
+//! Membership
+mod fragment;
+mod peers;
+mod refused;
+mod seal;
+mod window;
