@@ -1,6 +1,9 @@
 //! Membership
+mod digest;
 mod fragment;
+mod member;
 mod peers;
 mod refused;
 mod seal;
+mod view;
 mod window;
