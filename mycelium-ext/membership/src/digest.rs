@@ -244,7 +244,9 @@ mod tests {
 
         let message = syn(&[(id("a@h", 1, 7), 9), (id("b@h", 1, 8), 9)]);
         let read = ChitchatMessage::deserialize(&mut &message[..]).expect("a message");
-        assert!(matches!(&read, ChitchatMessage::Syn { cluster_id, .. } if cluster_id == "cluster"));
+        assert!(
+            matches!(&read, ChitchatMessage::Syn { cluster_id, .. } if cluster_id == "cluster")
+        );
         // And the other way: what it writes is read here, and stays as it is.
         let written = read.serialize_to_vec();
         assert_eq!(written, message);
@@ -320,9 +322,8 @@ mod tests {
     fn news_that_would_grow_without_bound_are_no_message() {
         let mut known = Known::default();
         let block = [1_u8, 1, 0, 0];
-        let ack = |blocks: usize| {
-            [&MAGIC[..], &[FORMAT, ACK], &block.repeat(blocks), &[0]].concat()
-        };
+        let ack =
+            |blocks: usize| [&MAGIC[..], &[FORMAT, ACK], &block.repeat(blocks), &[0]].concat();
         assert!(known.admit(&ack(BLOCKS), from(7)).is_some());
         assert!(known.admit(&ack(BLOCKS + 1), from(7)).is_none());
         assert!(known.admit(&ack(3)[..7], from(7)).is_none());

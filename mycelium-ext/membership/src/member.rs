@@ -155,7 +155,8 @@ impl FromStr for Facts {
         if addresses.len() > ADDRESSES {
             return Err(format!("it has {} addresses, and 8 are the most", addresses.len()));
         }
-        let is_bad = |it: &&String| it.is_empty() || it.len() > ADDRESS || it.contains(char::is_control);
+        let is_bad =
+            |it: &&String| it.is_empty() || it.len() > ADDRESS || it.contains(char::is_control);
         if let Some(bad) = addresses.iter().find(is_bad) {
             let shown: String = bad.chars().take(40).collect();
             return Err(format!("{shown:?} is no address, or longer than 255 bytes"));

@@ -137,7 +137,13 @@ impl Peers {
     }
 
     /// A datagram of the handshake: all have the smallest size.
-    fn greet(&mut self, kind: Kind, to: Session, answer: Challenge, challenge: Challenge) -> Vec<u8> {
+    fn greet(
+        &mut self,
+        kind: Kind,
+        to: Session,
+        answer: Challenge,
+        challenge: Challenge,
+    ) -> Vec<u8> {
         let mut content = [0; LEAST];
         content[..16].copy_from_slice(&answer);
         content[16..32].copy_from_slice(&challenge);
@@ -328,7 +334,13 @@ impl Peers {
 
     /// A session has answered a challenge: it lives, and has this address. Returns whether its
     /// datagram is new.
-    fn prove(&mut self, from: SocketAddr, head: &Head, key: &Arc<SessionKey>, now: Instant) -> bool {
+    fn prove(
+        &mut self,
+        from: SocketAddr,
+        head: &Head,
+        key: &Arc<SessionKey>,
+        now: Instant,
+    ) -> bool {
         if let Some(peer) = self.peers.get_mut(&head.session) {
             if !peer.window.accept(head.counter) {
                 return false;
@@ -352,9 +364,8 @@ impl Peers {
         self.routes.insert(from, head.session);
         if self.routes.len() > ADDRESSES * SESSIONS {
             let peers = &self.peers;
-            self.routes.retain(|at, of| {
-                peers.get(of).is_some_and(|peer| peer.addresses.contains(at))
-            });
+            self.routes
+                .retain(|at, of| peers.get(of).is_some_and(|peer| peer.addresses.contains(at)));
         }
         true
     }

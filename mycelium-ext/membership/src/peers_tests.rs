@@ -108,7 +108,8 @@ fn a_datagram_for_one_node_is_of_no_use_at_another() {
     for datagram in pair.ends[0].receive(address(3), &reply, pair.now).answers {
         third.receive(address(0), &datagram, pair.now);
     }
-    let data = pair.ends[0].send(address(1), b"secret".to_vec(), pair.now).expect("small").remove(0);
+    let data =
+        pair.ends[0].send(address(1), b"secret".to_vec(), pair.now).expect("small").remove(0);
     let received = third.receive(address(0), &data, pair.now);
     assert_eq!((received.refused, received.message), (Some(Refused::Misdirected), None));
     assert_eq!(pair.deliver(1, vec![data]).0, [(1, b"secret".to_vec())]);

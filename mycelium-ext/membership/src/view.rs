@@ -214,8 +214,13 @@ impl View {
         let longest = 20 * self.pace.interval;
         for it in heard {
             let own = it.id.name == self.own.name && it.id.gossip == self.own.gossip;
-            if own && it.facts.as_deref().and_then(|it| it.parse::<Facts>().ok()).is_some_and(
-                |facts| Some(facts.incarnation) == self.own.incarnation) {
+            if own
+                && it
+                    .facts
+                    .as_deref()
+                    .and_then(|it| it.parse::<Facts>().ok())
+                    .is_some_and(|facts| Some(facts.incarnation) == self.own.incarnation)
+            {
                 continue;
             }
             let track = self.tracks.entry(it.id.clone()).or_insert_with(|| Track {
@@ -296,9 +301,8 @@ impl View {
             };
             Some((state.is_alive(), incarnation, id, state))
         });
-        let best = candidates.max_by_key(|(alive, incarnation, id, _)| {
-            (*alive, *incarnation, id.generation)
-        });
+        let best = candidates
+            .max_by_key(|(alive, incarnation, id, _)| (*alive, *incarnation, id.generation));
         let Some((_, incarnation, id, mut state)) = best else { return };
         let id = id.clone();
         let Some(track) = self.tracks.get(&id) else { return };
@@ -382,9 +386,11 @@ impl View {
             listed.down_since = Some(now);
             events.push(MemberEvent::Down(listed.member.clone()));
         }
-        let mut down: Vec<_> = self.listed.iter().filter_map(|(name, it)| {
-            Some((it.down_since?, name.clone()))
-        }).collect();
+        let mut down: Vec<_> = self
+            .listed
+            .iter()
+            .filter_map(|(name, it)| Some((it.down_since?, name.clone())))
+            .collect();
         down.sort();
         let beyond = down.len().saturating_sub(DOWN);
         for (place, (since, name)) in down.into_iter().enumerate() {

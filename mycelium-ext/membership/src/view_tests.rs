@@ -77,7 +77,11 @@ impl Scene {
     fn session(&mut self, name: &str, started: u64, is_heard: bool) {
         let key = (name.to_owned(), incarnation(started));
         let mut sessions = self.voice.0.lock().expect("the set");
-        if is_heard { sessions.insert(key) } else { sessions.remove(&key) };
+        if is_heard {
+            sessions.insert(key)
+        } else {
+            sessions.remove(&key)
+        };
     }
 
     /// So many ticks, in which the hearts of all that live beat.
