@@ -55,6 +55,14 @@
 //! | `security.strict` | `true`: admits nodes of the fork only, whose proof is stronger than stock's challenge | `false` |
 //! | `security.refuse_downgrade` | `true`: no stock node under a name that a node of the fork had before | `false` |
 //! | `security.dial_supplied_addresses` | `true`: addresses that peers tell are dialled, by TCP | `false` |
+//! | `[cluster]` | finds the other nodes by gossip, with the feature `membership` of this crate | none: peers are dialled by `[nodes.X]` alone |
+//! | `cluster.name` | the name of the cluster | `mycelium` |
+//! | `cluster.seeds` | where others are looked for: `host:port` each; names may have several addresses | none: it waits for others |
+//! | `cluster.gossip` | where it gossips, by UDP: `host:port`; `port` alone is one of loopback | host and port of the first `[[listen]]` |
+//! | `cluster.advertise` | where others reach it: `host:port`; port 0 is the real one | where it gossips |
+//! | `cluster.also_accept_file`, `cluster.also_accept_env`, `cluster.also_accept` | a further cookie whose gossip is understood, said as the cookie is | none |
+//! | `cluster.interval` | between two rounds of gossip, `20ms` to `1m` | `500ms` |
+//! | `cluster.forget_after` | how long a member that is down stays in the list | `10m` |
 //!
 //! The example below has each key of `node.tuning` and `node.limits`, with its default.
 //!
@@ -71,8 +79,8 @@
 //! key in upper case, with `_` for what is neither letter nor digit. So `MYCELIUM_NODE_NAME`,
 //! `MYCELIUM_NODE_LIMITS_MAX_FRAME`, and for `[nodes.archive]`, if the file has it,
 //! `MYCELIUM_NODES_ARCHIVE_ADDRESS`. `MYCELIUM_LISTEN` takes the place of all `[[listen]]`:
-//! addresses (`tcp://…`, `unix://…`) with commas between them. Its paths are looked for from the
-//! working directory. Variables that start like these and stand for no key are mistakes.
+//! addresses (`tcp://…`, `unix://…`) with commas between them, and `MYCELIUM_CLUSTER_SEEDS` that of
+//! `cluster.seeds`. Paths of variables are looked for from the working directory. Variables that start like these and stand for no key are mistakes.
 //!
 //! # Secrets
 //!
@@ -91,6 +99,7 @@
 #![doc = include_str!("../mycelium.example.toml")]
 //! ```
 
+mod cluster;
 mod cookie;
 mod declare;
 mod environment;
@@ -119,6 +128,7 @@ use toml::de::DeTable;
 use self::reader::{Reader, Section};
 use crate::file;
 use crate::tls::Authorities;
+pub use cluster::{ClusterSettings, GossipSettings};
 pub use environment::Environment;
 pub use error::{ConfigError, Mistake, Place};
 pub use limits::Limits;
@@ -154,6 +164,8 @@ pub struct Config {
     pub authorities: Option<Authorities>,
     /// What is demanded of peers, and what they may make this node do.
     pub security: SecuritySettings,
+    /// How it finds the others of its cluster; `None`: it does not look for them.
+    pub cluster: Option<ClusterSettings>,
     /// Where the file has a cookie in it, whether or not a variable goes before it.
     inline_cookie: Option<Place>,
     /// The file's permission bits, where they are known.
@@ -215,6 +227,7 @@ impl Config {
         let listen = listen::read(&mut reader, &mut root);
         let security =
             security::read(&mut reader, &mut root, others.mutual, &draft, &listen, &others.peers);
+        let cluster = cluster::read(&mut reader, &mut root, &listen, draft.cookie());
         root.finish(&mut reader);
         reader.unknown_variables();
         let inline_cookie = reader.inline_cookie.take();
@@ -227,6 +240,7 @@ impl Config {
                 numbers: others.numbers,
                 authorities: others.authorities,
                 security,
+                cluster,
                 inline_cookie,
                 mode: None,
             }),

@@ -67,6 +67,8 @@ pub mod config;
 pub mod fast_lane;
 #[cfg(feature = "cluster")]
 mod file;
+#[cfg(feature = "membership")]
+pub mod membership;
 #[cfg(feature = "cluster")]
 pub mod node;
 #[cfg(all(feature = "cluster", target_os = "linux"))]

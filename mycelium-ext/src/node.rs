@@ -19,6 +19,9 @@
 //! * **Peers.** Each `[nodes.X]` with an address is dialled whenever there is no session with it,
 //!   whoever opened that. Between two attempts there is a pause, which doubles up to a bound and is
 //!   drawn at random from the upper half of its step; a session that lasts starts it anew.
+//! * **Members.** With `[cluster]`, or [`NodeBuilder::cluster`], it finds the other nodes by gossip
+//!   and keeps a session with each that is alive: [`membership`](crate::membership), with the
+//!   feature `membership`.
 //! * **Links.** A peer of this machine is reached by shared memory or a Unix socket, and one of
 //!   this process by `Arc`, as soon as it has proven to be there; [`PeerInfo`] and
 //!   [`ractor_cluster::peers`] tell.
@@ -51,6 +54,8 @@ mod dial;
 mod error;
 mod event;
 mod keep;
+#[cfg(feature = "membership")]
+mod members;
 mod roster;
 mod server;
 
@@ -83,6 +88,8 @@ pub struct Node {
     authorities: Option<Authorities>,
     addresses: Vec<Address>,
     keeping: Keeping,
+    #[cfg(feature = "membership")]
+    members: Option<members::Members>,
 }
 
 impl Node {
@@ -150,12 +157,23 @@ impl Node {
         self.roster.events()
     }
 
+    /// Its part in the gossip of its cluster; `None`, where it is not configured to find others.
+    #[cfg(feature = "membership")]
+    #[must_use]
+    pub fn membership(&self) -> Option<&crate::membership::Membership> {
+        self.members.as_ref().map(members::Members::membership)
+    }
+
     /// Ends all sessions, and waits until the node is gone and its addresses are free.
     ///
     /// # Cancel safety
     /// When this future is dropped, the node stops all the same.
     pub async fn stop(self) {
         let Self { running, keeping, .. } = self;
+        #[cfg(feature = "membership")]
+        if let Some(members) = self.members {
+            members.stop().await;
+        }
         keeping.stop().await;
         running.stop().await;
     }

@@ -99,6 +99,7 @@ pub use admission::Origin;
 pub use connect::{accept, connect};
 pub use dead_letters::{dead_letters, Cause};
 pub use directory::{incarnation, listening, Listening};
+pub use identity::machine_label;
 pub use incarnation::Incarnation;
 pub use limits::{Limit, Limits};
 pub use options::LinkOptions;

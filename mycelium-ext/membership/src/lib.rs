@@ -68,5 +68,5 @@ mod window;
 pub use member::{Incarnation, Member, MemberEvent, MemberState};
 pub use options::{Options, Secret};
 pub use refused::Refused;
-pub use run::{Membership, MembershipError, machine_label};
+pub use run::{Membership, MembershipError};
 pub use view::SecondVoice;

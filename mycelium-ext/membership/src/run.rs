@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
 use crate::member::{Facts, Member, MemberEvent, MemberState, is_name};
-use crate::options::{Options, Secret};
+use crate::options::Options;
 use crate::peers::Peers;
 use crate::refused::{Counters, Refused};
 use crate::seal::ClusterKey;
@@ -106,17 +106,6 @@ impl std::error::Error for MembershipError {
             _ => None,
         }
     }
-}
-
-/// What tells this machine from others in a cluster, of what the system says of it: of no use to
-/// anybody without the secret.
-#[must_use]
-pub fn machine_label(cluster: &str, secret: &Secret, machine: &[u8]) -> String {
-    let salt = ClusterKey::new(cluster, secret.bytes()).derive("machine");
-    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    digest.update(&salt);
-    digest.update(machine);
-    digest.finish().as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What readers see.
@@ -259,6 +248,12 @@ impl Membership {
             // It does not fail: the sender is in `self`.
             let _ = changed.changed().await;
         }
+    }
+
+    /// Is notified whenever a member comes, goes or is another one. The list is set before.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.shared.changed.subscribe()
     }
 
     /// How often something of the gossip had no effect for this cause.

@@ -8,6 +8,7 @@ use tokio::sync::broadcast::Receiver;
 
 use super::*;
 use crate::member::Incarnation;
+use crate::options::Secret;
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(30);

@@ -110,21 +110,6 @@ impl ClusterKey {
         // The length of a key is one that can be derived.
         SessionKey(LessSafeKey::new(key.unwrap_or_else(|_| unreachable!("a key of 32 bytes"))))
     }
-
-    /// 32 bytes for another purpose, by its name.
-    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
-        struct Bytes;
-        impl aws_lc_rs::hkdf::KeyType for Bytes {
-            fn len(&self) -> usize {
-                32
-            }
-        }
-        let mut bytes = [0; 32];
-        let info: [&[u8]; 2] = [b"purpose", purpose.as_bytes()];
-        let filled = self.0.expand(&info, Bytes).and_then(|okm| okm.fill(&mut bytes));
-        filled.unwrap_or_else(|_| unreachable!("32 bytes can be derived"));
-        bytes
-    }
 }
 
 /// The key of one session.
@@ -211,11 +196,9 @@ mod tests {
     }
 
     #[test]
-    fn keys_print_as_nothing_and_purposes_have_bytes_of_their_own() {
+    fn keys_print_as_nothing() {
         let cluster = ClusterKey::new("a", b"sesame");
         let shown = format!("{cluster:?}{:?}", cluster.of_session(&[0; 16]));
         assert_eq!(shown, "ClusterKeySessionKey");
-        assert_ne!(cluster.derive("one"), cluster.derive("two"));
-        assert_eq!(cluster.derive("one"), ClusterKey::new("a", b"sesame").derive("one"));
     }
 }

@@ -12,6 +12,26 @@ use crate::file::{self, FileError};
 /// The longest cookie that is taken from a file, in bytes.
 const LONGEST: usize = 64 * 1024;
 
+/// The keys of a secret.
+pub(super) struct Keys {
+    inline: &'static str,
+    file: &'static str,
+    variable: &'static str,
+    is_needed: bool,
+}
+
+/// Those of the cookie.
+pub(super) const COOKIE: Keys =
+    Keys { inline: "cookie", file: "cookie_file", variable: "cookie_env", is_needed: true };
+
+/// Those of a further cookie whose gossip is understood.
+pub(super) const ALSO_ACCEPT: Keys = Keys {
+    inline: "also_accept",
+    file: "also_accept_file",
+    variable: "also_accept_env",
+    is_needed: false,
+};
+
 /// One way to say it.
 enum Source {
     Inline(Setting<Secret>),
@@ -20,11 +40,11 @@ enum Source {
 }
 
 impl Source {
-    const fn key(&self) -> &'static str {
+    const fn key(&self, keys: &Keys) -> &'static str {
         match self {
-            Self::Inline(_) => "cookie",
-            Self::File(_) => "cookie_file",
-            Self::Variable(_) => "cookie_env",
+            Self::Inline(_) => keys.inline,
+            Self::File(_) => keys.file,
+            Self::Variable(_) => keys.variable,
         }
     }
 
@@ -38,33 +58,38 @@ impl Source {
 }
 
 /// Finds the cookie: one way in the environment, or else one way in the file.
-pub(super) fn find(reader: &mut Reader<'_>, node: &mut Section<'_, '_>) -> Option<Setting<Secret>> {
+pub(super) fn find(
+    reader: &mut Reader<'_>,
+    node: &mut Section<'_, '_>,
+    keys: &Keys,
+) -> Option<Setting<Secret>> {
     let written: Vec<Source> = [
-        node.written(reader, "cookie").map(Source::Inline),
-        node.written(reader, "cookie_file").map(Source::File),
-        node.written(reader, "cookie_env").map(Source::Variable),
+        node.written(reader, keys.inline).map(Source::Inline),
+        node.written(reader, keys.file).map(Source::File),
+        node.written(reader, keys.variable).map(Source::Variable),
     ]
     .into_iter()
     .flatten()
     .collect();
     let inline = written.iter().find(|source| matches!(source, Source::Inline(_)));
-    reader.inline_cookie = inline.and_then(Source::place).cloned();
+    reader.inline_cookie = inline.and_then(Source::place).cloned().or(reader.inline_cookie.take());
     let layered: Vec<Source> = [
-        reader.variable(&node.key("cookie")).map(Source::Inline),
-        reader.variable(&node.key("cookie_file")).map(Source::File),
-        reader.variable(&node.key("cookie_env")).map(Source::Variable),
+        reader.variable(&node.key(keys.inline)).map(Source::Inline),
+        reader.variable(&node.key(keys.file)).map(Source::File),
+        reader.variable(&node.key(keys.variable)).map(Source::Variable),
     ]
     .into_iter()
     .flatten()
     .collect();
-    let contradictions = [&written, &layered].map(|layer| contradiction(reader, node, layer));
+    let contradictions = [&written, &layered].map(|layer| contradiction(reader, node, keys, layer));
     let chosen = layered.into_iter().next().or_else(|| written.into_iter().next());
     match chosen {
         _ if contradictions.contains(&true) => None,
-        Some(source) => open(reader, node, source),
+        Some(source) => open(reader, node, keys, source),
         None => {
             let said = |key| node.has_layered(reader, key);
-            if !["cookie", "cookie_file", "cookie_env"].into_iter().any(said) {
+            let all = [keys.inline, keys.file, keys.variable];
+            if keys.is_needed && !all.into_iter().any(said) {
                 missing(reader, node);
             }
             None
@@ -83,15 +108,20 @@ fn missing(reader: &mut Reader<'_>, node: &Section<'_, '_>) {
 }
 
 /// Tells of a second way in one layer.
-fn contradiction(reader: &mut Reader<'_>, node: &Section<'_, '_>, layer: &[Source]) -> bool {
+fn contradiction(
+    reader: &mut Reader<'_>,
+    node: &Section<'_, '_>,
+    keys: &Keys,
+    layer: &[Source],
+) -> bool {
     let [first, others @ ..] = layer else { return false };
     for other in others {
         if let Some(place) = other.place() {
             reader.mistake(
                 place.clone(),
-                node.key(other.key()),
-                "one of cookie, cookie_file and cookie_env",
-                format!("{} beside {}", other.key(), first.key()),
+                node.key(other.key(keys)),
+                format!("one of {}, {} and {}", keys.inline, keys.file, keys.variable),
+                format!("{} beside {}", other.key(keys), first.key(keys)),
                 None,
             );
         }
@@ -102,9 +132,10 @@ fn contradiction(reader: &mut Reader<'_>, node: &Section<'_, '_>, layer: &[Sourc
 fn open(
     reader: &mut Reader<'_>,
     node: &Section<'_, '_>,
+    keys: &Keys,
     source: Source,
 ) -> Option<Setting<Secret>> {
-    let key = node.key(source.key());
+    let key = node.key(source.key(keys));
     let place = source.place()?.clone();
     match source {
         Source::Inline(secret) => Some(secret),

@@ -142,6 +142,8 @@ macro_rules! settings {
         }
 
         impl Default for $name {
+            // Not each section is for options of the cluster.
+            #[allow(unused_variables)]
             fn default() -> Self {
                 let $links = ractor_cluster::link::LinkOptions::default();
                 Self {
@@ -155,6 +157,7 @@ macro_rules! settings {
         impl $name {
             /// The options of the cluster that have a key here.
             #[cfg(test)]
+            #[allow(dead_code)]
             pub(super) const OPTIONS: &'static [Option<&'static str>] =
                 &[$($crate::config::declare::settings!(@option $from $source),)+];
 
@@ -171,6 +174,7 @@ macro_rules! settings {
             }
 
             /// Sets the options of the cluster.
+            #[allow(unused_mut, dead_code)]
             pub(crate) fn apply(
                 &self,
                 mut $links: ractor_cluster::link::LinkOptions,

@@ -195,7 +195,7 @@ fn layered(reader: &mut Reader<'_>) -> Option<Found> {
 }
 
 /// Any text.
-struct Text(String);
+pub(super) struct Text(pub(super) String);
 
 impl super::values::Value for Text {
     const EXPECTED: &'static str = "addresses with commas between them";

@@ -61,6 +61,10 @@ impl Draft {
         self.mode.as_ref()
     }
 
+    pub(super) const fn cookie(&self) -> Option<&Setting<Secret>> {
+        self.cookie.as_ref()
+    }
+
     pub(super) fn identity(&self) -> Identity<'_> {
         Identity { name: self.name.as_deref(), id: self.id.as_ref() }
     }
@@ -110,7 +114,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &mut Section<'_, '_>) -> Draft
         name: node.setting(reader, "name"),
         id: node.setting(reader, "id"),
         host: node.setting(reader, "host"),
-        cookie: cookie::find(reader, node),
+        cookie: cookie::find(reader, node, &cookie::COOKIE),
         transport,
         mode: node.setting(reader, "mode"),
         shm,

@@ -122,6 +122,15 @@ impl<'a> Reader<'a> {
         self.read_variable(value, key, place)
     }
 
+    /// Whether a variable stands for a key of this section.
+    pub(super) fn has_variables(&self, section: &str) -> bool {
+        let prefix = format!("{section}.");
+        let is_set = |(name, key): (&String, &String)| {
+            key.starts_with(&prefix) && self.environment.get(name).is_some()
+        };
+        self.variables.iter().any(is_set)
+    }
+
     /// Reads the text of a variable.
     pub(super) fn read_variable<T: Value>(
         &mut self,

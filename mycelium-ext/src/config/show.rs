@@ -7,7 +7,9 @@ use bytesize::ByteSize;
 use super::error::Place;
 use super::setting::{Origin, Setting};
 use super::values::{location_word, preference_word, unix_word};
-use super::{Config, Location, PeerSettings, SecuritySettings, ShmLinks, ShmSettings};
+use super::{
+    ClusterSettings, Config, Location, PeerSettings, SecuritySettings, ShmLinks, ShmSettings,
+};
 
 impl fmt::Display for Config {
     /// The topology, a line for each fact. What is from a variable says so; secrets are not shown.
@@ -28,6 +30,9 @@ impl fmt::Display for Config {
             writeln!(f, "  {}", listen.clone().map(|listen| listen.address()))?;
         }
         line(f, "unix", &self.listen.unix.clone().map(|unix| unix_word(&unix)))?;
+        if let Some(it) = &self.cluster {
+            cluster(f, it)?;
+        }
         writeln!(f, "peers")?;
         for it in &self.peers {
             peer(f, it)?;
@@ -75,6 +80,27 @@ fn security(f: &mut fmt::Formatter<'_>, security: &SecuritySettings) -> fmt::Res
         writeln!(f, "  certificates: {shown}, {demanded}, and held to their names")?;
     }
     Ok(())
+}
+
+fn cluster(f: &mut fmt::Formatter<'_>, cluster: &ClusterSettings) -> fmt::Result {
+    writeln!(f, "cluster {}", cluster.name)?;
+    for seed in &cluster.seeds {
+        line(f, "seed", seed)?;
+    }
+    if cluster.seeds.is_empty() {
+        writeln!(f, "  no seeds: it waits for others")?;
+    }
+    match &cluster.gossip {
+        Some(gossip) => line(f, "gossips at", gossip)?,
+        None => writeln!(f, "  gossips at: host and port of the first listener, by UDP")?,
+    }
+    if let Some(advertise) = &cluster.advertise {
+        line(f, "reached at", advertise)?;
+    }
+    if let Some(also) = &cluster.also_accept {
+        line(f, "a further cookie", &cookie(also))?;
+    }
+    write!(f, "{}", cluster.pace)
 }
 
 fn cookie(cookie: &Setting<super::Secret>) -> String {

@@ -17,15 +17,17 @@ use tracing::Instrument;
 use super::Node;
 use super::dial::{Dialer, Target};
 use super::error::StartError;
-use super::keep::{Keeping, Patience, keep};
+use super::keep::{Keeping, Patience, Wanted, keep};
+#[cfg(feature = "membership")]
+use super::members::{self, Members};
 use super::roster::Roster;
 use super::server::Server;
 use crate::address::{Address, Endpoint, InvalidAddress};
 #[cfg(target_os = "linux")]
 use crate::config::ShmLinks;
 use crate::config::{
-    Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret, StreamListen, Tuning,
-    Warning, machine,
+    ClusterSettings, Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret,
+    StreamListen, Tuning, Warning, machine,
 };
 #[cfg(target_os = "linux")]
 use crate::shm::{SharedMemory, ShmOptions};
@@ -80,6 +82,8 @@ pub struct NodeBuilder {
     /// The trusted CAs of peers that connect.
     client_authorities: Option<Authorities>,
     security: Security,
+    /// How it finds the others of its cluster.
+    cluster: Option<ClusterSettings>,
     /// What is risky in the configuration that it is from.
     warnings: Vec<Warning>,
 }
@@ -105,6 +109,7 @@ impl NodeBuilder {
             identity: None,
             client_authorities: None,
             security: Security::default().with_supplied_addresses(false),
+            cluster: None,
             warnings: Vec::new(),
         }
     }
@@ -130,6 +135,7 @@ impl NodeBuilder {
         builder.identity.clone_from(&config.security.identity);
         builder.client_authorities.clone_from(&config.security.client_authorities);
         builder.security = config.security.of_links(&config.peers);
+        builder.cluster.clone_from(&config.cluster);
         builder.listen =
             config.listen.streams.iter().map(|listen| Listen(Ok((**listen).clone()))).collect();
         let dialled = config.peers.iter().filter(|peer| !peer.is_this_node);
@@ -237,6 +243,14 @@ impl NodeBuilder {
         self
     }
 
+    /// Finds the other nodes of a cluster by gossip, and keeps sessions with those that are alive.
+    /// It needs the feature `membership`, and the addresses that members of the cluster tell are
+    /// dialled.
+    pub fn cluster(mut self, cluster: ClusterSettings) -> Self {
+        self.cluster = Some(cluster);
+        self
+    }
+
     /// Keeps a session with the peer of this name (before the `@`): it is dialled at `address`
     /// whenever there is none.
     pub fn peer(mut self, name: NodeName, address: Address) -> Self {
@@ -284,6 +298,9 @@ impl NodeBuilder {
         span: tracing::Span,
     ) -> Result<Node, StartError> {
         let cookie = self.cookie.take().ok_or(StartError::NoCookie)?;
+        if cfg!(not(feature = "membership")) && self.cluster.is_some() {
+            return Err(without_membership());
+        }
         if self.mode == ConnectionMode::Transitive && !self.security.dial_supplied_addresses {
             return Err(StartError::SuppliedAddresses);
         }
@@ -310,11 +327,27 @@ impl NodeBuilder {
             max: *self.limits.backoff_max,
             reset: *self.limits.backoff_reset,
         };
+        #[cfg(feature = "membership")]
+        let members = match self.cluster.take() {
+            Some(cluster) => {
+                let host = members::Host {
+                    name: &full_name,
+                    cookie: &cookie,
+                    addresses: &addresses,
+                    authorities: self.authorities.clone(),
+                    configured: self.kept.iter().map(|kept| kept.name.clone()).collect(),
+                    patience,
+                };
+                Some(Members::start(cluster, host, dialer.clone(), &span).await?)
+            }
+            None => None,
+        };
         let mut keeping = Keeping::default();
         for Kept { name, mut target } in self.kept {
             let tls = || tls_of(&target.address, self.authorities.as_ref());
             target.tls = target.tls.take().or_else(tls);
-            keeping.add(keep(dialer.clone(), name, target, patience).instrument(span.clone()));
+            let wanted = Wanted::configured(name, target);
+            keeping.add(keep(dialer.clone(), wanted, patience).instrument(span.clone()));
         }
         for warning in &self.warnings {
             tracing::warn!(%warning, "risky configuration");
@@ -330,12 +363,23 @@ impl NodeBuilder {
             authorities: self.authorities,
             addresses,
             keeping,
+            #[cfg(feature = "membership")]
+            members,
         })
     }
 }
 
-/// Refuses what the configuration asks for and this system cannot do.
+/// Says that this build knows no `[cluster]`.
+fn without_membership() -> StartError {
+    let what = "[cluster]: build it with the feature `membership` of mycelium-ext";
+    StartError::Unsupported { what: what.to_owned() }
+}
+
+/// Refuses what the configuration asks for and this build or this system cannot do.
 fn supported(config: &Config) -> Result<(), StartError> {
+    if cfg!(not(feature = "membership")) && config.cluster.is_some() {
+        return Err(without_membership());
+    }
     let unix = |peer: &PeerSettings| matches!(peer.address.as_deref(), Some(Address::Unix(_)));
     let asked =
         matches!(&*config.listen.unix, UnixListening::At(_)) || config.peers.iter().any(unix);

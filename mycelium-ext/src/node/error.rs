@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ractor_cluster::link::{Refusal, RefusedBy};
 
-use crate::address::{Address, InvalidAddress};
+use crate::address::{Address, Endpoint, InvalidAddress};
 use crate::config::InvalidName;
 use crate::tls::TlsError;
 
@@ -40,6 +40,16 @@ pub enum StartError {
     /// The Unix socket could not be opened.
     #[cfg(unix)]
     Unix(ractor_cluster::transport::unix::UnixListenError),
+    /// The host of a gossip address cannot be resolved.
+    Resolve {
+        /// The address.
+        endpoint: Endpoint,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot take part in the gossip of its cluster.
+    #[cfg(feature = "membership")]
+    Membership(mycelium_membership::MembershipError),
     /// The node's server did not start, often for a listener beside the first.
     Server(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -61,6 +71,11 @@ impl fmt::Display for StartError {
             Self::Tls(error) => error.fmt(f),
             #[cfg(unix)]
             Self::Unix(error) => error.fmt(f),
+            Self::Resolve { endpoint, source } => {
+                write!(f, "{endpoint} cannot be resolved for the gossip: {source}")
+            }
+            #[cfg(feature = "membership")]
+            Self::Membership(error) => error.fmt(f),
             Self::Server(error) => write!(f, "the node's server did not start: {error}"),
         }
     }
@@ -71,7 +86,9 @@ impl std::error::Error for StartError {
         match self {
             Self::Name(error) => Some(error),
             Self::Address(error) => Some(error),
-            Self::Listen { source, .. } => Some(source),
+            Self::Listen { source, .. } | Self::Resolve { source, .. } => Some(source),
+            #[cfg(feature = "membership")]
+            Self::Membership(error) => Some(error),
             #[cfg(unix)]
             Self::Unix(error) => Some(error),
             Self::Server(error) => Some(&**error),

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::backoff::Backoff;
-use super::dial::{Dialer, Target};
+use super::dial::{Dialer, Dialled, Target};
 use super::error::ConnectError;
 use super::event::NodeEvent;
+use super::roster::Roster;
 use crate::config::NodeName;
 
 /// How persistent a node is.
@@ -36,20 +37,83 @@ impl Keeping {
     }
 }
 
-/// Dials `name` whenever there is no session with it, until this node stops. A session that the
+/// A peer whose session is kept.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// Before the `@`.
+    pub(super) name: NodeName,
+    /// All of it, where that is known.
+    pub(super) full_name: Option<String>,
+    /// Where it is dialled: the first that leads to a session.
+    pub(super) targets: Vec<Target>,
+    /// How long the peer has to open the session itself.
+    pub(super) turn: Duration,
+}
+
+impl Wanted {
+    /// A peer of the configuration.
+    pub(super) fn configured(name: NodeName, target: Target) -> Self {
+        Self { name, full_name: None, targets: vec![target], turn: Duration::ZERO }
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        match &self.full_name {
+            Some(full_name) => full_name == name,
+            None => name.split('@').next() == Some(self.name.as_str()),
+        }
+    }
+
+    fn is_connected(&self, roster: &Roster) -> bool {
+        roster.peers().iter().any(|peer| self.is_called(&peer.name))
+    }
+
+    /// Dials one target after the other; the last error counts.
+    async fn connect(&self, dialer: &Dialer) -> Result<(Dialled, &Target), Missed<'_>> {
+        let mut last = None;
+        for target in &self.targets {
+            match dialer.connect(target).await {
+                Ok(session) => return Ok((session, target)),
+                Err(ConnectError::Stopped) => return Err(Missed::Stopped),
+                Err(_) if self.is_connected(&dialer.roster) => return Err(Missed::Connected),
+                Err(error) => last = Some(Missed::Failed(target, error)),
+            }
+        }
+        Err(last.unwrap_or(Missed::Stopped))
+    }
+}
+
+/// Why a peer was not dialled with success.
+enum Missed<'a> {
+    /// This node stops.
+    Stopped,
+    /// Both have dialled, and the peer's session is the one that stays.
+    Connected,
+    Failed(&'a Target, ConnectError),
+}
+
+/// Dials a peer whenever there is no session with it, until this node stops. A session that the
 /// peer has opened counts as well.
-pub(super) async fn keep(dialer: Dialer, name: NodeName, target: Target, patience: Patience) {
+pub(super) async fn keep(dialer: Dialer, wanted: Wanted, patience: Patience) {
     let mut backoff = Backoff::new(patience.min, patience.max);
     loop {
-        let absent =
-            |roster: &super::roster::Roster| roster.find(name.as_str()).is_none().then_some(());
-        dialer.roster.wait_for(absent).await;
-        let pause = match dialer.connect(&target).await {
-            Ok(mut session) => {
-                let called = session.peer.name.split('@').next();
-                if called != Some(name.as_str()) {
+        let is = |connected| {
+            let wanted = &wanted;
+            move |roster: &Roster| (wanted.is_connected(roster) == connected).then_some(())
+        };
+        dialer.roster.wait_for(is(false)).await;
+        if !wanted.turn.is_zero() {
+            let connected = dialer.roster.wait_for(is(true));
+            if tokio::time::timeout(wanted.turn, connected).await.is_ok() {
+                continue;
+            }
+        }
+        let name = &wanted.name;
+        let pause = match wanted.connect(&dialer).await {
+            Ok((mut session, target)) => {
+                if !wanted.is_called(&session.peer.name) {
+                    let expected = wanted.full_name.as_deref().unwrap_or(name.as_str());
                     tracing::warn!(
-                        expected = %name,
+                        expected,
                         peer = session.peer.name,
                         peer.address = %target.address,
                         "the node at this address has another name than the configuration gives it"
@@ -62,10 +126,9 @@ pub(super) async fn keep(dialer: Dialer, name: NodeName, target: Target, patienc
                 }
                 backoff.pause(rand::random())
             }
-            Err(ConnectError::Stopped) => return,
-            // Both have dialled, and the peer's session is the one that stays.
-            Err(_) if dialer.roster.find(name.as_str()).is_some() => continue,
-            Err(error) => {
+            Err(Missed::Stopped) => return,
+            Err(Missed::Connected) => continue,
+            Err(Missed::Failed(target, error)) => {
                 let retry_in = backoff.pause(rand::random());
                 tracing::warn!(
                     peer = %name,

@@ -92,6 +92,7 @@ struct State {
 
 #[derive(Debug)]
 struct Session {
+    actor: ActorCell,
     ready: Option<PeerInfo>,
     progress: Option<watch::Sender<Progress>>,
     watchdog: AbortHandle,
@@ -138,6 +139,20 @@ impl Roster {
     pub(super) fn find(&self, name: &str) -> Option<PeerInfo> {
         let short = |peer: &PeerInfo| peer.name.split('@').next() == Some(name);
         self.peers().into_iter().find(short)
+    }
+
+    /// The sessions with this start of the node of this full name: their actors, and whether each
+    /// has a link. One whose peer is silent for too long has none.
+    #[cfg(feature = "membership")]
+    pub(super) fn sessions_of(&self, name: &str, incarnation: [u8; 16]) -> Vec<(ActorCell, bool)> {
+        let state = self.state.lock();
+        let ready = state.sessions.values().filter_map(|session| {
+            let peer = session.ready.as_ref().filter(|peer| peer.name == name)?;
+            let is_this = peer.incarnation.is_some_and(|it| it.to_bytes() == incarnation);
+            is_this.then(|| (session.actor.clone(), peer.node_id))
+        });
+        let has_link = |node_id| peers::get(node_id).is_some_and(|peer| !peer.links.is_empty());
+        ready.map(|(actor, node_id)| (actor, has_link(node_id))).collect()
     }
 
     /// Waits until [`find`](Self::find) answers as `wanted` says.
@@ -211,7 +226,8 @@ impl NodeEventSubscription for Watcher {
         let watchdog = self.0.watchdog(it.actor.get_cell(), GREETING * self.0.handshake_timeout);
         let mut state = self.0.state.lock();
         let progress = if it.is_server { None } else { state.opening.take() };
-        state.sessions.insert(it.actor.get_id(), Session { ready: None, progress, watchdog });
+        let actor = it.actor.get_cell();
+        state.sessions.insert(actor.get_id(), Session { actor, ready: None, progress, watchdog });
     }
 
     fn node_session_authenticated(&self, it: NodeServerSessionInformation) {

@@ -25,6 +25,21 @@ pub(crate) fn machine(salt: &[u8], end: Role) -> Option<Hashed> {
     Some(hash("machine", end, salt, raw))
 }
 
+/// What tells this machine and network namespace from others among those that know `salt`, as 64
+/// hexadecimal digits; `None` where the system does not tell. It changes with each boot. It is a
+/// hint and proves nothing.
+#[must_use]
+pub fn machine_label(salt: &str) -> Option<String> {
+    static RAW: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    let raw = RAW.get_or_init(raw_machine).as_ref()?;
+    let mut label = Sha256::new();
+    for part in [b"label of a machine", salt.as_bytes(), raw] {
+        label.update((part.len() as u64).to_be_bytes());
+        label.update(part);
+    }
+    Some(label.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 #[cfg(target_os = "linux")]
 fn raw_machine() -> Option<Vec<u8>> {
     use std::os::unix::fs::MetadataExt;
@@ -62,7 +77,16 @@ fn hash(what: &str, end: Role, salt: &[u8], raw: &[u8]) -> Hashed {
 
 #[cfg(test)]
 mod tests {
-    use super::{machine, process, Role};
+    use super::{machine, machine_label, process, Role};
+
+    #[test]
+    fn a_label_is_stable_and_depends_on_the_salt() {
+        assert_eq!(machine_label("one"), machine_label("one"));
+        if let Some(label) = machine_label("one") {
+            assert_eq!(label.len(), 64);
+            assert_ne!(Some(label), machine_label("two"));
+        }
+    }
 
     #[test]
     fn an_identity_is_stable_and_depends_on_the_salt_and_on_who_says_it() {

@@ -40,7 +40,9 @@ impl Incarnation {
         SystemTime::UNIX_EPOCH + Duration::from_nanos(self.started)
     }
 
-    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+    /// Its bytes, which are in the same order as incarnations are.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
         (u128::from(self.started) << 64 | u128::from(self.tie)).to_be_bytes()
     }
 

@@ -1,0 +1,191 @@
+//! Measures a cluster of many processes on this machine: how long it takes from the start of the
+//! first until all know all, how long until each misses one that was killed, and what a node costs
+//! at rest.
+//!
+//! Run it with `cargo run --release -p mycelium-ext --features membership --example members -- 10`.
+//! `MEMBERS_REST=30s` sets how long it rests. It is for Linux, whose `/proc` it reads.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mycelium_ext::config::ClusterSettings;
+use mycelium_ext::membership::Membership;
+use mycelium_ext::node::{Listen, Node};
+
+/// Longer than a measurement takes.
+const LONG: Duration = Duration::from_secs(300);
+
+/// A clock tick of `/proc/PID/stat` on Linux.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A process with a node, which ends with this one.
+struct Member {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Member {
+    fn start(number: usize, seed: &str) -> Result<Self, Box<dyn Error>> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["member", &number.to_string(), seed])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = process.stdin.take().ok_or("no input")?;
+        let output = BufReader::new(process.stdout.take().ok_or("no output")?);
+        Ok(Self { process, input, output })
+    }
+
+    fn read(&mut self) -> Result<String, Box<dyn Error>> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        match line.trim() {
+            "" => Err("a member has ended".into()),
+            line => Ok(line.to_owned()),
+        }
+    }
+
+    /// Asks for so many members, and so many sessions.
+    fn ask(&mut self, members: usize, sessions: usize) -> Result<(), Box<dyn Error>> {
+        writeln!(self.input, "{members} {sessions}")?;
+        Ok(self.input.flush()?)
+    }
+
+    /// The processor time so far, and the memory in KiB that is its own and that is in use.
+    fn cost(&self) -> Result<(Duration, u64, u64), Box<dyn Error>> {
+        let folder = format!("/proc/{}", self.process.id());
+        let stat = std::fs::read_to_string(format!("{folder}/stat"))?;
+        let behind = stat.rsplit_once(") ").ok_or("a name")?.1;
+        let fields: Vec<&str> = behind.split(' ').collect();
+        let ticks: u32 = fields[11].parse::<u32>()? + fields[12].parse::<u32>()?;
+        let status = std::fs::read_to_string(format!("{folder}/status"))?;
+        let of = |name: &str| -> Result<u64, Box<dyn Error>> {
+            let line = status.lines().find(|line| line.starts_with(name)).ok_or("a line")?;
+            Ok(line.split_whitespace().nth(1).ok_or("a number")?.parse()?)
+        };
+        Ok((ticks * TICK, of("RssAnon:")?, of("VmRSS:")?))
+    }
+}
+
+fn all(members: &mut [Member], count: usize, sessions: usize) -> Result<(), Box<dyn Error>> {
+    for member in &mut *members {
+        member.ask(count, sessions)?;
+    }
+    for member in members {
+        member.read()?;
+    }
+    Ok(())
+}
+
+fn measure(count: usize) -> Result<(), Box<dyn Error>> {
+    let rest = std::env::var("MEMBERS_REST").unwrap_or_else(|_| "20".to_owned());
+    let rest = Duration::from_secs(rest.trim_end_matches('s').parse()?);
+    let began = Instant::now();
+    let mut first = Member::start(0, "-")?;
+    let seed = first.read()?;
+    let mut members = vec![first];
+    for number in 1..count {
+        members.push(Member::start(number, &seed)?);
+    }
+    for member in &mut members[1..] {
+        member.read()?;
+    }
+    let started = began.elapsed();
+    all(&mut members, count, 0)?;
+    println!("{count} processes, all started after {:.2} s", started.as_secs_f64());
+    println!("all know all after {:.2} s", began.elapsed().as_secs_f64());
+    all(&mut members, count, count - 1)?;
+    println!("all have sessions with all after {:.2} s", began.elapsed().as_secs_f64());
+
+    std::thread::sleep(Duration::from_secs(2));
+    let costs =
+        |members: &[Member]| members.iter().map(Member::cost).collect::<Result<Vec<_>, _>>();
+    let (before, since) = (costs(&members)?, Instant::now());
+    std::thread::sleep(rest);
+    let (after, elapsed) = (costs(&members)?, since.elapsed());
+    let spent: Duration = after.iter().zip(&before).map(|(after, before)| after.0 - before.0).sum();
+    let mean = |of: fn(&(Duration, u64, u64)) -> u64| {
+        after.iter().map(of).sum::<u64>() as f64 / count as f64 / 1024.0
+    };
+    println!(
+        "at rest for {} s: {:.2} % of a core, {:.1} MiB of memory of its own, {:.1} MiB resident, \
+         for each node",
+        rest.as_secs(),
+        100.0 * spent.as_secs_f64() / elapsed.as_secs_f64() / count as f64,
+        mean(|cost| cost.1),
+        mean(|cost| cost.2)
+    );
+
+    let killed = Instant::now();
+    drop(members.pop());
+    all(&mut members, count - 1, 0)?;
+    println!("one killed: all miss it after {:.2} s", killed.elapsed().as_secs_f64());
+    Ok(())
+}
+
+async fn alive(membership: &Membership, count: usize) {
+    membership
+        .wait_for(|members| members.iter().filter(|it| it.state.is_alive()).count() == count)
+        .await;
+}
+
+async fn member(number: &str, seed: &str) -> Result<(), Box<dyn Error>> {
+    let mut cluster = ClusterSettings::default();
+    if seed != "-" {
+        cluster = cluster.with_seed(seed)?;
+    }
+    let node = Node::builder(format!("member-{number}"))
+        .cookie("a cookie for a measurement")
+        .listen(Listen::tcp("127.0.0.1:0"))
+        .cluster(cluster)
+        .start()
+        .await?;
+    let membership = node.membership().ok_or("it has a cluster")?;
+    println!("{}", membership.address());
+    let (asks, mut asked) = tokio::sync::mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if asks.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    while let Some(line) = asked.recv().await {
+        let (members, sessions) = line.split_once(' ').ok_or("two numbers")?;
+        let (members, sessions): (usize, usize) = (members.parse()?, sessions.parse()?);
+        tokio::time::timeout(LONG, async {
+            alive(membership, members).await;
+            while node.peers().len() < sessions {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await?;
+        println!("done");
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [word, number, seed] if word == "member" => {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()?;
+            runtime.block_on(member(number, seed))
+        }
+        [count] => measure(count.parse()?),
+        _ => Err("give the number of processes".into()),
+    }
+}

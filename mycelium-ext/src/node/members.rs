@@ -1,0 +1,282 @@
+//! The gossip of a node, and the sessions with the members that are alive.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium_membership::{
+    Incarnation, Member, Membership, Options, SecondVoice, Secret as Sealing,
+};
+use ractor_cluster::link;
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tracing::Instrument;
+
+use super::builder::tls_of;
+use super::dial::{Dialer, Target};
+use super::error::StartError;
+use super::keep::{Patience, Wanted, keep};
+use super::roster::Roster;
+use crate::address::{Address, Endpoint};
+use crate::config::{ClusterSettings, NodeName, Secret};
+use crate::tls::Authorities;
+
+/// How long the node with the smaller name has to dial before the other one does.
+const TURN: Duration = Duration::from_secs(5);
+
+/// How often sessions are compared with members where nothing changes.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Why what is left of a session ends.
+const DOWN: &str = "member_down";
+
+/// The second voice: sessions that have a link. One whose peer is silent for too long has none.
+struct Sessions(Arc<Roster>);
+
+impl SecondVoice for Sessions {
+    fn hears(&self, name: &str, incarnation: Incarnation) -> bool {
+        let sessions = self.0.sessions_of(name, incarnation.to_bytes());
+        sessions.into_iter().any(|(_, has_link)| has_link)
+    }
+}
+
+/// What is known of the node itself.
+pub(super) struct Host<'a> {
+    pub(super) name: &'a str,
+    pub(super) cookie: &'a Secret,
+    /// Where it listens.
+    pub(super) addresses: &'a [Address],
+    pub(super) authorities: Option<Authorities>,
+    /// Peers that are dialled anyway.
+    pub(super) configured: HashSet<NodeName>,
+    pub(super) patience: Patience,
+}
+
+/// The gossip of a node, and the task that keeps its sessions.
+#[derive(Debug)]
+pub(super) struct Members {
+    membership: Arc<Membership>,
+    connecting: JoinHandle<()>,
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        self.connecting.abort();
+    }
+}
+
+impl Members {
+    pub(super) async fn start(
+        cluster: ClusterSettings,
+        host: Host<'_>,
+        dialer: Dialer,
+        span: &tracing::Span,
+    ) -> Result<Self, StartError> {
+        let options = options(&cluster, &host, &dialer).await?;
+        let voice = Arc::new(Sessions(dialer.roster.clone()));
+        let machine = options.machine.clone();
+        let membership = Membership::start(options, voice).await.map_err(StartError::Membership)?;
+        let membership = Arc::new(membership);
+        tracing::info!(cluster = %*cluster.name, gossip = %membership.address(), "gossips");
+        let connecting = Connecting {
+            name: host.name.to_owned(),
+            machine,
+            membership: membership.clone(),
+            dialer,
+            authorities: host.authorities,
+            configured: host.configured,
+            patience: host.patience,
+            span: span.clone(),
+            tasks: JoinSet::new(),
+            kept: HashMap::new(),
+        };
+        let connecting = tokio::spawn(connecting.run().instrument(span.clone()));
+        Ok(Self { membership, connecting })
+    }
+
+    pub(super) fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// Dials nobody any more, and has left the gossip, when this returns.
+    pub(super) async fn stop(mut self) {
+        self.connecting.abort();
+        let _ = (&mut self.connecting).await;
+        let membership = self.membership.clone();
+        drop(self);
+        if let Some(membership) = Arc::into_inner(membership) {
+            membership.stop().await;
+        }
+    }
+}
+
+async fn resolve(endpoint: &Endpoint) -> Result<SocketAddr, StartError> {
+    let failed = |source| StartError::Resolve { endpoint: endpoint.clone(), source };
+    let mut found =
+        tokio::net::lookup_host((endpoint.host(), endpoint.port())).await.map_err(failed)?;
+    let none = || std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address");
+    found.next().ok_or_else(|| failed(none()))
+}
+
+async fn options(
+    cluster: &ClusterSettings,
+    host: &Host<'_>,
+    dialer: &Dialer,
+) -> Result<Options, StartError> {
+    let incarnation = link::incarnation(&dialer.server);
+    let incarnation = incarnation.ok_or_else(|| StartError::Server("it has stopped".into()))?;
+    let incarnation = Incarnation::from_bytes(incarnation.to_bytes());
+    let listener = host.addresses.iter().find_map(Address::endpoint);
+    let listen = match (cluster.gossip.as_deref(), listener) {
+        (Some(gossip), _) => resolve(gossip).await?,
+        (None, Some(listener)) => resolve(listener).await?,
+        (None, None) => SocketAddr::from(([127, 0, 0, 1], 0)),
+    };
+    let cookie = Sealing::new(host.cookie.reveal());
+    let mut options = Options::new(host.name, incarnation, cookie, listen);
+    if let Some(also) = &cluster.also_accept {
+        options.secrets.push(Sealing::new(also.reveal()));
+    }
+    if let Some(advertise) = cluster.advertise.as_deref() {
+        options.advertise = Some(resolve(advertise).await?);
+    }
+    options.cluster.clone_from(&cluster.name);
+    options.machine = link::machine_label(&cluster.name);
+    options.seeds = cluster.seeds.iter().map(ToString::to_string).collect();
+    options.interval = *cluster.pace.interval;
+    options.forget_after = *cluster.pace.forget_after;
+    let reached = cluster.advertise.as_deref().map(Endpoint::host);
+    let addresses = host.addresses.iter().map(|address| advertised(address, reached));
+    options.addresses = addresses.collect();
+    Ok(options)
+}
+
+/// An address as others may dial it: `reached` stands where it is that of all addresses.
+fn advertised(address: &Address, reached: Option<&str>) -> String {
+    let everywhere = |endpoint: &Endpoint| endpoint.ip().is_some_and(|ip| ip.is_unspecified());
+    match (address, reached) {
+        (Address::Tcp(endpoint) | Address::Tls(endpoint), Some(host)) if everywhere(endpoint) => {
+            let scheme = if matches!(address, Address::Tls(_)) { "tls" } else { "tcp" };
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            format!("{scheme}://{host}:{}", endpoint.port())
+        }
+        _ => address.to_string(),
+    }
+}
+
+/// Where a member is dialled, the best first. What it tells may be wrong, or of no use here.
+fn targets(member: &Member, machine: Option<&str>, trusted: Option<&Authorities>) -> Vec<Target> {
+    let is_near = machine.is_some() && member.machine.as_deref() == machine;
+    let addresses = member.addresses.iter().filter_map(|text| text.parse::<Address>().ok());
+    let mut found: Vec<_> = addresses
+        .filter(|address| match address {
+            Address::Unix(_) => is_near,
+            // Loopback of another machine would lead to this one.
+            Address::Tcp(it) | Address::Tls(it) => {
+                is_near || machine.is_none() || !it.ip().is_some_and(|ip: IpAddr| ip.is_loopback())
+            }
+        })
+        .collect();
+    // Nothing goes in the clear where it need not.
+    let by_tls = |address: &Address| matches!(address, Address::Tls(_));
+    if trusted.is_some() && found.iter().any(by_tls) {
+        found.retain(|address| !matches!(address, Address::Tcp(_)));
+    } else if found.iter().any(|address| matches!(address, Address::Tcp(_))) {
+        found.retain(|address| !by_tls(address));
+    }
+    found.sort_by_key(|address| match address {
+        Address::Tls(_) => 0,
+        Address::Tcp(_) => 1,
+        Address::Unix(_) => 2,
+    });
+    let target = |address: Address| Target { tls: tls_of(&address, trusted), address };
+    found.into_iter().map(target).collect()
+}
+
+/// Keeps sessions with the members that are alive.
+struct Connecting {
+    name: String,
+    machine: Option<String>,
+    membership: Arc<Membership>,
+    dialer: Dialer,
+    authorities: Option<Authorities>,
+    configured: HashSet<NodeName>,
+    patience: Patience,
+    span: tracing::Span,
+    tasks: JoinSet<()>,
+    kept: HashMap<String, Kept>,
+}
+
+/// A task that keeps the session with a member, as the member was when it began.
+struct Kept {
+    incarnation: Option<Incarnation>,
+    addresses: Arc<[String]>,
+    task: AbortHandle,
+}
+
+impl Connecting {
+    async fn run(mut self) {
+        let mut changes = self.membership.changes();
+        loop {
+            changes.borrow_and_update();
+            let members = self.membership.members();
+            self.end_down(&members);
+            self.keep_alive(&members);
+            while self.tasks.try_join_next().is_some() {}
+            // Its end is that of the membership, which is in `self`.
+            let _ = tokio::time::timeout(LOOK, changes.changed()).await;
+        }
+    }
+
+    /// Ends what is left of sessions with members that are down.
+    fn end_down(&self, members: &[Member]) {
+        let down = members.iter().filter(|member| !member.state.is_alive());
+        for (member, incarnation) in down.filter_map(|it| Some((it, it.incarnation?))) {
+            let sessions = self.dialer.roster.sessions_of(&member.name, incarnation.to_bytes());
+            for (session, _) in sessions.into_iter().filter(|(_, has_link)| !has_link) {
+                session.stop(Some(DOWN.to_owned()));
+            }
+        }
+    }
+
+    fn keep_alive(&mut self, members: &[Member]) {
+        let wanted = |member: &&Member| {
+            let short = member.name.split('@').next().and_then(|name| name.parse().ok());
+            let is_configured = short.as_ref().is_none_or(|name| self.configured.contains(name));
+            // Two nodes of one name have no session.
+            let is_other = !member.is_this_node && *member.name != *self.name;
+            member.state.is_alive() && is_other && !is_configured && member.problem.is_none()
+        };
+        let alive: HashMap<&str, &Member> =
+            members.iter().filter(wanted).map(|member| (&*member.name, member)).collect();
+        self.kept.retain(|name, kept| {
+            let stays = alive.get(&**name).is_some_and(|member| {
+                member.incarnation == kept.incarnation && member.addresses == kept.addresses
+            });
+            if !stays {
+                kept.task.abort();
+            }
+            stays
+        });
+        for (name, member) in alive {
+            if self.kept.contains_key(name) {
+                continue;
+            }
+            let targets = targets(member, self.machine.as_deref(), self.authorities.as_ref());
+            let Some(short) = name.split('@').next().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            if targets.is_empty() {
+                let addresses = &member.addresses;
+                tracing::warn!(member = name, ?addresses, "no address of a member can be dialled");
+            }
+            let turn = if *self.name < *name { Duration::ZERO } else { TURN };
+            let full_name = Some(name.to_owned());
+            let wanted = Wanted { name: short, full_name, targets, turn };
+            let keeping = keep(self.dialer.clone(), wanted, self.patience);
+            let task = self.tasks.spawn(keeping.instrument(self.span.clone()));
+            let (incarnation, addresses) = (member.incarnation, member.addresses.clone());
+            self.kept.insert(name.to_owned(), Kept { incarnation, addresses, task });
+        }
+    }
+}
