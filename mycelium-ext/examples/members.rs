@@ -8,11 +8,13 @@
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use mycelium_ext::config::ClusterSettings;
 use mycelium_ext::membership::Membership;
-use mycelium_ext::node::{Listen, Node};
+use mycelium_ext::node::{Listen, Node, NodeEvent};
+use tokio::sync::broadcast::error::RecvError;
 
 /// Longer than a measurement takes.
 const LONG: Duration = Duration::from_secs(300);
@@ -77,14 +79,16 @@ impl Member {
     }
 }
 
-fn all(members: &mut [Member], count: usize, sessions: usize) -> Result<(), Box<dyn Error>> {
+/// Waits until each has so many members and sessions; returns how many dials have failed so far.
+fn all(members: &mut [Member], count: usize, sessions: usize) -> Result<u64, Box<dyn Error>> {
     for member in &mut *members {
         member.ask(count, sessions)?;
     }
+    let mut failures = 0;
     for member in members {
-        member.read()?;
+        failures += member.read()?.parse::<u64>()?;
     }
-    Ok(())
+    Ok(failures)
 }
 
 fn measure(count: usize) -> Result<(), Box<dyn Error>> {
@@ -104,8 +108,11 @@ fn measure(count: usize) -> Result<(), Box<dyn Error>> {
     all(&mut members, count, 0)?;
     println!("{count} processes, all started after {:.2} s", started.as_secs_f64());
     println!("all know all after {:.2} s", began.elapsed().as_secs_f64());
-    all(&mut members, count, count - 1)?;
-    println!("all have sessions with all after {:.2} s", began.elapsed().as_secs_f64());
+    let failures = all(&mut members, count, count - 1)?;
+    println!(
+        "all have sessions with all after {:.2} s, {failures} dials failed",
+        began.elapsed().as_secs_f64()
+    );
 
     std::thread::sleep(Duration::from_secs(2));
     let costs =
@@ -151,6 +158,18 @@ async fn member(number: &str, seed: &str) -> Result<(), Box<dyn Error>> {
         .start()
         .await?;
     let membership = node.membership().ok_or("it has a cluster")?;
+    let mut events = node.events();
+    let failures = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counted = failures.clone();
+    tokio::spawn(async move {
+        loop {
+            match events.recv().await {
+                Ok(NodeEvent::DialFailed { .. }) => _ = counted.fetch_add(1, Relaxed),
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    });
     println!("{}", membership.address());
     let (asks, mut asked) = tokio::sync::mpsc::channel(1);
     std::thread::spawn(move || {
@@ -170,7 +189,7 @@ async fn member(number: &str, seed: &str) -> Result<(), Box<dyn Error>> {
             }
         })
         .await?;
-        println!("done");
+        println!("{}", failures.load(Relaxed));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! A node with `[cluster]` in its configuration, or with [`NodeBuilder::cluster`], gossips with the
 //! others of its cluster. It begins with one seed, or is one, and finds all others. Sessions are
 //! kept with all members that are alive: the node with the smaller full name dials, and the other
-//! one when there is no session after five seconds. Peers of `[nodes.X]` are dialled as before,
+//! one when there is no session after ten seconds. Peers of `[nodes.X]` are dialled as before,
 //! and stock nodes are reached that way alone.
 //!
 //! ```no_run

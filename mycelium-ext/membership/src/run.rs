@@ -370,11 +370,12 @@ impl Node {
         view: &mut View,
         tick: Duration,
     ) -> std::convert::Infallible {
-        let mut ticks = tokio::time::interval(tick);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut own_since = Instant::now();
+        let began = Instant::now();
+        let mut own_since = began;
         loop {
-            ticks.tick().await;
+            let is_new = began.elapsed() < 4 * self.options.interval;
+            // At first more often, since there is much to find.
+            tokio::time::sleep(if is_new { tick / 5 } else { tick }).await;
             let now = Instant::now();
             let heard = self.hear(gossip).await;
             let mut events = view.update(heard, &*self.voice, now);

@@ -76,7 +76,7 @@ impl Drop for Seeds {
 
 impl Seeds {
     pub(crate) fn new(names: Vec<String>, interval: Duration) -> Self {
-        let shortest = interval / 2;
+        let shortest = interval / 5;
         Self {
             names,
             addresses: BTreeSet::new(),

@@ -25,6 +25,9 @@ const PRIOR_WEIGHT: f64 = 5.0;
 /// others pass on what they have heard before.
 const ECHO: u32 = 8;
 
+/// Intervals of gossip for which one beat of a heart is enough for it to count as alive.
+const NEWCOMER: u32 = 4;
+
 /// Intervals of gossip that others get after this process was suspended.
 const SETTLING: u32 = 8;
 
@@ -231,7 +234,10 @@ impl View {
                 is_live: false,
             });
             track.heart.beat(it.heartbeat, now, longest);
-            track.is_live = it.is_live;
+            // Chitchat's detector says nothing of a newcomer before its heart has beaten thrice.
+            let age = now.saturating_duration_since(track.since);
+            let is_new = age < NEWCOMER * self.pace.interval && !track.heart.intervals.is_empty();
+            track.is_live = it.is_live || is_new;
             if track.text != it.facts {
                 track.facts = it.facts.as_ref().map(|text| text.parse().map_err(Arc::from));
                 track.text = it.facts;

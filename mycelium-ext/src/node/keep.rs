@@ -4,6 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ractor_cluster::link::{Refusal, RefusedBy};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::backoff::Backoff;
@@ -48,12 +50,14 @@ pub(super) struct Wanted {
     pub(super) targets: Vec<Target>,
     /// How long the peer has to open the session itself.
     pub(super) turn: Duration,
+    /// How many are dialled at a time, of those that share it.
+    pub(super) places: Option<Arc<Semaphore>>,
 }
 
 impl Wanted {
     /// A peer of the configuration.
     pub(super) fn configured(name: NodeName, target: Target) -> Self {
-        Self { name, full_name: None, targets: vec![target], turn: Duration::ZERO }
+        Self { name, full_name: None, targets: vec![target], turn: Duration::ZERO, places: None }
     }
 
     fn is_called(&self, name: &str) -> bool {
@@ -63,23 +67,45 @@ impl Wanted {
         }
     }
 
+    /// Whether the gossip tells of it: then it is known who has its name.
+    const fn is_member(&self) -> bool {
+        self.full_name.is_some()
+    }
+
     fn is_connected(&self, roster: &Roster) -> bool {
         roster.peers().iter().any(|peer| self.is_called(&peer.name))
     }
 
     /// Dials one target after the other; the last error counts.
     async fn connect(&self, dialer: &Dialer) -> Result<(Dialled, &Target), Missed<'_>> {
+        let _place = match &self.places {
+            // It is never closed.
+            Some(places) => places.acquire().await.ok(),
+            None => None,
+        };
+        if self.is_connected(&dialer.roster) {
+            return Err(Missed::Connected);
+        }
         let mut last = None;
         for target in &self.targets {
             match dialer.connect(target).await {
                 Ok(session) => return Ok((session, target)),
                 Err(ConnectError::Stopped) => return Err(Missed::Stopped),
                 Err(_) if self.is_connected(&dialer.roster) => return Err(Missed::Connected),
+                // The peer has begun a session itself, which is not ready here.
+                Err(error) if self.is_member() && is_name_taken(&error) => {
+                    return Err(Missed::Begun);
+                }
                 Err(error) => last = Some(Missed::Failed(target, error)),
             }
         }
         Err(last.unwrap_or(Missed::Stopped))
     }
+}
+
+/// Whether the peer has a session with this node already.
+fn is_name_taken(error: &ConnectError) -> bool {
+    error.refusal() == Some((Refusal::NameTaken, RefusedBy::Peer))
 }
 
 /// Why a peer was not dialled with success.
@@ -88,6 +114,8 @@ enum Missed<'a> {
     Stopped,
     /// Both have dialled, and the peer's session is the one that stays.
     Connected,
+    /// The peer has a session with this node, or has begun one.
+    Begun,
     Failed(&'a Target, ConnectError),
 }
 
@@ -128,6 +156,12 @@ pub(super) async fn keep(dialer: Dialer, wanted: Wanted, patience: Patience) {
             }
             Err(Missed::Stopped) => return,
             Err(Missed::Connected) => continue,
+            Err(Missed::Begun) => {
+                let pause = backoff.pause(rand::random());
+                let connected = dialer.roster.wait_for(is(true));
+                let _ = tokio::time::timeout(pause, connected).await;
+                continue;
+            }
             Err(Missed::Failed(target, error)) => {
                 let retry_in = backoff.pause(rand::random());
                 tracing::warn!(

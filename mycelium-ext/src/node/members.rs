@@ -9,6 +9,7 @@ use mycelium_membership::{
     Incarnation, Member, Membership, Options, SecondVoice, Secret as Sealing,
 };
 use ractor_cluster::link;
+use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tracing::Instrument;
 
@@ -22,7 +23,10 @@ use crate::config::{ClusterSettings, NodeName, Secret};
 use crate::tls::Authorities;
 
 /// How long the node with the smaller name has to dial before the other one does.
-const TURN: Duration = Duration::from_secs(5);
+const TURN: Duration = Duration::from_secs(10);
+
+/// Members that are dialled at a time: a node that starts does not dial a whole cluster at once.
+const DIALS: usize = 4;
 
 /// How often sessions are compared with members where nothing changes.
 const LOOK: Duration = Duration::from_secs(1);
@@ -87,6 +91,7 @@ impl Members {
             configured: host.configured,
             patience: host.patience,
             span: span.clone(),
+            places: Arc::new(Semaphore::new(DIALS)),
             tasks: JoinSet::new(),
             kept: HashMap::new(),
         };
@@ -203,6 +208,7 @@ struct Connecting {
     configured: HashSet<NodeName>,
     patience: Patience,
     span: tracing::Span,
+    places: Arc<Semaphore>,
     tasks: JoinSet<()>,
     kept: HashMap<String, Kept>,
 }
@@ -272,7 +278,8 @@ impl Connecting {
             }
             let turn = if *self.name < *name { Duration::ZERO } else { TURN };
             let full_name = Some(name.to_owned());
-            let wanted = Wanted { name: short, full_name, targets, turn };
+            let places = Some(self.places.clone());
+            let wanted = Wanted { name: short, full_name, targets, turn, places };
             let keeping = keep(self.dialer.clone(), wanted, self.patience);
             let task = self.tasks.spawn(keeping.instrument(self.span.clone()));
             let (incarnation, addresses) = (member.incarnation, member.addresses.clone());
