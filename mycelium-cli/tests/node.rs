@@ -270,3 +270,128 @@ fn what_only_a_feed_can_do_is_refused_without_one() {
         assert!(told.contains("--feed"), "{arguments:?}: {told}");
     }
 }
+
+/// A member of a cluster in this process, which watches others.
+mod cluster {
+    use std::time::Duration;
+
+    use mycelium_ext::config::{ClusterSettings, Limits};
+    use mycelium_ext::membership::{MemberEvent, MemberState, Membership};
+    use mycelium_ext::node::{Listen, Node as Watcher, NodeEvent};
+    use tokio::sync::broadcast::Receiver;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// So fast that a second is a long time.
+    const INTERVAL: &str = "50ms";
+
+    async fn event<E: Clone, T>(events: &mut Receiver<E>, wanted: impl Fn(E) -> Option<T>) -> T {
+        let heard = async {
+            loop {
+                if let Some(found) = wanted(events.recv().await.expect("an event")) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(LONG, heard).await.expect("it takes too long")
+    }
+
+    fn word(event: MemberEvent) -> Option<&'static str> {
+        Some(match event {
+            MemberEvent::Up(_) => "up",
+            MemberEvent::Suspected(_) => "suspected",
+            MemberEvent::Recovered(_) => "recovered",
+            MemberEvent::Down(_) => "down",
+            _ => return None,
+        })
+    }
+
+    fn ended(event: NodeEvent) -> Option<Option<String>> {
+        match event {
+            NodeEvent::Disconnected { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    async fn watcher(limits: Limits) -> Watcher {
+        let mut cluster = ClusterSettings::default();
+        cluster.pace.interval = Duration::from_millis(50).into();
+        let watcher = Watcher::builder("watcher")
+            .host("test")
+            .cookie("sesame")
+            .listen(Listen::tcp("127.0.0.1:0"))
+            .limits(limits)
+            .cluster(cluster);
+        watcher.start().await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn membership(watcher: &Watcher) -> &Membership {
+        watcher.membership().expect("it has a cluster")
+    }
+
+    fn member(folder: &TempDir, watcher: &Watcher) -> Node {
+        let seed = membership(watcher).address();
+        let more = format!("[cluster]\nseeds = [\"{seed}\"]\ninterval = \"{INTERVAL}\"\n");
+        Node::start(folder.path(), "member", &more, &[])
+    }
+
+    #[tokio::test]
+    async fn a_member_that_is_suspended_is_not_down_while_its_session_may_live() {
+        let folder = common::folder("");
+        let watcher = watcher(Limits::default()).await;
+        let (mut events, mut sessions) = (membership(&watcher).events(), watcher.events());
+        let member = member(&folder, &watcher);
+        assert_eq!(event(&mut events, word).await, "up");
+        let before = tokio::time::timeout(LONG, watcher.connected("member")).await.expect("soon");
+        member.send(Signal::STOP);
+        // The gossip misses it within half a second; its session has 15.
+        assert_eq!(event(&mut events, word).await, "suspected");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        member.send(Signal::CONT);
+        assert_eq!(event(&mut events, word).await, "recovered");
+        let after = watcher.connected("member").await;
+        assert_eq!((after.node_id, after.incarnation), (before.node_id, before.incarnation));
+
+        // By SIGKILL: its links close, and nobody waits for the grace of the session.
+        drop(member);
+        let mut last = event(&mut events, word).await;
+        if last == "suspected" {
+            last = event(&mut events, word).await;
+        }
+        assert_eq!(last, "down");
+        assert_eq!(event(&mut sessions, ended).await.as_deref(), Some("member_down"));
+        let members = membership(&watcher).members();
+        assert_eq!((members[0].state, &*members[0].name), (MemberState::Down, "member@test"));
+        watcher.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_member_that_is_suspended_for_long_comes_back_as_the_one_that_it_was() {
+        let folder = common::folder("");
+        let mut limits = Limits::default();
+        limits.silence_timeout = Duration::from_millis(300).into();
+        let watcher = watcher(limits).await;
+        let mut events = membership(&watcher).events();
+        let member = member(&folder, &watcher);
+        assert_eq!(event(&mut events, word).await, "up");
+        let before = tokio::time::timeout(LONG, watcher.connected("member")).await.expect("soon");
+        member.send(Signal::STOP);
+        while event(&mut events, word).await != "down" {}
+        member.send(Signal::CONT);
+        assert_eq!(event(&mut events, word).await, "up");
+        let same = async {
+            loop {
+                let after = watcher.connected("member").await;
+                if after.node_id != before.node_id {
+                    return after.incarnation;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let after = tokio::time::timeout(LONG, same).await.expect("it takes too long");
+        assert_eq!(after, before.incarnation);
+        watcher.stop().await;
+    }
+}

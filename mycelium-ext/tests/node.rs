@@ -1,5 +1,9 @@
 //! What a node promises, through its public interface.
 
+#[cfg(feature = "membership")]
+#[path = "node/members.rs"]
+mod members;
+
 use std::future::Future;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -125,6 +129,18 @@ async fn a_configuration_is_all_a_node_needs() {
     soon(feed.connected("reader")).await;
     reader.stop().await;
     feed.stop().await;
+}
+
+#[cfg(not(feature = "membership"))]
+#[tokio::test]
+async fn a_cluster_needs_the_feature_and_that_is_said() {
+    let text = "[node]\nname = \"a\"\ncookie = \"sesame\"\n[cluster]\nseeds = [\"h:1\"]\n";
+    let config = Config::parse(text, "mycelium.toml", &Environment::empty()).expect("right");
+    let error = Node::from_config(&config).expect_err("it cannot");
+    assert!(error.to_string().contains("the feature `membership`"), "{error}");
+    let builder = node("a").cluster(mycelium_ext::config::ClusterSettings::default());
+    let error = soon(builder.start()).await.expect_err("it cannot");
+    assert!(matches!(error, StartError::Unsupported { .. }), "{error}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ractor_cluster::link::{Refusal, RefusedBy};
+use ractor_cluster::peers::PeerInfo;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -44,8 +45,8 @@ impl Keeping {
 pub(super) struct Wanted {
     /// Before the `@`.
     pub(super) name: NodeName,
-    /// All of it, where that is known.
-    pub(super) full_name: Option<String>,
+    /// All of it, and which start of the node it is, where that is known.
+    pub(super) member: Option<(String, [u8; 16])>,
     /// Where it is dialled: the first that leads to a session.
     pub(super) targets: Vec<Target>,
     /// How long the peer has to open the session itself.
@@ -57,23 +58,21 @@ pub(super) struct Wanted {
 impl Wanted {
     /// A peer of the configuration.
     pub(super) fn configured(name: NodeName, target: Target) -> Self {
-        Self { name, full_name: None, targets: vec![target], turn: Duration::ZERO, places: None }
+        Self { name, member: None, targets: vec![target], turn: Duration::ZERO, places: None }
     }
 
-    fn is_called(&self, name: &str) -> bool {
-        match &self.full_name {
-            Some(full_name) => full_name == name,
-            None => name.split('@').next() == Some(self.name.as_str()),
+    fn is(&self, peer: &PeerInfo) -> bool {
+        match &self.member {
+            Some((full_name, incarnation)) => {
+                peer.name == *full_name
+                    && peer.incarnation.is_some_and(|it| it.to_bytes() == *incarnation)
+            }
+            None => peer.name.split('@').next() == Some(self.name.as_str()),
         }
     }
 
-    /// Whether the gossip tells of it: then it is known who has its name.
-    const fn is_member(&self) -> bool {
-        self.full_name.is_some()
-    }
-
     fn is_connected(&self, roster: &Roster) -> bool {
-        roster.peers().iter().any(|peer| self.is_called(&peer.name))
+        roster.peers().iter().any(|peer| self.is(peer))
     }
 
     /// Dials one target after the other; the last error counts.
@@ -93,7 +92,7 @@ impl Wanted {
                 Err(ConnectError::Stopped) => return Err(Missed::Stopped),
                 Err(_) if self.is_connected(&dialer.roster) => return Err(Missed::Connected),
                 // The peer has begun a session itself, which is not ready here.
-                Err(error) if self.is_member() && is_name_taken(&error) => {
+                Err(error) if self.member.is_some() && is_name_taken(&error) => {
                     return Err(Missed::Begun);
                 }
                 Err(error) => last = Some(Missed::Failed(target, error)),
@@ -138,13 +137,14 @@ pub(super) async fn keep(dialer: Dialer, wanted: Wanted, patience: Patience) {
         let name = &wanted.name;
         let pause = match wanted.connect(&dialer).await {
             Ok((mut session, target)) => {
-                if !wanted.is_called(&session.peer.name) {
-                    let expected = wanted.full_name.as_deref().unwrap_or(name.as_str());
+                if !wanted.is(&session.peer) {
+                    let expected = wanted.member.as_ref().map_or(name.as_str(), |it| &it.0);
                     tracing::warn!(
                         expected,
                         peer = session.peer.name,
                         peer.address = %target.address,
-                        "the node at this address has another name than the configuration gives it"
+                        "the node at this address has another name than the configuration gives \
+                         it, or is another start of a member"
                     );
                 }
                 let since = Instant::now();

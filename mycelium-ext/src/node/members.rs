@@ -147,7 +147,7 @@ async fn options(
     }
     options.cluster.clone_from(&cluster.name);
     options.machine = link::machine_label(&cluster.name);
-    options.seeds = cluster.seeds.iter().map(ToString::to_string).collect();
+    options.seeds = cluster.seeds.iter().map(|seed| Endpoint::to_string(seed)).collect();
     options.interval = *cluster.pace.interval;
     options.forget_after = *cluster.pace.forget_after;
     let reached = cluster.advertise.as_deref().map(Endpoint::host);
@@ -265,9 +265,10 @@ impl Connecting {
             stays
         });
         for (name, member) in alive {
-            if self.kept.contains_key(name) {
+            let Some(incarnation) = member.incarnation.filter(|_| !self.kept.contains_key(name))
+            else {
                 continue;
-            }
+            };
             let targets = targets(member, self.machine.as_deref(), self.authorities.as_ref());
             let Some(short) = name.split('@').next().and_then(|name| name.parse().ok()) else {
                 continue;
@@ -277,12 +278,12 @@ impl Connecting {
                 tracing::warn!(member = name, ?addresses, "no address of a member can be dialled");
             }
             let turn = if *self.name < *name { Duration::ZERO } else { TURN };
-            let full_name = Some(name.to_owned());
+            let whom = Some((name.to_owned(), incarnation.to_bytes()));
             let places = Some(self.places.clone());
-            let wanted = Wanted { name: short, full_name, targets, turn, places };
+            let wanted = Wanted { name: short, member: whom, targets, turn, places };
             let keeping = keep(self.dialer.clone(), wanted, self.patience);
             let task = self.tasks.spawn(keeping.instrument(self.span.clone()));
-            let (incarnation, addresses) = (member.incarnation, member.addresses.clone());
+            let (incarnation, addresses) = (Some(incarnation), member.addresses.clone());
             self.kept.insert(name.to_owned(), Kept { incarnation, addresses, task });
         }
     }
