@@ -1,5 +1,6 @@
 //! What is read of a configuration, and what is said of a wrong one.
 
+mod cluster;
 #[cfg(unix)]
 mod files;
 mod warnings;
@@ -9,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mycelium_ext::config::{
-    Config, ConfigError, ConnectionMode, Environment, Limits, Location, Mistake, Origin, Place,
-    ShmLinks, Tuning, UnixListening,
+    Config, ConfigError, ConnectionMode, Environment, GossipSettings, Limits, Location, Mistake,
+    Origin, Place, ShmLinks, Tuning, UnixListening,
 };
 use ractor::actor::actor_config::TransportPreference;
 
@@ -272,13 +273,15 @@ fn the_example_documents_each_declared_key() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("mycelium.example.toml");
     let text = std::fs::read_to_string(&file).expect("the example");
     let environment = Environment::of([("FEED_COOKIE", "sesame")]);
-    let node = Config::load_with(file, &environment).expect("it is right").node;
+    let config = Config::load_with(file, &environment).expect("it is right");
+    let (node, pace) = (config.node, config.cluster.expect("it has a cluster").pace);
     for (section, shown, defaults) in [
-        ("limits", node.limits.to_string(), Limits::default().to_string()),
-        ("tuning", node.tuning.to_string(), Tuning::default().to_string()),
+        ("node.limits", node.limits.to_string(), Limits::default().to_string()),
+        ("node.tuning", node.tuning.to_string(), Tuning::default().to_string()),
+        ("cluster", pace.to_string(), GossipSettings::default().to_string()),
     ] {
         assert_eq!(shown, defaults);
-        let begin = text.find(&format!("\n[node.{section}]")).expect("the section") + 1;
+        let begin = text.find(&format!("\n[{section}]")).expect("the section") + 1;
         let section = text[begin..].split("\n[").next().expect("its keys");
         let keys: Vec<_> = defaults.lines().filter_map(|line| line.split_once(':')).collect();
         assert!(!keys.is_empty());
