@@ -102,6 +102,8 @@ pub(crate) struct Peers {
     hellos: HashMap<SocketAddr, Hello>,
     asked: HashMap<(Session, SocketAddr), Asked>,
     joiner: Joiner,
+    /// Messages that were given up without an answer.
+    unanswered: u64,
     number: u32,
     own: HashSet<SocketAddr>,
 }
@@ -125,6 +127,7 @@ impl Peers {
             hellos: HashMap::new(),
             asked: HashMap::new(),
             joiner: Joiner::default(),
+            unanswered: 0,
             number: 0,
             own: HashSet::new(),
         })
@@ -160,9 +163,9 @@ impl Peers {
         self.own.clear();
     }
 
-    /// How many messages were given up for missing parts.
-    pub(crate) fn take_lost(&mut self) -> u64 {
-        self.joiner.take_lost()
+    /// How many messages were given up for missing parts, and how many without an answer.
+    pub(crate) fn take_lost(&mut self) -> (u64, u64) {
+        (self.joiner.take_lost(), std::mem::take(&mut self.unanswered))
     }
 
     /// The datagrams of a message to `to`, or a challenge, behind which it follows.
@@ -190,11 +193,19 @@ impl Peers {
     /// A challenge to an address, unless there was one a moment ago.
     fn hello(&mut self, to: SocketAddr, message: Option<Vec<u8>>, now: Instant) -> Option<Vec<u8>> {
         let age = |hello: &Hello| now.saturating_duration_since(hello.since);
+        let waiting = |hellos: &HashMap<SocketAddr, Hello>| {
+            hellos.values().filter(|hello| hello.message.is_some()).count()
+        };
+        let before = waiting(&self.hellos);
         self.hellos.retain(|_, hello| age(hello) < PATIENCE);
-        let waiting = self.hellos.values().filter(|hello| hello.message.is_some()).count();
+        let waits = waiting(&self.hellos);
+        self.unanswered += (before - waits) as u64;
         if let Some(hello) = self.hellos.get_mut(&to) {
-            if message.is_some() && (hello.message.is_some() || waiting < WAITING) {
+            if message.is_some() && (hello.message.is_some() || waits < WAITING) {
+                // The latest has all that the one before had.
                 hello.message = message;
+            } else {
+                self.unanswered += u64::from(message.is_some());
             }
             if age(hello) < PAUSE {
                 return None;
@@ -206,10 +217,12 @@ impl Peers {
         }
         if self.hellos.len() >= OPEN {
             let oldest = oldest(&self.hellos, |hello| hello.since);
-            oldest.and_then(|to| self.hellos.remove(&to));
+            let gone = oldest.and_then(|to| self.hellos.remove(&to));
+            self.unanswered += u64::from(gone.is_some_and(|hello| hello.message.is_some()));
         }
         let challenge = rand::random();
-        let message = message.filter(|_| waiting < WAITING);
+        self.unanswered += u64::from(message.is_some() && waits >= WAITING);
+        let message = message.filter(|_| waits < WAITING);
         self.hellos.insert(to, Hello { challenge, since: now, message });
         Some(self.greet(Kind::Hello, [0; 16], [0; 16], challenge))
     }

@@ -182,6 +182,8 @@ fn what_is_kept_is_bounded() {
     assert_eq!((node.asked.len(), node.hellos.len()), (OPEN, OPEN));
     let waiting = node.hellos.values().filter(|hello| hello.message.is_some()).count();
     assert!(waiting <= WAITING, "{waiting}");
+    // All others were given up, and that is known.
+    assert_eq!(node.take_lost(), (0, 3999 - waiting as u64));
     for number in 0..SESSIONS + 100 {
         let mut pair = Pair::of(peers(&["sesame"]), node);
         pair.now = now + PATIENCE + Duration::from_millis(number as u64);

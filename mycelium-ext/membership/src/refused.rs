@@ -27,6 +27,8 @@ pub enum Refused {
     Malformed,
     /// A message whose parts did not come in time.
     Incomplete,
+    /// A message of this node for an address at which nobody has answered a challenge in time.
+    Unanswered,
     /// A message of this node that is too large to be sent.
     TooLarge,
     /// A member of which no sign of life has come: others tell of it, and its heartbeat stands
@@ -42,7 +44,7 @@ pub enum Refused {
 
 impl Refused {
     /// All causes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NotGossip,
         Self::Unsealed,
         Self::Replayed,
@@ -51,6 +53,7 @@ impl Refused {
         Self::Misdirected,
         Self::Malformed,
         Self::Incomplete,
+        Self::Unanswered,
         Self::TooLarge,
         Self::Lifeless,
         Self::BadName,
@@ -70,6 +73,7 @@ impl Refused {
             Self::Misdirected => "misdirected",
             Self::Malformed => "malformed",
             Self::Incomplete => "incomplete",
+            Self::Unanswered => "unanswered",
             Self::TooLarge => "too_large",
             Self::Lifeless => "lifeless",
             Self::BadName => "bad_name",
@@ -80,7 +84,14 @@ impl Refused {
 
     /// Whether it occurs where nothing is wrong: nodes start, and forget others.
     const fn is_usual(self) -> bool {
-        matches!(self, Self::Unproven | Self::Lifeless | Self::Incomplete | Self::Misdirected)
+        matches!(
+            self,
+            Self::Unproven
+                | Self::Lifeless
+                | Self::Incomplete
+                | Self::Misdirected
+                | Self::Unanswered
+        )
     }
 }
 
@@ -95,6 +106,7 @@ impl fmt::Display for Refused {
             Self::Misdirected => "it is for another start of a node",
             Self::Malformed => "its sender has the key, and it cannot be read",
             Self::Incomplete => "the rest of the message did not come",
+            Self::Unanswered => "nobody has answered at the address",
             Self::TooLarge => "the message is too large to be sent",
             Self::Lifeless => "others tell of a member that gives no sign of life",
             Self::BadName => "the name of a member is too long, or no name",

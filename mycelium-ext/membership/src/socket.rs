@@ -54,13 +54,18 @@ impl Wire {
         }
     }
 
+    fn count_lost(&self, (incomplete, unanswered): (u64, u64), at: &SocketAddr) {
+        self.counters.count(Refused::Incomplete, incomplete, at);
+        self.counters.count(Refused::Unanswered, unanswered, at);
+    }
+
     /// A message of chitchat, if `datagram` completes one.
     fn take(&self, from: SocketAddr, datagram: &[u8]) -> Option<ChitchatMessage> {
         let (received, lost) = {
             let mut peers = self.peers.lock();
             (peers.receive(from, datagram, Instant::now()), peers.take_lost())
         };
-        self.counters.count(Refused::Incomplete, lost, &from);
+        self.count_lost(lost, &from);
         self.answer(from, &received.answers);
         if let Some(cause) = received.refused {
             self.counters.count(cause, 1, &from);
@@ -104,7 +109,11 @@ struct SealedSocket {
 impl Socket for SealedSocket {
     async fn send(&mut self, to: SocketAddr, message: ChitchatMessage) -> anyhow::Result<()> {
         let bytes = message.serialize_to_vec();
-        let datagrams = self.wire.peers.lock().send(to, bytes, Instant::now());
+        let (datagrams, lost) = {
+            let mut peers = self.wire.peers.lock();
+            (peers.send(to, bytes, Instant::now()), peers.take_lost())
+        };
+        self.wire.count_lost(lost, &to);
         match datagrams {
             Ok(datagrams) => self.wire.transmit(to, datagrams).await,
             Err(cause) => self.wire.counters.count(cause, 1, &to),

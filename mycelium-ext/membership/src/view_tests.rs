@@ -124,6 +124,11 @@ fn either_voice_keeps_a_member_and_both_let_it_go() {
     let mut scene = Scene::new();
     scene.hear("a@h", 1, true);
     assert_eq!(scene.ticks(2), "up:a@h");
+    // A newcomer is alive by one beat of its heart, whatever the detector says so far.
+    scene.hear("a@h", 1, false);
+    assert_eq!(scene.ticks(2), "");
+    scene.hear("a@h", 1, true);
+    assert_eq!(scene.ticks(2 * NEWCOMER), "");
     // The gossip alone.
     scene.hear("a@h", 1, false);
     assert_eq!(scene.ticks(2), "down:a@h");
@@ -211,7 +216,7 @@ fn a_process_that_was_suspended_listens_before_it_judges() {
 fn those_that_are_down_are_forgotten_and_bounded() {
     let mut scene = Scene::new();
     scene.hear("a@h", 1, true);
-    scene.ticks(2);
+    scene.ticks(2 * NEWCOMER);
     scene.hear("a@h", 1, false);
     assert_eq!(scene.ticks(2), "down:a@h");
     let ticks = 60_000 / TICK.as_millis() as u32;
