@@ -3,18 +3,19 @@
 //! at rest.
 //!
 //! Run it with `cargo run --release -p mycelium-ext --features membership --example members -- 10`.
-//! `MEMBERS_REST=30s` sets how long it rests. It is for Linux, whose `/proc` it reads.
+//! `MEMBERS_REST=600s` sets how long it rests; with other work on all cores meanwhile it shows
+//! whether members are taken for down that are not. It is for Linux, whose `/proc` it reads.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use mycelium_ext::config::ClusterSettings;
-use mycelium_ext::membership::Membership;
+use mycelium_ext::membership::{MemberEvent, Membership};
 use mycelium_ext::node::{Listen, Node, NodeEvent};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 /// Longer than a measurement takes.
 const LONG: Duration = Duration::from_secs(300);
@@ -79,16 +80,20 @@ impl Member {
     }
 }
 
-/// Waits until each has so many members and sessions; returns how many dials have failed so far.
-fn all(members: &mut [Member], count: usize, sessions: usize) -> Result<u64, Box<dyn Error>> {
+/// Waits until each has so many members and sessions. Returns how many dials have failed so far,
+/// how many members went down, and how many were suspected.
+fn all(members: &mut [Member], count: usize, sessions: usize) -> Result<[u64; 3], Box<dyn Error>> {
     for member in &mut *members {
         member.ask(count, sessions)?;
     }
-    let mut failures = 0;
+    let mut sums = [0; 3];
     for member in members {
-        failures += member.read()?.parse::<u64>()?;
+        let line = member.read()?;
+        for (sum, count) in sums.iter_mut().zip(line.split(' ')) {
+            *sum += count.parse::<u64>()?;
+        }
     }
-    Ok(failures)
+    Ok(sums)
 }
 
 fn measure(count: usize) -> Result<(), Box<dyn Error>> {
@@ -108,7 +113,7 @@ fn measure(count: usize) -> Result<(), Box<dyn Error>> {
     all(&mut members, count, 0)?;
     println!("{count} processes, all started after {:.2} s", started.as_secs_f64());
     println!("all know all after {:.2} s", began.elapsed().as_secs_f64());
-    let failures = all(&mut members, count, count - 1)?;
+    let [failures, ..] = all(&mut members, count, count - 1)?;
     println!(
         "all have sessions with all after {:.2} s, {failures} dials failed",
         began.elapsed().as_secs_f64()
@@ -133,11 +138,48 @@ fn measure(count: usize) -> Result<(), Box<dyn Error>> {
         mean(|cost| cost.2)
     );
 
+    let [_, downs, suspected] = all(&mut members, count, 0)?;
+    println!("since the start: {downs} times down, {suspected} times suspected, of all by all");
+
     let killed = Instant::now();
     drop(members.pop());
     all(&mut members, count - 1, 0)?;
     println!("one killed: all miss it after {:.2} s", killed.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// What has happened to a member so far.
+#[derive(Default)]
+struct Counts {
+    /// Dials that failed.
+    failures: AtomicU64,
+    /// Members that went down.
+    downs: AtomicU64,
+    /// Members that their sessions alone kept alive.
+    suspected: AtomicU64,
+}
+
+async fn count(
+    mut of_node: Receiver<NodeEvent>,
+    mut of_members: Receiver<MemberEvent>,
+    counts: std::sync::Arc<Counts>,
+) {
+    loop {
+        let counted = tokio::select! {
+            event = of_node.recv() => match event {
+                Ok(NodeEvent::DialFailed { .. }) => &counts.failures,
+                Err(RecvError::Closed) => return,
+                Ok(_) | Err(RecvError::Lagged(_)) => continue,
+            },
+            event = of_members.recv() => match event {
+                Ok(MemberEvent::Down(_)) => &counts.downs,
+                Ok(MemberEvent::Suspected(_)) => &counts.suspected,
+                Err(RecvError::Closed) => return,
+                Ok(_) | Err(RecvError::Lagged(_)) => continue,
+            },
+        };
+        counted.fetch_add(1, Relaxed);
+    }
 }
 
 async fn alive(membership: &Membership, count: usize) {
@@ -158,18 +200,8 @@ async fn member(number: &str, seed: &str) -> Result<(), Box<dyn Error>> {
         .start()
         .await?;
     let membership = node.membership().ok_or("it has a cluster")?;
-    let mut events = node.events();
-    let failures = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
-    let counted = failures.clone();
-    tokio::spawn(async move {
-        loop {
-            match events.recv().await {
-                Ok(NodeEvent::DialFailed { .. }) => _ = counted.fetch_add(1, Relaxed),
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return,
-            }
-        }
-    });
+    let counts: std::sync::Arc<Counts> = Default::default();
+    tokio::spawn(count(node.events(), membership.events(), counts.clone()));
     println!("{}", membership.address());
     let (asks, mut asked) = tokio::sync::mpsc::channel(1);
     std::thread::spawn(move || {
@@ -189,7 +221,9 @@ async fn member(number: &str, seed: &str) -> Result<(), Box<dyn Error>> {
             }
         })
         .await?;
-        println!("{}", failures.load(Relaxed));
+        let counts = [&counts.failures, &counts.downs, &counts.suspected];
+        let [failures, downs, suspected] = counts.map(|count| count.load(Relaxed));
+        println!("{failures} {downs} {suspected}");
     }
     Ok(())
 }

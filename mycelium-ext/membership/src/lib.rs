@@ -20,8 +20,8 @@
 //!
 //! The first voice is the gossip. Each node has a heartbeat that grows with each round, and others
 //! pass it on. Chitchat's detector takes a node for alive while the silence of its heart is at most
-//! six mean intervals ([`Member::phi`]). Ten intervals count, and five of twice the gossip's
-//! interval beside them, so that the bound is between two and a half and four seconds with the
+//! five mean intervals ([`Member::phi`]). Ten intervals count, and five of twice the gossip's
+//! interval beside them, so that the bound is between two and three and a half seconds with the
 //! default interval of half a second. The second voice is the session.
 //!
 //! | gossip hears it | session hears it | state |

@@ -99,7 +99,7 @@ pub struct Member {
     /// How long this node has known this incarnation.
     pub age: Duration,
     /// How long its heart has not beaten, in mean intervals of its heartbeats; `None` of this node,
-    /// and while too few have come. About 6 is the bound.
+    /// and while too few have come. 5 is the bound.
     pub phi: Option<f64>,
     /// Where it gossips.
     pub gossip: std::net::SocketAddr,

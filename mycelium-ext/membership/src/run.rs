@@ -30,7 +30,7 @@ const EVENTS: usize = 256;
 const FACTS: &str = "mycelium";
 
 /// Mean intervals without a heartbeat from which on the gossip does not hear a member.
-const PHI: f64 = 6.0;
+const PHI: f64 = 5.0;
 
 /// How long chitchat keeps a member that it takes for dead. Shorter, and another node could tell of
 /// it anew; longer, and nodes that start again and again would fill the list.

@@ -21,7 +21,7 @@ const NAME: usize = 255;
 settings! {
     /// How often a node gossips, and what it remembers.
     pub struct GossipSettings over links {
-        /// Between two rounds of gossip. A member that is silent for five to eight intervals is
+        /// Between two rounds of gossip. A member that is silent for four to seven intervals is
         /// down, where no session hears it either.
         interval: Duration as Duration = own Duration::from_millis(500);
         /// How long a member that is down stays in the list.
