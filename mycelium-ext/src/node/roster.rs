@@ -92,6 +92,7 @@ struct State {
 
 #[derive(Debug)]
 struct Session {
+    #[cfg(feature = "membership")]
     actor: ActorCell,
     ready: Option<PeerInfo>,
     progress: Option<watch::Sender<Progress>>,
@@ -226,8 +227,14 @@ impl NodeEventSubscription for Watcher {
         let watchdog = self.0.watchdog(it.actor.get_cell(), GREETING * self.0.handshake_timeout);
         let mut state = self.0.state.lock();
         let progress = if it.is_server { None } else { state.opening.take() };
-        let actor = it.actor.get_cell();
-        state.sessions.insert(actor.get_id(), Session { actor, ready: None, progress, watchdog });
+        let session = Session {
+            #[cfg(feature = "membership")]
+            actor: it.actor.get_cell(),
+            ready: None,
+            progress,
+            watchdog,
+        };
+        state.sessions.insert(it.actor.get_id(), session);
     }
 
     fn node_session_authenticated(&self, it: NodeServerSessionInformation) {
