@@ -116,6 +116,18 @@ fn a_datagram_for_one_node_is_of_no_use_at_another() {
 }
 
 #[test]
+fn a_datagram_from_another_address_has_no_effect_before_that_is_proven() {
+    let mut pair = Pair::new();
+    pair.send(0, b"one");
+    let data = pair.ends[0].send(address(1), b"two".to_vec(), pair.now).expect("small").remove(0);
+    let received = pair.ends[1].receive(address(9), &data, pair.now);
+    assert_eq!((received.refused, received.message), (Some(Refused::Unproven), None));
+    assert!(received.answers.iter().all(|it| it.len() <= data.len() && it[1] == 1));
+    // It is as new as before.
+    assert_eq!(pair.deliver(1, vec![data]).0, [(1, b"two".to_vec())]);
+}
+
+#[test]
 fn a_node_that_starts_anew_is_known_after_one_round() {
     let mut pair = Pair::new();
     pair.send(0, b"one");

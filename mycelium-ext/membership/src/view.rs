@@ -256,14 +256,11 @@ impl View {
         events: &mut Vec<MemberEvent>,
     ) {
         let is_this_node = **name == *self.own.name;
-        let beats = |id: &Id, since: Instant| {
-            let track = self.tracks.get(id)?;
-            let beats = track.is_live && track.heart.last > since + ECHO * self.pace.interval;
-            let incarnation = track.facts.as_ref()?.as_ref().ok()?.incarnation;
-            beats.then_some((incarnation, track.since))
+        let is_live = |id: &Id| {
+            let track = self.tracks.get(id).filter(|track| track.is_live)?;
+            Some((track.facts.as_ref()?.as_ref().ok()?.incarnation, track.since))
         };
-        let mut living: Vec<(Incarnation, Instant)> =
-            ids.iter().filter_map(|id| beats(id, self.tracks[id].since)).collect();
+        let mut living: Vec<(Incarnation, Instant)> = ids.iter().filter_map(is_live).collect();
         if let (true, Some(own)) = (is_this_node, self.own.incarnation) {
             living.push((own, self.started));
         }

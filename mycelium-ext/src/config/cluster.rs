@@ -170,7 +170,7 @@ fn validate(
     cookie: Option<&Setting<Secret>>,
 ) {
     let interval = &settings.pace.interval;
-    if let Some(place) = interval.place().filter(|_| !INTERVAL.contains(interval)) {
+    if let Some(place) = interval.place().filter(|_| !INTERVAL.contains(&**interval)) {
         let found = humantime::format_duration(**interval).to_string();
         let expected = "a duration from \"20ms\" to \"1m\"";
         reader.mistake(place.clone(), section.key("interval"), expected, found, None);

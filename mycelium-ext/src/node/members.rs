@@ -170,9 +170,14 @@ fn advertised(address: &Address, reached: Option<&str>) -> String {
 }
 
 /// Where a member is dialled, the best first. What it tells may be wrong, or of no use here.
-fn targets(member: &Member, machine: Option<&str>, trusted: Option<&Authorities>) -> Vec<Target> {
-    let is_near = machine.is_some() && member.machine.as_deref() == machine;
-    let addresses = member.addresses.iter().filter_map(|text| text.parse::<Address>().ok());
+fn targets(
+    addresses: &[String],
+    its_machine: Option<&str>,
+    machine: Option<&str>,
+    trusted: Option<&Authorities>,
+) -> Vec<Target> {
+    let is_near = machine.is_some() && its_machine == machine;
+    let addresses = addresses.iter().filter_map(|text| text.parse::<Address>().ok());
     let mut found: Vec<_> = addresses
         .filter(|address| match address {
             Address::Unix(_) => is_near,
@@ -269,7 +274,9 @@ impl Connecting {
             else {
                 continue;
             };
-            let targets = targets(member, self.machine.as_deref(), self.authorities.as_ref());
+            let (its_machine, machine) = (member.machine.as_deref(), self.machine.as_deref());
+            let trusted = self.authorities.as_ref();
+            let targets = targets(&member.addresses, its_machine, machine, trusted);
             let Some(short) = name.split('@').next().and_then(|name| name.parse().ok()) else {
                 continue;
             };
@@ -286,5 +293,53 @@ impl Connecting {
             let (incarnation, addresses) = (Some(incarnation), member.addresses.clone());
             self.kept.insert(name.to_owned(), Kept { incarnation, addresses, task });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn an_address_of_all_is_told_as_one_that_others_reach() {
+        let told = |text: &str, reached| advertised(&address(text), reached);
+        assert_eq!(told("tcp://0.0.0.0:7", Some("192.0.2.1")), "tcp://192.0.2.1:7");
+        assert_eq!(told("tls://[::]:7", Some("2001:db8::1")), "tls://[2001:db8::1]:7");
+        assert_eq!(told("tcp://0.0.0.0:7", None), "tcp://0.0.0.0:7");
+        assert_eq!(told("tcp://192.0.2.2:7", Some("192.0.2.1")), "tcp://192.0.2.2:7");
+        assert_eq!(told("unix:///a/b", Some("192.0.2.1")), "unix:///a/b");
+    }
+
+    /// Which of the addresses of a member are dialled, in order.
+    fn dialled(addresses: &[&str], machine: &str, trusted: bool) -> Vec<String> {
+        let addresses: Vec<_> = addresses.iter().map(|it| (*it).to_owned()).collect();
+        let authorities = trusted.then(|| {
+            let made = rcgen::generate_simple_self_signed(["h".to_owned()]).expect("one");
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = folder.path().join("authorities.pem");
+            std::fs::write(&file, made.cert.pem()).expect("a file");
+            Authorities::load(&file).expect("they are right")
+        });
+        let targets = targets(&addresses, Some(machine), Some("here"), authorities.as_ref());
+        targets.iter().map(|target| target.address.to_string()).collect()
+    }
+
+    #[test]
+    fn a_member_is_dialled_where_this_node_can_reach_it() {
+        let all = ["nonsense", "unix:///a", "tcp://127.0.0.1:1", "tcp://192.0.2.1:1", "tls://h:1"];
+        let tcp = ["tcp://127.0.0.1:1", "tcp://192.0.2.1:1"];
+        assert_eq!(dialled(&all, "here", false), [&tcp[..], &["unix:///a"]].concat());
+        assert_eq!(dialled(&all, "there", false), ["tcp://192.0.2.1:1"]);
+        // Nothing goes in the clear where it need not.
+        assert_eq!(dialled(&all, "there", true), ["tls://h:1"]);
+        assert_eq!(dialled(&all, "here", true), ["tls://h:1", "unix:///a"]);
+        assert_eq!(dialled(&["tcp://192.0.2.1:1"], "there", true), ["tcp://192.0.2.1:1"]);
+        // It is tried, and the error says what is missing.
+        assert_eq!(dialled(&["tls://h:1"], "there", false), ["tls://h:1"]);
+        assert_eq!(dialled(&["tcp://127.0.0.1:1"], "there", false), [""; 0]);
     }
 }
