@@ -377,10 +377,11 @@ mod cluster {
         while event(&mut events, word).await != "down" {}
         member.send(Signal::CONT);
         assert_eq!(event(&mut events, word).await, "up");
+        // By a new session, or the old one, if a link of it came back before its end.
         let same = async {
             loop {
                 let after = watcher.connected("member").await;
-                if after.node_id != before.node_id {
+                if !after.links.is_empty() {
                     return after.incarnation;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
