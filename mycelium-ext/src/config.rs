@@ -63,6 +63,7 @@
 //! | `cluster.also_accept_file`, `cluster.also_accept_env`, `cluster.also_accept` | a further cookie whose gossip is understood, said as the cookie is | none |
 //! | `cluster.interval` | between two rounds of gossip, `20ms` to `1m` | `500ms` |
 //! | `cluster.forget_after` | how long a member that is down stays in the list | `10m` |
+//! | `view.socket` | `on`, `off`: snapshots for `mycelium top`, on a Unix socket for this user alone | `on` |
 //!
 //! The example below has each key of `node.tuning` and `node.limits`, with its default.
 //!
@@ -118,6 +119,7 @@ mod suggest;
 mod tuning;
 mod validate;
 mod values;
+mod view;
 mod warning;
 
 use std::collections::BTreeMap;
@@ -143,6 +145,7 @@ pub use setting::{Origin, Setting};
 pub use shm::{ShmLinks, ShmSettings};
 pub use tuning::Tuning;
 pub use values::{ConnectionMode, InvalidName, NodeName};
+pub use view::{ViewSettings, ViewSocket};
 pub use warning::Warning;
 
 /// The configuration of a node, complete and free of contradictions. It prints as the topology that
@@ -166,6 +169,8 @@ pub struct Config {
     pub security: SecuritySettings,
     /// How it finds the others of its cluster; `None`: it does not look for them.
     pub cluster: Option<ClusterSettings>,
+    /// What it shows to those who watch it.
+    pub view: ViewSettings,
     /// Where the file has a cookie in it, whether or not a variable goes before it.
     inline_cookie: Option<Place>,
     /// The file's permission bits, where they are known.
@@ -228,6 +233,7 @@ impl Config {
         let security =
             security::read(&mut reader, &mut root, others.mutual, &draft, &listen, &others.peers);
         let cluster = cluster::read(&mut reader, &mut root, &listen, draft.cookie());
+        let view = view::read(&mut reader, &mut root);
         root.finish(&mut reader);
         reader.unknown_variables();
         let inline_cookie = reader.inline_cookie.take();
@@ -241,6 +247,7 @@ impl Config {
                 authorities: others.authorities,
                 security,
                 cluster,
+                view,
                 inline_cookie,
                 mode: None,
             }),

@@ -77,6 +77,8 @@ pub use mycelium_transport::{arena, shm};
 pub mod placed;
 #[cfg(feature = "cluster")]
 mod tls;
+#[cfg(all(feature = "view", unix))]
+pub mod view;
 
 // So that it is compiled, and what it has to say said, before this crate.
 use mycelium_fork_guard as _;

@@ -44,6 +44,7 @@
 //! | `disconnected` | warn | `peer`, `peer.node_id`, `peer.address`, `reason` |
 //! | `handshake failed` | info | `peer.address`, `link.incoming`, `reason`, `suppressed`: of incoming ones there are eight at once, and then one every ten seconds |
 //! | `not connected` | warn | `peer` (configured name), `peer.address`, `error`, `retry_in_ms` |
+//! | `nobody can watch the node` | warn | `error`: why its snapshots are not served (feature `view`) |
 //! | `the node at this address has another name than the configuration gives it` | warn | `expected`, `peer`, `peer.address` |
 //!
 //! The cluster itself tells, beside others, of links and localities as they change.
@@ -90,6 +91,22 @@ pub struct Node {
     keeping: Keeping,
     #[cfg(feature = "membership")]
     members: Option<members::Members>,
+    /// Its socket is removed with the node.
+    #[cfg(all(feature = "view", unix))]
+    _view: Option<crate::view::ViewServer>,
+}
+
+/// Serves the snapshots of a node, if that can be done.
+#[cfg(all(feature = "view", unix))]
+fn serve_view(name: &str, addresses: &[Address]) -> Option<crate::view::ViewServer> {
+    let addresses = addresses.iter().map(ToString::to_string).collect();
+    match crate::view::ViewServer::start(name, addresses) {
+        Ok(view) => Some(view),
+        Err(error) => {
+            tracing::warn!(%error, "nobody can watch the node");
+            None
+        }
+    }
 }
 
 impl Node {

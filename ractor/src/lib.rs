@@ -98,6 +98,8 @@ pub mod remoting;
 
 pub mod inlet;
 
+pub mod view;
+
 pub use actor::actor_config::{ActorConfig, TransportPreference};
 pub use errors::{Undelivered, UndeliveredReason};
 pub use message::{Shared, SharedMessage};

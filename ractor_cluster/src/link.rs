@@ -23,6 +23,7 @@
 //! | `directory`, `sockets` | sessions and servers of this process; their listening sockets |
 //! | `identity`, `peer_addresses` | what makes a peer look local; addresses that peers supply |
 //! | `incarnation`, `contest` | which start of a node a peer is, and which one has the name |
+//! | [`view`] | the sessions as they are at one moment, for those who watch |
 //! | `stock`, `dead_letters` | stock peers; messages that reached no actor, counted by cause |
 //!
 //! # Several processes of one name
@@ -89,6 +90,7 @@ pub(crate) mod sockets;
 pub(crate) mod split_transport;
 pub(crate) mod stock;
 pub(crate) mod upgrade;
+pub mod view;
 pub(crate) mod writer;
 
 use std::fmt;

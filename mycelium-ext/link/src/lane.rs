@@ -15,7 +15,7 @@ mod partial;
 
 pub use inbound::{Accepted, Due, Inbound};
 pub(crate) use outbound::Parts;
-pub use outbound::{Chunk, Outbound};
+pub use outbound::{Chunk, Frames, Outbound};
 pub use partial::{Part, Partial};
 
 /// Acknowledge so many bytes, when no more come at present. A sender has to keep more than that.

@@ -35,7 +35,7 @@ use std::collections::HashMap;
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::codec::{self, Frame, Numbers, What};
-use crate::lane::{Chunk, LaneError, Outbound, Parts};
+use crate::lane::{Chunk, Frames, LaneError, Outbound, Parts};
 use crate::malloc_hint;
 
 /// The transport preferences that a lane's number has room for.
@@ -379,7 +379,14 @@ impl Lanes {
         self.lanes().map(|(_, lane)| lane.out.bytes()).sum()
     }
 
-    /// The same, of session control and of messages to actors that are sent little.
+    /// What became of the frames of all of them.
+    pub fn frames(&self) -> Frames {
+        let mut frames = Frames::default();
+        self.lanes().for_each(|(_, lane)| frames += lane.out.frames());
+        frames
+    }
+
+    /// The same as [`bytes`](Self::bytes), of session control and of messages to actors that are sent little.
     pub fn bytes_of_few(&self) -> usize {
         (0..=SPARSE).filter_map(|slot| self.out(slot)).map(Outbound::bytes).sum()
     }

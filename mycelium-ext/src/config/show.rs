@@ -25,6 +25,7 @@ impl fmt::Display for Config {
         shm(f, &node.shm)?;
         write!(f, "{}{}", node.tuning, node.limits)?;
         security(f, &self.security)?;
+        line(f, "view", &self.view.socket)?;
         writeln!(f, "listens on")?;
         for listen in &self.listen.streams {
             writeln!(f, "  {}", listen.clone().map(|listen| listen.address()))?;

@@ -148,6 +148,7 @@ words!(TransportPreference, "\"adaptive\", \"arc\", \"shm\", \"unix\", \"tcp\", 
 words!(Location, "\"local\", \"remote\" or \"auto\"",
     "local" => Self::Local, "remote" => Self::Remote, "auto" => Self::Auto);
 words!(super::shm::ShmLinks, "\"auto\" or \"off\"", "auto" => Self::Auto, "off" => Self::Off);
+words!(super::view::ViewSocket, "\"on\" or \"off\"", "on" => Self::On, "off" => Self::Off);
 words!(ConnectionMode, "\"isolated\" or \"transitive\"",
     "isolated" => Self::Isolated, "transitive" => Self::Transitive);
 

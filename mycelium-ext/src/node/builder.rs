@@ -86,6 +86,9 @@ pub struct NodeBuilder {
     cluster: Option<ClusterSettings>,
     /// What is risky in the configuration that it is from.
     warnings: Vec<Warning>,
+    /// Whether its snapshots are served.
+    #[cfg(all(feature = "view", unix))]
+    view: bool,
 }
 
 impl NodeBuilder {
@@ -111,6 +114,8 @@ impl NodeBuilder {
             security: Security::default().with_supplied_addresses(false),
             cluster: None,
             warnings: Vec::new(),
+            #[cfg(all(feature = "view", unix))]
+            view: false,
         }
     }
 
@@ -129,6 +134,10 @@ impl NodeBuilder {
             builder.shm = shm(config);
         }
         builder.warnings = config.warnings();
+        #[cfg(all(feature = "view", unix))]
+        {
+            builder.view = *config.view.socket == crate::config::ViewSocket::On;
+        }
         builder.id = config.node.id.as_deref().copied();
         builder.known = known(config);
         builder.authorities.clone_from(&config.authorities);
@@ -182,6 +191,15 @@ impl NodeBuilder {
     /// Adds a listener. Without any, the node listens on a free port of loopback, by TCP.
     pub fn listen(mut self, listen: Listen) -> Self {
         self.listen.push(listen);
+        self
+    }
+
+    /// Whether its [snapshots](crate::view) are served to other processes of this user, for as long
+    /// as it runs. By default they are not; a configuration has them served unless it says
+    /// otherwise. Where the socket cannot be made the node runs without it, and logs why.
+    #[cfg(all(feature = "view", unix))]
+    pub fn view(mut self, is_served: bool) -> Self {
+        self.view = is_served;
         self
     }
 
@@ -355,6 +373,8 @@ impl NodeBuilder {
         for address in &addresses {
             tracing::info!(%address, "listens");
         }
+        #[cfg(all(feature = "view", unix))]
+        let view = self.view.then(|| super::serve_view(&full_name, &addresses)).flatten();
         Ok(Node {
             name: full_name,
             running,
@@ -365,6 +385,8 @@ impl NodeBuilder {
             keeping,
             #[cfg(feature = "membership")]
             members,
+            #[cfg(all(feature = "view", unix))]
+            _view: view,
         })
     }
 }

@@ -36,6 +36,8 @@ mod send_out;
 #[cfg(feature = "cluster")]
 #[path = "actor_properties/tap.rs"]
 mod tap;
+#[path = "actor_properties/view.rs"]
+mod view;
 
 pub(crate) use fanout::{Exception, Fanout};
 #[cfg(feature = "cluster")]
@@ -46,17 +48,19 @@ pub(crate) struct Identity {
     pub(crate) id: ActorId,
     pub(crate) name: Option<ActorName>,
     type_id: TypeId,
+    actor_type: fn() -> &'static str,
     #[cfg(feature = "cluster")]
     codec: Option<&'static Codec>,
 }
 
 impl Identity {
-    /// Of an actor that handles `M`.
-    pub(crate) fn of<M: Message>(id: ActorId, name: Option<ActorName>) -> Self {
+    /// Of a `TActor`, which handles `M`.
+    pub(crate) fn of<TActor, M: Message>(id: ActorId, name: Option<ActorName>) -> Self {
         Self {
             id,
             name,
             type_id: TypeId::of::<M>(),
+            actor_type: std::any::type_name::<TActor>,
             #[cfg(feature = "cluster")]
             codec: Codec::of::<M>(),
         }
@@ -79,6 +83,8 @@ pub(crate) struct ActorProperties<Q: ?Sized = dyn Mailbox> {
     pub(crate) urgent: bool,
     pub(crate) tree: SupervisionTree,
     pub(crate) type_id: TypeId,
+    /// The name of the actor's own type.
+    actor_type: fn() -> &'static str,
     #[cfg(feature = "cluster")]
     pub(crate) supports_remoting: bool,
     /// How its messages come from other nodes, if they do.
@@ -108,6 +114,7 @@ impl<Q> ActorProperties<Q> {
             urgent: config.urgent,
             tree: SupervisionTree::default(),
             type_id: identity.type_id,
+            actor_type: identity.actor_type,
             #[cfg(feature = "cluster")]
             supports_remoting: identity.codec.is_some(),
             #[cfg(feature = "cluster")]

@@ -142,6 +142,7 @@ impl<M: Message> Inbox<M> {
             self.turn = 0;
             if next.is_ready() {
                 // What was found stays where it is.
+                either!(&self.mailbox, taken => taken.actor.mailbox.rest(taken.batch.len()));
                 context.waker().wake_by_ref();
             }
             Poll::Pending
@@ -150,7 +151,13 @@ impl<M: Message> Inbox<M> {
 
     /// Takes a signal, a stop or an event.
     pub(crate) fn take_urgent(&mut self) -> Option<Urgent<StopMessage, SupervisionEvent>> {
-        either!(&self.mailbox, taken => taken.actor.control.take())
+        either!(&self.mailbox, taken => {
+            let urgent = taken.actor.control.take();
+            if matches!(urgent, Some(Urgent::Event(_))) {
+                taken.actor.mailbox.hold_other(taken.batch.len());
+            }
+            urgent
+        })
     }
 
     /// Runs a handler to its end, or until a signal interrupts it.
@@ -280,8 +287,9 @@ impl<S: Send + 'static> Taken<S> {
 
     #[inline]
     fn pop(&mut self) -> Parcel<S> {
+        let unhandled = self.batch.len();
         let next = self.batch.pop_front().expect("it was looked at");
-        self.actor.mailbox.left(self.batch.len());
+        self.actor.mailbox.hold(unhandled);
         next
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use bound::Bound;
 pub(crate) use conflating::conflating;
 pub(crate) use keyed::{discard, KeyOf};
 pub(crate) use parcel::{Kind, Parcel};
-pub(crate) use queue::{Found, Queue, Refused, Sleep};
+pub(crate) use queue::{Found, Queue, Refused, Seen, Sleep};
 pub(crate) use settle::Way;
 
 use super::actor_config::{self, Overflow};
@@ -77,6 +77,7 @@ pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     fn wake(&self, interrupt: bool);
     fn len(&self) -> usize;
     fn high_water(&self) -> usize;
+    fn seen(&self) -> Seen;
     fn has_room(&self) -> bool;
     fn replaced(&self) -> u64;
     fn bound(&self) -> Option<&Bound>;
@@ -177,6 +178,10 @@ impl<S: Send + 'static> Mailbox for Queue<Parcel<S>> {
 
     fn high_water(&self) -> usize {
         Queue::high_water(self)
+    }
+
+    fn seen(&self) -> Seen {
+        Queue::seen(self)
     }
 
     fn has_room(&self) -> bool {

@@ -236,6 +236,7 @@ impl DataPlane {
         let message = Message { lent, ..head.message(frame, names)? };
         let deliveries = message.deliveries();
         turn.deliveries += deliveries;
+        self.receipts.came(deliveries);
         if waits {
             let place = Place { lane: number, sequence: head.sequence, is_fence: false };
             let message = Arrived::Message(message.into_owned());

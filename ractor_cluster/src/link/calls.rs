@@ -46,6 +46,12 @@ impl Calls {
         self.limit
     }
 
+    /// How many calls wait.
+    pub(super) fn count(&self) -> usize {
+        let waiting = locked(&self.waiting);
+        waiting.ports.len() + usize::from(waiting.one.is_some())
+    }
+
     /// Takes the port of a call to the actor `to`, and returns its tag, and whether no other call
     /// waits.
     ///

@@ -24,6 +24,7 @@ use super::locked::locked;
 use super::pieces;
 use super::receipts::Receipts;
 use super::room::{Room, Share};
+use super::view::{self, LinkView, SessionView};
 use super::writer::{self, FrameSource};
 use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
@@ -76,6 +77,8 @@ pub(crate) struct DataPlane {
     pub(crate) credits: Credits,
     /// Calls of the peer that wait for an answer of ours.
     pub(super) answering: AtomicUsize,
+    /// Messages of the peer that reached no actor.
+    pub(super) dead_letters: AtomicU64,
     ended: AtomicBool,
     /// Whether actors of this node have been announced to the peer.
     open: AtomicBool,
@@ -87,7 +90,7 @@ pub(crate) struct DataPlane {
 impl DataPlane {
     pub(crate) fn new(node_id: NodeId, bounds: Bounds, backlog: Arc<Backlog>) -> Arc<Self> {
         static SESSIONS: AtomicU64 = AtomicU64::new(0);
-        Arc::new(Self {
+        let data_plane = Arc::new(Self {
             session: SESSIONS.fetch_add(1, Ordering::Relaxed),
             node_id: AtomicU64::new(node_id),
             bounds,
@@ -98,10 +101,35 @@ impl DataPlane {
             calls: Calls::new(bounds.calls),
             credits: Credits::default(),
             answering: AtomicUsize::new(0),
+            dead_letters: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             open: AtomicBool::new(false),
             backlog,
-        })
+        });
+        view::register(&data_plane);
+        data_plane
+    }
+
+    /// The session as it is at this moment.
+    pub(super) fn view(&self) -> SessionView {
+        let table = locked(&self.table);
+        let (frames, queued) = (table.frames(), table.queued());
+        let links = table.infos().into_iter().zip(table.links());
+        SessionView {
+            node_id: self.node_id(),
+            links: links.map(|(info, link)| LinkView { info, sent_bytes: link.sent }).collect(),
+            sent: table.messages(),
+            received: self.receipts.messages(),
+            dead_letters: self.dead_letters.load(Ordering::Relaxed),
+            frames: frames.pushed,
+            acknowledged: frames.acknowledged,
+            kept: frames.kept,
+            kept_bytes: queued.all,
+            unsent_bytes: table.unsent(),
+            window_bytes: self.bounds.high,
+            calls: self.calls.count(),
+            answering: self.answering.load(Ordering::Relaxed),
+        }
     }
 
     /// The peer.

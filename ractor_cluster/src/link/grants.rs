@@ -232,6 +232,7 @@ impl DataPlane {
     /// A message could not be delivered to an actor of this node.
     pub(super) fn dead_letter(&self, cause: Option<Cause>) {
         if let Some(cause) = cause {
+            self.dead_letters.fetch_add(1, Ordering::Relaxed);
             dead_letters::count(self.node_id(), cause);
         }
     }

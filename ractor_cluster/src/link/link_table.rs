@@ -16,7 +16,7 @@ use ractor::{ActorCell, ActorId, ActorRef};
 use super::room::Queued;
 use super::writer::{FrameSource, LinkWriter};
 use mycelium_link::codec::What;
-use mycelium_link::lane::{Chunk, LaneError};
+use mycelium_link::lane::{Chunk, Frames, LaneError};
 use mycelium_link::lanes::{self, Lanes, Receiver, Way, PREFERENCES};
 
 use crate::net::SessionMessage;
@@ -42,6 +42,8 @@ pub(crate) struct Link<S: FrameSource> {
     pub(crate) lends: bool,
     /// Where frames are handed over, once its actor has told.
     pub(crate) writer: Option<Arc<LinkWriter<S>>>,
+    /// The bytes of its lanes that it took, those included that went again.
+    pub(crate) sent: u64,
 }
 
 /// What goes by one link at a time.
@@ -139,6 +141,8 @@ pub(crate) struct LinkTable<S: FrameSource> {
     gated: HashMap<u64, ActorCell>,
     /// Events that are not published yet.
     news: Vec<PeerEvent>,
+    /// The messages that were put into lanes, once for each receiver.
+    messages: u64,
 }
 
 impl<S: FrameSource> LinkTable<S> {
@@ -152,6 +156,7 @@ impl<S: FrameSource> LinkTable<S> {
             pins: HashMap::new(),
             gated: HashMap::new(),
             news: Vec::new(),
+            messages: 0,
         }
     }
 
@@ -297,8 +302,14 @@ impl<S: FrameSource> LinkTable<S> {
         let size = args.0.len() + args.1.len();
         let lanes = &mut self.family(preference).lanes;
         lanes.message(slot, acknowledged(lanes::number(preference, slot)), what, args);
-        receivers.for_each(|receiver| lanes.note(receiver, slot, size));
-        match lanes.is_ready(slot) {
+        let mut messages = 0;
+        receivers.for_each(|receiver| {
+            lanes.note(receiver, slot, size);
+            messages += 1;
+        });
+        let is_ready = lanes.is_ready(slot);
+        self.messages += messages;
+        match is_ready {
             true => self.push(preference),
             // What makes it ready sees to it.
             false => PendingFlush::default(),
@@ -341,6 +352,23 @@ impl<S: FrameSource> LinkTable<S> {
         queued
     }
 
+    /// What became of the frames of all lanes.
+    pub(super) fn frames(&self) -> Frames {
+        let mut frames = Frames::default();
+        self.families.iter().flatten().for_each(|family| frames += family.lanes.frames());
+        frames
+    }
+
+    /// The bytes that wait to be sent.
+    pub(super) fn unsent(&self) -> usize {
+        self.families.iter().flatten().map(|family| family.lanes.unsent()).sum()
+    }
+
+    /// The messages that were put into lanes, once for each receiver.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages
+    }
+
     /// The peer has what went by the lane up to this number.
     pub(crate) fn acknowledged(
         &mut self,
@@ -374,15 +402,19 @@ impl<S: FrameSource> LinkTable<S> {
 
     /// Hands what a link is to send to `take`, as long as that wants more.
     pub(crate) fn transmit(&mut self, link: ActorId, mut take: impl FnMut(Chunk) -> bool) {
-        let mut takes = true;
+        let (mut takes, mut sent) = (true, 0);
         for family in self.families.iter_mut().flatten().filter(|it| it.link == Some(link)) {
             family.lanes.transmit(|chunk| {
+                sent += (chunk.frames.len() + chunk.tail.len()) as u64;
                 takes = take(chunk);
                 takes
             });
             if !takes {
-                return;
+                break;
             }
+        }
+        if let Some(link) = self.links.iter_mut().find(|it| it.actor.get_id() == link) {
+            link.sent += sent;
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Receipts {
     delivered: [AtomicU64; LANES],
     /// What it was told.
     told: [AtomicU64; LANES],
+    /// The messages that came, once for each actor that they are for. Written with the lanes held.
+    messages: AtomicU64,
 }
 
 /// The receivers of all lanes.
@@ -59,6 +61,7 @@ impl Default for Receipts {
             lanes: Mutex::default(),
             delivered: [const { AtomicU64::new(0) }; LANES],
             told: [const { AtomicU64::new(0) }; LANES],
+            messages: AtomicU64::new(0),
         }
     }
 }
@@ -113,6 +116,17 @@ impl Receipts {
         };
         self.delivered[lane as usize].store(inbound.last_handled(), Ordering::Relaxed);
         Ok((accepted, inbound.due()))
+    }
+
+    /// A message came for so many actors. The lanes are held.
+    pub(super) fn came(&self, actors: usize) {
+        let before = self.messages.load(Ordering::Relaxed);
+        self.messages.store(before + actors as u64, Ordering::Relaxed);
+    }
+
+    /// The messages that came, once for each actor that they are for.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
     }
 
     /// A frame of so many bytes that waited has been handled. Returns whether the peer is to be

@@ -85,6 +85,26 @@ impl Chunk {
     }
 }
 
+/// What became of the frames of a lane, or of several. Of those that were pushed each is
+/// acknowledged or kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Frames {
+    /// Those that were pushed.
+    pub pushed: u64,
+    /// Those that the peer has acknowledged.
+    pub acknowledged: u64,
+    /// Those that are kept, since they are not sent, or not acknowledged.
+    pub kept: u64,
+}
+
+impl std::ops::AddAssign for Frames {
+    fn add_assign(&mut self, other: Self) {
+        self.pushed += other.pushed;
+        self.acknowledged += other.acknowledged;
+        self.kept += other.kept;
+    }
+}
+
 /// What the sender of a lane knows.
 #[derive(Debug)]
 pub struct Outbound {
@@ -170,6 +190,17 @@ impl Outbound {
     /// The bytes of what is not acknowledged, or not yet sent.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What became of the frames so far. Each part is counted by itself.
+    pub fn frames(&self) -> Frames {
+        let kept = |chunk: &Chunk| chunk.last() - self.acknowledged.max(chunk.first - 1);
+        let whole = self.chunks.iter().filter(|chunk| chunk.last() > self.acknowledged);
+        Frames {
+            pushed: self.next - 1,
+            acknowledged: self.acknowledged,
+            kept: whole.map(kept).sum::<u64>() + self.open_count,
+        }
     }
 
     /// The bytes of what is to be sent.

@@ -10,12 +10,12 @@ use crate::{Actor, ActorId};
 use crate::{ActorName, Message, SpawnErr};
 
 impl ActorCell {
-    /// The cell of an actor of this process that handles `M`, under its name if it has one.
-    pub(crate) fn create<M: Message>(
+    /// The cell of a `TActor` of this process, which handles `M`, under its name if it has one.
+    pub(crate) fn create<TActor, M: Message>(
         name: Option<ActorName>,
         config: &ActorConfig,
     ) -> Result<(Self, Inbox<M>), SpawnErr> {
-        let identity = Identity::of::<M>(get_new_local_id(), name);
+        let identity = Identity::of::<TActor, M>(get_new_local_id(), name);
         let (cell, inbox) = inbox::create::<M>(identity, config)?;
         if let Some(name) = &cell.inner.name {
             crate::registry::register(name.clone(), cell.clone())?;
@@ -43,7 +43,7 @@ impl ActorCell {
                 "{id} is an actor of this process, and needs no proxy"
             ))));
         }
-        let identity = Identity::of::<TActor::Msg>(id, name);
+        let identity = Identity::of::<TActor, TActor::Msg>(id, name);
         inbox::create(identity, &ActorConfig::default())
     }
 

@@ -34,7 +34,6 @@ impl Bound {
     }
 
     /// The bound as it was configured.
-    #[cfg(feature = "cluster")]
     pub(crate) fn configured(&self) -> (usize, Overflow) {
         (self.capacity, self.overflow)
     }

@@ -37,6 +37,8 @@ pub(super) struct State<T> {
     receiver: Option<Waker>,
     /// The most that ever waited.
     pub(super) high_water: usize,
+    /// What the receiver took since the queue was made.
+    received: u64,
 }
 
 /// What a queue with a bound has beside the rest.
@@ -46,11 +48,44 @@ struct Limit<T> {
     keyed: Option<Methods<T>>,
 }
 
+/// Set in the number of taken items while none of them is in hand.
+const RESTS: usize = 1 << (usize::BITS - 1);
+/// Set beside it while the receiver has something else in hand, which did not wait here.
+const OTHER: usize = RESTS >> 1;
+
+/// What a queue reports to those who watch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The items that wait.
+    pub(crate) waiting: usize,
+    /// The most that ever waited.
+    pub(crate) high_water: usize,
+    /// The items that were handled to the end.
+    pub(crate) handled: u64,
+    /// How often the receiver had something in hand that did not wait in the queue.
+    pub(crate) others: usize,
+    /// Whether the receiver has something in hand.
+    pub(crate) is_handling: bool,
+}
+
+/// What the receiver has in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hand {
+    Empty,
+    /// An item of the queue.
+    Item,
+    /// Something that did not wait in the queue.
+    Other,
+}
+
 /// A queue of many senders and one receiver.
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
-    /// What the receiver took and has not handled; written by the receiver only.
+    /// What the receiver took and has not handled, the item in hand included: 0 while it has none.
+    /// Written by the receiver only.
     taken: AtomicUsize,
+    /// How often it had something in hand that did not wait here. Written by the receiver only.
+    others: AtomicUsize,
     limit: Option<Box<Limit<T>>>,
 }
 
@@ -106,8 +141,10 @@ impl<T> Queue<T> {
                 sleep: Sleep::Awake,
                 receiver: None,
                 high_water: 0,
+                received: 0,
             }),
             taken: AtomicUsize::new(0),
+            others: AtomicUsize::new(0),
             limit: limit.map(Box::new),
         }
     }
@@ -288,6 +325,7 @@ impl<T> Queue<T> {
             if state.phase != Phase::Open {
                 return self.receive_other(state, into, receiver);
             }
+            self.taken.store(0, Ordering::Relaxed);
             state.sleep(Sleep::Idle, receiver);
             return Found::Nothing;
         }
@@ -295,10 +333,12 @@ impl<T> Queue<T> {
             None => {
                 state.high_water = state.high_water.max(state.waiting.len());
                 state.waiting.swap_front(into);
+                state.received += into.len() as u64;
                 self.taken.store(into.len(), Ordering::Relaxed);
             }
             Some(bound) => {
                 into.extend(state.waiting.pop_front());
+                state.received += 1;
                 drop(state);
                 bound.one_more_room(|| self.len());
             }
@@ -316,6 +356,7 @@ impl<T> Queue<T> {
     ) -> Found {
         if let (Some((methods, bound)), Some(keyed)) = (self.methods(), &state.keyed) {
             if keyed.len > 0 {
+                state.received += 1;
                 (methods.take)(state, into);
                 bound.one_more_room(|| self.len());
                 return Found::Some;
@@ -324,21 +365,59 @@ impl<T> Queue<T> {
         if state.phase > Phase::Open && state.inside == 0 {
             return Found::Drained;
         }
+        self.taken.store(0, Ordering::Relaxed);
         state.sleep(Sleep::Idle, receiver);
         Found::Nothing
     }
 
-    /// Tells how much of what the receiver took is left.
+    /// The receiver has one of the items that it took in hand, of `count` that it has not handled.
     #[inline]
-    pub(crate) fn left(&self, count: usize) {
+    pub(crate) fn hold(&self, count: usize) {
         self.taken.store(count, Ordering::Relaxed);
+    }
+
+    /// The receiver has handled all but `count` of the items that it took, and none in hand.
+    pub(crate) fn rest(&self, count: usize) {
+        self.taken.store(count | RESTS, Ordering::Relaxed);
+    }
+
+    /// As [`rest`](Self::rest), and the receiver has something in hand that did not wait here.
+    pub(crate) fn hold_other(&self, count: usize) {
+        let others = self.others.load(Ordering::Relaxed);
+        self.others.store(others.wrapping_add(1), Ordering::Relaxed);
+        self.taken.store(count | RESTS | OTHER, Ordering::Relaxed);
+    }
+
+    /// What is taken and not in hand, and what is in hand.
+    fn taken(&self) -> (usize, Hand) {
+        match self.taken.load(Ordering::Relaxed) {
+            0 => (0, Hand::Empty),
+            taken if taken & RESTS == 0 => (taken - 1, Hand::Item),
+            taken if taken & OTHER == 0 => (taken & !RESTS, Hand::Empty),
+            taken => (taken & !RESTS & !OTHER, Hand::Other),
+        }
     }
 
     /// How much waits. Exact with a bound; otherwise a message or two may pass meanwhile.
     pub(crate) fn len(&self) -> usize {
         let state = self.state();
         let keyed = state.keyed.as_ref().map_or(0, |keyed| keyed.len);
-        state.waiting.len() + keyed + self.taken.load(Ordering::Relaxed)
+        state.waiting.len() + keyed + self.taken().0
+    }
+
+    /// What those see who watch it. A message or two may pass meanwhile.
+    pub(crate) fn seen(&self) -> Seen {
+        let state = self.state();
+        let keyed = state.keyed.as_ref().map_or(0, |keyed| keyed.len);
+        let (taken, hand) = self.taken();
+        let unhandled = taken as u64 + u64::from(hand == Hand::Item);
+        Seen {
+            waiting: state.waiting.len() + keyed + taken,
+            high_water: state.high_water,
+            handled: state.received.saturating_sub(unhandled),
+            others: self.others.load(Ordering::Relaxed),
+            is_handling: hand != Hand::Empty,
+        }
     }
 
     /// The most that ever waited: exact with a bound, otherwise at the times when the

@@ -31,7 +31,7 @@ impl<TActor: ThreadLocalActor> ThreadLocalActorRuntime<TActor> {
         name: Option<ActorName>,
         config: &ActorConfig,
     ) -> Result<(Self, Inbox<TActor::Msg>), SpawnErr> {
-        let (cell, inbox) = ActorCell::create::<TActor::Msg>(name, config)?;
+        let (cell, inbox) = ActorCell::create::<TActor, TActor::Msg>(name, config)?;
         let (id, name) = (cell.get_id(), cell.get_name());
         let lifecycle = ActorLifecycleGuard::new(cell.clone());
         Ok((Self { actor_ref: cell.into(), lifecycle, id, name }, inbox))

@@ -130,7 +130,7 @@ impl NodeSession {
             fork.redials.remove(&kind);
         }
         active.liveness.activity.note();
-        traffic.add(Link { kind, peer, local, actor: actor.clone(), lends, writer: None });
+        traffic.add(Link { kind, peer, local, actor: actor.clone(), lends, writer: None, sent: 0 });
         // It has ended, if it cannot be told.
         _ = actor.cast(SessionMessage::Join(traffic));
         if again {

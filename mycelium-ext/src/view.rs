@@ -1,0 +1,41 @@
+//! What a node shows to those who watch it.
+//!
+//! A [`Snapshot`] has a process's actors, groups, peers, links and losses at one moment. It is
+//! made of what these keep anyway, and nobody is stopped for it: locks that code of an application
+//! never holds are taken for a moment each. A thread of its own makes it, so that it answers while
+//! each thread of the runtime is blocked, and names the actor whose handler has not returned
+//! ([`ActorView::handling_ms`]).
+//!
+//! # The socket
+//!
+//! A node with `[view] socket = "on"` in its configuration, or
+//! [`NodeBuilder::view`](crate::node::NodeBuilder::view), serves its snapshots on a Unix socket in
+//! the [private folder](folder()) of its user. Whoever is not that user is refused, by the mode of
+//! the folder and, on Linux, by the credentials of the connection. [`list`] finds the nodes of this
+//! user, and [`Target::ask`] asks one. `mycelium top` does both.
+//!
+//! A connection carries one [`Request`] and one answer: each a length of four bytes, big endian,
+//! and then so many bytes of JSON. A request has at most 4 KiB, and has to come within a second; an
+//! answer has to be taken within five. Connections are served one after the other, and the others
+//! wait in the kernel's queue, which has a bound.
+//!
+//! No snapshot has a cookie, a key or a payload in it.
+
+mod client;
+mod collect;
+mod folder;
+mod frame;
+mod request;
+mod server;
+mod snapshot;
+mod watch;
+
+pub use client::{Target, ViewError, list};
+pub use folder::folder;
+pub use request::{Request, Sort};
+pub use server::ViewServer;
+pub use snapshot::{
+    ActorView, ArenaView, Count, GroupView, LinkView, NodeView, PeerView, SessionView, Snapshot,
+    Totals,
+};
+pub use watch::Watcher;

@@ -1,0 +1,154 @@
+//! What those who watch ask for.
+
+use std::cmp::Reverse;
+
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::ActorView;
+
+/// What a snapshot is to have in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Request {
+    /// How many actors at most: the first ones by [`sort`](Self::sort).
+    #[serde(default)]
+    pub actors: usize,
+    /// Their order.
+    #[serde(default)]
+    pub sort: Sort,
+    /// Leaves out actors in whose name, type and number this text does not occur.
+    #[serde(default)]
+    pub filter: Option<String>,
+    /// Whether groups and peers are to be in it.
+    #[serde(default)]
+    pub rest: bool,
+}
+
+impl Request {
+    /// All there is, with at most so many actors: those first whose handler has run the longest.
+    #[must_use]
+    pub const fn all(actors: usize) -> Self {
+        Self { actors, sort: Sort::Handling, filter: None, rest: true }
+    }
+
+    /// Which node it is, and nothing else.
+    #[must_use]
+    pub const fn hello() -> Self {
+        Self { actors: 0, sort: Sort::Id, filter: None, rest: false }
+    }
+
+    /// In another order.
+    #[must_use]
+    pub const fn sorted(mut self, sort: Sort) -> Self {
+        self.sort = sort;
+        self
+    }
+
+    /// Only actors in whose name, type or number this text occurs.
+    #[must_use]
+    pub fn filtered(mut self, text: impl Into<String>) -> Self {
+        self.filter = Some(text.into()).filter(|text: &String| !text.is_empty());
+        self
+    }
+
+    pub(super) fn takes(&self, actor: &ActorView) -> bool {
+        self.filter.as_ref().is_none_or(|text| {
+            actor.name.as_ref().is_some_and(|name| name.contains(text))
+                || actor.actor_type.contains(text)
+                || actor.id.to_string().contains(text)
+        })
+    }
+}
+
+/// The order of actors. Those that are alike are ordered by number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Sort {
+    /// The lowest number first.
+    #[default]
+    Id,
+    /// The handler that has run the longest first, then by messages that wait.
+    Handling,
+    /// The most messages that wait first.
+    Waiting,
+    /// The most messages handled first.
+    Handled,
+    /// The most lost messages first.
+    Lost,
+    /// By name; those without one last.
+    Name,
+}
+
+impl Sort {
+    /// Leaves the first `most` actors, in order.
+    pub(super) fn first(self, actors: &mut Vec<ActorView>, most: usize) {
+        match self {
+            Self::Id => first_by(actors, most, |it| it.id),
+            Self::Handling => {
+                first_by(actors, most, |it| (Reverse(it.handling_ms), Reverse(it.waiting), it.id));
+            }
+            Self::Waiting => first_by(actors, most, |it| (Reverse(it.waiting), it.id)),
+            Self::Handled => first_by(actors, most, |it| (Reverse(it.handled), it.id)),
+            Self::Lost => first_by(actors, most, |it| (Reverse(it.lost), it.id)),
+            Self::Name => {
+                first_by(actors, most, |it| (it.name.is_none(), it.name.clone(), it.id));
+            }
+        }
+    }
+}
+
+fn first_by<K: Ord>(actors: &mut Vec<ActorView>, most: usize, key: impl Fn(&ActorView) -> K) {
+    if most < actors.len() {
+        if most > 0 {
+            actors.select_nth_unstable_by_key(most - 1, &key);
+        }
+        actors.truncate(most);
+    }
+    actors.sort_by_key(key);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actor(id: u64, waiting: usize, handling_ms: Option<u64>) -> ActorView {
+        ActorView {
+            id,
+            name: (id % 2 == 0).then(|| format!("n{id}")),
+            actor_type: "app::Actor".to_owned(),
+            status: "Running".to_owned(),
+            parent: None,
+            waiting,
+            capacity: None,
+            high_water: waiting,
+            handled: id * 10,
+            events: 0,
+            handling_ms,
+            lost: 0,
+        }
+    }
+
+    #[test]
+    fn the_first_of_an_order_are_left_in_order() {
+        let all = || vec![actor(3, 1, None), actor(1, 9, None), actor(2, 5, Some(4))];
+        let left = |sort: Sort, most| {
+            let mut actors = all();
+            sort.first(&mut actors, most);
+            actors.iter().map(|it| it.id).collect::<Vec<_>>()
+        };
+        assert_eq!(left(Sort::Id, 2), [1, 2]);
+        assert_eq!(left(Sort::Handling, 2), [2, 1]);
+        assert_eq!(left(Sort::Waiting, 5), [1, 2, 3]);
+        assert_eq!(left(Sort::Handled, 1), [3]);
+        assert_eq!(left(Sort::Name, 3), [2, 1, 3]);
+        assert_eq!(left(Sort::Lost, 0), [0; 0]);
+    }
+
+    #[test]
+    fn a_filter_looks_at_name_type_and_number() {
+        let takes = |text: &str| Request::all(1).filtered(text).takes(&actor(42, 0, None));
+        assert!(takes("n4") && takes("Actor") && takes("42") && takes(""));
+        assert!(!takes("feed"));
+    }
+}

@@ -1,0 +1,206 @@
+//! The types of a snapshot. All of what programs see of a node is here.
+
+use serde::{Deserialize, Serialize};
+
+/// A process with its node at one moment.
+///
+/// Figures that belong to different parts are read one after the other: while messages go on, sums
+/// over parts may differ by what happened in between. Counters begin with the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The node.
+    pub node: NodeView,
+    /// When it was taken, in milliseconds since 1970.
+    pub taken_ms: u64,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// Sums over all actors of the process.
+    pub totals: Totals,
+    /// The actors that were asked for, in the order that was asked for.
+    pub actors: Vec<ActorView>,
+    /// The process groups, by scope and name.
+    pub groups: Vec<GroupView>,
+    /// The peers, by number.
+    pub peers: Vec<PeerView>,
+    /// The arena of the process, if it has one.
+    pub arena: Option<ArenaView>,
+    /// Messages of peers that reached no actor, by cause: causes that have occurred.
+    pub dead_letters: Vec<Count>,
+    /// Connections and peers that were refused, by cause: causes that have occurred.
+    pub refusals: Vec<Count>,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NodeView {
+    /// Its full name, `name@host`.
+    pub name: String,
+    /// Its process.
+    pub pid: u32,
+    /// Where it listens.
+    pub addresses: Vec<String>,
+    /// How long it has run, in milliseconds.
+    pub uptime_ms: u64,
+}
+
+/// Sums over all actors of the process, those included that were not asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Totals {
+    /// The actors.
+    pub actors: usize,
+    /// Those whose handler runs.
+    pub handling: usize,
+    /// The messages that wait.
+    pub waiting: usize,
+    /// The messages that actors which still live have handled.
+    pub handled: u64,
+    /// The messages that actors which still live were to handle, and did not.
+    pub lost: u64,
+}
+
+/// An actor of the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ActorView {
+    /// Its number in the process.
+    pub id: u64,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// The name of its type, as the compiler has it.
+    pub actor_type: String,
+    /// Its status, such as `Running`.
+    pub status: String,
+    /// The number of the actor that supervises it. One of another node is not told.
+    pub parent: Option<u64>,
+    /// The messages that wait.
+    pub waiting: usize,
+    /// The bound of its mailbox, if it has one.
+    pub capacity: Option<usize>,
+    /// The most messages that ever waited.
+    pub high_water: usize,
+    /// The messages whose handler has returned.
+    pub handled: u64,
+    /// The supervision events whose handler has begun.
+    pub events: u64,
+    /// How long the handler that runs has run at least, in milliseconds; `None` when none runs. It
+    /// is known since the first sample that found it: from a second late, with up to about 20,000
+    /// actors, to a minute late with very many.
+    pub handling_ms: Option<u64>,
+    /// Messages that were admitted and that no handler will get.
+    pub lost: u64,
+}
+
+/// A process group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GroupView {
+    /// Its scope.
+    pub scope: String,
+    /// Its name.
+    pub group: String,
+    /// Its members that are actors of this process.
+    pub local: usize,
+    /// Its members that are actors of other nodes.
+    pub remote: usize,
+}
+
+/// A peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PeerView {
+    /// Its number in this process.
+    pub node_id: u64,
+    /// Its full name, `name@host`.
+    pub name: String,
+    /// The number that its configuration gives it.
+    pub number: Option<u64>,
+    /// Its release; `None` for a stock node.
+    pub release: Option<String>,
+    /// Where it is, such as `same machine`.
+    pub locality: String,
+    /// The links to it, the cheapest first. None while the session waits for one to come back.
+    pub links: Vec<LinkView>,
+    /// What went by the session.
+    pub session: Option<SessionView>,
+}
+
+/// A link to a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LinkView {
+    /// What it is, such as `tcp`.
+    pub kind: String,
+    /// The other end.
+    pub peer: String,
+    /// This end.
+    pub local: String,
+    /// Whether messages to actors without a pin of their own take it.
+    pub active: bool,
+    /// The bytes of messages and session control that it took, those included that went again.
+    pub sent_bytes: u64,
+}
+
+/// What went by the session with a peer. A stock node numbers nothing: most of it is 0 then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SessionView {
+    /// Messages and answers that were sent, once for each receiver.
+    pub sent: u64,
+    /// Messages and answers of the peer that came, once for each receiver.
+    pub received: u64,
+    /// Those of them that reached no actor.
+    pub dead_letters: u64,
+    /// The frames that were numbered: messages and session control.
+    pub frames: u64,
+    /// Those that the peer has acknowledged.
+    pub acknowledged: u64,
+    /// Those that are kept for the peer, sent or not.
+    pub kept: u64,
+    /// The bytes that are kept for the peer.
+    pub kept_bytes: usize,
+    /// The bytes that wait to be sent.
+    pub unsent_bytes: usize,
+    /// The bytes from which on messages are refused.
+    pub window_bytes: usize,
+    /// Calls of this node that wait for an answer.
+    pub calls: usize,
+    /// Calls of the peer that wait for an answer.
+    pub answering: usize,
+}
+
+impl SessionView {
+    /// Whether no frame is missing: each that was numbered is acknowledged or kept.
+    #[must_use]
+    pub const fn is_balanced(&self) -> bool {
+        self.frames == self.acknowledged + self.kept
+    }
+}
+
+/// The arena of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ArenaView {
+    /// The bytes that there are.
+    pub size: usize,
+    /// The bytes that are held, by this process or by peers.
+    pub used: usize,
+    /// The links that lend payloads.
+    pub links: usize,
+    /// The payloads that are lent, once for each link.
+    pub leases: usize,
+    /// Their bytes.
+    pub lent: usize,
+}
+
+/// How often something happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Count {
+    /// The name of the cause.
+    pub cause: String,
+    /// How often.
+    pub count: u64,
+}
