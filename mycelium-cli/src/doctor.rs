@@ -22,6 +22,16 @@ pub(crate) struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// What was found, for programs.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "folder": self.folder,
+            "healthy": self.healthy(),
+            "findings": self.findings,
+            "remedies": self.remedies,
+        })
+    }
+
     /// Whether there is nothing to do.
     pub(crate) fn healthy(&self) -> bool {
         self.remedies.is_empty()

@@ -5,11 +5,17 @@ mod check;
 #[cfg(all(unix, feature = "cluster"))]
 mod demo;
 mod doctor;
+#[cfg(feature = "cluster")]
+mod init;
 mod lockfile;
+#[cfg(feature = "cluster")]
+mod log;
 #[cfg(all(unix, feature = "cluster"))]
 mod node;
 #[cfg(all(unix, feature = "cluster"))]
 mod soak;
+#[cfg(all(unix, feature = "cluster"))]
+mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +26,12 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "mycelium", version)]
 struct Cli {
+    /// Logs more: once what happens, twice also details, three times all there is.
+    ///
+    /// The variable RUST_LOG goes before it, and says more: RUST_LOG=ractor_cluster=debug,info.
+    #[cfg(feature = "cluster")]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
     #[command(subcommand)]
     command: Command,
 }
@@ -35,6 +47,27 @@ enum Command {
         /// The configuration.
         #[arg(default_value = "mycelium.toml")]
         file: PathBuf,
+        /// Prints what was found as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes a configuration to start with, and a cookie that only its owner can read.
+    ///
+    /// Both pass `mycelium check`. Files that are there are left alone. Exit status: 0 when they
+    /// are written, 2 when not.
+    #[cfg(feature = "cluster")]
+    Init {
+        /// The folder.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// The node's name; by default that of the folder.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Prints the completions of a shell: mycelium completions bash > mycelium.bash
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
     },
     /// Checks that a project uses the fork.
     ///
@@ -45,6 +78,9 @@ enum Command {
         /// The project's folder; its Cargo.lock may also stand in a folder above.
         #[arg(default_value = ".")]
         project: PathBuf,
+        /// Prints what was found as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Sends recorded trades to readers at three distances, and shows what each costs.
     ///
@@ -77,6 +113,14 @@ enum Command {
     /// was interrupted.
     #[cfg(all(unix, feature = "cluster"))]
     Soak(soak::args::SoakArgs),
+    /// Shows what a node does, as it does it: actors, groups, peers, and what was lost.
+    ///
+    /// It attaches to a node of the same user on this machine, by the Unix socket that the node
+    /// serves unless its configuration says [view] socket = "off". It answers also while the node's
+    /// runtime is stuck, and names the actors whose handlers have not returned. Exit status: 0 when
+    /// it was shown, 2 when there is no such node or it does not answer.
+    #[cfg(all(unix, feature = "cluster"))]
+    Top(top::TopArgs),
     /// A process of a soak; `mycelium soak` starts these.
     #[cfg(all(unix, feature = "cluster"))]
     #[command(hide = true)]
@@ -93,23 +137,56 @@ enum Command {
 
 /// Reads the arguments, and ends the process when they are wrong.
 fn parse() -> Cli {
+    let parsed = Cli::from_arg_matches(&command().get_matches());
+    parsed.unwrap_or_else(|error| error.exit())
+}
+
+/// The arguments.
+fn command() -> clap::Command {
     let command = Cli::command();
     // Of a replay nothing can be asked where there is no feed.
     #[cfg(all(unix, feature = "cluster"))]
     let command = command.mut_subcommand("node", |node| {
         node.mut_group("ReplayArgs", |replay| replay.multiple(true).requires("feed"))
     });
-    let parsed = Cli::from_arg_matches(&command.get_matches());
-    parsed.unwrap_or_else(|error| error.exit())
+    command
+}
+
+/// Whether the log goes to standard error: not where that is the screen, nor where what is logged
+/// is part of the result.
+#[cfg(feature = "cluster")]
+fn is_logged(command: &Command) -> bool {
+    #[cfg(unix)]
+    let is_own = matches!(command, Command::Top(_) | Command::Soak(_) | Command::SoakMember);
+    #[cfg(not(unix))]
+    let is_own = false;
+    !is_own
 }
 
 fn main() -> ExitCode {
-    match parse().command {
+    let cli = parse();
+    #[cfg(feature = "cluster")]
+    if is_logged(&cli.command) {
+        if let Err(error) = log::begin(cli.verbose) {
+            eprintln!("mycelium: {error}");
+            return ExitCode::from(2);
+        }
+    }
+    match cli.command {
         #[cfg(feature = "cluster")]
-        Command::Check { file } => check::run(&file),
-        Command::Doctor { project } => match doctor::run(&project) {
+        Command::Check { file, json } => check::run(&file, json),
+        #[cfg(feature = "cluster")]
+        Command::Init { folder, name } => init::run(&folder, name),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut command(), "mycelium", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Command::Doctor { project, json } => match doctor::run(&project) {
             Ok(diagnosis) => {
-                print!("{diagnosis}");
+                match json {
+                    true => println!("{:#}", diagnosis.json()),
+                    false => print!("{diagnosis}"),
+                }
                 ExitCode::from(u8::from(!diagnosis.healthy()))
             }
             Err(error) => {
@@ -129,5 +206,7 @@ fn main() -> ExitCode {
         Command::Soak(args) => soak::run(&args),
         #[cfg(all(unix, feature = "cluster"))]
         Command::SoakMember => soak::member(),
+        #[cfg(all(unix, feature = "cluster"))]
+        Command::Top(args) => top::run(&args),
     }
 }

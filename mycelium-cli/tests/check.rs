@@ -70,3 +70,82 @@ fn a_file_that_is_not_there_is_another_matter() {
     assert_eq!(output.status.code(), Some(2));
     assert!(words(&output.stderr).contains("none.toml"), "{}", words(&output.stderr));
 }
+
+#[test]
+fn a_mistake_shows_its_line_and_no_secret() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "[node]\nname = \"feed\"\ntransport = \"unx\"\ncooky = \"sesame\"\ncookie = sesame\n";
+    let broken = words(&check(&written(&folder, text), &[]).stderr);
+    assert!(!broken.contains("sesame"), "{broken}");
+    let text = text.replace("cookie = sesame", "cookie = \"sesame\"");
+    let said = words(&check(&written(&folder, &text), &[]).stderr);
+    assert!(said.contains("  3 | transport = \"unx\"\n    |             ^\n"), "{said}");
+    assert!(said.contains("  4 | cooky = \"…\"\n    | ^\n"), "{said}");
+    assert!(!said.contains("sesame"), "{said}");
+}
+
+/// Runs it with these arguments in a folder.
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+    command.current_dir(folder).args(arguments).env_remove("RUST_LOG").output().expect("it runs")
+}
+
+#[test]
+fn json_says_the_same_for_programs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let json = |text: &str| {
+        written(&folder, text);
+        let output = run(folder.path(), &["check", "--json"]);
+        let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (output.status.code(), value)
+    };
+    let (status, right) = json("[node]\nname = \"feed\"\nhost = \"h\"\ncookie = \"sesame\"\n");
+    assert_eq!((status, &right["right"]), (Some(0), &true.into()));
+    assert!(right["topology"].as_str().is_some_and(|it| it.contains("node feed@h")), "{right}");
+    assert!(right["warnings"].as_array().is_some_and(|it| !it.is_empty()), "{right}");
+    assert!(!right.to_string().contains("sesame"), "{right}");
+    let (status, wrong) = json("[node]\nname = \"feed\"\ncookie = \"sesame\"\ntransport = \"unx\"\n");
+    assert_eq!((status, &wrong["right"]), (Some(1), &false.into()));
+    let mistake = &wrong["mistakes"][0];
+    assert_eq!((&mistake["key"], &mistake["line"]), (&"node.transport".into(), &4.into()));
+    std::fs::remove_file(folder.path().join("mycelium.toml")).expect("it was there");
+    let missing = run(folder.path(), &["check", "--json"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(words(&missing.stdout).contains("cannot read"), "{}", words(&missing.stdout));
+}
+
+#[test]
+fn a_first_configuration_passes_its_check() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let begun = run(folder.path(), &["init", "--name", "feed"]);
+    assert_eq!(begun.status.code(), Some(0), "{}", words(&begun.stderr));
+    let checked = run(folder.path(), &["check"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", words(&checked.stderr));
+    assert_eq!(words(&checked.stderr), "", "it has no warnings");
+    let cookie = std::fs::read_to_string(folder.path().join("cookie")).expect("the cookie");
+    assert_eq!(cookie.len(), 64);
+    assert!(!words(&begun.stdout).contains(&cookie) && !words(&checked.stdout).contains(&cookie));
+    // What is there is left alone.
+    let again = run(folder.path(), &["init"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(words(&again.stderr).contains("left alone"), "{}", words(&again.stderr));
+    assert_eq!(std::fs::read_to_string(folder.path().join("cookie")).expect("it"), cookie);
+}
+
+#[test]
+fn completions_and_logs_are_there_for_the_asking() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run(folder.path(), &["completions", shell]);
+        let text = words(&output.stdout);
+        assert!(text.contains("mycelium") && text.contains("doctor"), "{shell}: {text}");
+    }
+    let wrong = Command::new(env!("CARGO_BIN_EXE_mycelium"))
+        .current_dir(folder.path())
+        .args(["check"])
+        .env("RUST_LOG", "a=loud")
+        .output()
+        .expect("it runs");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(words(&wrong.stderr).contains("RUST_LOG"), "{}", words(&wrong.stderr));
+}

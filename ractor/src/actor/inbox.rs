@@ -287,10 +287,9 @@ impl<S: Send + 'static> Taken<S> {
 
     #[inline]
     fn pop(&mut self) -> Parcel<S> {
-        let unhandled = self.batch.len();
-        let next = self.batch.pop_front().expect("it was looked at");
-        self.actor.mailbox.hold(unhandled);
-        next
+        // Before it is moved, while the length is at hand.
+        self.actor.mailbox.hold(self.batch.len());
+        self.batch.pop_front().expect("it was looked at")
     }
 }
 

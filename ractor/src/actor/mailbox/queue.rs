@@ -331,7 +331,10 @@ impl<T> Queue<T> {
         }
         match self.bound() {
             None => {
-                state.high_water = state.high_water.max(state.waiting.len());
+                // A branch is less than a store each time.
+                if state.waiting.len() > state.high_water {
+                    state.high_water = state.waiting.len();
+                }
                 state.waiting.swap_front(into);
                 state.received += into.len() as u64;
                 self.taken.store(into.len(), Ordering::Relaxed);
@@ -377,11 +380,13 @@ impl<T> Queue<T> {
     }
 
     /// The receiver has handled all but `count` of the items that it took, and none in hand.
+    #[cold]
     pub(crate) fn rest(&self, count: usize) {
         self.taken.store(count | RESTS, Ordering::Relaxed);
     }
 
     /// As [`rest`](Self::rest), and the receiver has something in hand that did not wait here.
+    #[cold]
     pub(crate) fn hold_other(&self, count: usize) {
         let others = self.others.load(Ordering::Relaxed);
         self.others.store(others.wrapping_add(1), Ordering::Relaxed);

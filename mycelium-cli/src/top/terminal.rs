@@ -1,0 +1,153 @@
+//! The terminal: taken over, and given back however it ends.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mycelium_ext::view::{Request, Snapshot, Target};
+use ratatui::crossterm::event::{self, Event};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::draw::{Colours, draw};
+use super::find::{self, Found};
+use super::state::{State, Tab};
+
+/// How long it looks for keys before it looks at what else there is.
+const LOOK: Duration = Duration::from_millis(50);
+/// The pause between two looks for nodes.
+const NODES: Duration = Duration::from_secs(2);
+
+/// Shows `state` until it ends, with a new snapshot after each `interval`.
+///
+/// # Errors
+/// The terminal cannot be used.
+pub(super) fn run(state: &mut State, interval: Duration) -> Result<(), String> {
+    let failed = |error: io::Error| format!("the terminal: {error}");
+    let ends = ends_on_signal().map_err(failed)?;
+    // It restores the terminal on a panic, too.
+    let mut terminal = ratatui::try_init().map_err(failed)?;
+    let shown = show(state, &mut terminal, &ends, interval);
+    let restored = ratatui::try_restore();
+    shown.and(restored).map_err(failed)
+}
+
+/// What is set by a request to terminate, or by the end of the terminal.
+fn ends_on_signal() -> io::Result<Arc<AtomicBool>> {
+    let ends = Arc::new(AtomicBool::new(false));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut terminate, mut hangup, mut interrupt) = {
+        let _entered = runtime.enter();
+        (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+            signal(SignalKind::interrupt())?,
+        )
+    };
+    let set = ends.clone();
+    thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        });
+        set.store(true, Ordering::Relaxed);
+    });
+    Ok(ends)
+}
+
+/// Asks nodes on a thread of its own: keys count also while a node does not answer.
+struct Asking {
+    wanted: Sender<(Target, Request)>,
+    answers: Receiver<(Target, Result<Snapshot, String>)>,
+    is_under_way: bool,
+}
+
+impl Asking {
+    fn start() -> Self {
+        let (wanted, requests) = channel::<(Target, Request)>();
+        let (answered, answers) = channel();
+        thread::spawn(move || {
+            for (target, request) in requests {
+                let answer = target.ask(&request).map_err(|error| error.to_string());
+                if answered.send((target, answer)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { wanted, answers, is_under_way: false }
+    }
+
+    fn ask(&mut self, state: &State) {
+        let Some(target) = state.target.clone().filter(|_| !self.is_under_way) else { return };
+        self.is_under_way = self.wanted.send((target, state.request())).is_ok();
+    }
+
+    /// Takes an answer, if there is one. Returns whether there was.
+    fn take(&mut self, state: &mut State) -> bool {
+        let Ok((target, answer)) = self.answers.try_recv() else { return false };
+        self.is_under_way = false;
+        // Another one may be watched by now.
+        if Some(&target) == state.target.as_ref() {
+            state.take(answer, Instant::now());
+        }
+        true
+    }
+}
+
+/// Looks for nodes on a thread of its own, while they are shown.
+fn look_for_nodes() -> (Arc<AtomicBool>, Arc<Mutex<Option<Vec<Found>>>>) {
+    let (wanted, found) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(None)));
+    let (is_wanted, result) = (wanted.clone(), found.clone());
+    thread::spawn(move || {
+        loop {
+            if is_wanted.load(Ordering::Relaxed) {
+                if let (Ok(nodes), Ok(mut result)) = (find::all(), result.lock()) {
+                    *result = Some(nodes);
+                }
+            }
+            thread::sleep(NODES);
+        }
+    });
+    (wanted, found)
+}
+
+fn show(
+    state: &mut State,
+    terminal: &mut ratatui::DefaultTerminal,
+    ends: &AtomicBool,
+    interval: Duration,
+) -> io::Result<()> {
+    let colours = Colours::of_environment();
+    let mut asking = Asking::start();
+    let (nodes_are_wanted, nodes) = look_for_nodes();
+    let (mut due, mut has_changed) = (Instant::now(), true);
+    while !state.ends && !ends.load(Ordering::Relaxed) {
+        if Instant::now() >= due {
+            asking.ask(state);
+            due = Instant::now() + interval;
+        }
+        has_changed |= asking.take(state);
+        nodes_are_wanted.store(state.tab == Tab::Nodes, Ordering::Relaxed);
+        if let Some(found) = nodes.lock().ok().and_then(|mut found| found.take()) {
+            state.nodes = found;
+            has_changed = true;
+        }
+        if std::mem::take(&mut has_changed) {
+            terminal.draw(|frame| draw(frame, state, colours))?;
+        }
+        if event::poll(LOOK)? {
+            has_changed = true;
+            if let Event::Key(key) = event::read()? {
+                if state.press(key) {
+                    due = Instant::now();
+                }
+            }
+        }
+    }
+    Ok(())
+}
