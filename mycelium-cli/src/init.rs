@@ -18,7 +18,9 @@ pub(crate) fn run(folder: &Path, name: Option<String>) -> ExitCode {
             let file = folder.join("mycelium.toml");
             println!("wrote {} and the cookie beside it", file.display());
             println!("next: mycelium check {0}; mycelium node --config {0}", file.display());
-            println!("other nodes need the same cookie: copy the file, mode 0600, and never print it");
+            println!(
+                "other nodes need the same cookie: copy the file, mode 0600, and never print it"
+            );
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -43,7 +45,8 @@ fn write(folder: &Path, name: Option<String>) -> Result<(), String> {
     let (file, cookie) = (folder.join("mycelium.toml"), folder.join("cookie"));
     // Both or none: a cookie without its configuration is of no use.
     let mut written = new(&file, 0o644).map_err(|error| failed(&file, error))?;
-    let secret: String = rand::rng().random::<[u8; 32]>().iter().map(|it| format!("{it:02x}")).collect();
+    let secret: String =
+        rand::rng().random::<[u8; 32]>().iter().map(|it| format!("{it:02x}")).collect();
     let made = new(&cookie, 0o600).and_then(|mut file| file.write_all(secret.as_bytes()));
     if let Err(error) = made {
         _ = fs::remove_file(&file);

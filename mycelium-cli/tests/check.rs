@@ -74,7 +74,8 @@ fn a_file_that_is_not_there_is_another_matter() {
 #[test]
 fn a_mistake_shows_its_line_and_no_secret() {
     let folder = tempfile::tempdir().expect("a folder");
-    let text = "[node]\nname = \"feed\"\ntransport = \"unx\"\ncooky = \"sesame\"\ncookie = sesame\n";
+    let text =
+        "[node]\nname = \"feed\"\ntransport = \"unx\"\ncooky = \"sesame\"\ncookie = sesame\n";
     let broken = words(&check(&written(&folder, text), &[]).stderr);
     assert!(!broken.contains("sesame"), "{broken}");
     let text = text.replace("cookie = sesame", "cookie = \"sesame\"");
@@ -104,7 +105,8 @@ fn json_says_the_same_for_programs() {
     assert!(right["topology"].as_str().is_some_and(|it| it.contains("node feed@h")), "{right}");
     assert!(right["warnings"].as_array().is_some_and(|it| !it.is_empty()), "{right}");
     assert!(!right.to_string().contains("sesame"), "{right}");
-    let (status, wrong) = json("[node]\nname = \"feed\"\ncookie = \"sesame\"\ntransport = \"unx\"\n");
+    let (status, wrong) =
+        json("[node]\nname = \"feed\"\ncookie = \"sesame\"\ntransport = \"unx\"\n");
     assert_eq!((status, &wrong["right"]), (Some(1), &false.into()));
     let mistake = &wrong["mistakes"][0];
     assert_eq!((&mistake["key"], &mistake["line"]), (&"node.transport".into(), &4.into()));

@@ -392,3 +392,115 @@ mod cluster {
         watcher.stop().await;
     }
 }
+/// `mycelium` in the folder of the nodes, with their sockets.
+fn mycelium(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+    command.current_dir(folder).args(arguments).env("XDG_RUNTIME_DIR", folder.join("run"));
+    command.output().expect("it runs")
+}
+
+fn private_folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("run")).expect("the sockets' folder");
+    folder
+}
+
+#[test]
+fn top_prints_the_node_that_is_meant() {
+    let folder = private_folder();
+    let none = mycelium(folder.path(), &["top", "--once"]);
+    assert_eq!(none.status.code(), Some(2));
+    let one = Node::start(folder.path(), "one", "", &["--readers", "1"]);
+    let address = one.address("one");
+    let dials = format!("[nodes.one]\naddress = \"{address}\"\n{REMOTE}");
+    let two = Node::start(folder.path(), "two", &dials, &["--readers", "1"]);
+    two.lines.wait_for("peer one@test: connected");
+
+    let text = |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let several = mycelium(folder.path(), &["top", "--once"]);
+    let said = String::from_utf8_lossy(&several.stderr).into_owned();
+    assert!(said.contains("one@test") && said.contains("two@test"), "{said}");
+    let listed = text(&mycelium(folder.path(), &["top", "--list"]));
+    assert!(listed.contains("one@test") && listed.contains(&address), "{listed}");
+    let once = text(&mycelium(folder.path(), &["top", "two", "--once"]));
+    assert!(once.starts_with("two@test, process "), "{once}");
+    assert!(once.contains("one@test ") && once.contains(" kept\n"), "{once}");
+    let json = mycelium(folder.path(), &["top", "two@test", "--json", "--filter", "Server"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json["peers"][0]["name"], "one@test");
+    let session = &json["peers"][0]["session"];
+    let figure = |key: &str| session[key].as_u64().expect("a number");
+    assert_eq!(figure("frames"), figure("acknowledged") + figure("kept"), "{session}");
+    let types = json["actors"].as_array().expect("actors").iter();
+    assert!(types.clone().all(|it| it["actor_type"].to_string().contains("Server")), "{json}");
+    assert!(types.len() > 0 && !json.to_string().contains("sesame"), "{json}");
+}
+
+/// A server of tmux with a screen. Dropped, it ends.
+struct Tmux(String);
+
+impl Tmux {
+    fn run(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("tmux");
+        let output = command.args(["-L", &self.0, "-f", "/dev/null"]).args(arguments).output();
+        String::from_utf8_lossy(&output.expect("tmux runs").stdout).into_owned()
+    }
+
+    /// The screen, once `holds` is true of it.
+    fn until(&self, holds: impl Fn(&str) -> bool) -> String {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        loop {
+            let screen = self.run(&["capture-pane", "-p"]);
+            if holds(&screen) {
+                return screen;
+            }
+            assert!(std::time::Instant::now() < deadline, "it takes too long: {screen}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        self.run(&["kill-server"]);
+    }
+}
+
+#[test]
+fn top_fits_screens_of_three_sizes_and_gives_them_back() {
+    if Command::new("tmux").arg("-V").output().is_err() {
+        eprintln!("skipped: there is no tmux");
+        return;
+    }
+    let folder = private_folder();
+    let node = Node::start(folder.path(), "shown", "", &["--readers", "1"]);
+    node.address("shown");
+    let tmux = Tmux(format!("mycelium-{}", std::process::id()));
+    let sockets = folder.path().join("run");
+    let top =
+        format!("XDG_RUNTIME_DIR={} {} top", sockets.display(), env!("CARGO_BIN_EXE_mycelium"));
+    for (width, height) in [("80", "24"), ("60", "15"), ("160", "50")] {
+        let command = format!("{top}; echo status $?; cat");
+        tmux.run(&["new-session", "-d", "-x", width, "-y", height, &command]);
+        let screen = tmux.until(|it| it.contains("shown@test") && it.contains("Listener"));
+        assert!(screen.lines().any(|line| line.starts_with("q quit")), "{screen}");
+        let widest = screen.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= width.parse().ok(), "{screen}");
+        tmux.run(&["send-keys", "2"]);
+        tmux.until(|it| it.contains("  1 Listener"));
+        tmux.run(&["send-keys", "q"]);
+        let after = tmux.until(|it| it.contains("status 0"));
+        assert!(!after.contains("shown@test"), "the screen is given back: {after}");
+        tmux.run(&["kill-session"]);
+    }
+    // A request to terminate ends it as well.
+    let command = format!("{top} & echo $! >pid; fg >/dev/null; echo status $?; cat");
+    let inner = format!("cd {}; bash -mc '{command}'", folder.path().display());
+    tmux.run(&["new-session", "-d", "-x", "80", "-y", "24", &inner]);
+    tmux.until(|it| it.contains("shown@test"));
+    let pid = fs::read_to_string(folder.path().join("pid")).expect("its number");
+    let pid = pid.trim().parse().ok().and_then(Pid::from_raw).expect("a number");
+    kill_process(pid, Signal::TERM).expect("it runs");
+    let after = tmux.until(|it| it.contains("status 0"));
+    assert!(!after.contains("shown@test"), "the screen is given back: {after}");
+}

@@ -161,7 +161,8 @@ fn handlers_that_block_every_thread_of_the_runtime_are_named() {
 async fn a_snapshot_has_parents_bounds_and_groups() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_view, target) = served(&folder.path().join("view"));
-    let parent = Actor::spawn(Some("family-parent".to_owned()), Worker, ()).await.expect("it runs").0;
+    let parent =
+        Actor::spawn(Some("family-parent".to_owned()), Worker, ()).await.expect("it runs").0;
     let config = ractor::ActorConfig::default().with_mailbox(Mailbox::bounded(7, Overflow::Reject));
     let name = Some("family-child".to_owned());
     let child = Worker::spawn_linked_with_config(name, Worker, (), parent.get_cell(), config);
@@ -295,8 +296,7 @@ async fn sessions_are_balanced_and_show_no_secret() {
         soon(proxy.send(Far::One(number))).await.expect("there is room");
     }
     let (of_a, of_b) = until(|| {
-        let (to_a, to_b) =
-            (peer(&target, "view-a@view-test")?, peer(&target, "view-b@view-test")?);
+        let (to_a, to_b) = (peer(&target, "view-a@view-test")?, peer(&target, "view-b@view-test")?);
         let (of_b, of_a) = (to_a.session?, to_b.session?);
         // One of the two has sent them to the other.
         let have_come = of_a.received + of_b.received >= 100;

@@ -436,3 +436,35 @@ async fn what_a_full_mailbox_drops_does_not_harm_its_sender() {
     actor.drain().unwrap();
     handle.await.unwrap();
 }
+
+/// What `view` says of one that is in its handler with a message, and when it has handled all.
+#[ractor::concurrency::test]
+async fn a_view_counts_what_is_handled_and_what_is_in_hand() {
+    // Beyond the messages of a turn, so that the actor yields with some that it took.
+    const MANY: u64 = 300;
+    let unbounded = ActorConfig::default();
+    for config in [unbounded, bounded(MANY as usize, Overflow::Reject)] {
+        let (actor, handle, mut gate) = gated(config).await;
+        let seen = actor.view();
+        assert_eq!((seen.handled, seen.waiting, seen.is_handling), (0, 0, true), "{seen:?}");
+        for number in 1..=MANY {
+            actor.cast(number).unwrap();
+        }
+        assert_eq!(actor.view().waiting, MANY as usize);
+        gate.open();
+        for number in 1..=MANY {
+            assert_eq!(gate.entered.recv().await, Some(number));
+            let seen = actor.view();
+            assert!(seen.handled <= MANY + 1 && seen.waiting as u64 <= MANY, "{seen:?}");
+            // It may have handled more since it said so, and never less.
+            assert!(seen.handled >= number, "{number}: {seen:?}");
+        }
+        while actor.view().is_handling {
+            common::let_others_run().await;
+        }
+        let seen = actor.view();
+        assert_eq!((seen.handled, seen.waiting, seen.events), (MANY + 1, 0, 0), "{seen:?}");
+        assert!(seen.actor_type.ends_with("Gated"), "{seen:?}");
+        rest(&actor, handle, gate).await;
+    }
+}

@@ -85,7 +85,8 @@ fn masked(line: &str, column: usize, found: &str) -> (String, usize) {
         }
         let inner: String = characters[at + 1..end].iter().collect();
         let is_shown = !inner.is_empty() && found.contains(&format!("{inner:?}"));
-        let text = if is_shown { format!("{quote}{inner}{quote}") } else { format!("{quote}…{quote}") };
+        let text =
+            if is_shown { format!("{quote}{inner}{quote}") } else { format!("{quote}…{quote}") };
         put(&text, at, end + 1, &mut caret);
         at = end + 1;
     }

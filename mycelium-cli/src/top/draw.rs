@@ -111,12 +111,21 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, state: &mut State, colours: Colo
     let Some(snapshot) = &state.snapshot else { return };
     let (rates, filter) = (&state.rates, state.filter.as_str());
     // 80 columns have to do.
-    let actors =
-        [length(6), fill(3), fill(4), length(9), length(9), length(5), length(7), length(5), length(8)];
+    let actors = [
+        length(6),
+        fill(3),
+        fill(4),
+        length(9),
+        length(9),
+        length(5),
+        length(7),
+        length(5),
+        length(8),
+    ];
     let tree = [fill(1), length(9), length(11), length(8)];
     let groups = [fill(2), fill(1), length(6), length(9)];
     let peers =
-        [fill(3), length(12), length(6), length(12), length(12), length(9), length(6), fill(2)];
+        [fill(1), length(8), length(5), length(10), length(10), length(8), length(6), length(14)];
     let losses = [length(15), fill(1), length(12)];
     let (titles, widths, rows): (&[&str], &[Constraint], _) = match state.tab {
         Tab::Actors => (&tables::ACTORS, &actors, tables::actors(snapshot, rates)),
@@ -165,4 +174,131 @@ fn draw_foot(frame: &mut Frame<'_>, area: Rect, state: &State, colours: Colours)
         Line::raw(format!("q quit  1-6 tabs  / filter  s sort: {order}  arrows scroll{filter}"))
     };
     frame.render_widget(line, area);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use mycelium_ext::view::Snapshot;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use ratatui::crossterm::event::KeyCode;
+
+    use super::super::Order;
+    use super::*;
+
+    fn snapshot(handled: u64, acknowledged: u64) -> Snapshot {
+        let json = serde_json::json!({
+            "node": {"name": "feed@h", "pid": 7, "addresses": [], "uptime_ms": 61_000},
+            "taken_ms": 0, "took_us": 900,
+            "totals": {"actors": 2, "handling": 1, "waiting": 3, "handled": handled, "lost": 0},
+            "actors": [
+                {"id": 1, "name": "book\u{1b}[2J", "actor_type": "app::Book", "status": "Running",
+                 "parent": null, "waiting": 3, "capacity": 8, "high_water": 4, "handled": handled,
+                 "events": 0, "handling_ms": 61_000, "lost": 0},
+                {"id": 2, "name": null, "actor_type": "app::Page", "status": "Running",
+                 "parent": 1, "waiting": 0, "capacity": null, "high_water": 0, "handled": 0,
+                 "events": 0, "handling_ms": null, "lost": 0},
+            ],
+            "groups": [{"scope": "s", "group": "readers", "local": 1, "remote": 2}],
+            "peers": [{"node_id": 1, "name": "archive@h", "number": null, "release": "0.1",
+                "locality": "remote",
+                "links": [{"kind": "tcp", "peer": "p", "local": "l", "active": true, "sent_bytes": 2048}],
+                "session": {"sent": 5, "received": 0, "dead_letters": 0, "frames": 10,
+                    "acknowledged": acknowledged, "kept": 2, "kept_bytes": 10, "unsent_bytes": 0,
+                    "window_bytes": 100, "calls": 0, "answering": 0}}],
+            "arena": null,
+            "dead_letters": [{"cause": "full", "count": 3}],
+            "refusals": [],
+        });
+        serde_json::from_value(json).expect("a snapshot")
+    }
+
+    fn screen(
+        state: &mut State,
+        (width, height): (u16, u16),
+        colours: bool,
+    ) -> (String, Vec<Color>) {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a screen");
+        terminal.draw(|frame| draw(frame, state, Colours(colours))).expect("it is drawn");
+        let buffer = terminal.backend().buffer().clone();
+        let lines = buffer.content.chunks(usize::from(width)).map(|line| {
+            let text: String = line.iter().map(ratatui::buffer::Cell::symbol).collect();
+            text.trim_end().to_owned() + "\n"
+        });
+        (lines.collect(), buffer.content.iter().map(|cell| cell.fg).collect())
+    }
+
+    fn shown() -> State {
+        let mut state = State::new(None, Order::Handling, String::new());
+        let begin = Instant::now();
+        state.take(Ok(snapshot(100, 8)), begin);
+        state.take(Ok(snapshot(300, 8)), begin + Duration::from_secs(2));
+        state.show(Tab::Actors);
+        state
+    }
+
+    #[test]
+    fn actors_are_shown_with_their_rates_in_three_sizes() {
+        for size in [(80, 24), (60, 12), (160, 50)] {
+            let (text, colours) = screen(&mut shown(), size, true);
+            assert!(text.contains("feed@h  process 7  up 1m01s"), "{text}");
+            assert!(text.contains("2 actors, 1 handling, 3 waiting, 0 lost; 1 peers"), "{text}");
+            assert!(text.contains("handled 100/s"), "{text}");
+            assert!(text.contains("3/8") && text.contains("1m01s"), "{text}");
+            assert!(colours.contains(&Color::Red), "a handler that runs for long is red");
+            assert!(!text.contains('\u{1b}'), "names do not change the terminal: {text:?}");
+        }
+        let (wide, _) = screen(&mut shown(), (160, 50), true);
+        assert!(wide.contains("book?[2J") && wide.contains("Page"), "{wide}");
+    }
+
+    #[test]
+    fn without_colours_there_are_none() {
+        let mut state = shown();
+        for tab in Tab::ALL {
+            state.show(tab);
+            let (_, colours) = screen(&mut state, (80, 24), false);
+            assert!(colours.iter().all(|colour| *colour == Color::Reset), "{tab:?}");
+        }
+    }
+
+    #[test]
+    fn a_balance_is_green_and_what_is_missing_red() {
+        let mut state = shown();
+        state.show(Tab::Peers);
+        let (text, colours) = screen(&mut state, (80, 24), true);
+        assert!(text.contains("archive@h") && text.contains("ok, 2 kept"), "{text}");
+        assert!(colours.contains(&Color::Green) && !colours.contains(&Color::Red));
+        state.take(Ok(snapshot(300, 7)), Instant::now());
+        let (text, colours) = screen(&mut state, (80, 24), true);
+        assert!(text.contains("1 MISSING"), "{text}");
+        assert!(colours.contains(&Color::Red) && !colours.contains(&Color::Green));
+    }
+
+    #[test]
+    fn keys_lead_through_all_of_it() {
+        let mut state = shown();
+        let press = |state: &mut State, code: KeyCode| state.press(code.into());
+        press(&mut state, KeyCode::Char('2'));
+        let (text, _) = screen(&mut state, (80, 24), true);
+        assert!(text.contains("\n  2 Page"), "a child stands below its parent: {text}");
+        press(&mut state, KeyCode::Tab);
+        assert!(screen(&mut state, (80, 24), true).0.contains("readers"));
+        press(&mut state, KeyCode::Char('5'));
+        assert!(screen(&mut state, (80, 24), true).0.contains("dead letter"));
+        press(&mut state, KeyCode::Char('1'));
+        assert!(press(&mut state, KeyCode::Char('s')), "another order is asked for");
+        assert!(screen(&mut state, (80, 24), true).0.contains("sort: waiting"));
+        for key in ['/', 'q', 's'] {
+            press(&mut state, KeyCode::Char(key));
+        }
+        assert_eq!((state.filter.as_str(), state.ends), ("qs", false));
+        assert!(screen(&mut state, (80, 24), true).0.contains("filter: qs_"));
+        press(&mut state, KeyCode::Esc);
+        assert_eq!(state.filter, "");
+        press(&mut state, KeyCode::Char('q'));
+        assert!(state.ends);
+    }
 }

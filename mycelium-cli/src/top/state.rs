@@ -156,7 +156,8 @@ fn rates(before: &Snapshot, after: &Snapshot, seconds: f64) -> Rates {
     let sums = |snapshot: &Snapshot| {
         let peers = snapshot.peers.iter().map(|peer| {
             let bytes = peer.links.iter().map(|link| link.sent_bytes).sum::<u64>();
-            let (sent, received) = peer.session.map_or((0, 0), |it: SessionView| (it.sent, it.received));
+            let (sent, received) =
+                peer.session.map_or((0, 0), |it: SessionView| (it.sent, it.received));
             (peer.node_id, (sent, received, bytes))
         });
         peers.collect::<HashMap<_, _>>()

@@ -97,7 +97,8 @@ pub(super) fn tree(snapshot: &Snapshot, filter: &str) -> Vec<Row> {
     let mut kept = HashSet::new();
     for actor in &snapshot.actors {
         let name = actor.name.as_deref().unwrap_or("");
-        let fits = [name, &actor.actor_type, &actor.id.to_string()].iter().any(|it| it.contains(filter));
+        let fits =
+            [name, &actor.actor_type, &actor.id.to_string()].iter().any(|it| it.contains(filter));
         // Up to the first that is kept already: a ring would not end.
         let mut at = Some(actor).filter(|_| fits);
         while let Some(actor) = at.filter(|actor| kept.insert(actor.id)) {
@@ -112,7 +113,8 @@ pub(super) fn tree(snapshot: &Snapshot, filter: &str) -> Vec<Row> {
             continue;
         }
         let indent = "  ".repeat(depth.min(20));
-        let name = actor.name.as_deref().map_or_else(String::new, |name| format!(" {}", plain(name)));
+        let name =
+            actor.name.as_deref().map_or_else(String::new, |name| format!(" {}", plain(name)));
         let title = format!("{indent}{} {}{name}", actor.id, type_name(&actor.actor_type));
         let cells = [title, actor.status.clone(), waiting(actor), handling(actor)];
         rows.push(Row::new(mark_of(actor), cells));
@@ -146,9 +148,9 @@ pub(super) const PEERS: [&str; 8] =
 pub(super) fn balance(session: &SessionView) -> (Mark, String) {
     let accounted = session.acknowledged + session.kept;
     if session.is_balanced() {
-        return (Mark::Good, format!("ok, {} under way", count(session.kept)));
+        return (Mark::Good, format!("ok, {} kept", count(session.kept)));
     }
-    (Mark::Bad, format!("{} of {} missing", session.frames.abs_diff(accounted), session.frames))
+    (Mark::Bad, format!("{} MISSING", count(session.frames.abs_diff(accounted))))
 }
 
 pub(super) fn peers(snapshot: &Snapshot, rates: &Rates, filter: &str) -> Vec<Row> {
@@ -173,8 +175,9 @@ fn peer_row(peer: &PeerView, rates: &Rates) -> Row {
     let link = peer.links.iter().find(|link| link.active);
     let link = link.map_or_else(|| "none".to_owned(), |link| link.kind.clone());
     let name = plain(&peer.name);
+    let place = peer.locality.trim_start_matches("same ").to_owned();
     let Some(session) = &peer.session else {
-        return Row::new(Mark::Notable, [name, peer.locality.clone(), link]);
+        return Row::new(Mark::Notable, [name, place, link]);
     };
     let (sent, received, _) = rates.sessions.get(&peer.node_id).copied().unwrap_or_default();
     let rate = |all, rate| format!("{} {}/s", count(all), count(rate));
@@ -187,7 +190,7 @@ fn peer_row(peer: &PeerView, rates: &Rates) -> Row {
     }
     let cells = [
         name,
-        peer.locality.clone(),
+        place,
         link,
         rate(session.sent, sent),
         rate(session.received, received),
@@ -202,13 +205,15 @@ pub(super) const LOSSES: [&str; 3] = ["kind", "cause", "count"];
 
 pub(super) fn losses(snapshot: &Snapshot, filter: &str) -> Vec<Row> {
     let kinds = [("dead letter", &snapshot.dead_letters), ("refusal", &snapshot.refusals)];
-    let rows = kinds.into_iter().flat_map(|(kind, counts)| {
-        counts.iter().map(move |it| (kind, it.cause.clone(), it.count))
-    });
+    let rows = kinds
+        .into_iter()
+        .flat_map(|(kind, counts)| counts.iter().map(move |it| (kind, it.cause.clone(), it.count)));
     let lost = [("lost by actors", String::new(), snapshot.totals.lost)];
     let rows = rows.chain(lost.into_iter().filter(|it| it.2 > 0));
     rows.filter(|it| it.1.contains(filter))
-        .map(|(kind, cause, count)| Row::new(Mark::Notable, [kind.to_owned(), cause, count.to_string()]))
+        .map(|(kind, cause, count)| {
+            Row::new(Mark::Notable, [kind.to_owned(), cause, count.to_string()])
+        })
         .collect()
 }
 

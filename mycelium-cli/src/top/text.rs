@@ -83,7 +83,10 @@ mod tests {
         assert_eq!(count(999_600), "1.0M");
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(1024 * 1024), "1.0 MiB");
-        assert_eq!((time(40), time(61_000), time(90_061_000)), ("40ms".into(), "1m01s".into(), "1d01h".into()));
+        assert_eq!(
+            (time(40), time(61_000), time(90_061_000)),
+            ("40ms".into(), "1m01s".into(), "1d01h".into())
+        );
     }
 
     #[test]

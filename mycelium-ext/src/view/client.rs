@@ -94,8 +94,7 @@ pub fn list(folder: &Path) -> io::Result<Vec<Target>> {
         checked => checked?,
     }
     remove_stale(folder);
-    let mut targets: Vec<_> =
-        sockets(folder)?.map(|(path, _)| Target { path }).collect();
+    let mut targets: Vec<_> = sockets(folder)?.map(|(path, _)| Target { path }).collect();
     targets.sort();
     Ok(targets)
 }

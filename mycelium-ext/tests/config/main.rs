@@ -12,6 +12,8 @@ use std::time::Duration;
 use mycelium_ext::config::{
     Config, ConfigError, ConnectionMode, Environment, GossipSettings, Limits, Location, Mistake,
     Origin, Place, ShmLinks, Tuning, UnixListening,
+    Config, ConfigError, ConnectionMode, Environment, Limits, Location, Mistake, Origin, Place,
+    ShmLinks, Tuning, UnixListening, ViewSocket,
 };
 use ractor::actor::actor_config::TransportPreference;
 
@@ -307,4 +309,24 @@ fn what_is_on_can_be_turned_off() {
     let mistake = mistake(&format!("{NODE}{spins}"));
     assert_eq!(mistake.key, "node.shm.spin");
     assert!(mistake.to_string().contains("node.tuning.busy_poll is false (line 8)"), "{mistake}");
+}
+
+#[test]
+fn the_view_is_served_unless_it_is_turned_off() {
+    let config = parsed(NODE);
+    assert_eq!(*config.view.socket, ViewSocket::On);
+    assert!(config.to_string().contains("  view: on\n"), "{config}");
+    let config = parsed(&format!("{NODE}[view]\nsocket = \"off\"\n"));
+    assert_eq!(*config.view.socket, ViewSocket::Off);
+    let environment = Environment::of([("MYCELIUM_VIEW_SOCKET", "off")]);
+    assert_eq!(*parsed_in(NODE, &environment).view.socket, ViewSocket::Off);
+
+    let mistake = mistake(&format!("{NODE}[view]\nsocket = \"of\"\n"));
+    assert_eq!(mistake.key, "view.socket");
+    assert!(mistake.to_string().contains("\"on\" or \"off\""), "{mistake}");
+    // The example says that this is the default.
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("mycelium.example.toml");
+    let text = std::fs::read_to_string(file).expect("the example");
+    let view = text.split("\n[view]\n").nth(1).expect("its section");
+    assert!(view.starts_with("socket = \"on\" "), "{view}");
 }

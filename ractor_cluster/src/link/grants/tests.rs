@@ -80,7 +80,15 @@ async fn a_peer_that_takes_nothing_is_told_later() {
     };
     let traffic = DataPlane::new(1, bounds, Arc::default());
     let (peer, local, kind) = (String::new(), String::new(), TransportKind::Tcp);
-    traffic.add(Link { kind, peer, local, actor: link.clone(), lends: false, writer: None, sent: 0 });
+    traffic.add(Link {
+        kind,
+        peer,
+        local,
+        actor: link.clone(),
+        lends: false,
+        writer: None,
+        sent: 0,
+    });
     traffic.credits.speak(Some(1));
     traffic.open();
     traffic.announce_mailboxes([&cell]);

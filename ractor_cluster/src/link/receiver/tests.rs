@@ -278,7 +278,15 @@ async fn what_the_peer_was_told_by_a_link_that_broke_it_is_told_again() {
     let (kind, link) = (TransportKind::Tcp, other.clone());
     let no_reader = Weak::<LinkReader>::new();
     let way = Arc::new(LinkWriter::new(Box::new(Simple::sink(better.clone())), no_reader));
-    traffic.add(Link { kind, peer, local, actor: link, lends: false, writer: Some(way.clone()), sent: 0 });
+    traffic.add(Link {
+        kind,
+        peer,
+        local,
+        actor: link,
+        lends: false,
+        writer: Some(way.clone()),
+        sent: 0,
+    });
     let mut writing = std::pin::pin!(way.run());
     assert!(writing.as_mut().poll(context).is_pending());
     assert!(better.acknowledgements().is_empty(), "it has been told");
