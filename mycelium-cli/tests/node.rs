@@ -482,7 +482,7 @@ fn top_fits_screens_of_three_sizes_and_gives_them_back() {
     for (width, height) in [("80", "24"), ("60", "15"), ("160", "50")] {
         let command = format!("{top}; echo status $?; cat");
         tmux.run(&["new-session", "-d", "-x", width, "-y", height, &command]);
-        let screen = tmux.until(|it| it.contains("shown@test") && it.contains("Listener"));
+        let screen = tmux.until(|it| it.contains("shown@test") && it.contains("Running"));
         assert!(screen.lines().any(|line| line.starts_with("q quit")), "{screen}");
         let widest = screen.lines().map(|line| line.chars().count()).max();
         assert!(widest <= width.parse().ok(), "{screen}");
