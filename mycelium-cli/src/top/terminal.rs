@@ -18,7 +18,7 @@ use super::state::{State, Tab};
 /// How long it looks for keys before it looks at what else there is.
 const LOOK: Duration = Duration::from_millis(50);
 /// The pause between two looks for nodes.
-const NODES: Duration = Duration::from_secs(2);
+const NODES: Duration = Duration::from_secs(1);
 
 /// Shows `state` until it ends, with a new snapshot after each `interval`.
 ///
@@ -99,21 +99,35 @@ impl Asking {
     }
 }
 
-/// Looks for nodes on a thread of its own, while they are shown.
-fn look_for_nodes() -> (Arc<AtomicBool>, Arc<Mutex<Option<Vec<Found>>>>) {
-    let (wanted, found) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(None)));
-    let (is_wanted, result) = (wanted.clone(), found.clone());
-    thread::spawn(move || {
-        loop {
-            if is_wanted.load(Ordering::Relaxed) {
-                if let (Ok(nodes), Ok(mut result)) = (find::all(), result.lock()) {
-                    *result = Some(nodes);
+/// Looks for nodes on a thread of its own, while they are wanted.
+#[derive(Clone, Default)]
+struct Looking {
+    is_wanted: Arc<AtomicBool>,
+    found: Arc<Mutex<Option<Vec<Found>>>>,
+}
+
+impl Looking {
+    fn start() -> Self {
+        let looking = Self::default();
+        let it = looking.clone();
+        thread::spawn(move || {
+            loop {
+                if it.is_wanted.load(Ordering::Relaxed) {
+                    if let (Ok(nodes), Ok(mut found)) = (find::all(), it.found.lock()) {
+                        *found = Some(nodes);
+                    }
                 }
+                thread::sleep(NODES);
             }
-            thread::sleep(NODES);
-        }
-    });
-    (wanted, found)
+        });
+        looking
+    }
+
+    /// What was found since it was asked last.
+    fn take(&self, is_wanted: bool) -> Option<Vec<Found>> {
+        self.is_wanted.store(is_wanted, Ordering::Relaxed);
+        self.found.lock().ok()?.take()
+    }
 }
 
 fn show(
@@ -124,7 +138,7 @@ fn show(
 ) -> io::Result<()> {
     let colours = Colours::of_environment();
     let mut asking = Asking::start();
-    let (nodes_are_wanted, nodes) = look_for_nodes();
+    let looking = Looking::start();
     let (mut due, mut has_changed) = (Instant::now(), true);
     while !state.ends && !ends.load(Ordering::Relaxed) {
         if Instant::now() >= due {
@@ -132,8 +146,7 @@ fn show(
             due = Instant::now() + interval;
         }
         has_changed |= asking.take(state);
-        nodes_are_wanted.store(state.tab == Tab::Nodes, Ordering::Relaxed);
-        if let Some(found) = nodes.lock().ok().and_then(|mut found| found.take()) {
+        if let Some(found) = looking.take(state.tab == Tab::Nodes) {
             state.nodes = found;
             has_changed = true;
         }

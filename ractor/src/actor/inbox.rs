@@ -287,9 +287,9 @@ impl<S: Send + 'static> Taken<S> {
 
     #[inline]
     fn pop(&mut self) -> Parcel<S> {
-        // Before it is moved, while the length is at hand.
+        let next = self.batch.pop_front().expect("it was looked at");
         self.actor.mailbox.hold(self.batch.len());
-        self.batch.pop_front().expect("it was looked at")
+        next
     }
 }
 
