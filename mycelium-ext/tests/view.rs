@@ -229,6 +229,7 @@ fn nodes_are_listed_and_the_sockets_of_dead_ones_removed() {
     drop(first);
     assert!(!target.path().exists(), "it is removed at the end");
     drop(second);
+    assert!(!folder.exists(), "nothing is left");
     assert_eq!(view::list(&folder).expect("the folder"), []);
     let error = target.ask(&Request::hello()).expect_err("it has ended").to_string();
     assert!(error.contains("no node serves"), "{error}");

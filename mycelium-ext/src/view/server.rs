@@ -24,10 +24,13 @@ const MOST_ACTORS: usize = 1_000_000;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The time for an answer to be taken.
 const TAKING: Duration = Duration::from_secs(5);
+/// How often a socket is tried in a folder that vanishes.
+const TRIES: usize = 10;
 /// The pause after a connection that could not be accepted, for want of descriptors for example.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves the snapshots of a node until it is dropped. Its socket is removed then.
+/// Serves the snapshots of a node until it is dropped. Its socket is removed then, and the folder
+/// with the last one.
 #[derive(Debug)]
 pub struct ViewServer {
     path: PathBuf,
@@ -60,16 +63,9 @@ impl ViewServer {
         addresses: Vec<String>,
     ) -> io::Result<Self> {
         static SERVERS: AtomicU64 = AtomicU64::new(0);
-        folder::make(folder)?;
-        client::remove_stale(folder);
         let number = SERVERS.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{}-{number}.sock", std::process::id()));
-        // Of an earlier process with this number, which was killed.
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&path)?;
+        let listener = bind(folder, &path)?;
         listener.set_nonblocking(true)?;
         let (end, ended) = UnixStream::pair()?;
         let subject = Subject { name: name.into(), addresses };
@@ -94,10 +90,32 @@ impl ViewServer {
 impl Drop for ViewServer {
     fn drop(&mut self) {
         _ = fs::remove_file(&self.path);
+        // The folder stays where others have sockets in it.
+        _ = self.path.parent().map(fs::remove_dir);
         drop(self.end.take());
         // The thread ends by itself, after the connection that it serves: nobody is kept waiting
         // here for a client that is slow.
         drop(self.thread.take());
+    }
+}
+
+/// Makes the folder and the socket.
+fn bind(folder: &Path, path: &Path) -> io::Result<UnixListener> {
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        folder::make(folder)?;
+        client::remove_stale(folder);
+        // Of an earlier process with this number, which was killed.
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        match UnixListener::bind(path) {
+            // The last of the others has ended, and removed the folder.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && tries > 0 => {}
+            bound => return bound,
+        }
     }
 }
 
