@@ -287,9 +287,9 @@ impl<S: Send + 'static> Taken<S> {
 
     #[inline]
     fn pop(&mut self) -> Parcel<S> {
-        let next = self.batch.pop_front().expect("it was looked at");
+        // Before it is moved, while the length is at hand.
         self.actor.mailbox.hold(self.batch.len());
-        next
+        self.batch.pop_front().expect("it was looked at")
     }
 }
 

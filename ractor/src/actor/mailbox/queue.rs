@@ -48,15 +48,10 @@ struct Limit<T> {
     keyed: Option<Methods<T>>,
 }
 
-/// Set in the number of taken items while the receiver has something in hand that did not wait here.
-const OTHER: usize = 1 << (usize::BITS - 2);
-/// The receiver has taken nothing.
-const ASLEEP: usize = resting(0);
-
-/// So many items are taken, and none is in hand: the complement, which has the highest bit.
-const fn resting(count: usize) -> usize {
-    !count
-}
+/// Set in the number of taken items while none of them is in hand.
+const RESTS: usize = 1 << (usize::BITS - 1);
+/// Set beside it while the receiver has something else in hand, which did not wait here.
+const OTHER: usize = RESTS >> 1;
 
 /// What a queue reports to those who watch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +81,8 @@ enum Hand {
 /// A queue of many senders and one receiver.
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
-    /// What the receiver took, without the item in hand; as [`resting`] has it while none is in hand,
-    /// and with [`OTHER`] while it is no item. Written by the receiver only.
+    /// What the receiver took and has not handled, the item in hand included: 0 while it has none.
+    /// Written by the receiver only.
     taken: AtomicUsize,
     /// How often it had something in hand that did not wait here. Written by the receiver only.
     others: AtomicUsize,
@@ -148,7 +143,7 @@ impl<T> Queue<T> {
                 high_water: 0,
                 received: 0,
             }),
-            taken: AtomicUsize::new(ASLEEP),
+            taken: AtomicUsize::new(0),
             others: AtomicUsize::new(0),
             limit: limit.map(Box::new),
         }
@@ -291,7 +286,7 @@ impl<T> Queue<T> {
         let receiver = state.receiver.take();
         drop(state);
         drop((waiting, keyed, receiver));
-        self.taken.store(ASLEEP, Ordering::Relaxed);
+        self.taken.store(0, Ordering::Relaxed);
     }
 
     /// Wakes the receiver when it is idle, or, if `interrupt`, also out of its handler.
@@ -330,7 +325,7 @@ impl<T> Queue<T> {
             if state.phase != Phase::Open {
                 return self.receive_other(state, into, receiver);
             }
-            self.taken.store(ASLEEP, Ordering::Relaxed);
+            self.taken.store(0, Ordering::Relaxed);
             state.sleep(Sleep::Idle, receiver);
             return Found::Nothing;
         }
@@ -342,7 +337,7 @@ impl<T> Queue<T> {
                 }
                 state.waiting.swap_front(into);
                 state.received += into.len() as u64;
-                self.taken.store(resting(into.len()), Ordering::Relaxed);
+                self.taken.store(into.len(), Ordering::Relaxed);
             }
             Some(bound) => {
                 into.extend(state.waiting.pop_front());
@@ -373,12 +368,12 @@ impl<T> Queue<T> {
         if state.phase > Phase::Open && state.inside == 0 {
             return Found::Drained;
         }
-        self.taken.store(ASLEEP, Ordering::Relaxed);
+        self.taken.store(0, Ordering::Relaxed);
         state.sleep(Sleep::Idle, receiver);
         Found::Nothing
     }
 
-    /// The receiver has one of the items that it took in hand, and `count` beside it.
+    /// The receiver has one of the items that it took in hand, of `count` that it has not handled.
     #[inline]
     pub(crate) fn hold(&self, count: usize) {
         self.taken.store(count, Ordering::Relaxed);
@@ -387,7 +382,7 @@ impl<T> Queue<T> {
     /// The receiver has handled all but `count` of the items that it took, and none in hand.
     #[cold]
     pub(crate) fn rest(&self, count: usize) {
-        self.taken.store(resting(count), Ordering::Relaxed);
+        self.taken.store(count | RESTS, Ordering::Relaxed);
     }
 
     /// As [`rest`](Self::rest), and the receiver has something in hand that did not wait here.
@@ -395,15 +390,16 @@ impl<T> Queue<T> {
     pub(crate) fn hold_other(&self, count: usize) {
         let others = self.others.load(Ordering::Relaxed);
         self.others.store(others.wrapping_add(1), Ordering::Relaxed);
-        self.taken.store(count | OTHER, Ordering::Relaxed);
+        self.taken.store(count | RESTS | OTHER, Ordering::Relaxed);
     }
 
     /// What is taken and not in hand, and what is in hand.
     fn taken(&self) -> (usize, Hand) {
         match self.taken.load(Ordering::Relaxed) {
-            none if none >= resting(OTHER - 1) => (resting(none), Hand::Empty),
-            other if other & OTHER != 0 => (other & !OTHER, Hand::Other),
-            taken => (taken, Hand::Item),
+            0 => (0, Hand::Empty),
+            taken if taken & RESTS == 0 => (taken - 1, Hand::Item),
+            taken if taken & OTHER == 0 => (taken & !RESTS, Hand::Empty),
+            taken => (taken & !RESTS & !OTHER, Hand::Other),
         }
     }
 
@@ -470,10 +466,8 @@ impl<T> State<T> {
 
     fn sleep(&mut self, sleep: Sleep, receiver: &Waker) {
         self.sleep = sleep;
-        // Where there is none, none is dropped.
-        match &mut self.receiver {
-            Some(it) => it.clone_from(receiver),
-            none => *none = Some(receiver.clone()),
+        if !self.receiver.as_ref().is_some_and(|it| it.will_wake(receiver)) {
+            self.receiver = Some(receiver.clone());
         }
     }
 }

@@ -189,8 +189,15 @@ impl Links {
         // nodes.
         traffic.set_max_frame(server.max_frame.max(DEFAULT_MAX_INBOUND_FRAME_SIZE));
         let (lends, actor_of_it) = (channel.lends, actor.clone());
-        let first =
-            traffic.begin(Link { kind, peer, local, actor: actor_of_it, lends, writer: None, sent: 0 });
+        let first = traffic.begin(Link {
+            kind,
+            peer,
+            local,
+            actor: actor_of_it,
+            lends,
+            writer: None,
+            sent: 0,
+        });
         if let Some(admission) = &admission {
             admission.begins(myself);
         }
