@@ -392,6 +392,7 @@ mod cluster {
         watcher.stop().await;
     }
 }
+
 /// `mycelium` in the folder of the nodes, with their sockets.
 fn mycelium(folder: &Path, arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));

@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use mycelium_ext::config::{
     Config, ConfigError, ConnectionMode, Environment, GossipSettings, Limits, Location, Mistake,
-    Origin, Place, ShmLinks, Tuning, UnixListening,
-    Config, ConfigError, ConnectionMode, Environment, Limits, Location, Mistake, Origin, Place,
-    ShmLinks, Tuning, UnixListening, ViewSocket,
+    Origin, Place, ShmLinks, Tuning, UnixListening, ViewSocket,
 };
 use ractor::actor::actor_config::TransportPreference;
 
