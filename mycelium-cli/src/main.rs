@@ -86,9 +86,10 @@ enum Command {
     ///
     /// Eight readers run in this process, eight in a second one of this machine, and eight in a
     /// third one that is treated as remote; beside them, in this process, readers of stock ractor
-    /// and of bare queues get the same ticks. What waking costs here is measured too. Nothing needs to be set up, and nothing is left behind
-    /// but the report. Exit status: 0 when every reader got every tick once and in order, 1 when
-    /// not, 2 when it could not be run, 130 when it was interrupted.
+    /// and of bare queues get the same ticks. What waking costs here is measured too. Nothing needs
+    /// to be set up, and nothing is left behind but the report. Exit status: 0 when every reader
+    /// got every tick once and in order, 1 when not, 2 when it could not be run, 130 when it was
+    /// interrupted.
     #[cfg(all(unix, feature = "cluster"))]
     Demo(demo::args::DemoArgs),
     /// Runs one node, so that what `mycelium demo` does can be done by hand on several machines.

@@ -1,5 +1,5 @@
-//! One message to readers of many processes: `cargo bench -p mycelium-ext --features cluster --bench
-//! fan`. With `--features cluster,iceoryx` also by samples of iceoryx2.
+//! One message to readers of many processes: `cargo bench -p mycelium-ext --features cluster
+//! --bench fan`. With `--features cluster,iceoryx` also by samples of iceoryx2.
 //!
 //! A feed sends each message to all readers of all processes of a crew, for a time and with few
 //! messages under way; every reader checks number, length and some words of each. In a round each
@@ -9,9 +9,10 @@
 //!
 //! The feed writes each payload once into a buffer, whatever the contender. What is copied then:
 //!
-//! * `stock TCP`: the payload for each reader, into the message, into the frame, and into and out of
-//!   the kernel. A cast to each reader is all that stock offers.
-//! * `TCP`, `Unix`: the payload once into a `Bytes`, and for each process into and out of the kernel.
+//! * `stock TCP`: the payload for each reader, into the message, into the frame, and into and out
+//!   of the kernel. A cast to each reader is all that stock offers.
+//! * `TCP`, `Unix`: the payload once into a `Bytes`, and for each process into and out of the
+//!   kernel.
 //! * `ring`: once into a `Bytes`, and for each process into and out of the ring.
 //! * `arena`: shared memory, with payloads that the application makes in memory that peers map.
 //! * `iceoryx2`, `bare memory`: once into memory that the readers map.

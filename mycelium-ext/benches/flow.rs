@@ -5,8 +5,8 @@
 //! round and for each transport: calls with nothing else on the link; a call right behind 300,000
 //! casts of 64 bytes; and calls while 256 messages of 1 MiB go by.
 //!
-//! `-- slow ROUNDS MESSAGES` measures something else: large messages to several readers, one of them
-//! slow.
+//! `-- slow ROUNDS MESSAGES` measures something else: large messages to several readers, one of
+//! them slow.
 
 #[path = "flow/slow.rs"]
 mod slow;

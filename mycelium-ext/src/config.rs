@@ -81,7 +81,8 @@
 //! `MYCELIUM_NODE_LIMITS_MAX_FRAME`, and for `[nodes.archive]`, if the file has it,
 //! `MYCELIUM_NODES_ARCHIVE_ADDRESS`. `MYCELIUM_LISTEN` takes the place of all `[[listen]]`:
 //! addresses (`tcp://…`, `unix://…`) with commas between them, and `MYCELIUM_CLUSTER_SEEDS` that of
-//! `cluster.seeds`. Paths of variables are looked for from the working directory. Variables that start like these and stand for no key are mistakes.
+//! `cluster.seeds`. Paths of variables are looked for from the working directory. Variables that
+//! start like these and stand for no key are mistakes.
 //!
 //! # Secrets
 //!

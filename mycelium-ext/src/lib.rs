@@ -15,9 +15,9 @@
 //! ractor_cluster_derive = { path = "../mycelium/ractor_cluster_derive" }
 //! ```
 //!
-//! `git = "…"` works in place of `path`, in all four lines. Cargo drops a patch without an error when
-//! a newer upstream release fits better. The `=` prevents that. This crate does not compile with a
-//! stock `ractor`, and says so.
+//! `git = "…"` works in place of `path`, in all four lines. Cargo drops a patch without an error
+//! when a newer upstream release fits better. The `=` prevents that. This crate does not compile
+//! with a stock `ractor`, and says so.
 //!
 //! # Modules
 //!

@@ -1,8 +1,8 @@
 //! Mycelium's fork of the actor framework [`ractor`](https://docs.rs/ractor/0.16.5): one message,
 //! many readers, one allocation.
 //!
-//! The crate is made from upstream's published package at build time, with what `patches/ractor` and
-//! the files beside this one change. An application that depends on `ractor` takes it over
+//! The crate is made from upstream's published package at build time, with what `patches/ractor`
+//! and the files beside this one change. An application that depends on `ractor` takes it over
 //! `[patch.crates-io]` and recompiles, unchanged:
 //!
 //! ```toml

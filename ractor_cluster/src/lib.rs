@@ -3,8 +3,8 @@
 //!
 //! The crate is made from upstream's published package at build time, with what
 //! `patches/ractor_cluster` and the files beside this one change. It speaks the stock protocol, so
-//! that stock nodes and nodes of the fork share a cluster. Between nodes of the fork a session takes
-//! the cheapest link: memory of the process, shared memory, a Unix socket, TCP or TLS.
+//! that stock nodes and nodes of the fork share a cluster. Between nodes of the fork a session
+//! takes the cheapest link: memory of the process, shared memory, a Unix socket, TCP or TLS.
 //!
 //! ```toml
 //! [dependencies]
@@ -25,8 +25,8 @@
 //! | [`link`] | options, limits and security of a node; counters of refusals and dead letters |
 //! | [`transport`] | what links are made of, and transports of your own |
 //!
-//! `mycelium_ext::node::Node` starts a node in a few lines, or from `mycelium.toml`. The guide is in
-//! `docs/guide` of the repository.
+//! `mycelium_ext::node::Node` starts a node in a few lines, or from `mycelium.toml`. The guide is
+//! in `docs/guide` of the repository.
 //!
 //! # Features
 //!

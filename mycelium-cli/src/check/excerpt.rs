@@ -1,8 +1,8 @@
 //! The line that a mistake is in, with a caret below the place.
 //!
-//! A line may have a secret in it, also one whose key is misspelt, or whose quotes are missing. So a
-//! value is shown only where the mistake itself shows it. A line that is neither a table nor a key
-//! with a value is not shown, and none of a file in which a text may go over several lines.
+//! A line may have a secret in it, also one whose key is misspelt, or whose quotes are missing. So
+//! a value is shown only where the mistake itself shows it. A line that is neither a table nor a
+//! key with a value is not shown, and none of a file in which a text may go over several lines.
 
 use std::fs;
 

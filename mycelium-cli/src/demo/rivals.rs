@@ -23,7 +23,8 @@ use super::tick::Tick;
 /// A way to readers of this process that is not the fork's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rival {
-    /// Actors of stock ractor: each gets its own clone of a tick, as stock has no other way to many.
+    /// Actors of stock ractor: each gets its own clone of a tick, as stock has no other way to
+    /// many.
     Stock,
     /// A task with a queue of tokio for each reader, and one `Arc` for all of them.
     Queue,

@@ -3,8 +3,8 @@
 //!
 //! The feed waits for room for each reader (`ActorRef::send_arc`), but not for one whose mailbox
 //! drops the oldest: to that one it casts, and what the way has no room for comes back. In each
-//! round each of these: no reader is slow; the slow one is waited for; its mailbox drops the oldest;
-//! its mailbox conflates.
+//! round each of these: no reader is slow; the slow one is waited for; its mailbox drops the
+//! oldest; its mailbox conflates.
 
 use std::error::Error;
 use std::process::Command;

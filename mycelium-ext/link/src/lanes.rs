@@ -386,7 +386,8 @@ impl Lanes {
         frames
     }
 
-    /// The same as [`bytes`](Self::bytes), of session control and of messages to actors that are sent little.
+    /// The same as [`bytes`](Self::bytes), of session control and of messages to actors that are
+    /// sent little.
     pub fn bytes_of_few(&self) -> usize {
         (0..=SPARSE).filter_map(|slot| self.out(slot)).map(Outbound::bytes).sum()
     }

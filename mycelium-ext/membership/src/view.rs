@@ -187,7 +187,8 @@ impl View {
         voice: &dyn SecondVoice,
         now: Instant,
     ) -> Vec<MemberEvent> {
-        // A process that was suspended has heard nobody meanwhile, which says nothing of the others.
+        // A process that was suspended has heard nobody meanwhile, which says nothing of the
+        // others.
         let gap = self.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
         self.last = Some(now);
         if gap > 3 * self.pace.tick + self.pace.interval {

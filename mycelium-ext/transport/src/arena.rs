@@ -13,9 +13,9 @@
 //! * **No counts that a peer could forge.** What a peer holds is written in this process's own
 //!   memory. A peer says that it has done with something that it was lent, and anything else that
 //!   it says ends the link.
-//! * **Bounds.** The arena has a size. One process may hold half of it, in at most 1024 payloads for
-//!   each link, and may go on holding beyond the end of at most 16 links. Beyond that a payload is
-//!   copied through the link, as small ones are.
+//! * **Bounds.** The arena has a size. One process may hold half of it, in at most 1024 payloads
+//!   for each link, and may go on holding beyond the end of at most 16 links. Beyond that a payload
+//!   is copied through the link, as small ones are.
 //! * **Trust.** A peer is a process of the same user that has the cookie. It can read the whole
 //!   arena, also what was sent to others. A reader trusts the sender not to change what it has
 //!   sent. Nothing is decoded out of foreign memory: a field that is not plain bytes is copied
@@ -104,8 +104,8 @@ pub(crate) trait TakeBack: fmt::Debug + Send + Sync {
     /// Takes back what its peer has done with.
     fn take_back(&self);
 
-    /// Takes back what its peer has done with, and all of it where the peer is gone. Returns whether
-    /// nothing is left.
+    /// Takes back what its peer has done with, and all of it where the peer is gone. Returns
+    /// whether nothing is left.
     fn is_over(&self) -> bool;
 
     /// The process that holds it.
@@ -358,8 +358,8 @@ impl Arena {
     }
 }
 
-/// A payload that goes to several nodes, once in the arena for those of this machine. Where one link
-/// lends, that link sees to it.
+/// A payload that goes to several nodes, once in the arena for those of this machine. Where one
+/// link lends, that link sees to it.
 fn once_for_all_peers(payload: &Bytes) -> Option<Bytes> {
     let arena = OF_PROCESS.get()?;
     if payload.len() < THRESHOLD || arena.lent.links.load(Ordering::Relaxed) < 2 {

@@ -45,8 +45,8 @@ use super::Message;
 )]
 pub trait SharedMessage: Message + Sync {
     /// A copy, for a receiver that wants a message of its own; `None` when this value cannot be
-    /// copied. A receiver that only reads never asks. A message for other nodes is copied only where
-    /// it cannot be written from a reference (`Message::to_outgoing`).
+    /// copied. A receiver that only reads never asks. A message for other nodes is copied only
+    /// where it cannot be written from a reference (`Message::to_outgoing`).
     fn clone_shared(&self) -> Option<Self>;
 
     /// Whether this value may be sent by `Arc`. One that holds a reply port may not, since

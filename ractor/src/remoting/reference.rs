@@ -66,8 +66,8 @@ mod by_bytes {
         }
     }
 
-    /// As its cell. The type of its messages is that of the field: what is sent to an actor of another
-    /// type comes back.
+    /// As its cell. The type of its messages is that of the field: what is sent to an actor of
+    /// another type comes back.
     impl<M> BytesConvertable for ActorRef<M> {
         fn into_bytes(self) -> Vec<u8> {
             write(&self)
@@ -119,8 +119,8 @@ mod by_serde {
     }
 }
 
-/// A reference to an actor that has ended, or of which this process does not know: one for all, since
-/// a message may hold as many as a peer likes.
+/// A reference to an actor that has ended, or of which this process does not know: one for all,
+/// since a message may hold as many as a peer likes.
 fn stopped() -> ActorCell {
     static STOPPED: OnceLock<ActorCell> = OnceLock::new();
     let stopped = STOPPED.get_or_init(|| {

@@ -17,8 +17,8 @@ use crate::NodeId;
 /// Names that are remembered, at most.
 const REMEMBERED: usize = 64 * 1024;
 
-/// The hash of the node's own full name and the peer's. Names are as long as a peer likes, and these
-/// are kept when the peer is gone.
+/// The hash of the node's own full name and the peer's. Names are as long as a peer likes, and
+/// these are kept when the peer is gone.
 type Names = [u8; 32];
 
 fn names(own: &str, peer: &str) -> Names {

@@ -62,8 +62,8 @@ impl Lanes {
         lane.out.transmit_parts(parts)
     }
 
-    /// Whether there is something to be sent after a push into a lane, as far as the lanes know: what
-    /// was pushed, or what was asked of another lane for it. An acknowledgement changes it
+    /// Whether there is something to be sent after a push into a lane, as far as the lanes know:
+    /// what was pushed, or what was asked of another lane for it. An acknowledgement changes it
     /// otherwise.
     pub fn is_ready(&self, slot: usize) -> bool {
         self.may_send(slot) || (0..SLOTS).any(|other| other != slot && self.has_to_send(other))

@@ -137,9 +137,9 @@ pub(super) struct Stretch {
 
 impl AsRef<[u8]> for Stretch {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: `Space` gave these bytes, which are within the mapping, to this stretch alone, and
-        // gets them back in `Drop`. The mapping lives as long as `region`. This process writes to
-        // them through `as_mut` only, which borrows the stretch; the seal keeps other processes
+        // SAFETY: `Space` gave these bytes, which are within the mapping, to this stretch alone,
+        // and gets them back in `Drop`. The mapping lives as long as `region`. This process writes
+        // to them through `as_mut` only, which borrows the stretch; the seal keeps other processes
         // from it. Bytes of a new mapping are zeros.
         unsafe {
             slice::from_raw_parts(self.region.mapping.base.as_ptr().add(self.at), self.length)

@@ -8,9 +8,9 @@
 //!    with its own arena and a pipe's end, if it has one.
 //!
 //! A word on arenas says in its highest bit whether payloads are read where they lie, and in the
-//! others how many pages the sender's arena has; 0 where none comes. A side keeps the end of the pipe
-//! that it was passed as long as it holds something of the arena, also when the link is over. The
-//! other one learns by its own end that nothing is held any more, however that came about.
+//! others how many pages the sender's arena has; 0 where none comes. A side keeps the end of the
+//! pipe that it was passed as long as it holds something of the arena, also when the link is over.
+//! The other one learns by its own end that nothing is held any more, however that came about.
 //!
 //! The descriptors of the memory and of arenas are closed at the other end then. What is left has
 //! no name: whoever ends, and however, the kernel gives everything back.

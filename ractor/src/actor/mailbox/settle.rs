@@ -48,8 +48,8 @@ pub(super) enum Phase {
     Closed,
 }
 
-/// What becomes of an item that takes a place of its own. `bound` has the capacity and the policy of
-/// a queue that has them, and `waiting` counts its items.
+/// What becomes of an item that takes a place of its own. `bound` has the capacity and the policy
+/// of a queue that has them, and `waiting` counts its items.
 #[inline(always)]
 pub(super) fn settle(
     phase: Phase,
