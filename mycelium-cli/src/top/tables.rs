@@ -62,7 +62,7 @@ fn handling(actor: &ActorView) -> String {
 pub(super) fn actors(snapshot: &Snapshot, rates: &Rates) -> Vec<Row> {
     let row = |actor: &ActorView| {
         let rate = rates.handled.get(&actor.id).map_or_else(String::new, |rate| count(*rate));
-        let mut status = actor.status.clone();
+        let mut status = actor.status.to_string();
         if actor.lost > 0 {
             status = format!("{status}, {} lost", count(actor.lost));
         }
@@ -98,7 +98,7 @@ pub(super) fn tree(snapshot: &Snapshot, filter: &str) -> Vec<Row> {
     for actor in &snapshot.actors {
         let name = actor.name.as_deref().unwrap_or("");
         let fits =
-            [name, &actor.actor_type, &actor.id.to_string()].iter().any(|it| it.contains(filter));
+            [name, &*actor.actor_type, &actor.id.to_string()].iter().any(|it| it.contains(filter));
         // Up to the first that is kept already: a ring would not end.
         let mut at = Some(actor).filter(|_| fits);
         while let Some(actor) = at.filter(|actor| kept.insert(actor.id)) {
@@ -116,7 +116,7 @@ pub(super) fn tree(snapshot: &Snapshot, filter: &str) -> Vec<Row> {
         let name =
             actor.name.as_deref().map_or_else(String::new, |name| format!(" {}", plain(name)));
         let title = format!("{indent}{} {}{name}", actor.id, type_name(&actor.actor_type));
-        let cells = [title, actor.status.clone(), waiting(actor), handling(actor)];
+        let cells = [title, actor.status.to_string(), waiting(actor), handling(actor)];
         rows.push(Row::new(mark_of(actor), cells));
         let below = children.get(&Some(actor.id)).into_iter().flatten().rev();
         stack.extend(below.map(|child| (*child, depth + 1)));

@@ -1,14 +1,15 @@
 //! Makes a snapshot.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use ractor::view::ActorView as Actor;
-use ractor::{ActorId, pg};
+use ractor::{ActorId, ActorStatus, pg};
 use ractor_cluster::link::{self, view as sessions};
 use ractor_cluster::peers::{self, PeerInfo};
 
-use super::request::Request;
+use super::request::{Facts, Request};
 use super::snapshot::{
     ActorView, Count, GroupView, LinkView, NodeView, PeerView, SessionView, Snapshot, Totals,
 };
@@ -26,17 +27,23 @@ impl Snapshot {
     pub(super) fn take(subject: &Subject, watcher: &mut Watcher, request: &Request) -> Self {
         let begun = Instant::now();
         let mut totals = Totals::default();
-        let mut actors = Vec::new();
+        // So many at a time: memory for all of them costs more than to look at them.
+        let most = request.actors.saturating_mul(2).max(4096);
+        let mut found = Vec::new();
         if request.actors > 0 || request.rest {
             watcher.sample(|actor, handling| {
-                add(&mut totals, actor);
-                if request.actors > 0 {
-                    actors.push(actor_view(actor, handling));
+                add(&mut totals, &actor);
+                let actor = Found { actor, handling };
+                if request.actors > 0 && request.takes(&actor) {
+                    found.push(actor);
+                    if found.len() == most {
+                        request.sort.first(&mut found, request.actors);
+                    }
                 }
             });
         }
-        actors.retain(|actor| request.takes(actor));
-        request.sort.first(&mut actors, request.actors);
+        request.sort.first(&mut found, request.actors);
+        let actors = found.into_iter().map(actor_view).collect();
         let (groups, peers) = if request.rest { (groups(), peers()) } else { Default::default() };
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let dead_letters = link::dead_letters().into_iter().map(|(it, count)| (it.name(), count));
@@ -73,16 +80,52 @@ fn add(totals: &mut Totals, actor: &Actor) {
     totals.lost += actor.lost;
 }
 
-fn actor_view(actor: &Actor, handling: Option<Duration>) -> ActorView {
+/// An actor that may get into the snapshot: few of many do, and only these get texts.
+struct Found {
+    actor: Actor,
+    handling: Option<Duration>,
+}
+
+impl Facts for Found {
+    fn id(&self) -> u64 {
+        self.actor.id.pid()
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.actor.name.as_deref()
+    }
+
+    fn actor_type(&self) -> &str {
+        self.actor.actor_type
+    }
+
+    fn handling_ms(&self) -> Option<u64> {
+        self.handling.map(millis)
+    }
+
+    fn waiting(&self) -> usize {
+        self.actor.waiting
+    }
+
+    fn handled(&self) -> u64 {
+        self.actor.handled
+    }
+
+    fn lost(&self) -> u64 {
+        self.actor.lost
+    }
+}
+
+fn actor_view(Found { actor, handling }: Found) -> ActorView {
     let parent = match actor.supervisor {
         Some(ActorId::Local(pid)) => Some(pid),
         _ => None,
     };
     ActorView {
         id: actor.id.pid(),
-        name: actor.name.clone(),
-        actor_type: actor.actor_type.to_owned(),
-        status: format!("{:?}", actor.status),
+        name: actor.name,
+        actor_type: Cow::Borrowed(actor.actor_type),
+        status: status(actor.status),
         parent,
         waiting: actor.waiting,
         capacity: actor.capacity,
@@ -91,6 +134,15 @@ fn actor_view(actor: &Actor, handling: Option<Duration>) -> ActorView {
         events: actor.events,
         handling_ms: handling.map(millis),
         lost: actor.lost,
+    }
+}
+
+/// Without a text of its own for each of many actors.
+fn status(status: ActorStatus) -> Cow<'static, str> {
+    match status {
+        ActorStatus::Unstarted => Cow::Borrowed("Unstarted"),
+        ActorStatus::Running => Cow::Borrowed("Running"),
+        other => Cow::Owned(format!("{other:?}")),
     }
 }
 

@@ -4,8 +4,6 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::ActorView;
-
 /// What a snapshot is to have in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -51,13 +49,24 @@ impl Request {
         self
     }
 
-    pub(super) fn takes(&self, actor: &ActorView) -> bool {
+    pub(super) fn takes(&self, actor: &impl Facts) -> bool {
         self.filter.as_ref().is_none_or(|text| {
-            actor.name.as_ref().is_some_and(|name| name.contains(text))
-                || actor.actor_type.contains(text)
-                || actor.id.to_string().contains(text)
+            actor.name().is_some_and(|name| name.contains(text))
+                || actor.actor_type().contains(text)
+                || actor.id().to_string().contains(text)
         })
     }
+}
+
+/// What of an actor decides whether it is in a snapshot, and where.
+pub(super) trait Facts {
+    fn id(&self) -> u64;
+    fn name(&self) -> Option<&str>;
+    fn actor_type(&self) -> &str;
+    fn handling_ms(&self) -> Option<u64>;
+    fn waiting(&self) -> usize;
+    fn handled(&self) -> u64;
+    fn lost(&self) -> u64;
 }
 
 /// The order of actors. Those that are alike are ordered by number.
@@ -82,23 +91,23 @@ pub enum Sort {
 
 impl Sort {
     /// Leaves the first `most` actors, in order.
-    pub(super) fn first(self, actors: &mut Vec<ActorView>, most: usize) {
+    pub(super) fn first(self, actors: &mut Vec<impl Facts>, most: usize) {
         match self {
-            Self::Id => first_by(actors, most, |it| it.id),
-            Self::Handling => {
-                first_by(actors, most, |it| (Reverse(it.handling_ms), Reverse(it.waiting), it.id));
-            }
-            Self::Waiting => first_by(actors, most, |it| (Reverse(it.waiting), it.id)),
-            Self::Handled => first_by(actors, most, |it| (Reverse(it.handled), it.id)),
-            Self::Lost => first_by(actors, most, |it| (Reverse(it.lost), it.id)),
-            Self::Name => {
-                first_by(actors, most, |it| (it.name.is_none(), it.name.clone(), it.id));
-            }
+            Self::Id => first_by(actors, most, Facts::id),
+            Self::Handling => first_by(actors, most, |it| {
+                (Reverse(it.handling_ms()), Reverse(it.waiting()), it.id())
+            }),
+            Self::Waiting => first_by(actors, most, |it| (Reverse(it.waiting()), it.id())),
+            Self::Handled => first_by(actors, most, |it| (Reverse(it.handled()), it.id())),
+            Self::Lost => first_by(actors, most, |it| (Reverse(it.lost()), it.id())),
+            Self::Name => first_by(actors, most, |it| {
+                (it.name().is_none(), it.name().map(str::to_owned), it.id())
+            }),
         }
     }
 }
 
-fn first_by<K: Ord>(actors: &mut Vec<ActorView>, most: usize, key: impl Fn(&ActorView) -> K) {
+fn first_by<T, K: Ord>(actors: &mut Vec<T>, most: usize, key: impl Fn(&T) -> K) {
     if most < actors.len() {
         if most > 0 {
             actors.select_nth_unstable_by_key(most - 1, &key);
@@ -111,13 +120,44 @@ fn first_by<K: Ord>(actors: &mut Vec<ActorView>, most: usize, key: impl Fn(&Acto
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::ActorView;
+
+    impl Facts for ActorView {
+        fn id(&self) -> u64 {
+            self.id
+        }
+
+        fn name(&self) -> Option<&str> {
+            self.name.as_deref()
+        }
+
+        fn actor_type(&self) -> &str {
+            &self.actor_type
+        }
+
+        fn handling_ms(&self) -> Option<u64> {
+            self.handling_ms
+        }
+
+        fn waiting(&self) -> usize {
+            self.waiting
+        }
+
+        fn handled(&self) -> u64 {
+            self.handled
+        }
+
+        fn lost(&self) -> u64 {
+            self.lost
+        }
+    }
 
     fn actor(id: u64, waiting: usize, handling_ms: Option<u64>) -> ActorView {
         ActorView {
             id,
             name: (id % 2 == 0).then(|| format!("n{id}")),
-            actor_type: "app::Actor".to_owned(),
-            status: "Running".to_owned(),
+            actor_type: "app::Actor".into(),
+            status: "Running".into(),
             parent: None,
             waiting,
             capacity: None,

@@ -1,5 +1,7 @@
 //! The types of a snapshot. All of what programs see of a node is here.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// A process with its node at one moment.
@@ -70,9 +72,9 @@ pub struct ActorView {
     /// Its name, if it has one.
     pub name: Option<String>,
     /// The name of its type, as the compiler has it.
-    pub actor_type: String,
+    pub actor_type: Cow<'static, str>,
     /// Its status, such as `Running`.
-    pub status: String,
+    pub status: Cow<'static, str>,
     /// The number of the actor that supervises it. One of another node is not told.
     pub parent: Option<u64>,
     /// The messages that wait.

@@ -53,7 +53,7 @@ impl Watcher {
 
     /// Takes a sample: all actors of the process, each with the time for which its handler has run
     /// at least. Returns what `each` makes of them.
-    pub fn sample<T>(&mut self, mut each: impl FnMut(&Actor, Option<Duration>) -> T) -> Vec<T> {
+    pub fn sample<T>(&mut self, mut each: impl FnMut(Actor, Option<Duration>) -> T) -> Vec<T> {
         let now = Instant::now();
         let mut running = HashMap::new();
         let mut made = Vec::new();
@@ -65,7 +65,7 @@ impl Watcher {
                 running.insert(actor.id, Running { progress, since });
                 now - since
             });
-            made.push(each(&actor, handling));
+            made.push(each(actor, handling));
         }
         self.running = running;
         let pause = (now.elapsed() * SHARE).clamp(SHORTEST, LONGEST);
