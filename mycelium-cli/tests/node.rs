@@ -494,14 +494,27 @@ fn top_fits_screens_of_three_sizes_and_gives_them_back() {
         assert!(!after.contains("shown@test"), "the screen is given back: {after}");
         tmux.run(&["kill-session"]);
     }
-    // A request to terminate ends it as well.
-    let command = format!("{top} & echo $! >pid; fg >/dev/null; echo status $?; cat");
-    let inner = format!("cd {}; bash -mc '{command}'", folder.path().display());
-    tmux.run(&["new-session", "-d", "-x", "80", "-y", "24", &inner]);
-    tmux.until(|it| it.contains("shown@test"));
-    let pid = fs::read_to_string(folder.path().join("pid")).expect("its number");
-    let pid = pid.trim().parse().ok().and_then(Pid::from_raw).expect("a number");
-    kill_process(pid, Signal::TERM).expect("it runs");
+    // A request to terminate ends it as well, and so does the end of the terminal, which it may
+    // have been told of or not.
+    let start = |before: &str| {
+        let command = format!("{before} {top} & echo $! >pid; fg >/dev/null; echo status $?; cat");
+        let inner = format!("cd {}; bash -mc '{command}'", folder.path().display());
+        tmux.run(&["new-session", "-d", "-x", "80", "-y", "24", &inner]);
+        tmux.until(|it| it.contains("shown@test"));
+        let pid = fs::read_to_string(folder.path().join("pid")).expect("its number");
+        pid.trim().parse().ok().and_then(Pid::from_raw).expect("a number")
+    };
+    kill_process(start(""), Signal::TERM).expect("it runs");
     let after = tmux.until(|it| it.contains("status 0"));
     assert!(!after.contains("shown@test"), "the screen is given back: {after}");
+    for before in ["", "trap \"\" HUP;"] {
+        tmux.run(&["kill-server"]);
+        let pid = start(before);
+        tmux.run(&["kill-server"]);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while rustix::process::test_kill_process(pid).is_ok() {
+            assert!(std::time::Instant::now() < deadline, "it goes on without a terminal");
+            std::thread::yield_now();
+        }
+    }
 }

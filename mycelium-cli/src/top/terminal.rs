@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use mycelium_ext::view::{Request, Snapshot, Target};
 use ratatui::crossterm::event::{self, Event};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::draw::{Colours, draw};
@@ -17,6 +18,8 @@ use super::state::{State, Tab};
 
 /// How long it looks for keys before it looks at what else there is.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long it may take to end once it shall.
+const PARTING: Duration = Duration::from_secs(1);
 /// The pause between two looks for nodes.
 const NODES: Duration = Duration::from_secs(1);
 
@@ -37,7 +40,7 @@ pub(super) fn run(state: &mut State, interval: Duration) -> Result<(), String> {
 /// What is set by a request to terminate, or by the end of the terminal.
 fn ends_on_signal() -> io::Result<Arc<AtomicBool>> {
     let ends = Arc::new(AtomicBool::new(false));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut terminate, mut hangup, mut interrupt) = {
         let _entered = runtime.enter();
         (
@@ -53,11 +56,31 @@ fn ends_on_signal() -> io::Result<Arc<AtomicBool>> {
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
                 _ = interrupt.recv() => {}
+                () = hung_up() => {}
             }
         });
         set.store(true, Ordering::Relaxed);
+        // On a terminal that is gone, the look for keys reads its end again and again, and does
+        // not return.
+        thread::sleep(PARTING);
+        let _ = ratatui::try_restore();
+        std::process::exit(0);
     });
     Ok(ends)
+}
+
+/// Resolves when the terminal is gone: who starts a program may have it ignore the signal for that.
+async fn hung_up() {
+    loop {
+        tokio::time::sleep(NODES).await;
+        let stdin = io::stdin();
+        let mut polled = [PollFd::new(&stdin, PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let looked = rustix::event::poll(&mut polled, Some(&now));
+        if looked.is_ok() && polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) {
+            return;
+        }
+    }
 }
 
 /// Asks nodes on a thread of its own: keys count also while a node does not answer.
