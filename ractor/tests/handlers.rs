@@ -204,8 +204,9 @@ impl ThreadLocalActor for LocalArcOnly {
 #[ractor::concurrency::test]
 async fn a_thread_local_actor_with_handle_arc_alone_needs_no_sync() {
     let (seen_tx, mut seen) = mpsc::unbounded_channel();
+    // With `async-std` a thread ends with the last of its spawners, and its actors with it.
     let spawner = ThreadLocalActorSpawner::new();
-    let (actor, handle) = LocalArcOnly::spawn(None, seen_tx, spawner).await.unwrap();
+    let (actor, handle) = LocalArcOnly::spawn(None, seen_tx, spawner.clone()).await.unwrap();
     actor.cast(NotSync(Cell::new(5))).unwrap();
     actor.drain().unwrap();
     handle.await.unwrap();

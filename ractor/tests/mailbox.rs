@@ -279,6 +279,7 @@ async fn a_linked_actor_has_its_configuration_and_its_supervisor() {
 async fn thread_local_actors_have_bounds_too() {
     use ractor::thread_local::{ThreadLocalActor, ThreadLocalActorSpawner};
 
+    // With `async-std` a thread ends with the last of its spawners, and its actors with it.
     let spawner = ThreadLocalActorSpawner::new();
     let (mut gate, gated) = Gate::new();
     let config = bounded(1, Overflow::Reject);
@@ -291,7 +292,7 @@ async fn thread_local_actors_have_bounds_too() {
         None,
         child_gated,
         actor.get_cell(),
-        spawner,
+        spawner.clone(),
         config,
     )
     .await

@@ -172,13 +172,14 @@ async fn thread_local_actors_read_shared_messages_too() {
         }
     }
 
+    // With `async-std` a thread ends with the last of its spawners, and its actors with it.
     let spawner = ThreadLocalActorSpawner::new();
     let (seen_tx, mut seen) = mpsc::unbounded_channel();
     let (own, own_handle) =
         <Local as ThreadLocalActor>::spawn(None, seen_tx.clone(), spawner.clone()).await.unwrap();
     // An ordinary actor that runs on a thread of its own keeps its `handle_arc`.
     let (ordinary, ordinary_handle) =
-        <Reader as ThreadLocalActor>::spawn(None, seen_tx, spawner).await.unwrap();
+        <Reader as ThreadLocalActor>::spawn(None, seen_tx, spawner.clone()).await.unwrap();
     let tick = Tick::new(7);
 
     own.cast_arc(tick.clone()).unwrap();

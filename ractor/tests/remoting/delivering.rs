@@ -239,7 +239,8 @@ impl ThreadLocalActor for Local {
 async fn an_actor_of_one_thread_gets_its_messages_too() {
     let (tell, mut got) = mpsc::unbounded_channel();
     let spawner = ThreadLocalActorSpawner::new();
-    let (actor, handle) = <Local as ThreadLocalActor>::spawn(None, tell, spawner).await.unwrap();
+    let (actor, handle) =
+        <Local as ThreadLocalActor>::spawn(None, tell, spawner.clone()).await.unwrap();
 
     actor.deliver(cast("", [1])).unwrap_err();
     actor.deliver(cast("", [3, 4])).unwrap();
