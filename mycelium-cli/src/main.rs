@@ -117,7 +117,7 @@ enum Command {
     /// Shows what a node does, as it does it: actors, groups, peers, and what was lost.
     ///
     /// It attaches to a node of the same user on this machine, by the Unix socket that the node
-    /// serves unless its configuration says [view] socket = "off". It answers also while the node's
+    /// serves unless its configuration says `view.socket = "off"`. It answers also while the node's
     /// runtime is stuck, and names the actors whose handlers have not returned. Exit status: 0 when
     /// it was shown, 2 when there is no such node or it does not answer.
     #[cfg(all(unix, feature = "cluster"))]
