@@ -354,7 +354,7 @@ mod cluster {
         let after = watcher.connected("member").await;
         assert_eq!((after.node_id, after.incarnation), (before.node_id, before.incarnation));
 
-        // By SIGKILL: its links close, and nobody waits for the grace of the session.
+        // By SIGKILL: its links close, and the grace of the session is not waited for.
         drop(member);
         while event(&mut events, word).await != "down" {}
         assert_eq!(event(&mut sessions, ended).await.as_deref(), Some("member_down"));

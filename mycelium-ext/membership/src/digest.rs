@@ -1,6 +1,6 @@
 //! What of a message gets to chitchat: the members that it may learn of.
 //!
-//! Chitchat notes each member of which anybody tells, and lists all of them in each message. So a
+//! Chitchat notes each member that a peer tells of, and lists all of them in each message. So a
 //! member gets to it only when it lives: when it is the sender itself, whose address is proven, or
 //! when its heartbeat has moved since it was told of first. What would make the list too long is
 //! left out.
@@ -106,7 +106,7 @@ impl Admitted {
     }
 }
 
-/// The members of which chitchat knows, and those of which it may learn.
+/// The members that chitchat knows, and those that it may learn of.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     /// The bytes of the entry of each.

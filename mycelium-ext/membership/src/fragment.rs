@@ -26,7 +26,7 @@ pub(crate) const MESSAGE: usize = PARTS * PART;
 /// The least content, so that a datagram is not smaller than [`SMALLEST`].
 pub(crate) const LEAST: usize = SMALLEST - HEAD - TAG;
 
-/// Messages of which parts are kept at a time, of all senders.
+/// Incomplete messages that are kept at a time, of all senders.
 const KEPT: usize = 64;
 
 /// How long parts are kept.
@@ -71,7 +71,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// A message of which parts are missing.
+/// A message some of whose parts have come.
 #[derive(Debug)]
 struct Partial {
     session: Session,

@@ -35,7 +35,7 @@
 //!   is behind, that takes until the other one is down.
 //! * Two that go on living for some seconds beside each other are told:
 //!   [`MemberEvent::Contested`].
-//! * A process that was suspended itself takes nobody for down until it has listened for eight
+//! * A process that was suspended takes no member for down until it has listened for eight
 //!   intervals.
 //! * A member that comes back with the incarnation that it had is up again.
 //!

@@ -31,7 +31,7 @@ pub(crate) fn links(text: &str) -> Vec<String> {
     found
 }
 
-/// The names by which links reach the headings.
+/// The names that links to the headings use.
 pub(crate) fn anchors(text: &str) -> BTreeSet<String> {
     let headings = prose(text).filter(|line| line.starts_with('#'));
     headings
