@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -28,16 +31,46 @@ pub struct Log {
     _guard: tracing::subscriber::DefaultGuard,
 }
 
-/// Has every line of the process be asked for, also on other threads.
+/// Sets [`Asked`] once for the process.
 static ASKING: Once = Once::new();
+
+/// The subscriber of threads without a log. It takes nothing, but wants to be asked about each
+/// line and span, so that those of a log are asked too.
+///
+/// It keeps no spans: a span of a log may end on a thread without one, and would there look for
+/// its parent among the spans of another registry.
+struct Asked;
+
+impl Subscriber for Asked {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        unreachable!("no span is taken")
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
 
 impl Log {
     pub fn begin() -> Self {
         // Before any line is logged: a subscriber of a thread that comes in the same moment as the
         // first line of a place may never be asked about that place.
         ASKING.call_once(|| {
-            let subscriber = tracing_subscriber::registry();
-            tracing::subscriber::set_global_default(subscriber).expect("there is no other one");
+            tracing::subscriber::set_global_default(Asked).expect("there is no other one");
         });
         let lines = Lines::default();
         let subscriber = tracing_subscriber::fmt()
