@@ -23,7 +23,7 @@ use crate::transport::{FrameSink, TransportMessage};
 type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What is handed to the kernel at a time, about, in bytes: more waits until it took this much.
-const BATCH_BYTES: usize = 256 * 1024;
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// Where a writer takes its frames from.
 pub(crate) trait FrameSource: Send + Sync + 'static {

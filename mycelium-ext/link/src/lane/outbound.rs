@@ -9,7 +9,7 @@ use crate::codec::{self, Frame};
 use crate::{HEADER, malloc_hint};
 
 /// The memory that frames are written into, a block after the other.
-pub(super) const BLOCK: usize = 64 * 1024;
+pub(super) const BLOCK: usize = 24 * 1024;
 
 /// A frame of so many bytes is a chunk by itself.
 const APART: usize = 64 * 1024;
@@ -213,6 +213,12 @@ impl Outbound {
     pub(crate) fn under_way(&self, without_tails: bool) -> usize {
         let tails = if without_tails { self.tails } else { 0 };
         self.bytes - self.unsent - tails
+    }
+
+    /// Whether the link that is taken now was handed a frame.
+    pub(crate) fn has_sent(&self, sequence: u64) -> bool {
+        let unsent = self.chunks.get(self.cursor).map(|chunk| chunk.first);
+        sequence < unsent.unwrap_or(self.next - self.open_count)
     }
 
     /// Takes a frame, which `write` writes, but for its end, which is not copied. It should take no

@@ -2,7 +2,7 @@
 
 use super::{
     Assigned, BULKS, CONTROL, FIRST_BULK, LARGE, LARGE_BYTES, Lanes, Outbound, QUANTUM, Receiver,
-    Recent, SPARSE, URGENT, is_congested,
+    Recent, SPARSE, URGENT,
 };
 
 impl Lanes {
@@ -32,7 +32,7 @@ impl Lanes {
     /// Whether a receiver loses its place among those that are sent little.
     fn is_too_much(&self, assigned: &Assigned, size: usize) -> bool {
         assigned.burst + size > QUANTUM
-            && self.out(SPARSE).is_some_and(|out| is_congested(out, self.way))
+            && self.slots[SPARSE].as_ref().is_some_and(|lane| lane.is_congested(self.way))
     }
 
     fn is_under_way(&self, assigned: &Assigned) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{
     BULKS, CONTROL, Chunk, FIRST_BULK, LARGE, LAST, Lanes, Outbound, PART, Parts, SLOTS, SPARSE,
-    URGENT, WHOLE, is_window_full, number,
+    URGENT, WHOLE, number,
 };
 
 impl Lanes {
@@ -56,7 +56,7 @@ impl Lanes {
 
     fn transmit_of(&mut self, slot: usize, parts: Option<Parts>) -> Option<Chunk> {
         let lane = self.slots[slot].as_mut().filter(|_| self.may_go[slot])?;
-        if slot > SPARSE && is_window_full(&lane.out, slot, self.way) {
+        if slot > SPARSE && lane.is_full(slot, self.way) {
             return None;
         }
         lane.out.transmit_parts(parts)
@@ -72,9 +72,9 @@ impl Lanes {
     /// Whether nothing holds a lane back.
     fn may_send(&self, slot: usize) -> bool {
         slot <= SPARSE
-            || self
-                .out(slot)
-                .is_some_and(|out| !(out.is_held() || is_window_full(out, slot, self.way)))
+            || self.slots[slot]
+                .as_ref()
+                .is_some_and(|lane| !(lane.out.is_held() || lane.is_full(slot, self.way)))
     }
 
     fn has_to_send(&self, slot: usize) -> bool {

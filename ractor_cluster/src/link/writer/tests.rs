@@ -431,7 +431,7 @@ fn all_that_several_senders_send_is_written_once_and_in_order() {
 /// hold what it has taken, and is not given up.
 #[tokio::test(start_paused = true)]
 async fn what_was_written_is_not_held_while_more_waits() {
-    const FRAME: usize = 64 * 1024;
+    const FRAME: usize = BATCH_BYTES / 4;
 
     let Link { writer, sink, .. } = Link::new();
     sink.set(|wire| wire.at_a_time = Some(FRAME));
