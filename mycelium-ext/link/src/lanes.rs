@@ -75,6 +75,9 @@ const WHOLE: usize = 1024 * 1024;
 const WINDOW: usize = 96 * 1024;
 /// The same, of the lane of large messages: two that go whole.
 const LARGE_WINDOW: usize = 2 * WHOLE;
+/// The same of any lane, with the payloads that the peer reads in place. It copies those whose
+/// receiver keeps a `Vec`, and all that follows waits for that.
+const LENT_WINDOW: usize = 4 * WHOLE;
 /// A lane with a window asks for an acknowledgement after so many bytes.
 const ASK_EVERY: usize = 24 * 1024;
 /// Payloads from here on stay where they are. Bytes.
@@ -120,14 +123,17 @@ impl Lane {
     /// is not full as long as no request for one is on its way.
     fn is_full(&self, slot: usize, way: Way) -> bool {
         let window = if slot == LARGE { LARGE_WINDOW } else { WINDOW };
-        way.is_near
-            && self.out.under_way(way.lends) >= window
-            && self.asks.front().is_some_and(|ask| self.out.has_sent(*ask))
+        self.fills(window, way) && self.asks.front().is_some_and(|ask| self.out.has_sent(*ask))
     }
 
     /// Whether it has too much to go, as the lane of those that are sent little.
     fn is_congested(&self, way: Way) -> bool {
-        self.out.unsent() >= CONGESTED || (way.is_near && self.out.under_way(way.lends) >= WINDOW)
+        self.out.unsent() >= CONGESTED || self.fills(WINDOW, way)
+    }
+
+    fn fills(&self, window: usize, way: Way) -> bool {
+        let is_much = || way.lends && self.out.under_way(false) >= LENT_WINDOW;
+        way.is_near && (self.out.under_way(way.lends) >= window || is_much())
     }
 }
 

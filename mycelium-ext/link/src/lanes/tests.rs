@@ -446,6 +446,22 @@ fn on_a_machine_little_of_a_flood_is_on_its_way_and_it_does_not_stop() {
     pair.finish();
 }
 
+/// What a peer reads in place takes no room on the link, and time of the peer where it is copied.
+#[test]
+fn on_a_machine_few_payloads_are_on_their_way_although_they_are_lent() {
+    for size in [64 * 1024, WHOLE] {
+        let mut pair = Pair::default();
+        pair.lanes.set_way(Way { is_near: true, lends: true });
+        for _ in 0..16 * WHOLE / size {
+            pair.send(1, size);
+            pair.transmit(usize::MAX);
+        }
+        let way: usize = pair.link.iter().map(|frame| frame.len()).sum();
+        assert!((LENT_WINDOW..=LENT_WINDOW + 2 * WHOLE).contains(&way), "{way}");
+        pair.finish();
+    }
+}
+
 /// What went by a link to another machine waits for no answer on one of this machine.
 #[test]
 fn a_window_holds_nothing_where_no_answer_is_on_its_way() {
@@ -572,8 +588,8 @@ enum Step {
     /// The link breaks; what is under way may have come, up to so many frames.
     Break(usize),
     Fence,
-    /// The link stays on the machine, or does not.
-    Near(bool),
+    /// The link stays on the machine, and lends payloads, or does not.
+    Way(bool, bool),
 }
 
 fn sizes() -> impl Strategy<Value = usize> {
@@ -610,7 +626,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => any::<bool>().prop_map(Step::Acknowledge),
         1 => (0..2_000_usize).prop_map(Step::Break),
         1 => Just(Step::Fence),
-        1 => any::<bool>().prop_map(Step::Near),
+        1 => any::<(bool, bool)>().prop_map(|(is_near, lends)| Step::Way(is_near, lends)),
     ];
     proptest::collection::vec(step, 0..60)
 }
@@ -685,7 +701,7 @@ fn happen(steps: Vec<Step>) {
             }
             Step::Fence if !pair.lanes.is_fenced() => pair.lanes.fence(),
             Step::Fence => {}
-            Step::Near(is_near) => pair.lanes.set_way(Way { is_near, lends: false }),
+            Step::Way(is_near, lends) => pair.lanes.set_way(Way { is_near, lends }),
         }
     }
     pair.finish();
