@@ -26,6 +26,9 @@
 //! `FastActorRef::try_from` makes one of a cell. [`FastActorRef::as_actor_ref`] is for what goes
 //! beside the lane, and [`Forward`] puts a lane before any actor.
 //!
+//! An actor that must be early may have a thread that never sleeps (`SpinningThread`, feature
+//! `spinning`).
+//!
 //! The fast lane is local to a process and does not need the `cluster` feature. Messages on it
 //! carry no tracing span; those that go through the actor's mailbox do.
 //!
@@ -89,6 +92,8 @@ mod forward;
 mod inlet;
 mod queue;
 mod runtime;
+#[cfg(feature = "spinning")]
+mod spinning;
 
 pub use actor::FastActor;
 pub use actor_ref::FastActorRef;
@@ -98,3 +103,5 @@ pub use directory::NoLane;
 pub use forward::Forward;
 pub use queue::Delivery;
 pub use runtime::FastMessage;
+#[cfg(feature = "spinning")]
+pub use spinning::SpinningThread;

@@ -116,7 +116,7 @@ const SUITES: [Suite; 21] = [
     ),
     // Without the cluster feature, which the rest of the workspace switches on. After the set that
     // waits longest, in which time this one is built.
-    Suite::here("mycelium-ext", &["-p", "mycelium-ext"]),
+    Suite::here("mycelium-ext", &["-p", "mycelium-ext", "--features", "spinning"]),
 ];
 
 impl Suite {
