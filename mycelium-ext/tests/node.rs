@@ -3,6 +3,9 @@
 #[cfg(feature = "membership")]
 #[path = "node/members.rs"]
 mod members;
+#[cfg(feature = "membership")]
+#[path = "node/names.rs"]
+mod names;
 
 use std::future::Future;
 use std::io::Write;

@@ -5,7 +5,7 @@
 //! ([`Directory::receive`]) and the time ([`Directory::tick`]), and gives out [`Action`]s.
 //!
 //! A node that wants a name asks all members that it sees alive. It has the name when all of them
-//! have granted it. A member grants it when it knows no better claim ([`beats`]); both claimants
+//! have granted it. A member grants it when it knows no better claim ([`beats`](claim::beats)); both claimants
 //! ask each other, so that two that see each other never both have it. All claims of a node are
 //! told to each member when it comes up, and compared by a digest from then on. So two holders of
 //! one name, which may be there after a partition, find each other, and the same rule decides.
@@ -28,7 +28,7 @@ use self::peers::Peer;
 use self::table::Table;
 
 pub(crate) use self::bounds::{KIND, NAME, NAMES, OFFERS, is_name};
-pub(crate) use self::claim::{Claim, Owner, Rival, Stage, beats, score};
+pub(crate) use self::claim::{Claim, Owner, Rival, Stage, score};
 pub use self::message::Ignored;
 pub(crate) use self::message::{Action, Body, Envelope};
 pub use self::number::FencingNumber;

@@ -94,6 +94,7 @@ impl<R: Clone> Directory<R> {
             self.table.remove(&name);
         }
         for asking in self.asking.values_mut() {
+            asking.granted.remove(owner);
             asking.doubts.remove(owner);
         }
         if let Some(peer) = self.peers.get_mut(owner) {

@@ -150,6 +150,27 @@ fn a_grant_is_taken_back_while_the_name_is_asked_for() {
     assert_eq!(world.holder("a"), Some(2));
 }
 
+/// A member that was down meanwhile may have taken the name itself.
+#[test]
+fn a_grant_of_a_member_that_goes_down_is_of_no_use() {
+    let mut world = World::of(3);
+    world.cut.extend([(0, 2), (1, 2)]);
+    assert_eq!(world.register(0, "a"), Some(Ok(())));
+    world.deliver_all();
+    world.cut.insert((0, 1));
+    world.notice(1);
+    assert_eq!(world.register(1, "a"), Some(Ok(())));
+    assert_eq!(world.holder("a"), Some(1));
+    world.see(0, &[0, 2].into());
+    world.cut.remove(&(0, 1));
+    world.see(0, &[0, 1].into());
+    assert_eq!(world.holder("a"), Some(1));
+    world.cut.clear();
+    world.notice_all();
+    world.calm(3);
+    assert_eq!(world.holder("a"), Some(1));
+}
+
 /// A third node has not heard that a holder with a higher number has given the name up.
 #[test]
 fn a_holder_believes_of_another_one_what_that_one_says() {
@@ -363,6 +384,41 @@ fn what_a_peer_may_not_tell_has_no_effect_and_is_counted() {
         directory.receive(message, at(0));
     }
     assert!((8000..8200).contains(&sent), "{sent}");
+}
+
+/// A claim that gives way to an earlier one may be that of a holder, which has not told so yet.
+#[test]
+fn a_number_is_greater_than_that_of_a_claim_that_gave_way() {
+    let (mut directory, peer) = pair();
+    let other = Owner { name: "n2".into(), incarnation: [3; 16] };
+    let alive = [directory.own().clone(), peer.clone(), other.clone()].into();
+    directory.members(&alive, &alive, at(0));
+    let pending = |term| Body::Claim(Claim { stage: Stage::Pending, ..claim("a", term) });
+    for (owner, term, floor) in [(&peer, 2000, 0), (&other, 1000, 2000)] {
+        directory.take_actions();
+        let message = from(&directory, owner, 1, pending(term));
+        directory.receive(message, at(0));
+        let granted = directory.take_actions().into_iter().find_map(|action| match action {
+            Action::Send(Envelope { body: Body::Grant { floor, .. }, to, .. }) => Some((to, floor)),
+            _ => None,
+        });
+        let (to, least) = granted.expect("it is the better claim");
+        assert_eq!((&to, least.term()), (owner, floor));
+    }
+}
+
+#[test]
+fn a_member_with_a_new_session_is_told_everything_at_once() {
+    let (mut directory, peer) = pair();
+    let message = from(&directory, &peer, 1, Body::Ask);
+    directory.receive(message, at(0));
+    directory.take_actions();
+    directory.connected(&peer, at(1));
+    let told = |action: &Action<u32>| match action {
+        Action::Send(message) => matches!(message.body, Body::Claims(_) | Body::Offers(_)),
+        _ => false,
+    };
+    assert_eq!(directory.take_actions().into_iter().filter(told).count(), 2);
 }
 
 #[test]
