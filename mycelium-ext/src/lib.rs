@@ -29,7 +29,7 @@
 //! | `address` | `cluster` | where a node is: `tcp://`, `tls://`, `unix://` |
 //! | `placed` | `cluster` | plain-old-data that is read where it lies |
 //! | `membership` | `membership` | the members of a cluster, which find each other by gossip |
-//! | `names` | `membership` | names that are unique in a cluster |
+//! | `names`, `singleton` | `membership` | names that are unique in a cluster, and actors that run once |
 //! | `arena`, `shm` | `cluster`, on Linux | memory that processes of the machine share |
 //!
 //! ```
@@ -81,6 +81,8 @@ pub mod node;
 pub use mycelium_transport::{arena, shm};
 #[cfg(feature = "cluster")]
 pub mod placed;
+#[cfg(feature = "membership")]
+pub mod singleton;
 #[cfg(feature = "cluster")]
 mod tls;
 #[cfg(all(feature = "view", unix))]

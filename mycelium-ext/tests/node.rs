@@ -6,6 +6,9 @@ mod members;
 #[cfg(feature = "membership")]
 #[path = "node/names.rs"]
 mod names;
+#[cfg(feature = "membership")]
+#[path = "node/singletons.rs"]
+mod singletons;
 
 use std::future::Future;
 use std::io::Write;
