@@ -2,7 +2,7 @@
 //!
 //! A node with a [`membership`](crate::membership) gives actors names that all members know.
 //! [`Names::register`] asks the members, and gives the actor the name if it is free.
-//! [`Names::where_is`] finds the actor of a name, on whichever node it runs. Names of ractor's own
+//! [`Names::where_is`] finds the actor of a name, on any node. Names of ractor's own
 //! registry, which each process has for itself, are others.
 //!
 //! ```no_run

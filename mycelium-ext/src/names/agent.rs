@@ -84,7 +84,7 @@ impl Running {
             own.ok_or_else(|| StartError::Server("it is not in its own list of members".into()))?;
         let own = Owner { name, incarnation };
         let group = group_of(&own);
-        let core = Arc::new(Core::new(own, interval));
+        let core = Arc::new(Core::new(own, &membership, interval));
         let mailbox = Mailbox::bounded(WAITING, Overflow::Reject);
         let config = ActorConfig::default().with_mailbox(mailbox);
         let agent = Agent(Arc::downgrade(&core));

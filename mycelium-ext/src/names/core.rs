@@ -1,11 +1,11 @@
 //! The directory of a node with its I/O: messages to the other nodes, and those who wait.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use mycelium_membership::Member;
+use mycelium_membership::{Member, Membership};
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorRef, ActorStatus, BytesConvertable, pg};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -39,9 +39,11 @@ pub(crate) enum Command {
 
 /// An actor that has a name, or asks for it.
 pub(super) struct Registered {
+    /// Tells this registration from earlier ones of the same name.
+    pub(super) id: u64,
     pub(super) number: FencingNumber,
     pub(super) actor: ActorCell,
-    /// Who waits for the name.
+    /// The caller that waits for the name.
     pub(super) asked: Option<oneshot::Sender<Result<FencingNumber, Rival>>>,
     pub(super) released: watch::Sender<Option<Released>>,
     /// The task that waits for the actor's end.
@@ -53,11 +55,13 @@ pub(super) struct State {
     pub(super) registered: HashMap<Arc<str>, Registered>,
     pub(super) offers: HashMap<Arc<str>, mpsc::UnboundedSender<Command>>,
     pub(super) is_stopped: bool,
+    last_id: u64,
 }
 
 /// What is shared by all handles to the names of a node.
 pub(crate) struct Core {
     state: Mutex<State>,
+    membership: Weak<Membership>,
     /// Bumped when names may have changed.
     changed: watch::Sender<()>,
     began: Instant,
@@ -73,16 +77,18 @@ impl std::fmt::Debug for Core {
 
 impl Core {
     /// Of this node, which gossips in this interval.
-    pub(super) fn new(own: Owner, interval: Duration) -> Self {
+    pub(super) fn new(own: Owner, membership: &Arc<Membership>, interval: Duration) -> Self {
         let pace = Pace { settle: 8 * interval, retry: interval, digest: 10 * interval };
         let state = State {
             directory: Directory::new(own, pace),
             registered: HashMap::new(),
             offers: HashMap::new(),
             is_stopped: false,
+            last_id: 0,
         };
         Self {
             state: Mutex::new(state),
+            membership: Arc::downgrade(membership),
             changed: watch::Sender::new(()),
             began: Instant::now(),
             interval,
@@ -148,6 +154,14 @@ impl Core {
         self.with(|state, now| state.directory.tick(now));
     }
 
+    /// Looks who is alive, so that all of them are asked.
+    pub(super) fn refresh(&self) {
+        let is_stopped = self.state.lock().is_stopped;
+        if let Some(membership) = self.membership.upgrade().filter(|_| !is_stopped) {
+            self.members(&membership.members());
+        }
+    }
+
     pub(super) fn members(&self, members: &[Member]) {
         let owner = |member: &Member| {
             let incarnation = member.incarnation?.to_bytes();
@@ -170,6 +184,7 @@ impl Core {
         kind: Arc<str>,
         commands: mpsc::UnboundedSender<Command>,
     ) -> Result<(), NotOffered> {
+        self.refresh();
         self.with(|state, now| {
             if state.is_stopped {
                 return Err(NotOffered::NodeStopped);
@@ -225,6 +240,12 @@ pub(crate) enum NotOffered {
 }
 
 impl State {
+    /// A number that no registration had before.
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
     /// Ends what this node claims of a name.
     fn give_up(&mut self, name: &str, now: Now) {
         let own = self.directory.own().clone();
@@ -259,7 +280,7 @@ impl State {
             Action::Send(message) => send(&message),
             Action::Held { name, number } => match self.registered.get_mut(&name) {
                 Some(it) if it.number == number => {
-                    // Who asked may have gone; the guard then releases the name.
+                    // The caller may have gone. Its guard then gives up the name.
                     let _ = it.asked.take().map(|asked| asked.send(Ok(number)));
                 }
                 _ => self.command(&name, Command::Start(number)),

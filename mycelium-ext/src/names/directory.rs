@@ -1,13 +1,13 @@
-//! Who has which name: a state machine without I/O and without a clock.
+//! The holders of all names: a state machine without I/O and without a clock.
 //!
 //! Each node has one. It takes what the application wants ([`Directory::register`],
 //! [`Directory::offer`]), who is alive ([`Directory::members`]), messages of other nodes
 //! ([`Directory::receive`]) and the time ([`Directory::tick`]), and gives out [`Action`]s.
 //!
 //! A node that wants a name asks all members that it sees alive. It has the name when all of them
-//! have granted it. A member grants it when it knows no better claim ([`beats`](claim::beats)); both claimants
-//! ask each other, so that two that see each other never both have it. All claims of a node are
-//! told to each member when it comes up, and compared by a digest from then on. So two holders of
+//! have granted it. A member grants it when it knows no better claim ([`beats`](claim::beats)); both
+//! claimants ask each other, so that two that see each other never both have it. All claims of a
+//! node are told to each member when it comes up, and compared by a digest from then on. So two holders of
 //! one name, which may be there after a partition, find each other, and the same rule decides.
 
 mod bounds;
@@ -149,7 +149,7 @@ impl<R: Clone> Directory<R> {
         self.alive().filter(|it| !asking.granted.contains(it)).cloned().collect()
     }
 
-    /// The better claim of which a member told, of a name that this node asks for.
+    /// A better claim for a name that this node asks for, as a member has told.
     pub(crate) fn doubt(&self, name: &str) -> Option<&Rival> {
         self.asking.get(name)?.doubts.values().next()
     }
@@ -329,7 +329,7 @@ impl<R: Clone> Directory<R> {
         });
     }
 
-    /// Asks for the singletons whose place this node is, where nobody has them.
+    /// Asks for the singletons whose place this node is, where no node has them.
     fn place(&mut self, now: Now) {
         if now.elapsed < self.pace.settle {
             return;

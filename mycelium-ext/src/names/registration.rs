@@ -42,16 +42,22 @@ pub struct Registration {
     released: watch::Receiver<Option<Released>>,
 }
 
-/// Gives up a name when who asked for it does not wait any more.
+/// Gives up a name when the caller does not wait for it any more.
 struct Abandon<'a> {
     core: &'a Core,
     name: Option<Arc<str>>,
+    /// Of the registration. A later one may have the name.
+    id: u64,
 }
 
 impl Drop for Abandon<'_> {
     fn drop(&mut self) {
         if let Some(name) = self.name.take() {
-            self.core.with(|state, now| state.end(&name, Released::Unregistered, now));
+            self.core.with(|state, now| {
+                if state.registered.get(&name).is_some_and(|it| it.id == self.id) {
+                    state.end(&name, Released::Unregistered, now);
+                }
+            });
         }
     }
 }
@@ -105,8 +111,8 @@ impl Names {
             return Err(RegisterError::NoBytes { name });
         }
         let (asked, answer) = oneshot::channel();
-        let released = self.ask(&name, &cell, kind_of::<M>(), asked)?;
-        let mut abandon = Abandon { core, name: Some(name.clone()) };
+        let (id, released) = self.ask(&name, &cell, kind_of::<M>(), asked)?;
+        let mut abandon = Abandon { core, name: Some(name.clone()), id };
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(Ok(number))) => {
                 abandon.name = None;
@@ -141,7 +147,7 @@ impl Names {
         cell: &ActorCell,
         kind: Arc<str>,
         asked: oneshot::Sender<Result<FencingNumber, Rival>>,
-    ) -> Result<watch::Receiver<Option<Released>>, RegisterError> {
+    ) -> Result<(u64, watch::Receiver<Option<Released>>), RegisterError> {
         let (tell_released, released) = watch::channel(None);
         let (core, of, actor) = (Arc::downgrade(&self.0), name.clone(), cell.clone());
         let end = async move {
@@ -156,6 +162,7 @@ impl Names {
                 });
             }
         };
+        self.0.refresh();
         self.0.with(|state, now| {
             if state.is_stopped {
                 return Err(RegisterError::NodeStopped { name: name.clone() });
@@ -165,7 +172,9 @@ impl Names {
                 NotAsked::Taken(rival) => taken(name, &rival),
                 NotAsked::TooMany => RegisterError::TooMany { name: name.clone() },
             })?;
+            let id = state.next_id();
             let registered = Registered {
+                id,
                 number,
                 actor: cell.clone(),
                 asked: Some(asked),
@@ -173,7 +182,7 @@ impl Names {
                 watching: tokio::spawn(end).abort_handle(),
             };
             state.registered.insert(name.clone(), registered);
-            Ok(released)
+            Ok((id, released))
         })
     }
 
@@ -200,7 +209,7 @@ impl Names {
         Ok(Some(actor.into()))
     }
 
-    /// Who has a name, as far as this node knows: its node, its number, and the actor, whatever
+    /// The holder of a name, as far as this node knows: its node, its number, and the actor, whatever
     /// messages it takes.
     #[must_use]
     pub fn holder(&self, name: &str) -> Option<Holder> {

@@ -310,7 +310,8 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(
-            message in message(), at: u16, byte: u8, bytes in prop::collection::vec(any::<u8>(), 0..80)
+            message in message(), at: u16, byte: u8,
+            bytes in prop::collection::vec(any::<u8>(), 0..80),
         ) {
             let _ = read_back(&bytes);
             let mut message = written(&message);
@@ -318,6 +319,15 @@ mod tests {
             message[at] = byte;
             let _ = read_back(&message);
         }
+    }
+
+    /// Decision 0019 has this number.
+    #[test]
+    fn a_hash_is_small() {
+        let owner = Owner { name: "x".repeat(20).into(), incarnation: [1; 16] };
+        let (from, to) = (owner.clone(), owner);
+        let message = Envelope { from, to, sequence: 1, term: 1, body: Body::Digest(1) };
+        assert_eq!(written(&message).len(), 102);
     }
 
     #[test]

@@ -101,8 +101,8 @@ impl<M> fmt::Display for SendError<M> {
         match self {
             Self::NotRunning { name, .. } => write!(
                 f,
-                "the singleton {name:?} runs nowhere just now: wait for it (SingletonRef::running), \
-                 and look whether a node offers it"
+                "the singleton {name:?} runs nowhere just now: wait for it \
+                 (SingletonRef::running), and look whether a node offers it"
             ),
             Self::WrongType { error, .. } => error.fmt(f),
             Self::Messaging { name, error } => {

@@ -53,7 +53,7 @@ impl Rest {
     }
 }
 
-/// Who waits for the end of the runner.
+/// Tells the caller that waits for the end of the runner.
 type Answer = Option<oneshot::Sender<()>>;
 
 impl Runner {
@@ -76,7 +76,7 @@ impl Runner {
             }
         }
         self.core.withdrawn(&self.name);
-        // Who waited may have gone.
+        // The caller may have gone.
         let _ = answer.map(|answer| answer.send(()));
     }
 

@@ -1,4 +1,4 @@
-//! Names and singletons of a cluster of processes, of which some are killed or suspended.
+//! Names and singletons of a cluster of processes. Some are killed or suspended.
 //!
 //! The test binary is the other processes as well: started with `node` it is one, and is killed
 //! when its parent ends.
@@ -21,11 +21,12 @@ fn main() -> ExitCode {
         return worker::run(&words[1..]);
     }
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 4] = [
+    let tests: [(&str, Test); 5] = [
         ("one_of_three_processes_gets_a_name", scenes::one_of_three_processes_gets_a_name),
         ("the_name_of_a_killed_node_is_free", scenes::the_name_of_a_killed_node_is_free),
         ("a_suspended_holder_is_told", scenes::a_suspended_holder_is_told),
         ("a_singleton_moves", scenes::a_singleton_moves),
+        ("a_new_session_leads_to_the_same_actor", scenes::a_new_session_leads_to_the_same_actor),
     ];
     let trials = tests.map(|(name, test)| Trial::test(name, test)).into();
     // In one process all nodes share the actors.

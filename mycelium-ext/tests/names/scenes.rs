@@ -4,10 +4,12 @@ use std::future::Future;
 use std::time::Duration;
 
 use libtest_mimic::Failed;
+use mycelium_ext::membership::MemberEvent;
 use mycelium_ext::names::{Names, RegisterError};
 use mycelium_ext::node::Node;
 use mycelium_ext::singleton::{self, Fence, FencingNumber, Place, SingletonRef};
-use ractor::{ActorRef, RpcReplyPort};
+use ractor::{ActorRef, ActorStatus, RpcReplyPort};
+use ractor_cluster::NodeServerMessage;
 
 use crate::process::{Process, runtime, soon};
 use crate::worker::{Ask, ClockAsk, Worker, offer, start, worker_of};
@@ -154,6 +156,27 @@ pub(crate) fn a_suspended_holder_is_told() -> Result<(), Failed> {
         assert_eq!(found, "home@test");
         let holder = names(&scene).holder("archive").expect("it is held");
         assert_eq!(holder.number, mine.number());
+    })
+}
+
+/// References end with their session. The member is alive all the time, so that its claims are the
+/// same as before.
+pub(crate) fn a_new_session_leads_to_the_same_actor() -> Result<(), Failed> {
+    run(async |scene| {
+        let name = worker_of("first");
+        let before = names(&scene).holder(&name).expect("it is held");
+        let mut events = scene.node.membership().expect("it has a cluster").events();
+        let sessions = scene.node.server().call(NodeServerMessage::GetSessions, None);
+        let sessions = soon(sessions).await.expect("it is sent").expect("an answer");
+        sessions.into_values().for_each(|session| session.actor.stop(Some("a test".to_owned())));
+        until(|| (before.actor.get_status() == ActorStatus::Stopped).then_some(())).await;
+        let worker: ActorRef<Ask> = soon(names(&scene).wait_for(&name)).await.expect("its type");
+        assert_eq!(ask(&worker, Ask::Node).await, "first@test");
+        let after = names(&scene).holder(&name).expect("it is held");
+        assert_eq!(after.number, before.number);
+        while let Ok(event) = events.try_recv() {
+            assert!(!matches!(event, MemberEvent::Down(_)), "{event:?}");
+        }
     })
 }
 

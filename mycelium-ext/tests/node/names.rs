@@ -1,5 +1,8 @@
 //! Names in the whole cluster, of nodes of one process. `tests/names` has several processes.
 
+use std::pin::Pin;
+use std::task::Poll;
+
 use mycelium_ext::names::{FencingNumber, Holder, Names, RegisterError, Released};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use ractor_cluster::{RactorClusterMessage, RactorMessage};
@@ -77,6 +80,12 @@ pub(super) async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     .await
 }
 
+/// Polls once.
+async fn is_pending<T>(future: &mut (impl Future<Output = T> + Unpin)) -> bool {
+    std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *future).poll(context).is_pending()))
+        .await
+}
+
 /// Three nodes that see each other.
 pub(super) async fn three() -> [Node; 3] {
     let a = member("a", None).await;
@@ -106,7 +115,7 @@ async fn a_name_leads_to_its_actor_on_each_node_until_the_actor_ends() {
     assert!(wrong.found.ends_with("Ask") && wrong.expected.ends_with("Local"), "{wrong}");
     assert!(wrong.to_string().contains("b@test"), "{wrong}");
 
-    // It is taken, whichever node asks, and the error says by which.
+    // It is taken on each node, and the error says by which.
     let second = answers(8).await;
     for node in &nodes {
         let error = soon(names(node).register("archive", &second)).await.expect_err("it is taken");
@@ -167,6 +176,7 @@ async fn of_nodes_that_ask_at_once_one_gets_the_name() {
 #[tokio::test]
 async fn what_cannot_be_registered_is_refused_and_says_why() {
     let a = member("a", None).await;
+    let b = member("b", Some(&a)).await;
     let actor = answers(1).await;
     let of = |error: Result<_, RegisterError>| error.map(|_| ()).expect_err("it cannot be");
     for name in ["", "a\nb", &"x".repeat(256)] {
@@ -182,10 +192,33 @@ async fn what_cannot_be_registered_is_refused_and_says_why() {
     let error = of(soon(names(&a).register("stopped", &stopped)).await);
     assert!(matches!(error, RegisterError::ActorStopped { .. }), "{error}");
 
-    // Who does not wait any more does not get the name.
-    let asked = tokio::time::timeout(Duration::ZERO, names(&a).register("given up", &actor)).await;
-    assert!(asked.is_err(), "this node has not settled");
+    // A caller that does not wait any more does not get the name.
+    for (one, other) in [(&a, &b), (&b, &a)] {
+        soon(names(one).register(one.name(), &actor)).await.expect("it is free");
+        soon(names(other).wait_for::<Ask>(one.name())).await.expect("its type");
+    }
+    let mut asked = Box::pin(names(&a).register("given up", &actor));
+    assert!(is_pending(&mut asked).await, "the other node has not answered");
+    drop(asked);
     let other = soon(names(&a).register("given up", &actor)).await.expect("it is free");
+    // And does not take it from a later one.
+    let (short, _) = Actor::spawn(None, Answers, 2).await.expect("it starts");
+    let mut asked = Box::pin(names(&b).register("late", &short));
+    assert!(is_pending(&mut asked).await, "the other node has not answered");
+    short.stop(None);
+    let later = soon(async {
+        loop {
+            match names(&b).register("late", &actor).await {
+                Ok(registration) => return registration,
+                Err(error) => assert!(matches!(error, RegisterError::Taken { .. }), "{error}"),
+            }
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    })
+    .await;
+    drop(asked);
+    assert_eq!(names(&b).holder("late").map(|it| it.number), Some(later.number()));
+    b.stop().await;
     let handle = names(&a).clone();
     let mut released = other;
     a.stop().await;

@@ -63,7 +63,7 @@ async fn a_singleton_runs_once_and_moves_when_its_node_stops_or_withdraws() {
     assert!(second.actor.get_status() >= ActorStatus::Stopping);
     let third = after(nodes[left].as_ref().expect("it runs"), "clock", second.number).await;
     assert_ne!(third.node, second.node);
-    // Nobody offers it any more.
+    // No node offers it any more.
     drop(offers);
     until(|| reference.place().expect("its type").is_none().then_some(())).await;
     let error = reference.cast(Ask::Number(ractor::concurrency::oneshot().0.into()));

@@ -52,6 +52,8 @@ pub(super) struct World {
     pub(super) cut: BTreeSet<(usize, usize)>,
     starts: u8,
     step: u64,
+    /// Messages that were sent.
+    pub(super) sent: usize,
     /// Since which step a node sees another.
     met: BTreeMap<(usize, usize), u64>,
     /// Whether a node has got all claims of another since both see each other.
@@ -149,7 +151,10 @@ impl World {
     fn do_one(&mut self, place: usize, action: Action<u32>) {
         let node = self.nodes.get_mut(&place).expect("it runs");
         match action {
-            Action::Send(message) => self.flying.push(Flying { step: self.step, message }),
+            Action::Send(message) => {
+                self.sent += 1;
+                self.flying.push(Flying { step: self.step, message });
+            }
             Action::Held { name, number } => {
                 let is_singleton = node.directory.get(&name).expect("it").claim.reference.is_none();
                 if is_singleton {

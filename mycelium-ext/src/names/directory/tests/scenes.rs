@@ -297,6 +297,34 @@ fn a_singleton_whose_actor_ends_runs_elsewhere_and_rests_where_it_was() {
     assert_eq!(world.holder("s"), Some(1 - holder));
 }
 
+/// Decision 0019 has these numbers.
+#[test]
+fn so_many_messages_are_sent() {
+    let mut world = World::of(3);
+    let others = 2;
+    let sent = |world: &mut World, act: &mut dyn FnMut(&mut World)| {
+        let before = world.sent;
+        act(world);
+        world.deliver_all();
+        world.sent - before
+    };
+    let register = sent(&mut world, &mut |world| assert_eq!(world.register(1, "a"), Some(Ok(()))));
+    assert_eq!(register, 3 * others);
+    assert_eq!(sent(&mut world, &mut |world| world.release(1, "a")), others);
+    // The offer itself is told as well.
+    assert_eq!(sent(&mut world, &mut |world| world.offer(1, "s")), others + 4 * others);
+    let periods = 10;
+    let rest = sent(&mut world, &mut |world| {
+        world.calm(periods * (PACE.digest.as_millis() / PACE.retry.as_millis()) as u32);
+    });
+    assert_eq!(rest, periods as usize * 3 * others);
+    let start = sent(&mut world, &mut |world| {
+        world.start(3);
+        world.notice_all();
+    });
+    assert!(start <= 10 * 3, "{start}");
+}
+
 /// A directory that sees one other node, and that node.
 fn pair() -> (Directory<u32>, Owner) {
     let owner = |name: &str, start| Owner { name: name.into(), incarnation: [start; 16] };
