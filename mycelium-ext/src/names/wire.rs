@@ -294,6 +294,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
         #[test]
         fn what_is_written_is_read(message in message()) {
             prop_assert_eq!(read_back(&written(&message)), Some(message));

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use mycelium_ext::singleton::{self, FencingNumber, Offer, OfferError, Place, SendError};
-use ractor::{Actor, ActorRef, ActorStatus, SpawnErr};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, SpawnErr};
+use tokio::sync::watch;
 
 use super::members::{member, sees};
 use super::names::{Answers, Ask, Local, names, number, three, until};
@@ -71,6 +72,54 @@ async fn a_singleton_runs_once_and_moves_when_its_node_stops_or_withdraws() {
     for node in nodes.into_iter().flatten() {
         node.stop().await;
     }
+}
+
+/// Stops when it may.
+struct Slow(watch::Receiver<bool>);
+
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Slow {
+    type Msg = Ask;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Ask>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn post_stop(&self, _: ActorRef<Ask>, (): &mut ()) -> Result<(), ActorProcessingErr> {
+        self.0.clone().wait_for(|may| *may).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_node_stops_when_its_singleton_has_and_no_other_runs_it_before() {
+    let a = member("a", None).await;
+    let b = member("b", Some(&a)).await;
+    for node in [&a, &b] {
+        sees(node, &["a", "b"]).await;
+    }
+    let (may_stop, may) = watch::channel(false);
+    let on_a = singleton::offer(names(&a), "clock", move |_| {
+        let slow = Slow(may.clone());
+        async move { Actor::spawn(None, slow, ()).await.map(|(actor, _)| actor) }
+    })
+    .expect("it may");
+    let first = place(&b, "clock").await;
+    let on_b = offer(&b, 1, "clock");
+    let mut stopping = Box::pin(a.stop());
+    let stopped = tokio::time::timeout(4 * SHORT, &mut stopping).await;
+    assert!(stopped.is_err(), "its singleton has not stopped");
+    assert_eq!(first.actor.get_status(), ActorStatus::Stopping);
+    let known = singleton::find::<Ask>(names(&b), "clock").place().expect("its type");
+    assert!(known.is_none_or(|it| it.number == first.number), "it runs twice");
+    may_stop.send_replace(true);
+    soon(stopping).await;
+    let second = after(&b, "clock", first.number).await;
+    assert_eq!(number(&second.actor).await, 1);
+    drop((on_a, on_b));
+    b.stop().await;
 }
 
 #[tokio::test]
