@@ -83,7 +83,9 @@ impl Names {
     /// Gives an actor of this process a name that no other actor of the cluster has.
     ///
     /// All members that are alive are asked, for 30 seconds at most. One that does not answer has
-    /// to be down before the name is given out without it. An actor may have several names.
+    /// to be down before the name is given out without it. An actor may have several names. A node
+    /// may see that an actor has stopped before it hears that its name is free: then
+    /// [`where_is`](Self::where_is) finds none, and the name is taken for a moment longer.
     ///
     /// # Cancel safety
     /// When this future is dropped, the actor does not have the name.

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::Poll;
 
-use mycelium_ext::names::{FencingNumber, Holder, Names, RegisterError, Released};
+use mycelium_ext::names::{FencingNumber, Holder, Names, RegisterError, Registration, Released};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use ractor_cluster::{RactorClusterMessage, RactorMessage};
 
@@ -80,6 +80,21 @@ pub(super) async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     .await
 }
 
+/// Registers an actor when the node has heard that the name is free. A reference to an actor that
+/// has stopped is of no use before that.
+async fn when_free(node: &Node, name: &str, actor: &ActorRef<Ask>) -> Registration {
+    soon(async {
+        loop {
+            match names(node).register(name, actor).await {
+                Ok(registration) => return registration,
+                Err(error) => assert!(matches!(error, RegisterError::Taken { .. }), "{error}"),
+            }
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    })
+    .await
+}
+
 /// Polls once.
 async fn is_pending<T>(future: &mut (impl Future<Output = T> + Unpin)) -> bool {
     std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *future).poll(context).is_pending()))
@@ -126,7 +141,7 @@ async fn a_name_leads_to_its_actor_on_each_node_until_the_actor_ends() {
     actor.stop(None);
     assert_eq!(soon(registration.released()).await, Released::ActorStopped);
     until(|| names(&nodes[2]).holder("archive").is_none().then_some(())).await;
-    let again = soon(names(&nodes[2]).register("archive", &second)).await.expect("it is free");
+    let again = when_free(&nodes[2], "archive", &second).await;
     assert!(again.number() > registration.number());
 
     // It is not given up with the registration, and by `unregister`.
@@ -206,16 +221,7 @@ async fn what_cannot_be_registered_is_refused_and_says_why() {
     let mut asked = Box::pin(names(&b).register("late", &short));
     assert!(is_pending(&mut asked).await, "the other node has not answered");
     short.stop(None);
-    let later = soon(async {
-        loop {
-            match names(&b).register("late", &actor).await {
-                Ok(registration) => return registration,
-                Err(error) => assert!(matches!(error, RegisterError::Taken { .. }), "{error}"),
-            }
-            tokio::time::sleep(SHORT / 10).await;
-        }
-    })
-    .await;
+    let later = when_free(&b, "late", &actor).await;
     drop(asked);
     assert_eq!(names(&b).holder("late").map(|it| it.number), Some(later.number()));
     b.stop().await;
