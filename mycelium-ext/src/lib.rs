@@ -28,6 +28,8 @@
 //! | `config` | `cluster` | `mycelium.toml`, with errors that name file, line and key |
 //! | `address` | `cluster` | where a node is: `tcp://`, `tls://`, `unix://` |
 //! | `placed` | `cluster` | plain-old-data that is read where it lies |
+//! | `membership` | `membership` | the members of a cluster, which find each other by gossip |
+//! | `names`, `singleton` | `membership` | names that are unique in a cluster, and actors that run once |
 //! | `arena`, `shm` | `cluster`, on Linux | memory that processes of the machine share |
 //!
 //! ```
@@ -55,6 +57,8 @@
 //! | feature | effect |
 //! |---|---|
 //! | `cluster` | everything that concerns several nodes. It switches on `ractor/cluster`, with which no type is a message by itself |
+//! | `membership` | nodes find each other by gossip. It turns on `cluster` |
+//! | `view` | a snapshot of what a node does, and the socket that serves it. It turns on `cluster` |
 //! | `async-trait` | has to be on together with ractor's `async-trait` |
 //! | `iceoryx` | for benches of this repository only |
 //!
@@ -69,12 +73,16 @@ pub mod fast_lane;
 mod file;
 #[cfg(feature = "membership")]
 pub mod membership;
+#[cfg(feature = "membership")]
+pub mod names;
 #[cfg(feature = "cluster")]
 pub mod node;
 #[cfg(all(feature = "cluster", target_os = "linux"))]
 pub use mycelium_transport::{arena, shm};
 #[cfg(feature = "cluster")]
 pub mod placed;
+#[cfg(feature = "membership")]
+pub mod singleton;
 #[cfg(feature = "cluster")]
 mod tls;
 #[cfg(all(feature = "view", unix))]

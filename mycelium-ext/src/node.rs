@@ -69,7 +69,7 @@ use tokio::sync::broadcast;
 use self::builder::Running;
 use self::dial::{Dialer, Target};
 use self::keep::Keeping;
-use self::roster::Roster;
+pub(crate) use self::roster::Roster;
 use crate::address::Address;
 use crate::config::Config;
 pub use crate::tls::{Authorities, Identity, TlsError};
@@ -89,6 +89,8 @@ pub struct Node {
     authorities: Option<Authorities>,
     addresses: Vec<Address>,
     keeping: Keeping,
+    #[cfg(feature = "membership")]
+    names: Option<crate::names::Running>,
     #[cfg(feature = "membership")]
     members: Option<members::Members>,
     /// Its socket is removed with the node.
@@ -181,12 +183,25 @@ impl Node {
         self.members.as_ref().map(members::Members::membership)
     }
 
-    /// Ends all sessions, and waits until the node is gone and its addresses are free.
+    /// The names of its cluster, which are unique in it; `None`, where it is not configured to find
+    /// others.
+    #[cfg(feature = "membership")]
+    #[must_use]
+    pub fn names(&self) -> Option<&crate::names::Names> {
+        self.names.as_ref().map(crate::names::Running::names)
+    }
+
+    /// Stops the singletons that run here, gives up the names of its actors, ends all sessions, and
+    /// waits until the node is gone and its addresses are free.
     ///
     /// # Cancel safety
     /// When this future is dropped, the node stops all the same.
     pub async fn stop(self) {
         let Self { running, keeping, .. } = self;
+        #[cfg(feature = "membership")]
+        if let Some(names) = self.names {
+            names.stop().await;
+        }
         #[cfg(feature = "membership")]
         if let Some(members) = self.members {
             members.stop().await;

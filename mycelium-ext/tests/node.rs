@@ -3,6 +3,12 @@
 #[cfg(feature = "membership")]
 #[path = "node/members.rs"]
 mod members;
+#[cfg(feature = "membership")]
+#[path = "node/names.rs"]
+mod names;
+#[cfg(feature = "membership")]
+#[path = "node/singletons.rs"]
+mod singletons;
 
 use std::future::Future;
 use std::io::Write;

@@ -360,6 +360,11 @@ impl NodeBuilder {
             }
             None => None,
         };
+        #[cfg(feature = "membership")]
+        let names = match &members {
+            Some(members) => Some(members.start_names(roster.clone(), &span).await?),
+            None => None,
+        };
         let mut keeping = Keeping::default();
         for Kept { name, mut target } in self.kept {
             let tls = || tls_of(&target.address, self.authorities.as_ref());
@@ -383,6 +388,8 @@ impl NodeBuilder {
             authorities: self.authorities,
             addresses,
             keeping,
+            #[cfg(feature = "membership")]
+            names,
             #[cfg(feature = "membership")]
             members,
             #[cfg(all(feature = "view", unix))]

@@ -20,6 +20,7 @@ use super::keep::{Patience, Wanted, keep};
 use super::roster::Roster;
 use crate::address::{Address, Endpoint};
 use crate::config::{ClusterSettings, NodeName, Secret};
+use crate::names;
 use crate::tls::Authorities;
 
 /// How long the node with the smaller name has to dial before the other one does.
@@ -60,6 +61,7 @@ pub(super) struct Host<'a> {
 #[derive(Debug)]
 pub(super) struct Members {
     membership: Arc<Membership>,
+    interval: Duration,
     connecting: JoinHandle<()>,
 }
 
@@ -96,7 +98,16 @@ impl Members {
             kept: HashMap::new(),
         };
         let connecting = tokio::spawn(connecting.run().instrument(span.clone()));
-        Ok(Self { membership, connecting })
+        Ok(Self { membership, interval: *cluster.pace.interval, connecting })
+    }
+
+    /// The names of the cluster.
+    pub(super) async fn start_names(
+        &self,
+        roster: Arc<Roster>,
+        span: &tracing::Span,
+    ) -> Result<names::Running, StartError> {
+        names::Running::start(self.membership.clone(), roster, self.interval, span).await
     }
 
     pub(super) fn membership(&self) -> &Membership {

@@ -46,7 +46,7 @@ pub(super) enum Progress {
 
 /// The state of all sessions of one server.
 #[derive(Debug)]
-pub(super) struct Roster {
+pub(crate) struct Roster {
     state: Mutex<State>,
     /// Bumped with each change of who is ready.
     changed: watch::Sender<()>,
@@ -117,7 +117,7 @@ impl Roster {
         }
     }
 
-    pub(super) fn events(&self) -> broadcast::Receiver<NodeEvent> {
+    pub(crate) fn events(&self) -> broadcast::Receiver<NodeEvent> {
         self.events.subscribe()
     }
 
@@ -127,7 +127,7 @@ impl Roster {
     }
 
     /// All peers whose session is ready.
-    pub(super) fn peers(&self) -> Vec<PeerInfo> {
+    pub(crate) fn peers(&self) -> Vec<PeerInfo> {
         let state = self.state.lock();
         let ready = state.sessions.values().filter_map(|session| session.ready.as_ref());
         // As they are now, and not as they were when they became ready.

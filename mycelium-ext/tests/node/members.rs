@@ -21,12 +21,12 @@ fn membership(node: &Node) -> &Membership {
     node.membership().expect("it has a cluster")
 }
 
-async fn member(name: &str, seed: Option<&Node>) -> Node {
+pub(super) async fn member(name: &str, seed: Option<&Node>) -> Node {
     started(node(name).limits(eager()).cluster(cluster(seed))).await
 }
 
 /// Waits until these members are alive, and no others.
-async fn sees(node: &Node, names: &[&str]) {
+pub(super) async fn sees(node: &Node, names: &[&str]) {
     let alive = membership(node).wait_for(|members| {
         let alive = members.iter().filter(|it| it.state.is_alive());
         alive.map(|it| it.name.split('@').next()).eq(names.iter().map(|name| Some(*name)))
