@@ -162,7 +162,10 @@ impl<T: FromBytes + Immutable + KnownLayout + ?Sized> BytesConvertable for Place
     }
 
     fn from_owned(bytes: Bytes) -> Self {
-        Self::from_lent(<Bytes as BytesConvertable>::from_owned(bytes))
+        // A small part would keep the whole in memory. Not by what `Bytes` does as a field, which
+        // `blanket_serde` takes away.
+        let is_small = bytes.len() < LARGE;
+        Self::from_lent(if is_small { Bytes::copy_from_slice(&bytes) } else { bytes })
     }
 
     fn from_lent(bytes: Bytes) -> Self {
