@@ -4,16 +4,19 @@
 #![cfg(all(unix, feature = "cluster"))]
 
 mod common;
+#[path = "common/nodes.rs"]
+mod nodes;
 
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use common::{Lines, recording};
+use nodes::{command, configured, dialling};
 
 /// A running node. Dropped, it is killed.
 struct Node {
@@ -24,29 +27,11 @@ struct Node {
 impl Node {
     /// Starts the node `name` with a configuration of its own, to which `more` is added.
     fn start(folder: &Path, name: &str, more: &str, arguments: &[&str]) -> Self {
-        let file = format!("{name}.toml");
-        let text =
-            format!("[node]\nname = \"{name}\"\nhost = \"test\"\ncookie = \"sesame\"\n{more}");
-        fs::write(folder.join(&file), text).expect("the configuration is written");
-        Self::start_from(folder, &file, arguments)
+        Self::start_from(folder, &configured(folder, name, more), arguments)
     }
 
     fn start_from(folder: &Path, file: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
-        let inherited = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        for name in inherited.filter(|name| name.starts_with("MYCELIUM_")) {
-            command.env_remove(name);
-        }
-        let mut process = command
-            .current_dir(folder)
-            .args(["node", "--config", file])
-            .args(arguments)
-            .env("XDG_RUNTIME_DIR", folder.join("run"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the node starts");
+        let mut process = command(folder, file, arguments).spawn().expect("the node starts");
         let lines = Lines::of(process.stderr.take().expect("a pipe"));
         Self { process, lines }
     }
@@ -75,11 +60,6 @@ impl Drop for Node {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// What a reader's node is told of the feed's.
-fn dialling(address: &str, more: &str) -> String {
-    format!("[nodes.feed]\naddress = \"{address}\"\n{more}")
 }
 
 const REMOTE: &str = "location = \"remote\"\n";
@@ -423,11 +403,15 @@ fn top_prints_the_node_that_is_meant() {
     assert!(said.contains("one@test") && said.contains("two@test"), "{said}");
     let listed = text(&mycelium(folder.path(), &["top", "--list"]));
     assert!(listed.contains("one@test") && listed.contains(&address), "{listed}");
+    let listed = mycelium(folder.path(), &["top", "--list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(listed["nodes"].as_array().map(Vec::len), Some(2), "{listed}");
     let once = text(&mycelium(folder.path(), &["top", "two", "--once"]));
     assert!(once.starts_with("two@test, process "), "{once}");
     assert!(once.contains("one@test ") && once.contains(" kept\n"), "{once}");
     let json = mycelium(folder.path(), &["top", "two@test", "--json", "--filter", "Server"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!((&json["command"], &json["status"]), (&"top".into(), &0.into()));
     assert_eq!(json["peers"][0]["name"], "one@test");
     let session = &json["peers"][0]["session"];
     let figure = |key: &str| session[key].as_u64().expect("a number");
