@@ -1,7 +1,6 @@
 //! What programs read on standard output. The guide's page `json.md` has each field.
 
 use std::io::{self, Write as _};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
@@ -23,7 +22,6 @@ pub(crate) fn result(command: &str, status: u8, body: impl Serialize) {
 }
 
 /// Prints that a command could not run, and why.
-#[cfg(feature = "cluster")]
 pub(crate) fn failure(command: &str, status: u8, error: &str) {
     print(&Document { command, status, error: Some(error), body: None::<()> });
 }
@@ -35,6 +33,8 @@ fn print(document: &impl Serialize) {
 /// Prints an event in a line of its own.
 #[cfg(all(unix, feature = "cluster"))]
 pub(crate) fn line(event: &impl Serialize) {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
     #[derive(Debug, Serialize)]
     struct Line<'a, E> {
         unix_ms: u64,
