@@ -1,7 +1,7 @@
 //! An order book that another process reads where it lies. Two processes run on one machine. The
 //! feed writes each book into its arena and sends it. The reader sums it up in place.
 //!
-//! Run it with `cargo run --release -p mycelium-ext --features cluster --example order_book`.
+//! Run it with `cargo run --release -p mycelium-examples --features cluster --bin order_book`.
 
 use std::error::Error;
 use std::process::{Child, Command};
@@ -37,7 +37,6 @@ enum Read {
 
 struct Reader;
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = Read;
     type State = u64;
