@@ -112,6 +112,8 @@ const SUITES: [Suite; 21] = [
             "--exclude=ractor",
             "--exclude=ractor_cluster",
             "--exclude=ractor_cluster_derive",
+            // Nobody else switches these on.
+            "--features=mycelium-examples/membership,mycelium-examples/tls,mycelium-examples/view",
         ],
     ),
     // Without the cluster feature, which the rest of the workspace switches on. After the set that
