@@ -431,7 +431,24 @@ impl Tmux {
         String::from_utf8_lossy(&output.expect("tmux runs").stdout).into_owned()
     }
 
+    /// Ends it, and waits until it has ended: a session that is begun before is lost with it.
+    #[track_caller]
+    fn end(&self) {
+        self.run(&["kill-server"]);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        loop {
+            let mut sessions = Command::new("tmux");
+            let asked = sessions.args(["-L", &self.0, "list-sessions"]).output();
+            if !asked.expect("tmux runs").status.success() {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "the server does not end");
+            std::thread::yield_now();
+        }
+    }
+
     /// The screen, once `holds` is true of it.
+    #[track_caller]
     fn until(&self, holds: impl Fn(&str) -> bool) -> String {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         loop {
@@ -476,7 +493,7 @@ fn top_fits_screens_of_three_sizes_and_gives_them_back() {
         tmux.run(&["send-keys", "q"]);
         let after = tmux.until(|it| it.contains("status 0"));
         assert!(!after.contains("shown@test"), "the screen is given back: {after}");
-        tmux.run(&["kill-session"]);
+        tmux.end();
     }
     // A request to terminate ends it as well, and so does the end of the terminal, which it may
     // have been told of or not.
@@ -492,9 +509,9 @@ fn top_fits_screens_of_three_sizes_and_gives_them_back() {
     let after = tmux.until(|it| it.contains("status 0"));
     assert!(!after.contains("shown@test"), "the screen is given back: {after}");
     for before in ["", "trap \"\" HUP;"] {
-        tmux.run(&["kill-server"]);
+        tmux.end();
         let pid = start(before);
-        tmux.run(&["kill-server"]);
+        tmux.end();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while rustix::process::test_kill_process(pid).is_ok() {
             assert!(std::time::Instant::now() < deadline, "it goes on without a terminal");
