@@ -62,8 +62,8 @@
 //! | `async-trait` | has to be on together with ractor's `async-trait` |
 //! | `iceoryx` | for benches of this repository only |
 //!
-//! No feature is on by default. The guide is in `docs/guide` of the repository: a quick start, which
-//! type of message to choose, transports, membership, security and operations. The package
+//! No feature is on by default. The guide is in `docs/guide` of the repository: a quick start,
+//! which type of message to choose, transports, membership, security and operations. The package
 //! `mycelium-examples` has programs that show each of these.
 
 #[cfg(feature = "cluster")]

@@ -25,7 +25,7 @@ pub(super) struct Screen {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Last<'a> {
-    /// What came of the replays of a feed.
+    /// The outcome of the replays of a feed.
     Result(Document<'a>),
     Ended {
         status: u8,
@@ -56,7 +56,7 @@ impl Screen {
         }
     }
 
-    /// Prints what came of the replays.
+    /// Prints the outcome of the replays.
     pub(super) fn outcome(&self, outcome: &Outcome, faults: &[Fault]) {
         match self.json {
             true => json::line(&Last::Result(Document::of(outcome, faults))),

@@ -112,7 +112,7 @@ const SUITES: [Suite; 21] = [
             "--exclude=ractor",
             "--exclude=ractor_cluster",
             "--exclude=ractor_cluster_derive",
-            // Nobody else switches these on.
+            // No other package switches these on.
             "--features=mycelium-examples/membership,mycelium-examples/tls,mycelium-examples/view",
         ],
     ),
