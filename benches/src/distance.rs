@@ -19,5 +19,4 @@ mod wire;
 
 pub use run::{Options, run};
 
-/// Whatever goes wrong ends the run.
-pub type Failure = Box<dyn std::error::Error>;
+use crate::Failure;

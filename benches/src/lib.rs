@@ -4,13 +4,17 @@
 //! in turns and count what they allocate; the binary `report` runs it all, counts instructions,
 //! and puts everything into one table.
 
+mod application;
+pub mod before_after;
 mod case;
 mod contender;
 pub mod distance;
 mod fan_out;
 pub mod heap;
 mod markdown;
+mod middle;
 mod output_port;
+mod process;
 mod readers;
 pub mod report;
 mod resident;
@@ -21,3 +25,6 @@ mod window;
 pub use case::Case;
 pub use contender::{Contender, Scheduler};
 pub use systems::resident_bytes;
+
+/// Whatever goes wrong ends a run.
+pub type Failure = Box<dyn std::error::Error>;

@@ -8,6 +8,9 @@ use std::process::ExitCode;
 use mycelium_ext::config::{Config, ConfigError, Mistake, Place};
 use serde_json::{Value, json};
 
+use crate::colour::{Colour, Colours};
+use crate::json;
+
 /// Prints the topology of `file` and, on standard error, what is risky in it; or its mistakes. With
 /// `json`, prints either for programs.
 pub(crate) fn run(file: &Path, json: bool) -> ExitCode {
@@ -18,53 +21,61 @@ pub(crate) fn run(file: &Path, json: bool) -> ExitCode {
         Err(_) => 2,
     };
     match read {
-        read if json => println!("{:#}", report(file, &read)),
+        Ok(config) if json => json::result("check", status, report(file, Ok(&config))),
+        Err(ConfigError::Mistakes(mistakes)) if json => {
+            json::result("check", status, report(file, Err(&mistakes)));
+        }
+        Err(error) if json => {
+            eprintln!("mycelium: {error}");
+            json::failure("check", status, &error.to_string());
+        }
         Ok(config) => {
             print!("{config}");
+            let word = Colours::of_errors().paint(Colour::Yellow, "warning");
             for warning in config.warnings() {
-                eprintln!("warning: {warning}");
+                eprintln!("{word}: {warning}");
             }
         }
-        Err(error) => tell(&error),
+        Err(error) => eprintln!("mycelium: {}", tell(&error)),
     }
     ExitCode::from(status)
 }
 
-/// Prints all that is wrong, on standard error, each with its line.
-pub(crate) fn tell(error: &ConfigError) {
+/// Prints all that is wrong, on standard error, each with its line, and returns the sum of it.
+pub(crate) fn tell(error: &ConfigError) -> String {
     match error {
         ConfigError::Mistakes(mistakes) => {
             for mistake in mistakes {
                 eprintln!("{mistake}");
                 if let Some(excerpt) = excerpt::of(mistake) {
-                    eprint!("{excerpt}");
+                    eprint!("{}", painted(&excerpt, Colours::of_errors()));
                 }
             }
             let s = if mistakes.len() == 1 { "" } else { "s" };
-            eprintln!("mycelium: {} mistake{s} in the configuration", mistakes.len());
+            format!("{} mistake{s} in the configuration", mistakes.len())
         }
-        error => eprintln!("mycelium: {error}"),
+        error => error.to_string(),
+    }
+}
+
+/// An excerpt with its caret in colour.
+fn painted(excerpt: &str, colours: Colours) -> String {
+    match excerpt.strip_suffix("^\n") {
+        Some(before) => format!("{before}{}\n", colours.paint(Colour::Red, "^")),
+        None => excerpt.to_owned(),
     }
 }
 
 /// What was found, for programs. Secrets are not in it.
-fn report(file: &Path, read: &Result<Config, ConfigError>) -> Value {
-    let (mut mistakes, mut warnings, mut topology, mut error) = (vec![], vec![], None, None);
-    match read {
-        Ok(config) => {
-            warnings = config.warnings().iter().map(ToString::to_string).collect();
-            topology = Some(config.to_string());
-        }
-        Err(ConfigError::Mistakes(found)) => mistakes = found.iter().map(mistake).collect(),
-        Err(other) => error = Some(other.to_string()),
-    }
+fn report(file: &Path, read: Result<&Config, &Vec<Mistake>>) -> Value {
+    let mistakes: Vec<Value> = read.err().into_iter().flatten().map(mistake).collect();
+    let warnings = read.iter().flat_map(|config| config.warnings());
     json!({
         "file": file,
         "right": read.is_ok(),
         "mistakes": mistakes,
-        "warnings": warnings,
-        "topology": topology,
-        "error": error,
+        "warnings": warnings.map(|warning| warning.to_string()).collect::<Vec<_>>(),
+        "topology": read.ok().map(ToString::to_string),
     })
 }
 

@@ -17,6 +17,7 @@ mod conclusion;
 mod counters;
 pub(crate) mod data;
 mod distance;
+pub(crate) mod document;
 pub(crate) mod feed;
 pub(crate) mod figures;
 pub(crate) mod find;

@@ -3,10 +3,13 @@
 //! Cargo drops a `[patch]` without an error when a newer upstream release fits a requirement
 //! better, and then builds stock ractor as if nothing had happened.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use crate::colour::{Colour, Colours};
+use crate::json;
 use crate::lockfile::{self, Package, Project};
+use crate::requirements::{self, Requirement};
 
 const CRATES: [&str; 3] = ["ractor", "ractor_cluster", "ractor_cluster_derive"];
 
@@ -19,50 +22,105 @@ pub(crate) struct Diagnosis {
     folder: PathBuf,
     findings: Vec<String>,
     remedies: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Diagnosis {
     /// What was found, for programs.
-    pub(crate) fn json(&self) -> serde_json::Value {
+    fn json(&self) -> serde_json::Value {
         serde_json::json!({
             "folder": self.folder,
             "healthy": self.healthy(),
             "findings": self.findings,
             "remedies": self.remedies,
+            "warnings": self.warnings,
         })
     }
 
     /// Whether there is nothing to do.
-    pub(crate) fn healthy(&self) -> bool {
+    fn healthy(&self) -> bool {
         self.remedies.is_empty()
     }
-}
 
-impl fmt::Display for Diagnosis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.folder.display())?;
+    /// What was found, for people.
+    fn text(&self, colours: Colours) -> String {
+        let mut text = format!("{}\n", self.folder.display());
         for finding in &self.findings {
-            writeln!(f, "  {finding}")?;
+            text += &format!("  {}\n", finding.replace(STOCK, &colours.paint(Colour::Red, STOCK)));
+        }
+        for warning in &self.warnings {
+            text += &format!("{}: {warning}\n", colours.paint(Colour::Yellow, "warning"));
         }
         if self.healthy() {
-            return writeln!(f, "All of ractor comes from the fork.");
+            let well = "All of ractor comes from the fork.";
+            return text + &colours.paint(Colour::Green, well) + "\n";
         }
-        writeln!(f, "To do:")?;
+        text += "To do:\n";
         for (index, remedy) in self.remedies.iter().enumerate() {
-            writeln!(f, "  {}. {remedy}", index + 1)?;
+            text += &format!("  {}. {remedy}\n", index + 1);
         }
-        Ok(())
+        text
     }
 }
 
-/// Examines the project in `folder`.
-///
-/// # Errors
-/// A sentence that says what cannot be read.
-pub(crate) fn run(folder: &Path) -> Result<Diagnosis, String> {
+/// What the finding of a stock crate has in it.
+const STOCK: &str = "STOCK";
+
+/// Examines the project in `folder`, and prints what was found. Exit status 0 when all is from the
+/// fork, 1 when something is not, 2 when there is nothing to read.
+pub(crate) fn run(folder: &Path, json: bool) -> ExitCode {
+    let status = match examine_folder(folder) {
+        Ok(diagnosis) => {
+            let status = u8::from(!diagnosis.healthy());
+            match json {
+                true => json::result("doctor", status, diagnosis.json()),
+                false => print!("{}", diagnosis.text(Colours::of_output())),
+            }
+            status
+        }
+        Err(error) => {
+            eprintln!("mycelium: {error}");
+            if json {
+                json::failure("doctor", UNREADABLE, &error);
+            }
+            UNREADABLE
+        }
+    };
+    ExitCode::from(status)
+}
+
+/// The exit status when there is nothing to read.
+const UNREADABLE: u8 = 2;
+
+fn examine_folder(folder: &Path) -> Result<Diagnosis, String> {
     let pins = upstream::pins::Pins::parse(patches::PINS).map_err(|error| error.to_string())?;
     let version = &pins.get("ractor", "the doctor").map_err(|error| error.to_string())?.version;
-    Ok(examine(&lockfile::read(folder)?, version))
+    let project = lockfile::read(folder)?;
+    let requirements = requirements::read(&project.folder);
+    let mut diagnosis = examine(&project, version);
+    diagnosis.warnings = match requirements {
+        Ok(requirements) => warnings(&requirements, version),
+        Err(why) => vec![format!("whether `=` stands in the requirements was not seen: {why}")],
+    };
+    Ok(diagnosis)
+}
+
+/// Requirements that a newer release of upstream may fit. One exact requirement is enough for all
+/// of a workspace: cargo takes one version of a crate for all that are compatible.
+fn warnings(requirements: &[Requirement], version: &str) -> Vec<String> {
+    let is_pinned = |name: &str| requirements.iter().any(|it| it.name == name && it.is_exact());
+    let loose = |it: &&Requirement| CRATES.contains(&&*it.name) && !is_pinned(&it.name);
+    let mut warnings: Vec<String> = Vec::new();
+    for Requirement { by, name, versions } in requirements.iter().filter(loose) {
+        let warning = format!(
+            "{by} asks for {name} {versions:?}, without `=`: when a newer release fits, cargo takes \
+             it from the registry and drops the patch; write `{name} = \"={version}\"`"
+        );
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    warnings
 }
 
 /// Where a package comes from.
@@ -127,7 +185,7 @@ fn examine(project: &Project, version: &str) -> Diagnosis {
                     }
                 }
                 Origin::Stock => {
-                    findings.push(format!("{full}: STOCK, not the fork"));
+                    findings.push(format!("{full}: {STOCK}, not the fork"));
                     remedies.extend(back_to_the_fork(project, package, version));
                 }
                 Origin::Stranger => {
@@ -152,7 +210,7 @@ fn examine(project: &Project, version: &str) -> Diagnosis {
                 .to_owned(),
         );
     }
-    Diagnosis { folder: project.folder.clone(), findings, remedies }
+    Diagnosis { folder: project.folder.clone(), findings, remedies, warnings: Vec::new() }
 }
 
 /// What makes cargo take the fork in the place of `package`, which is stock.
@@ -190,6 +248,25 @@ mod tests {
         examine(&Project { folder: PathBuf::from("/project"), lock, patched }, "0.16.5")
     }
 
+    fn words(diagnosis: &Diagnosis) -> String {
+        diagnosis.text(Colours::none())
+    }
+
+    #[test]
+    fn one_exact_requirement_is_enough_for_a_crate() {
+        let asks = |by: &str, name: &str, versions: &str| Requirement {
+            by: by.to_owned(),
+            name: name.to_owned(),
+            versions: versions.to_owned(),
+        };
+        let loose = [asks("a", "ractor", "^0.16"), asks("b", "ractor_cluster", "^0.16.5")];
+        let all = warnings(&loose, "0.16.5");
+        assert!(all[0].contains("a asks for ractor \"^0.16\"") && all.len() == 2, "{all:?}");
+        let pinned = [loose.as_slice(), &[asks("c", "ractor", "=0.16.5")]].concat();
+        let all = warnings(&pinned, "0.16.5");
+        assert!(all.len() == 1 && all[0].contains("ractor_cluster = \"=0.16.5\""), "{all:?}");
+    }
+
     fn package(name: &str, version: &str, source: Option<&str>) -> String {
         let source = source.map_or(String::new(), |source| format!("source = {source:?}\n"));
         format!("[[package]]\nname = {name:?}\nversion = {version:?}\n{source}\n")
@@ -200,22 +277,22 @@ mod tests {
         let fork = Some("git+https://example.org/fork?rev=abc#abcdef");
         let lock = CRATES.map(|name| package(name, "0.16.5+mycelium.1", fork)).concat();
         let diagnosis = examined(&lock, &CRATES);
-        assert!(diagnosis.healthy(), "{diagnosis}");
-        assert!(diagnosis.to_string().contains("revision abcdef"), "{diagnosis}");
+        assert!(diagnosis.healthy(), "{}", words(&diagnosis));
+        assert!(words(&diagnosis).contains("revision abcdef"), "{}", words(&diagnosis));
     }
 
     #[test]
     fn the_fork_from_disk_is_healthy_and_unused_crates_are_no_matter() {
         let diagnosis = examined(&package("ractor", "0.16.5+mycelium.1", None), &["ractor"]);
-        assert!(diagnosis.healthy(), "{diagnosis}");
-        assert!(diagnosis.to_string().contains("ractor_cluster: not used"), "{diagnosis}");
+        assert!(diagnosis.healthy(), "{}", words(&diagnosis));
+        assert!(words(&diagnosis).contains("ractor_cluster: not used"), "{}", words(&diagnosis));
     }
 
     #[test]
     fn a_newer_stock_release_is_told_with_the_way_back() {
         let diagnosis = examined(&package("ractor", "0.16.6", Some(REGISTRY)), &["ractor"]);
         assert!(!diagnosis.healthy());
-        let words = diagnosis.to_string();
+        let words = words(&diagnosis);
         assert!(words.contains("ractor 0.16.6: STOCK"), "{words}");
         assert!(words.contains("cargo update -p ractor@0.16.6 --precise 0.16.5"), "{words}");
         assert!(!words.contains("under [patch.crates-io]:"), "{words}");
@@ -224,7 +301,7 @@ mod tests {
     #[test]
     fn a_missing_patch_is_told() {
         let diagnosis = examined(&package("ractor", "0.16.5", Some(REGISTRY)), &[]);
-        let words = diagnosis.to_string();
+        let words = words(&diagnosis);
         assert!(words.contains("under [patch.crates-io]: ractor ="), "{words}");
         assert!(words.contains("`cargo update -p ractor`"), "{words}");
     }
@@ -233,7 +310,7 @@ mod tests {
     fn two_revisions_are_not_one_fork() {
         let lock = package("ractor", "0.16.5+mycelium.1", Some("git+https://e.org/f#aaa"))
             + &package("ractor_cluster", "0.16.5+mycelium.1", Some("git+https://e.org/f#bbb"));
-        let words = examined(&lock, &CRATES).to_string();
+        let words = words(&examined(&lock, &CRATES));
         assert!(words.contains("different revisions"), "{words}");
     }
 
@@ -247,12 +324,12 @@ mod tests {
     #[test]
     fn a_package_from_elsewhere_is_a_stranger() {
         let lock = package("ractor", "0.16.5", Some("git+https://e.org/other#ccc"));
-        let words = examined(&lock, &CRATES).to_string();
+        let words = words(&examined(&lock, &CRATES));
         assert!(words.contains("neither the registry's nor the fork's"), "{words}");
     }
 
     #[test]
     fn a_project_without_ractor_is_told_so() {
-        assert!(examined("", &[]).to_string().contains("depend on ractor"));
+        assert!(words(&examined("", &[])).contains("depend on ractor"));
     }
 }

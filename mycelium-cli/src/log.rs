@@ -6,6 +6,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::colour;
+
 /// Begins to log: as `RUST_LOG` says, or as much as was asked for. Without either nothing is
 /// logged.
 ///
@@ -15,8 +17,7 @@ pub(crate) fn begin(verbose: u8) -> Result<(), String> {
     let Some(filter) = filter(std::env::var("RUST_LOG").ok().as_deref(), verbose)? else {
         return Ok(());
     };
-    let has_colours = std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
-        && io::IsTerminal::is_terminal(&io::stderr());
+    let has_colours = colour::may_be_used(&io::stderr());
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(has_colours);
     tracing_subscriber::registry().with(lines).with(filter).try_init().map_err(|it| it.to_string())
 }

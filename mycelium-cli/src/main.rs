@@ -2,16 +2,19 @@
 
 #[cfg(feature = "cluster")]
 mod check;
+mod colour;
 #[cfg(all(unix, feature = "cluster"))]
 mod demo;
 mod doctor;
 #[cfg(feature = "cluster")]
 mod init;
+mod json;
 mod lockfile;
 #[cfg(feature = "cluster")]
 mod log;
 #[cfg(all(unix, feature = "cluster"))]
 mod node;
+mod requirements;
 #[cfg(all(unix, feature = "cluster"))]
 mod soak;
 #[cfg(all(unix, feature = "cluster"))]
@@ -72,13 +75,14 @@ enum Command {
     /// Checks that a project uses the fork.
     ///
     /// Reads the project's Cargo.lock, which is what cargo builds, and the patches in the
-    /// Cargo.toml beside it. Exit status: 0 when all is from the fork, 1 when something is
-    /// not, 2 when there is nothing to read.
+    /// Cargo.toml beside it. Warns of requirements without a `=`, with which a later update may
+    /// take stock. Exit status: 0 when all is from the fork, also with warnings, 1 when something
+    /// is not, 2 when there is nothing to read.
     Doctor {
         /// The project's folder; its Cargo.lock may also stand in a folder above.
         #[arg(default_value = ".")]
         project: PathBuf,
-        /// Prints what was found as JSON.
+        /// Prints what was found as JSON; `docs/guide/src/json.md` has its fields.
         #[arg(long)]
         json: bool,
     },
@@ -182,19 +186,7 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut command(), "mycelium", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
-        Command::Doctor { project, json } => match doctor::run(&project) {
-            Ok(diagnosis) => {
-                match json {
-                    true => println!("{:#}", diagnosis.json()),
-                    false => print!("{diagnosis}"),
-                }
-                ExitCode::from(u8::from(!diagnosis.healthy()))
-            }
-            Err(error) => {
-                eprintln!("mycelium: {error}");
-                ExitCode::from(2)
-            }
-        },
+        Command::Doctor { project, json } => doctor::run(&project, json),
         #[cfg(all(unix, feature = "cluster"))]
         Command::Demo(args) => demo::run(&args),
         #[cfg(all(unix, feature = "cluster"))]

@@ -3,6 +3,7 @@
 //! What runs on it are the actors of `mycelium demo`, so that the same can be done on several
 //! machines.
 
+mod event;
 mod events;
 mod feed;
 mod readers;
@@ -19,6 +20,7 @@ use mycelium_ext::config::Config;
 use mycelium_ext::node::Node;
 use tokio::time::timeout;
 
+use self::event::Event;
 use self::screen::Screen;
 use crate::check;
 use crate::demo::args::ReplayArgs;
@@ -49,39 +51,42 @@ pub(crate) struct NodeArgs {
     pub(crate) wait: u32,
     #[command(flatten)]
     pub(crate) replay: ReplayArgs,
+    /// Prints what happens as JSON on standard output, an event in each line.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Runs a node. Exit status 0 when all went well, also when Ctrl-C ended a node without feed; 1
 /// when a reader did not get all, or the feed was gone too early; 2 when the node does not start;
 /// 130 when the feed was interrupted.
 pub(crate) fn run(args: &NodeArgs) -> ExitCode {
-    let config = match Config::load(&args.config) {
-        Ok(config) => config,
-        Err(error) => {
-            check::tell(&error);
-            return ExitCode::from(REFUSED);
-        }
+    let screen = Arc::new(Screen::new(args.json));
+    let ended =
+        Config::load(&args.config).map_err(|error| check::tell(&error)).and_then(|config| {
+            let recording = args.feed.then(|| data::load(args.replay.data.as_deref()));
+            worker::run(serve(args.clone(), config, recording.transpose()?, screen.clone()))
+        });
+    let (status, error) = match ended {
+        Ok(status) => (status, None),
+        Err(error) => (REFUSED, Some(error)),
     };
-    let recording = args.feed.then(|| data::load(args.replay.data.as_deref())).transpose();
-    let ended = recording.and_then(|recording| worker::run(serve(args.clone(), config, recording)));
-    ended.unwrap_or_else(|error| {
-        eprintln!("mycelium: {error}");
-        ExitCode::from(REFUSED)
-    })
+    screen.end(status, error.as_deref());
+    ExitCode::from(status)
 }
 
 async fn serve(
     args: NodeArgs,
     config: Config,
     recording: Option<Recording>,
-) -> Result<ExitCode, String> {
+    screen: Arc<Screen>,
+) -> Result<u8, String> {
     let mut signals = Signals::new().map_err(|error| format!("watching for Ctrl-C: {error}"))?;
-    let screen = Arc::new(Screen::default());
     let changes = events::changes();
     let starting = Node::from_config(&config).map_err(|error| error.to_string())?.start();
     let node = starting.await.map_err(|error| error.to_string())?;
     for address in node.addresses() {
-        screen.say(&format!("{} listens on {address}", node.name()));
+        let node = node.name().to_owned();
+        screen.tell(&Event::Listening { node, address: address.to_string() });
     }
     let _watch = events::watch(&node, changes, screen.clone());
     let status = match recording {
@@ -90,7 +95,7 @@ async fn serve(
         None => {
             signals.wait().await;
             signals.end_at_the_next();
-            Ok(ExitCode::SUCCESS)
+            Ok(0)
         }
     };
     // A node that hangs ends with the process.

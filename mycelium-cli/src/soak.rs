@@ -16,6 +16,7 @@ mod caller;
 mod chaos;
 mod cluster;
 mod crew;
+mod document;
 mod feed;
 mod health;
 mod log;

@@ -16,6 +16,7 @@ use clap::Args;
 use mycelium_ext::view::{Request, Sort};
 
 use self::state::State;
+use crate::json;
 
 /// What cannot be shown.
 const REFUSED: u8 = 2;
@@ -111,6 +112,9 @@ pub(crate) fn run(args: &TopArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mycelium: {error}");
+            if args.json {
+                json::failure("top", REFUSED, &error);
+            }
             ExitCode::from(REFUSED)
         }
     }
@@ -120,7 +124,8 @@ fn list(json: bool) -> Result<(), String> {
     let found = find::all()?;
     if json {
         let nodes: Vec<_> = found.iter().map(|found| &found.node).collect();
-        return print_json(&nodes);
+        json::result("top", 0, serde_json::json!({ "nodes": nodes }));
+        return Ok(());
     }
     print!("{}", plain::list(&found));
     Ok(())
@@ -131,15 +136,10 @@ fn once(args: &TopArgs) -> Result<(), String> {
     let request = Request::all(args.actors).sorted(args.sort.sort()).filtered(&args.filter);
     let snapshot = target.ask(&request).map_err(|error| error.to_string())?;
     if args.json {
-        return print_json(&snapshot);
+        json::result("top", 0, &snapshot);
+        return Ok(());
     }
     print!("{}", plain::snapshot(&snapshot));
-    Ok(())
-}
-
-fn print_json(value: &impl serde::Serialize) -> Result<(), String> {
-    let json = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
-    println!("{json}");
     Ok(())
 }
 

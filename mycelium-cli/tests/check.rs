@@ -98,6 +98,8 @@ fn json_says_the_same_for_programs() {
         written(&folder, text);
         let output = run(folder.path(), &["check", "--json"]);
         let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!((&value["command"], &value["error"]), (&"check".into(), &None::<()>.into()));
+        assert_eq!(value["status"].as_i64(), output.status.code().map(i64::from));
         (output.status.code(), value)
     };
     let (status, right) = json("[node]\nname = \"feed\"\nhost = \"h\"\ncookie = \"sesame\"\n");
@@ -113,7 +115,9 @@ fn json_says_the_same_for_programs() {
     std::fs::remove_file(folder.path().join("mycelium.toml")).expect("it was there");
     let missing = run(folder.path(), &["check", "--json"]);
     assert_eq!(missing.status.code(), Some(2));
-    assert!(words(&missing.stdout).contains("cannot read"), "{}", words(&missing.stdout));
+    let missing: serde_json::Value = serde_json::from_slice(&missing.stdout).expect("JSON");
+    assert!(missing["error"].as_str().is_some_and(|it| it.contains("cannot read")), "{missing}");
+    assert_eq!(missing["status"], 2, "{missing}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use common::{Lines, recording};
@@ -177,6 +178,57 @@ fn larger_ticks_arrive_and_the_report_goes_where_it_is_asked_for() {
     assert!(ended.report.is_some_and(|report| report.contains("<svg")));
 }
 
+#[test]
+fn json_has_the_figures_and_nothing_else() {
+    let arguments = ["--ticks", "200", "--seconds", "0", "--payload", "0", "--json"];
+    let ended = Demo::start(&recording(300, 20), &arguments).end();
+    assert!(ended.status.success(), "{}", ended.words);
+    let json: Value = serde_json::from_str(&ended.words).expect("JSON alone");
+    assert_eq!((&json["command"], &json["status"]), (&"demo".into(), &0.into()));
+    assert!(json["error"].is_null(), "{json}");
+    assert_eq!((&json["passed"], &json["interrupted"]), (&true.into(), &false.into()));
+    assert_eq!((&json["report"], &json["trades"]), (&"mycelium-demo.html".into(), &300.into()));
+    assert!(ended.report.is_some(), "it is written as well");
+    assert!(json["wake_up"]["thread_ns"].as_u64().is_some_and(|it| it > 0), "{json}");
+    let column = |key: &str| -> Vec<Value> {
+        let places = json["places"].as_array().expect("places").iter();
+        places.map(|place| place[key].clone()).collect()
+    };
+    assert_eq!(column("link"), ["arc", NEAR, "tcp", "none", "none"]);
+    assert_eq!(column("readers"), [8; 5]);
+    assert_eq!(column("is_rival"), [false, false, false, true, true]);
+    let replays = json["replays"].as_array().expect("replays");
+    let sent = |replay: &Value| -> u64 {
+        let results = replay["results"].as_array().expect("results").iter();
+        results.map(|result| result["messages"].as_u64().expect("a count")).sum()
+    };
+    let all: u64 = replays.iter().map(sent).sum();
+    assert_eq!(json["messages"], all, "each was handled once");
+    let near = replays.iter().find(|it| it["place"] == "same machine").expect("its replay");
+    let result = &near["results"][0];
+    assert_eq!((&near["kind"], &near["ticks"]), (&"flat_out_alone".into(), &200.into()), "{near}");
+    let rate = result["messages"].as_f64().zip(result["seconds"].as_f64()).map(|(n, s)| n / s);
+    let told = result["messages_per_second"].as_f64();
+    assert!(rate.zip(told).is_some_and(|(one, other)| (one / other - 1.0).abs() < 1e-6), "{near}");
+    assert!(json["conclusions"].as_array().is_some_and(|it| !it.is_empty()), "{json}");
+}
+
+#[test]
+fn json_of_a_run_that_lost_readers_names_each() {
+    let arguments = ["--seconds", "1", "--payload", "0", "--json"];
+    let mut demo = Demo::start(&recording(3_000, 1), &arguments);
+    demo.wait_for_children();
+    demo.lines.wait_for("flat out, same machine alone");
+    kill_process(demo.children[0], Signal::KILL).expect("it runs");
+    let ended = demo.end();
+    let json: Value = serde_json::from_str(&ended.words).expect("JSON alone");
+    assert_eq!((ended.status.code(), &json["status"]), (Some(1), &1.into()), "{json}");
+    assert_eq!(json["passed"], false, "{json}");
+    let faults = json["faults"].as_array().expect("faults").iter();
+    let gone: Vec<_> = faults.filter(|it| it["kind"] == "gone").map(|it| &it["reader"]).collect();
+    assert_eq!(gone, (8..16).map(Value::from).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+}
+
 /// Kills one of the children when standard error has a line that starts with `moment`, and checks
 /// what is said of its readers, of which the first has this number.
 fn kill_a_child(child: usize, first: u64, moment: Option<&str>) {
@@ -309,6 +361,11 @@ fn a_recording_that_cannot_be_read_is_told_with_its_line() {
     assert!(words.contains("trades.csv: line 3: the price \"two\""), "{words}");
     let words = refused("timestamp,price,size\n", &[]);
     assert!(words.contains("trades.csv: it holds no trade"), "{words}");
+    let demo = Demo::start("timestamp,price,size\n", &["--json"]);
+    let ended = demo.end();
+    let json: Value = serde_json::from_str(&ended.words).expect("JSON alone");
+    assert_eq!((ended.status.code(), &json["status"]), (Some(2), &2.into()));
+    assert!(json["error"].as_str().is_some_and(|it| it.contains("it holds no trade")), "{json}");
 }
 
 #[test]

@@ -4,16 +4,19 @@
 #![cfg(all(unix, feature = "cluster"))]
 
 mod common;
+#[path = "common/nodes.rs"]
+mod nodes;
 
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use common::{Lines, recording};
+use nodes::{command, configured, dialling};
 
 /// A running node. Dropped, it is killed.
 struct Node {
@@ -24,29 +27,11 @@ struct Node {
 impl Node {
     /// Starts the node `name` with a configuration of its own, to which `more` is added.
     fn start(folder: &Path, name: &str, more: &str, arguments: &[&str]) -> Self {
-        let file = format!("{name}.toml");
-        let text =
-            format!("[node]\nname = \"{name}\"\nhost = \"test\"\ncookie = \"sesame\"\n{more}");
-        fs::write(folder.join(&file), text).expect("the configuration is written");
-        Self::start_from(folder, &file, arguments)
+        Self::start_from(folder, &configured(folder, name, more), arguments)
     }
 
     fn start_from(folder: &Path, file: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
-        let inherited = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        for name in inherited.filter(|name| name.starts_with("MYCELIUM_")) {
-            command.env_remove(name);
-        }
-        let mut process = command
-            .current_dir(folder)
-            .args(["node", "--config", file])
-            .args(arguments)
-            .env("XDG_RUNTIME_DIR", folder.join("run"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the node starts");
+        let mut process = command(folder, file, arguments).spawn().expect("the node starts");
         let lines = Lines::of(process.stderr.take().expect("a pipe"));
         Self { process, lines }
     }
@@ -75,11 +60,6 @@ impl Drop for Node {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// What a reader's node is told of the feed's.
-fn dialling(address: &str, more: &str) -> String {
-    format!("[nodes.feed]\naddress = \"{address}\"\n{more}")
 }
 
 const REMOTE: &str = "location = \"remote\"\n";
@@ -423,11 +403,15 @@ fn top_prints_the_node_that_is_meant() {
     assert!(said.contains("one@test") && said.contains("two@test"), "{said}");
     let listed = text(&mycelium(folder.path(), &["top", "--list"]));
     assert!(listed.contains("one@test") && listed.contains(&address), "{listed}");
+    let listed = mycelium(folder.path(), &["top", "--list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(listed["nodes"].as_array().map(Vec::len), Some(2), "{listed}");
     let once = text(&mycelium(folder.path(), &["top", "two", "--once"]));
     assert!(once.starts_with("two@test, process "), "{once}");
     assert!(once.contains("one@test ") && once.contains(" kept\n"), "{once}");
     let json = mycelium(folder.path(), &["top", "two@test", "--json", "--filter", "Server"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!((&json["command"], &json["status"]), (&"top".into(), &0.into()));
     assert_eq!(json["peers"][0]["name"], "one@test");
     let session = &json["peers"][0]["session"];
     let figure = |key: &str| session[key].as_u64().expect("a number");
@@ -447,7 +431,24 @@ impl Tmux {
         String::from_utf8_lossy(&output.expect("tmux runs").stdout).into_owned()
     }
 
+    /// Ends it, and waits until it has ended: a session that is begun before is lost with it.
+    #[track_caller]
+    fn end(&self) {
+        self.run(&["kill-server"]);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        loop {
+            let mut sessions = Command::new("tmux");
+            let asked = sessions.args(["-L", &self.0, "list-sessions"]).output();
+            if !asked.expect("tmux runs").status.success() {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "the server does not end");
+            std::thread::yield_now();
+        }
+    }
+
     /// The screen, once `holds` is true of it.
+    #[track_caller]
     fn until(&self, holds: impl Fn(&str) -> bool) -> String {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         loop {
@@ -492,7 +493,7 @@ fn top_fits_screens_of_three_sizes_and_gives_them_back() {
         tmux.run(&["send-keys", "q"]);
         let after = tmux.until(|it| it.contains("status 0"));
         assert!(!after.contains("shown@test"), "the screen is given back: {after}");
-        tmux.run(&["kill-session"]);
+        tmux.end();
     }
     // A request to terminate ends it as well, and so does the end of the terminal, which it may
     // have been told of or not.
@@ -508,9 +509,9 @@ fn top_fits_screens_of_three_sizes_and_gives_them_back() {
     let after = tmux.until(|it| it.contains("status 0"));
     assert!(!after.contains("shown@test"), "the screen is given back: {after}");
     for before in ["", "trap \"\" HUP;"] {
-        tmux.run(&["kill-server"]);
+        tmux.end();
         let pid = start(before);
-        tmux.run(&["kill-server"]);
+        tmux.end();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while rustix::process::test_kill_process(pid).is_ok() {
             assert!(std::time::Instant::now() < deadline, "it goes on without a terminal");

@@ -123,6 +123,32 @@ fn every_message_of_a_short_soak_is_accounted_for() {
     assert_eq!(left, 0, "files are left");
 }
 
+#[test]
+fn json_balances_as_the_words_do() {
+    let arguments =
+        [["--seconds", "6", "--seed", "18446744073709551615", "--json"].as_slice(), &PATIENT];
+    let (status, words, _) = Soak::start(&arguments.concat()).end();
+    assert!(status.success(), "{words}");
+    let json: serde_json::Value = serde_json::from_str(&words).expect("JSON alone");
+    assert_eq!((&json["command"], &json["status"]), (&"soak".into(), &0.into()));
+    assert_eq!((&json["passed"], &json["error"]), (&true.into(), &serde_json::Value::Null));
+    // As text: many programs would round the number.
+    assert_eq!(json["seed"], "18446744073709551615");
+    let balance = json["balance"].as_object().expect("a balance");
+    let sum = |value: &serde_json::Value| match value.as_object() {
+        Some(by_reason) => by_reason.values().filter_map(serde_json::Value::as_u64).sum(),
+        None => value.as_u64().expect("a count"),
+    };
+    let sent = sum(&balance["sent"]);
+    let explained: u64 = balance.iter().filter(|it| it.0 != "sent").map(|it| sum(it.1)).sum();
+    assert!(sent > 0 && sent == explained, "{json}");
+    assert_eq!(json["wrong"].as_array().map(Vec::len), Some(0), "{json}");
+    let members = json["members"].as_array().expect("members").iter();
+    let names: Vec<_> = members.clone().filter_map(|it| it["name"].as_str()).collect();
+    assert_eq!(names, ["far-0", "feed-0", "near-0"], "one of each role lasts: {json}");
+    assert!(members.clone().all(|it| it["failed_calls"] == 0), "{json}");
+}
+
 /// Without faults nothing else is to blame: each call is answered, and each budget kept.
 #[test]
 fn outsiders_cost_the_others_no_more_than_their_budgets() {

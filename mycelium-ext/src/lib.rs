@@ -24,13 +24,14 @@
 //! | module | feature | purpose |
 //! |---|---|---|
 //! | [`fast_lane`] | – | actors with a bounded, typed queue that they read in batches |
-//! | `node` | `cluster` | a node, from a few lines or from a configuration |
+//! | `node` | `cluster` | a node, from a few lines or from a configuration; certificates for TLS |
 //! | `config` | `cluster` | `mycelium.toml`, with errors that name file, line and key |
 //! | `address` | `cluster` | where a node is: `tcp://`, `tls://`, `unix://` |
 //! | `placed` | `cluster` | plain-old-data that is read where it lies |
-//! | `membership` | `membership` | the members of a cluster, which find each other by gossip |
-//! | `names`, `singleton` | `membership` | names that are unique in a cluster, and actors that run once |
 //! | `arena`, `shm` | `cluster`, on Linux | memory that processes of the machine share |
+//! | `membership` | `membership` | nodes that find each other by gossip, and which are alive |
+//! | `names`, `singleton` | `membership` | names that are unique in a cluster, and actors that run once |
+//! | `view` | `view`, on Unix | what a node does: actors, groups, peers, losses |
 //!
 //! ```
 //! # #[cfg(not(feature = "cluster"))]
@@ -57,12 +58,15 @@
 //! | feature | effect |
 //! |---|---|
 //! | `cluster` | everything that concerns several nodes. It switches on `ractor/cluster`, with which no type is a message by itself |
-//! | `membership` | nodes find each other by gossip. It turns on `cluster` |
-//! | `view` | a snapshot of what a node does, and the socket that serves it. It turns on `cluster` |
+//! | `membership` | nodes find each other from one seed; needs Rust 1.86 |
+//! | `view` | a node shows what it does, to `mycelium top` and to programs of its user |
+//! | `spinning` | fast actors that never sleep |
 //! | `async-trait` | has to be on together with ractor's `async-trait` |
 //! | `iceoryx` | for benches of this repository only |
 //!
-//! The guide is in `docs/guide` of the repository.
+//! No feature is on by default. The guide is in `docs/guide` of the repository: a quick start,
+//! which type of message to choose, transports, membership, security and operations. The package
+//! `mycelium-examples` has programs that show each of these.
 
 #[cfg(feature = "cluster")]
 pub mod address;

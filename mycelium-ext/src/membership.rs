@@ -6,24 +6,30 @@
 //! one when there is no session after ten seconds. Peers of `[nodes.X]` are dialled as before,
 //! and stock nodes are reached that way alone.
 //!
-//! ```no_run
+//! ```
 //! use mycelium_ext::config::ClusterSettings;
 //! use mycelium_ext::node::Node;
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let cluster = ClusterSettings::default().with_seed("seed.example.org:4697")?;
-//! let node = Node::builder("worker").cookie("…").cluster(cluster).start().await?;
-//! let membership = node.membership().ok_or("it has a cluster")?;
-//! let mut events = membership.events();
-//! for member in membership.members().iter() {
-//!     println!("{} is {} ({:?})", member.name, member.state, member.phi);
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // The first of a cluster is a seed for the others.
+//!     let node = |name: &str| Node::builder(name).cookie("16 random bytes or more");
+//!     let first = node("first").cluster(ClusterSettings::default()).start().await?;
+//!     let cluster = first.membership().ok_or("it has a cluster")?;
+//!
+//!     let seed = cluster.address().to_string();
+//!     let settings = ClusterSettings::default().with_seed(&seed)?;
+//!     let worker = node("worker").cluster(settings).start().await?;
+//!     for member in cluster.wait_for(|members| members.len() == 2).await.iter() {
+//!         println!("{} is {} ({:?})", member.name, member.state, member.phi);
+//!     }
+//!     worker.stop().await;
+//!     first.stop().await;
+//!     Ok(())
 //! }
-//! while let Ok(event) = events.recv().await {
-//!     println!("{event:?}");
-//! }
-//! # Ok(())
-//! # }
 //! ```
+//!
+//! [`Membership::events`] has what changes from then on.
 //!
 //! # Two voices, one verdict
 //!

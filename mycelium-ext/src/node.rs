@@ -1,16 +1,31 @@
 //! A node: this process as a member of a cluster.
 //!
-//! ```no_run
-//! use mycelium_ext::config::Config;
-//! use mycelium_ext::node::Node;
+//! ```
+//! use mycelium_ext::config::{Config, Environment};
+//! use mycelium_ext::node::{Listen, Node};
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let node = Node::from_config(&Config::load("mycelium.toml")?)?.start().await?;
-//! let archive = node.connected("archive").await;
-//! println!("{}: {}, by {:?}", archive.name, archive.locality, archive.active());
-//! node.stop().await;
-//! # Ok(())
-//! # }
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let archive = Node::builder("archive")
+//!         .cookie("16 random bytes or more")
+//!         .listen(Listen::tcp("127.0.0.1:0"))
+//!         .start()
+//!         .await?;
+//!     // The same of another node by its configuration; `Config::load` reads a file.
+//!     let text = format!(
+//!         "[node]\nname = \"feed\"\ncookie_env = \"FEED_COOKIE\"\n\
+//!          [nodes.archive]\naddress = \"{}\"\n",
+//!         archive.addresses()[0]
+//!     );
+//!     let environment = Environment::of([("FEED_COOKIE", "16 random bytes or more")]);
+//!     let config = Config::parse(&text, "mycelium.toml", &environment)?;
+//!     let feed = Node::from_config(&config)?.start().await?;
+//!     let peer = feed.connected("archive").await;
+//!     println!("{}: {}, by {:?}", peer.name, peer.locality, peer.active());
+//!     feed.stop().await;
+//!     archive.stop().await;
+//!     Ok(())
+//! }
 //! ```
 //!
 //! It runs `ractor_cluster`'s [`NodeServer`](ractor_cluster::NodeServer), whose

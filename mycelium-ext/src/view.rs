@@ -6,6 +6,38 @@
 //! each thread of the runtime is blocked, and names the actor whose handler has not returned
 //! ([`ActorView::handling_ms`]).
 //!
+//! ```
+//! use mycelium_ext::view::{Request, Target, ViewServer};
+//! use ractor::{Actor, ActorProcessingErr, ActorRef};
+//!
+//! struct Order;
+//! impl ractor::Message for Order {}
+//!
+//! struct Book;
+//!
+//! # #[cfg_attr(feature = "async-trait", ractor::async_trait)]
+//! impl Actor for Book {
+//!     type Msg = Order;
+//!     type State = ();
+//!     type Arguments = ();
+//!
+//!     async fn pre_start(&self, _: ActorRef<Order>, (): ()) -> Result<(), ActorProcessingErr> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let view = ViewServer::start("feed@localhost", Vec::new())?;
+//!     Actor::spawn(Some("book".to_owned()), Book, ()).await?;
+//!     // From this process or from another one of this user.
+//!     let snapshot = Target::at(view.path()).ask(&Request::all(100))?;
+//!     let book = snapshot.actors.iter().find(|it| it.name.as_deref() == Some("book"));
+//!     assert_eq!(book.map(|it| it.waiting), Some(0));
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # The socket
 //!
 //! A node with `[view] socket = "on"` in its configuration, or

@@ -1,10 +1,11 @@
 //! Values as bytes, for messages between nodes.
 //!
 //! Numbers of 8 to 128 bits, `bool`, `char`, `String` and `bytes::Bytes`, which is not copied, have
-//! an implementation. So have vectors, arrays, `Option`s and tuples of types that have one. `isize`
-//! and `usize` have none, since they are not of one size on all machines. An actor's reference
-//! arrives as one ([`remoting`](crate::remoting#actors-as-fields)). With the feature
-//! `blanket_serde` every type that serde can write and read has one instead.
+//! an implementation, and `Duration`. So have vectors, arrays, `Option`s, `Result`s and tuples of
+//! types that have one. `isize` and `usize` have none, since they are not of one size on all
+//! machines. An actor's reference arrives as one
+//! ([`remoting`](crate::remoting#actors-as-fields)). With the feature `blanket_serde` every type
+//! that serde can write and read has one instead.
 
 use bytes::Bytes;
 

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::panic::catch_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::concurrency::oneshot;
 use ractor::message::ArcMessage;
@@ -93,6 +94,9 @@ fn values_come_back_whatever_holds_them() {
     agrees([Some("text".to_owned()), None]);
     agrees(Some(Some(Vec::<u16>::new())));
     agrees(Some(()));
+    agrees(Result::<Level, String>::Ok(level(&["a"])));
+    agrees(vec![Err("no such symbol".to_owned()), Ok(Some(7_u64)), Ok(None)]);
+    agrees(vec![Duration::ZERO, Duration::from_nanos(1_500_000_001), Duration::MAX]);
     agrees((1_u8, "two".to_owned(), vec![3_i64], Some('4'), (5.0,), [true; 3]));
     agrees(Pair(Nothing, Pair(vec![Nothing, Nothing], [0_u8; 32])));
     for side in [
@@ -118,6 +122,9 @@ fn bytes_are_as_documented() {
     let some = [vec![1], level_bytes].concat();
     let ask = [vec![0, 0, 0, 1], eight(1), vec![3], eight(some.len() as u8), some].concat();
     assert_eq!(agrees(Side::Ask(3, Some(level(&["one"])))), ask);
+    assert_eq!(agrees(Result::<u8, u16>::Ok(3)), [1, 3]);
+    assert_eq!(agrees(Result::<u8, u16>::Err(3)), [0, 0, 3]);
+    assert_eq!(agrees(Duration::new(7, 258)), [eight(7), vec![0, 0, 1, 2]].concat());
     // Those of numbers stand side by side, as before.
     assert_eq!(agrees(vec![1_u16, 2]), [0, 1, 0, 2]);
     assert_eq!(agrees([true, false]), [1, 0]);
@@ -128,6 +135,7 @@ fn a_value_with_a_field_that_needs_a_copy_is_not_written_from_a_reference() {
     let value = (1_u8, vec![ByValue(2)]);
     let mut encoder = Encoder::new();
     assert!(!value.to_encoder(&mut encoder));
+    assert!(!Result::<ByValue, u8>::Ok(ByValue(2)).to_encoder(&mut encoder));
     assert_eq!(<(u8, Vec<ByValue>)>::from_bytes(value.clone().into_bytes()), value);
 }
 
@@ -151,6 +159,13 @@ fn bytes_of_another_type_are_refused() {
     assert!(is_refused::<Side>(&[0, 0, 0]) && is_refused::<Never>(&[0; 4]));
     for bytes in [&[][..], &[2], &[0, 0], &[1]] {
         assert!(is_refused::<Option<u8>>(bytes), "{bytes:?}");
+    }
+    for bytes in [&[][..], &[2, 1], &[0], &[1], &[0, 1]] {
+        assert!(is_refused::<Result<u8, u16>>(bytes), "{bytes:?}");
+    }
+    let second = [&[0; 8][..], &1_000_000_000_u32.to_be_bytes()].concat();
+    for bytes in [&[][..], &[0; 7], &[0; 11], &[0; 13], &second] {
+        assert!(is_refused::<Duration>(bytes), "{bytes:?}");
     }
     assert!(is_refused::<[u16; 3]>(&[0; 4]) && is_refused::<[u16; 1]>(&[0; 4]));
     assert!(is_refused::<Nothing>(&[0]));
@@ -187,7 +202,7 @@ struct Tick {
 
 #[derive(RactorClusterMessage, Debug)]
 #[rpc]
-struct Best(Level, RpcReplyPort<Option<Level>>);
+struct Best(Level, RpcReplyPort<Result<Level, String>>);
 
 #[derive(RactorClusterMessage, Debug, PartialEq, Clone)]
 struct Halt;

@@ -2,7 +2,8 @@
 //! sockets, and bare sockets as the limit.
 
 use clap::Parser;
-use mycelium_benches::distance::{Failure, Options, run};
+use mycelium_benches::Failure;
+use mycelium_benches::distance::{Options, run};
 
 /// Builds an application against stock and against the fork, has both send messages from one
 /// process to another in turns, and writes `report/DISTANCE.md` into the folder in which cargo

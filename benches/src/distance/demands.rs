@@ -5,9 +5,10 @@ use super::case::{
     FORK_TCP, FORK_UNIX, KIB, STOCK_TCP, STOCK_UNIX, Work,
 };
 use super::run::Results;
-use super::sample::{Figure, Middle};
+use super::sample::Figure;
 use super::wire::WireRow;
 use crate::markdown::{aligned, number};
+use crate::middle::Middle;
 
 /// What is asked of a figure.
 #[derive(Debug, Clone, Copy)]

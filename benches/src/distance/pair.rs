@@ -1,9 +1,6 @@
 //! A near process and a far one.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -12,11 +9,10 @@ use super::apps::Apps;
 use super::case::Contender;
 use super::cores::Cores;
 use super::relay::Relay;
+use crate::process::Process;
 
 /// How long a process may take to say something, beside what it was told to take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long one may take to end by itself.
-const GOODBYE: Duration = Duration::from_secs(3);
 
 /// Both processes. They end when it is dropped, and are killed if they do not.
 #[derive(Debug)]
@@ -90,54 +86,6 @@ impl Pair {
 
     /// Has the near process do something for a time, and returns its answer.
     pub(super) fn order(&mut self, order: &str, time: Duration) -> Result<String, Failure> {
-        let input = self.near.input.as_mut().ok_or("it has ended")?;
-        writeln!(input, "{order}")?;
-        self.near.line(PATIENCE + time)
-    }
-}
-
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    input: Option<ChildStdin>,
-    lines: Receiver<String>,
-}
-
-impl Process {
-    fn start(mut command: std::process::Command) -> Result<Self, Failure> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let (sender, lines) = channel();
-        if let Some(output) = child.stdout.take() {
-            // Ends with the process.
-            std::thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        Ok(Self { input: child.stdin.take(), child, lines })
-    }
-
-    fn line(&mut self, patience: Duration) -> Result<String, Failure> {
-        Ok(self.lines.recv_timeout(patience).map_err(|error| format!("a process: {error}"))?)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It ends with its input, and tidies up; one that hangs does not.
-        drop(self.input.take());
-        let until = Instant::now() + GOODBYE;
-        while Instant::now() < until {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        // It may have ended meanwhile.
-        _ = self.child.kill();
-        _ = self.child.wait();
+        self.near.order(order, PATIENCE + time)
     }
 }

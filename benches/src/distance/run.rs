@@ -9,9 +9,10 @@ use super::apps::Apps;
 use super::case::{Case, Contender, SHM, contenders};
 use super::cores::Cores;
 use super::pair::Pair;
-use super::sample::{Figure, Middle, Sample};
+use super::sample::{Figure, Sample};
 use super::table::table;
 use super::{demands, wire};
+use crate::middle::Middle;
 use crate::report::target;
 
 /// How much is measured.

@@ -118,31 +118,9 @@ impl Figure {
     }
 }
 
-/// The middle of several values, and the middle half of them.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Middle {
-    pub(super) low: f64,
-    pub(super) median: f64,
-    pub(super) high: f64,
-}
-
-impl Middle {
-    /// Of at least one value.
-    pub(super) fn of(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        let last = values.len() - 1;
-        let at = |quarter: usize| {
-            let place = quarter as f64 / 4.0 * last as f64;
-            let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
-            below + (above - below) * place.fract()
-        };
-        Self { low: at(1), median: at(2), high: at(3) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Figure, Middle, Sample};
+    use super::{Figure, Sample};
     use crate::distance::case::{Case, Work};
 
     #[test]
@@ -169,13 +147,6 @@ mod tests {
         // Bytes of another case's messages count as such.
         let larger = Case { payload: 128, ..case };
         assert_eq!(Figure::Megabytes.ratio((case, &slow), (larger, &fast)), 4.0);
-    }
-
-    #[test]
-    fn the_middle_is_between_the_quarters() {
-        let middle = Middle::of(vec![5.0, 1.0, 2.0, 4.0, 3.0]);
-        assert_eq!(middle, Middle { low: 2.0, median: 3.0, high: 4.0 });
-        assert_eq!(Middle::of(vec![1.0, 2.0]).median, 1.5);
     }
 
     #[test]

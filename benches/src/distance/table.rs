@@ -2,8 +2,9 @@
 
 use super::case::{CLAIMED, RATIOS, STOCK_TCP};
 use super::run::Results;
-use super::sample::{Figure, Middle};
-use crate::markdown::{aligned, number};
+use super::sample::Figure;
+use crate::markdown::aligned;
+use crate::middle::Middle;
 
 /// How much worse than stock TCP counts as level.
 const LEVEL: f64 = 0.95;
@@ -58,21 +59,6 @@ pub(super) fn table(results: &[Results]) -> String {
         CLAIMED.name, STOCK_TCP.name
     );
     format!("{}\n{claim}\n", aligned(lines))
-}
-
-impl Middle {
-    /// As ratios are shown.
-    pub(super) fn two_digits(self) -> String {
-        let Self { low, median, high } = self;
-        format!("{median:.2} ({low:.2}..{high:.2})")
-    }
-}
-
-impl std::fmt::Display for Middle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { low, median, high } = *self;
-        write!(f, "{} ({}..{})", number(median), number(low), number(high))
-    }
 }
 
 #[cfg(test)]

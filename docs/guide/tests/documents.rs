@@ -141,6 +141,22 @@ fn every_snippet_is_compiled() {
     assert!(snippets > 10, "where are the snippets? There are {snippets}");
 }
 
+/// The README is short enough to be read, and has what a reader needs to begin.
+#[test]
+fn the_front_door_is_short_and_leads_on() {
+    let readme = read(&root().join("README.md"));
+    let lines = readme.lines().count();
+    assert!(lines <= 150, "README.md has {lines} lines, and 150 are the most");
+    let manifests = fences(&readme, "toml").iter().filter(|it| it.contains("[patch.")).count();
+    assert_eq!(manifests, 2, "for ractor alone, and with mycelium-ext");
+    let before = readme.split("## Use it").next().expect("a begin");
+    assert!(before.contains("--bin before-after"), "the first figures have their command");
+    for lead in ["docs/guide/src/SUMMARY.md", "SECURITY.md", "UPSTREAM.md", "CHANGELOG.md"] {
+        assert!(links(&readme).iter().any(|it| it.starts_with(lead)), "no link to {lead}");
+    }
+    assert!(readme.contains("Sean Lawlor"), "upstream's author is named");
+}
+
 /// Every configuration of a node is one, but for those that name certificates.
 #[test]
 fn configurations_are_right() {

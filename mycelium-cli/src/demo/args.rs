@@ -90,6 +90,9 @@ pub(crate) struct DemoArgs {
     /// Where the report with latency histograms is written.
     #[arg(long, value_name = "FILE", default_value = "mycelium-demo.html")]
     pub(crate) report: PathBuf,
+    /// Prints the outcome as JSON; progress stays on standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How many ticks with so much payload are replayed flat out.

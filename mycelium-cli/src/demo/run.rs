@@ -1,11 +1,13 @@
 //! A run of the demo, from the recording to the verdict.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorRef};
+use serde::Serialize;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 
@@ -15,6 +17,7 @@ use super::children::ReaderProcess;
 use super::cluster::{Link, Node};
 use super::data::{self, Recording};
 use super::distance::{Distance, READERS};
+use super::document::Document;
 use super::feed::{Feed, Replay};
 use super::floor::Floor;
 use super::ledger::{Clerk, Ledger};
@@ -27,12 +30,17 @@ use super::reader::{self, ReaderReport};
 use super::rivals::{Audience, Rival};
 use super::signals::{INTERRUPTED, Signals};
 use super::{book, html, reports, text, worker};
+use crate::colour::Colours;
+use crate::json;
 
 /// How long a process may take to start and connect.
 const STARTING: Duration = Duration::from_secs(20);
 
 /// How long the node may take to close its connections.
 const PARTING: Duration = Duration::from_secs(5);
+
+/// The exit status of a demo that cannot be run.
+const REFUSED: u8 = 2;
 
 /// Runs the demo. Exit status 0 when all is as it should be, 1 when a reader did not get all, 2
 /// when it could not be run, 130 when it was interrupted.
@@ -45,21 +53,43 @@ pub(crate) fn run(args: &DemoArgs) -> ExitCode {
         Ok(outcome) => outcome,
         Err(error) => {
             eprintln!("mycelium: {error}");
-            return ExitCode::from(2);
+            if args.json {
+                json::failure("demo", REFUSED, &error);
+            }
+            return ExitCode::from(REFUSED);
         }
     };
     let faults = outcome.faults();
-    print!("{}", text::render(&outcome, &faults));
     let written = write_report(args, &outcome, &faults, &machine);
-    match &written {
-        Ok(()) => println!("Report: {}", args.report.display()),
-        Err(error) => eprintln!("mycelium: {error}"),
+    let status = match (outcome.interrupted, faults.is_empty() && written.is_ok()) {
+        (true, _) => INTERRUPTED,
+        (false, true) => 0,
+        (false, false) => 1,
+    };
+    if args.json {
+        let report = written.is_ok().then_some(args.report.as_path());
+        let outcome = Document::of(&outcome, &faults);
+        json::result("demo", status, Printed { report, outcome });
+    } else {
+        let words = text::render(&outcome, &faults);
+        print!("{}", Colours::of_output().verdict(&words));
+        if written.is_ok() {
+            println!("Report: {}", args.report.display());
+        }
     }
-    match (outcome.interrupted, faults.is_empty() && written.is_ok()) {
-        (true, _) => ExitCode::from(INTERRUPTED),
-        (false, true) => ExitCode::SUCCESS,
-        (false, false) => ExitCode::FAILURE,
+    if let Err(error) = &written {
+        eprintln!("mycelium: {error}");
     }
+    ExitCode::from(status)
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Printed<'a> {
+    /// `None` when it could not be written.
+    report: Option<&'a Path>,
+    #[serde(flatten)]
+    outcome: Document<'a>,
 }
 
 /// Finds before the run what would spoil its end.

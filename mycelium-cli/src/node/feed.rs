@@ -1,12 +1,12 @@
 //! A node with the feed.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use mycelium_ext::node::Node;
 use ractor::Actor;
 
 use super::NodeArgs;
+use super::event::Event;
 use super::roll;
 use super::screen::Screen;
 use crate::demo::cluster::Link;
@@ -16,7 +16,7 @@ use crate::demo::ledger::{Clerk, Ledger};
 use crate::demo::outcome::Outcome;
 use crate::demo::plan::Plan;
 use crate::demo::signals::{INTERRUPTED, Signals};
-use crate::demo::{book, reader, reports, text};
+use crate::demo::{book, reader, reports};
 
 /// Waits for readers, replays to them, and prints the outcome.
 ///
@@ -28,7 +28,7 @@ pub(super) async fn replay(
     node: &Node,
     screen: &Screen,
     mut signals: Signals,
-) -> Result<ExitCode, String> {
+) -> Result<u8, String> {
     let ledger = Arc::new(Ledger::default());
     let (clerk, _) = Actor::spawn(None, Clerk, ledger.clone())
         .await
@@ -39,8 +39,8 @@ pub(super) async fn replay(
     let plan = tokio::select! {
         biased;
         () = signals.wait() => {
-            screen.say("interrupted before all readers were there");
-            return Ok(ExitCode::from(INTERRUPTED));
+            screen.tell(&Event::Interrupted);
+            return Ok(INTERRUPTED);
         }
         plan = gather(args.wait as usize, node, &ledger, screen) => Arc::new(plan),
     };
@@ -88,11 +88,11 @@ pub(super) async fn replay(
     // Readers elsewhere take its end for that of the run.
     clerk.stop(None);
     let faults = outcome.faults();
-    print!("{}", text::render(&outcome, &faults));
+    screen.outcome(&outcome, &faults);
     Ok(match (interrupted, faults.is_empty()) {
-        (true, _) => ExitCode::from(INTERRUPTED),
-        (false, true) => ExitCode::SUCCESS,
-        (false, false) => ExitCode::FAILURE,
+        (true, _) => INTERRUPTED,
+        (false, true) => 0,
+        (false, false) => 1,
     })
 }
 
@@ -104,7 +104,7 @@ async fn gather(least: usize, node: &Node, ledger: &Ledger, screen: &Screen) -> 
             let seats = roll::call(node.name());
             let there: usize = seats.iter().map(|seats| seats.readers).sum();
             if told.replace(there) != Some(there) {
-                screen.say(&format!("{there} readers are there, of {least} or more"));
+                screen.tell(&Event::ReadersGathered { readers: there, wanted: least });
             }
             (there >= least).then(|| Plan::new(seats))
         })

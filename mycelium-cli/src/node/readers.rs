@@ -1,15 +1,14 @@
 //! A node with readers.
 
-use std::process::ExitCode;
-
 use mycelium_ext::node::Node;
 use ractor::ActorRef;
 use ractor_cluster::peers;
 
+use super::event::Event;
 use super::screen::Screen;
-use crate::demo::figures;
 use crate::demo::find::find_feed;
 use crate::demo::message::ReaderMessage;
+use crate::demo::reader::RoundReport;
 use crate::demo::signals::Signals;
 use crate::demo::{reader, reports};
 
@@ -22,17 +21,16 @@ pub(super) async fn serve(
     node: &Node,
     screen: &Screen,
     mut signals: Signals,
-) -> Result<ExitCode, String> {
+) -> Result<u8, String> {
     let mut readers = Vec::new();
     let served = async {
-        screen.say("waiting for the feed");
+        screen.tell(&Event::WaitingForFeed);
         let feed = find_feed().await?;
         readers = reader::start(node.name(), count.into(), &feed)
             .await
             .map_err(|error| format!("a reader does not start: {error}"))?;
-        let place = peers::locality_of(&feed.get_cell())
-            .map_or_else(|| "gone already".to_owned(), |locality| locality.to_string());
-        screen.say(&format!("{count} readers read the feed, which is {place}"));
+        let locality = peers::locality_of(&feed.get_cell()).map(|it| it.to_string());
+        screen.tell(&Event::FeedFound { readers: count, locality });
         // Without a bound it cannot time out.
         let _ = feed.get_cell().wait(None).await;
         Ok::<(), String>(())
@@ -43,41 +41,36 @@ pub(super) async fn serve(
         ended = served => Some(ended?),
     };
     signals.end_at_the_next();
-    let asked = summary(&readers).await;
+    let asked = summary(&readers, screen).await;
     Ok(match (ended, asked) {
         (Some(()), false) => {
-            screen.say(
-                "mycelium: the feed is gone, and did not ask the readers for their reports: it did \
-                 not come to its end",
-            );
-            ExitCode::FAILURE
+            screen.tell(&Event::FeedGone);
+            1
         }
-        _ => ExitCode::SUCCESS,
+        _ => 0,
     })
 }
 
 /// Prints what the readers here found, and says whether the feed asked for that, too.
-async fn summary(readers: &[ActorRef<ReaderMessage>]) -> bool {
+async fn summary(readers: &[ActorRef<ReaderMessage>], screen: &Screen) -> bool {
     let mut asked = !readers.is_empty();
-    for (index, reader) in readers.iter().enumerate() {
-        match reports::ask(reader).await {
+    for (reader, actor) in readers.iter().enumerate() {
+        match reports::ask(actor).await {
             Ok(report) => {
                 asked &= report.asked > 0;
-                let (mut received, mut skipped, mut doubled, mut late) = (0, 0, 0, 0);
-                for round in &report.rounds {
-                    received += round.received;
-                    skipped += round.skipped;
-                    doubled += round.doubled;
-                    late += round.late;
-                }
-                println!(
-                    "reader {index}: {} ticks, skipped {skipped}, doubled {doubled}, reordered {late}",
-                    figures::count(received)
-                );
+                let sum =
+                    |of: fn(&RoundReport) -> u64| -> u64 { report.rounds.iter().map(of).sum() };
+                screen.print(&Event::ReaderReport {
+                    reader,
+                    ticks: sum(|round| round.received),
+                    skipped: sum(|round| round.skipped),
+                    doubled: sum(|round| round.doubled),
+                    reordered: sum(|round| round.late),
+                });
             }
             Err(why) => {
                 asked = false;
-                println!("reader {index}: {why}");
+                screen.print(&Event::ReaderLost { reader, why });
             }
         }
     }

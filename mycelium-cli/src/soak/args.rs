@@ -36,6 +36,9 @@ pub(crate) struct SoakArgs {
     /// of these.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     pub(crate) misdeed: Vec<String>,
+    /// Prints the outcome as JSON; faults are told on standard error as they happen.
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) budgets: Budgets,
 }

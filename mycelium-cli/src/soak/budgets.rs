@@ -153,16 +153,18 @@ impl Cost {
         kept
     }
 
-    fn failed(&self) -> u64 {
+    /// How many of its calls failed.
+    pub(crate) fn failed(&self) -> u64 {
         self.failed.values().sum()
     }
 
-    fn lines(&self) -> u64 {
+    /// How many lines it logged.
+    pub(crate) fn lines(&self) -> u64 {
         self.lines.values().sum()
     }
 
     /// How far the memory rose, in bytes.
-    fn rise(&self) -> Option<u64> {
+    pub(crate) fn rise(&self) -> Option<u64> {
         Some(self.peak.saturating_sub(self.before?.resident))
     }
 

@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 use super::args::SoakArgs;
 use super::chaos::Chaos;
 use super::crew::{Order, Role, crew};
+use super::document::Document;
 use super::health::Surroundings;
 use super::report::Outcome;
 use super::stage::Stage;
+use crate::colour::Colours;
 use crate::demo::signals::{INTERRUPTED, Signals};
+use crate::json;
 
 /// How long it may take until every feed reaches every reader, at the beginning and after the last
 /// fault.
@@ -25,6 +28,9 @@ const CLEARING: Duration = Duration::from_secs(30);
 /// How long the feeds may take to have all handled.
 const FINISHING: Duration = Duration::from_secs(90);
 
+/// The exit status of a soak that cannot be run.
+const REFUSED: u8 = 2;
+
 /// How long processes may take to end when they are told to.
 const PARTING: Duration = Duration::from_secs(15);
 
@@ -35,15 +41,22 @@ pub(crate) fn run(args: &SoakArgs) -> ExitCode {
         Ok(outcome) => outcome,
         Err(error) => {
             eprintln!("mycelium: {error}");
-            return ExitCode::from(2);
+            if args.json {
+                json::failure("soak", REFUSED, &error);
+            }
+            return ExitCode::from(REFUSED);
         }
     };
-    print!("{outcome}");
-    match (outcome.interrupted, outcome.wrong().is_empty()) {
-        (true, _) => ExitCode::from(INTERRUPTED),
-        (false, true) => ExitCode::SUCCESS,
-        (false, false) => ExitCode::FAILURE,
+    let status = match (outcome.interrupted, outcome.wrong().is_empty()) {
+        (true, _) => INTERRUPTED,
+        (false, true) => 0,
+        (false, false) => 1,
+    };
+    match args.json {
+        true => json::result("soak", status, Document::from(&outcome)),
+        false => print!("{}", Colours::of_output().verdict(&outcome.to_string())),
     }
+    ExitCode::from(status)
 }
 
 #[tokio::main]

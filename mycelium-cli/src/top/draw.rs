@@ -9,6 +9,7 @@ use ratatui::widgets::{Paragraph, Sparkline, Table};
 use super::state::{State, Tab};
 use super::tables::{self, Mark, Row};
 use super::text::{count, plain, time};
+use crate::colour;
 
 /// Whether colours may be used (`NO_COLOR`). What they say is said by words too.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +18,7 @@ pub(super) struct Colours(pub(super) bool);
 impl Colours {
     /// As the environment has it.
     pub(super) fn of_environment() -> Self {
-        Self(std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()))
+        Self(colour::are_wanted())
     }
 
     fn of(self, mark: Mark) -> Style {

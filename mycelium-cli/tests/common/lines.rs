@@ -26,14 +26,19 @@ impl Lines {
 
     /// Reads up to a line that starts with `start`, and gives the rest of it.
     pub(crate) fn wait_for(&self, start: &str) -> String {
+        self.find(start, |line| line.strip_prefix(start).map(str::to_owned))
+    }
+
+    /// Reads up to a line that is what is `wanted`, and gives what was found in it.
+    pub(crate) fn find<T>(&self, wanted: &str, mut found: impl FnMut(&str) -> Option<T>) -> T {
         let mut before = String::new();
         loop {
             match self.0.recv_timeout(HANG) {
-                Ok(line) => match line.strip_prefix(start) {
-                    Some(rest) => return rest.to_owned(),
+                Ok(line) => match found(&line) {
+                    Some(found) => return found,
                     None => before += &format!("{line}\n"),
                 },
-                Err(error) => panic!("no line `{start}`: {error}; before:\n{before}"),
+                Err(error) => panic!("no line `{wanted}`: {error}; before:\n{before}"),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Values that hold others as bytes: options and tuples.
+//! Values that hold others as bytes: options, results and tuples.
 
 use crate::remoting::{Encoder, Fields, Part};
 use crate::BytesConvertable;
@@ -41,6 +41,54 @@ impl<T: BytesConvertable> BytesConvertable for Option<T> {
             Some((0, part)) if part.is_empty() => None,
             Some((1, part)) => Some(T::from_part(part)),
             _ => panic!("the first byte does not say whether there is a value"),
+        }
+    }
+}
+
+/// A byte that says which of the two it is, 1 for `Ok` and 0 for `Err`, and the value behind it.
+impl<T: BytesConvertable, E: BytesConvertable> BytesConvertable for Result<T, E> {
+    fn into_bytes(self) -> Vec<u8> {
+        let mut bytes = vec![self.is_ok().into()];
+        bytes.append(&mut match self {
+            Ok(value) => value.into_bytes(),
+            Err(error) => error.into_bytes(),
+        });
+        bytes
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self::from_part(Part::all(&bytes.into()))
+    }
+
+    fn bytes_len(&self) -> Option<usize> {
+        let length = match self {
+            Ok(value) => value.bytes_len(),
+            Err(error) => error.bytes_len(),
+        };
+        length?.checked_add(1)
+    }
+
+    fn into_encoder(self, encoder: &mut Encoder) {
+        encoder.put_slice(&[self.is_ok().into()]);
+        match self {
+            Ok(value) => value.into_encoder(encoder),
+            Err(error) => error.into_encoder(encoder),
+        }
+    }
+
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        encoder.put_slice(&[self.is_ok().into()]);
+        match self {
+            Ok(value) => value.to_encoder(encoder),
+            Err(error) => error.to_encoder(encoder),
+        }
+    }
+
+    fn from_part(part: Part<'_>) -> Self {
+        match part.split_byte() {
+            Some((1, part)) => Ok(T::from_part(part)),
+            Some((0, part)) => Err(E::from_part(part)),
+            _ => panic!("the first byte says neither `Ok` nor `Err`"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Single values as bytes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::vectors::{self, Vectors};
@@ -163,6 +165,45 @@ impl BytesConvertable for char {
 
     fn vectors() -> Vectors<Self> {
         vectors::characters()
+    }
+}
+
+/// Whole seconds in eight bytes, and nanoseconds in four.
+impl Read for Duration {
+    fn read(bytes: &[u8]) -> Self {
+        assert_eq!(bytes.len(), size_of::<u64>() + size_of::<u32>(), "the bytes of a duration");
+        let (seconds, nanoseconds) = bytes.split_at(size_of::<u64>());
+        let nanoseconds = u32::read(nanoseconds);
+        assert!(nanoseconds < 1_000_000_000, "less than a second of nanoseconds");
+        Self::new(u64::read(seconds), nanoseconds)
+    }
+}
+
+impl BytesConvertable for Duration {
+    fn into_bytes(self) -> Vec<u8> {
+        [&self.as_secs().to_be_bytes()[..], &self.subsec_nanos().to_be_bytes()].concat()
+    }
+
+    fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self::read(&bytes)
+    }
+
+    fn bytes_len(&self) -> Option<usize> {
+        Some(size_of::<u64>() + size_of::<u32>())
+    }
+
+    fn into_encoder(self, encoder: &mut Encoder) {
+        self.to_encoder(encoder);
+    }
+
+    fn to_encoder(&self, encoder: &mut Encoder) -> bool {
+        encoder.put_slice(&self.as_secs().to_be_bytes());
+        encoder.put_slice(&self.subsec_nanos().to_be_bytes());
+        true
+    }
+
+    fn from_part(part: Part<'_>) -> Self {
+        Self::read(&part)
     }
 }
 

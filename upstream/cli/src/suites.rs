@@ -112,11 +112,13 @@ const SUITES: [Suite; 21] = [
             "--exclude=ractor",
             "--exclude=ractor_cluster",
             "--exclude=ractor_cluster_derive",
+            // No other package switches these on.
+            "--features=mycelium-examples/membership,mycelium-examples/spinning,mycelium-examples/tls,mycelium-examples/view",
         ],
     ),
     // Without the cluster feature, which the rest of the workspace switches on. After the set that
     // waits longest, in which time this one is built.
-    Suite::here("mycelium-ext", &["-p", "mycelium-ext", "--features", "spinning"]),
+    Suite::here("mycelium-ext", &["-p", "mycelium-ext"]),
 ];
 
 impl Suite {

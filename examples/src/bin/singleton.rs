@@ -2,7 +2,7 @@
 //! process that runs it is killed, another one runs it with a higher number, and the book refuses
 //! the lower one.
 //!
-//! Run it with `cargo run -p mycelium-ext --features membership --example singleton`.
+//! Run it with `cargo run -p mycelium-examples --features membership --bin singleton`.
 
 use std::error::Error;
 use std::io::Read;

@@ -1,11 +1,11 @@
 //! An order book that another process reads where it lies. Two processes run on one machine. The
 //! feed writes each book into its arena and sends it. The reader sums it up in place.
 //!
-//! Run it with `cargo run --release -p mycelium-ext --features cluster --example order_book`.
+//! Run it with `cargo run --release -p mycelium-examples --features cluster --bin order_book`.
 
 use std::error::Error;
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mycelium_ext::node::{Listen, Node};
 use mycelium_ext::placed::Placed;
@@ -37,7 +37,6 @@ enum Read {
 
 struct Reader;
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = Read;
     type State = u64;
@@ -108,7 +107,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // Written once, wherever it is read.
         reader.send(Read::Book(number, Placed::new(&levels[..]))).await?;
     }
-    let sum = reader.call(Read::Sum, None::<Duration>).await?.expect("an answer");
+    // A call does not wait for room behind all this, and would be refused. This is one that waits.
+    let (reply, sum) = ractor::concurrency::oneshot();
+    reader.send(Read::Sum(reply.into())).await?;
+    let sum = sum.await?;
     assert_eq!(sum, BOOKS * (LEVELS as u64 - 1) + BOOKS * (BOOKS + 1) / 2);
     let took = start.elapsed();
     println!("{BOOKS} books of 1 MiB, each read in place: {:?} for one", took / BOOKS as u32);

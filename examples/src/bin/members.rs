@@ -2,7 +2,8 @@
 //! first until all know all, how long until each misses one that was killed, and what a node costs
 //! at rest.
 //!
-//! Run it with `cargo run --release -p mycelium-ext --features membership --example members -- 10`.
+//!     cargo run --release -p mycelium-examples --features membership --bin members -- 10
+//!
 //! `MEMBERS_REST=600s` sets how long it rests; with other work on all cores meanwhile it shows
 //! whether members are taken for down that are not. It is for Linux, whose `/proc` it reads.
 

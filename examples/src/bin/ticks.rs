@@ -1,6 +1,6 @@
 //! One tick, many readers: each tick is cast as one `Arc` to readers of the forked core.
 //!
-//! Run it with `cargo run --release --example ticks`.
+//! Run it with `cargo run --release -p mycelium-examples --bin ticks`.
 
 use std::sync::Arc;
 
@@ -22,7 +22,6 @@ struct Reader {
     number: usize,
 }
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = Tick;
     type State = u64;

@@ -3,7 +3,7 @@
 //! A thread of its own sends a tick each millisecond to both. The spinning one burns a core for
 //! what it wins, so it needs a machine with cores to spare.
 //!
-//!     cargo run --release -p mycelium-ext --features spinning --example spinning_reader
+//!     cargo run --release -p mycelium-examples --features spinning --bin spinning_reader
 
 use std::sync::Arc;
 use std::thread;

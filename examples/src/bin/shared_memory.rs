@@ -1,8 +1,9 @@
 //! Two nodes in two processes of a machine, which find each other by TCP and go on by shared
 //! memory; and what a call takes.
 //!
-//! Run it with `cargo run --release -p mycelium-ext --features cluster --example shared_memory`, or
-//! with `-- 50us` behind it to spin for as long before either process sleeps.
+//!     cargo run --release -p mycelium-examples --features cluster --bin shared_memory
+//!
+//! With `-- 50us` behind it either process spins for as long before it sleeps.
 
 use std::error::Error;
 use std::process::{Child, Command};
@@ -26,7 +27,6 @@ enum Ask {
     Echo(Vec<u8>, RpcReplyPort<Vec<u8>>),
 }
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Echo {
     type Msg = Ask;
     type State = ();

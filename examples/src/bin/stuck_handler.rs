@@ -4,7 +4,7 @@
 //! serves the node's view is none of the runtime's, so that it still answers.
 //!
 //! ```text
-//! cargo run -p mycelium-ext --features view --example stuck_handler
+//! cargo run -p mycelium-examples --features view --bin stuck_handler
 //! ```
 
 use std::error::Error;

@@ -4,7 +4,7 @@
 //! `pg::send_arc` waits for each member of a group until a deadline, and reports the slow ones:
 //! here a reader that hangs, which the feed kills. The others are not held up by more than that.
 //!
-//!     cargo run -p ractor --example paced_feed
+//!     cargo run -p mycelium-examples --bin paced_feed
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +23,8 @@ struct Tick {
     number: u64,
 }
 
-#[cfg(feature = "cluster")]
-impl ractor::Message for Tick {}
+// It stays in this process.
+ractor::local_message!(Tick);
 
 impl ractor::SharedMessage for Tick {
     // Readers read it where it lies.
@@ -38,7 +38,6 @@ struct Reader {
     pause: Duration,
 }
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = Tick;
     type State = u64;
@@ -67,7 +66,7 @@ async fn reader(pause: Duration) -> (ActorRef<Tick>, ractor::concurrency::JoinHa
     Actor::spawn_with_config(None, Reader { pause }, (), config).await.expect("it starts")
 }
 
-#[ractor_example_entry_proc::ractor_example_entry]
+#[tokio::main]
 async fn main() {
     let (alone, task) = reader(Duration::from_micros(100)).await;
     for number in 0..TICKS {

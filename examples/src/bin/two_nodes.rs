@@ -1,7 +1,7 @@
 //! Two nodes in two processes, each from its configuration: the feed casts, and readers of both get
 //! it.
 //!
-//! Run it with `cargo run -p mycelium-ext --features cluster --example two_nodes`.
+//! Run it with `cargo run -p mycelium-examples --features cluster --bin two_nodes`.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -35,7 +35,6 @@ const LAST: &str = "that is all";
 /// Prints what it gets, up to the last line.
 struct Reader;
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = String;
     type State = ();

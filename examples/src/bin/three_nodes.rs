@@ -1,7 +1,7 @@
 //! Three nodes in three processes that know one address: that of the seed, which is one of them.
 //! Each finds the others, and one that goes is missed by the rest.
 //!
-//! Run it with `cargo run -p mycelium-ext --features membership --example three_nodes`.
+//! Run it with `cargo run -p mycelium-examples --features membership --bin three_nodes`.
 
 use std::error::Error;
 use std::io::Read;

@@ -3,13 +3,13 @@
 //! Every tick is one allocation. Readers never copy it; actors that keep it get a copy of
 //! their own, but for the last of all, who gets the tick itself.
 //!
-//!     cargo run -p ractor --example market_fanout
+//!     cargo run -p mycelium-examples --bin market_fanout
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ractor::message::Shared;
-use ractor::{pg, Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, pg};
 
 const READERS: usize = 64;
 const KEEPERS: usize = 4;
@@ -64,13 +64,12 @@ impl Tally {
 static READ: Tally = Tally::new();
 static KEPT: Tally = Tally::new();
 
-#[cfg(feature = "cluster")]
-impl ractor::Message for Tick {}
+// It stays in this process.
+ractor::local_message!(Tick);
 
 /// Looks at the best price: `handle_arc` reads the very tick that was published.
 struct Reader;
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = Tick;
     type State = u64;
@@ -95,7 +94,6 @@ impl Actor for Reader {
 /// Keeps the last ticks: `handle` gets a tick of its own.
 struct Keeper;
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Keeper {
     type Msg = Tick;
     type State = Vec<Tick>;
@@ -129,7 +127,7 @@ impl Actor for Keeper {
     }
 }
 
-#[ractor_example_entry_proc::ractor_example_entry]
+#[tokio::main]
 async fn main() {
     let group = "market".to_owned();
     let mut tasks = Vec::new();

@@ -2,7 +2,7 @@
 //! missed, one that conflates has the latest of each key, and a late one begins with the last
 //! message.
 //!
-//!     cargo run -p ractor --example lagging_subscriber
+//!     cargo run -p mycelium-examples --bin lagging_subscriber
 
 use ractor::actor::actor_config::Conflate;
 use ractor::port::output::{PortOptions, PortOverflow, SubscribeOptions};
@@ -13,8 +13,8 @@ enum Feed {
     Missed(u64),
 }
 
-#[cfg(feature = "cluster")]
-impl ractor::Message for Feed {}
+// It stays in this process.
+ractor::local_message!(Feed);
 
 /// Prices of one symbol have the same last digit.
 struct BySymbol;
@@ -31,7 +31,6 @@ impl Conflate for BySymbol {
 /// Says what it gets.
 struct Reader(&'static str);
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = Feed;
     type State = ();

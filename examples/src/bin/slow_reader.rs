@@ -1,10 +1,10 @@
 //! One feed, and a slow reader under each of four policies: what is full goes back, the feed waits,
 //! the oldest is dropped, or the latest of each symbol is kept. Each account has to add up.
 //!
-//!     cargo run -p ractor --example slow_reader
+//!     cargo run -p mycelium-examples --bin slow_reader
 
 use ractor::actor::actor_config::{ActorConfig, Conflate, Mailbox, Overflow};
-use ractor::concurrency::{sleep, Duration};
+use ractor::concurrency::{Duration, sleep};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 const TICKS: u64 = 2_000;
@@ -17,8 +17,8 @@ struct Tick {
     price: u64,
 }
 
-#[cfg(feature = "cluster")]
-impl ractor::Message for Tick {}
+// It stays in this process.
+ractor::local_message!(Tick);
 
 impl Conflate for Tick {
     type Message = Self;
@@ -38,7 +38,6 @@ struct Seen {
     tell: Option<tokio::sync::oneshot::Sender<(u64, Vec<u64>)>>,
 }
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
     type Msg = Tick;
     type State = Seen;

@@ -5,7 +5,7 @@
 //! supervises them: who comes too near to the limit is told to trade no more. That order overtakes
 //! whatever waits in the lane.
 //!
-//!     cargo run --release -p mycelium-ext --example market_lane
+//!     cargo run --release -p mycelium-examples --bin market_lane
 
 use std::sync::Arc;
 
@@ -105,7 +105,6 @@ struct Watch {
     done: u64,
 }
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Officer {
     type Msg = Position;
     type State = Watch;

@@ -1,7 +1,7 @@
 //! Two strict nodes that show each other certificates, and a third that shows the certificate of
 //! another node.
 //!
-//! Run it with `cargo run -p mycelium-ext --features cluster --example strict_nodes`.
+//! Run it with `cargo run -p mycelium-examples --features tls --bin strict_nodes`.
 
 use std::error::Error;
 use std::path::Path;
