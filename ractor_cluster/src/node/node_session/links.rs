@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
+use ractor::dead_letters::{self, DeadLetter};
 use ractor::errors::UndeliveredCause;
 use ractor::{ActorCell, ActorId, ActorRef};
 use tokio::sync::OwnedSemaphorePermit;
@@ -294,7 +295,9 @@ impl Links {
         let lost = active.traffic.unacknowledged();
         if active.state.phase() == Phase::Settled && lost > 0 {
             let (node_id, peer) = (active.traffic.node_id(), name_of(name));
-            let cause = UndeliveredCause::Unacknowledged.name();
+            let cause = UndeliveredCause::Unacknowledged;
+            dead_letters::post(|| DeadLetter::new(cause).with_node(node_id).with_count(lost));
+            let cause = cause.name();
             let said = "a session ended with messages unacknowledged";
             peer_line!(active.log(), Unacknowledged, warn, node_id, peer, cause, lost, "{said}");
         }
