@@ -118,14 +118,14 @@ impl<M> Queue<M> {
         self.room.notify_waiters();
     }
 
-    /// Admits nothing any more, and drops what waits, counted.
-    fn close(&self) {
+    /// Admits nothing any more, and drops what waits, counted with those that were `taken`.
+    fn close(&self, taken: usize) {
         let mut state = self.state.lock();
         state.closed = true;
         state.busy = false;
         let waiting = mem::take(&mut state.waiting);
         drop(state);
-        self.lose(waiting.len());
+        self.lose(waiting.len() + taken);
         self.room.notify_waiters();
     }
 
@@ -266,8 +266,7 @@ impl<M> Turn<M> {
 impl<M> Drop for Turn<M> {
     fn drop(&mut self) {
         if let Some(queue) = &self.queue {
-            queue.lose(self.batch.len());
-            queue.close();
+            queue.close(self.batch.len());
         }
     }
 }
