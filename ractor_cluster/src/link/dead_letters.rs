@@ -158,9 +158,9 @@ pub(crate) fn count(node_id: NodeId, cause: Cause, target: Target<'_>) {
     letters::post(|| {
         let letter = DeadLetter::new(cause.into()).with_node(node_id);
         match target {
-            Target::Actor(actor) => letter
-                .with_actor(actor)
-                .with_message_type(actor.message_type().unwrap_or_default()),
+            Target::Actor(actor) => {
+                letter.with_actor(actor).with_message_type(actor.message_type().unwrap_or_default())
+            }
             Target::Pid(pid) => letter.with_target(ActorId::Local(pid), None),
             Target::Unknown => letter,
         }

@@ -78,7 +78,11 @@ impl Actor for Gated {
     type State = Vec<Count>;
     type Arguments = ();
 
-    async fn pre_start(&self, _: ActorRef<Count>, (): ()) -> Result<Vec<Count>, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        _: ActorRef<Count>,
+        (): (),
+    ) -> Result<Vec<Count>, ActorProcessingErr> {
         Ok(Vec::new())
     }
 

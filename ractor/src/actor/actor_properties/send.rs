@@ -5,9 +5,9 @@ use std::any::type_name;
 use crate::actor::mailbox::{
     is_inline, is_large, Bound, Displaced, Mailbox, Parcel, Queue, Refused, Way,
 };
+use crate::errors::UndeliveredReason;
 #[cfg(feature = "cluster")]
 use crate::message::SerializedMessage;
-use crate::errors::UndeliveredReason;
 use crate::message::{BoxedDowncastErr, BoxedMessage, Message};
 #[cfg(feature = "cluster")]
 use crate::remoting::Outgoing;

@@ -62,11 +62,7 @@ impl ActorProperties {
 
     /// A message that cannot go out, as the caller's error.
     #[cold]
-    fn give_back<M>(
-        &self,
-        message: M,
-        reason: UndeliveredReason,
-    ) -> Result<(), MessagingErr<M>> {
+    fn give_back<M>(&self, message: M, reason: UndeliveredReason) -> Result<(), MessagingErr<M>> {
         self.returned::<M>(reason);
         Err(MessagingErr::SendErr(message))
     }

@@ -296,7 +296,9 @@ impl Links {
         if active.state.phase() == Phase::Settled && lost > 0 {
             let (node_id, peer) = (active.traffic.node_id(), name_of(name));
             let cause = UndeliveredCause::Unacknowledged;
-            dead_letters::post(|| DeadLetter::new(cause).with_node(node_id).with_count(lost as u64));
+            dead_letters::post(|| {
+                DeadLetter::new(cause).with_node(node_id).with_count(lost as u64)
+            });
             let cause = cause.name();
             let said = "a session ended with messages unacknowledged";
             peer_line!(active.log(), Unacknowledged, warn, node_id, peer, cause, lost, "{said}");
