@@ -505,14 +505,14 @@ pub fn post(letter: impl FnOnce() -> DeadLetter) {
 
 #[cold]
 fn deliver(mut letter: DeadLetter) {
-    let subscribers = SUBSCRIBERS.read();
+    // Not held meanwhile: to wake a subscriber may run code that is not ours.
+    let subscribers = SUBSCRIBERS.read().clone();
     let mut unwanted = None;
     if !subscribers.iter().any(|it| it.options.keeps_messages) {
         unwanted = letter.contents.get_mut().take();
     }
     let letter = Arc::new(letter);
     subscribers.iter().for_each(|it| it.put(&letter));
-    drop(subscribers);
     // Without a lock, and without harm to the sender: its drop is the application's.
     crate::actor::mailbox::discard((letter, unwanted));
 }
