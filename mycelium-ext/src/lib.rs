@@ -28,6 +28,7 @@
 //! | `config` | `cluster` | `mycelium.toml`, with errors that name file, line and key |
 //! | `address` | `cluster` | where a node is: `tcp://`, `tls://`, `unix://` |
 //! | `placed` | `cluster` | plain-old-data that is read where it lies |
+//! | `view`, `metrics` | of the same names, on Unix | what a node shows: snapshots, and figures for Prometheus |
 //! | `arena`, `shm` | `cluster`, on Linux | memory that processes of the machine share |
 //!
 //! ```
@@ -56,6 +57,9 @@
 //! |---|---|
 //! | `cluster` | everything that concerns several nodes. It switches on `ractor/cluster`, with which no type is a message by itself |
 //! | `async-trait` | has to be on together with ractor's `async-trait` |
+//! | `membership` | nodes that find each other by gossip |
+//! | `view` | snapshots of a process, and the socket that serves them |
+//! | `metrics` | the figures of a node for Prometheus |
 //! | `iceoryx` | for benches of this repository only |
 //!
 //! The guide is in `docs/guide` of the repository.
@@ -69,6 +73,8 @@ pub mod fast_lane;
 mod file;
 #[cfg(feature = "membership")]
 pub mod membership;
+#[cfg(all(feature = "metrics", unix))]
+pub mod metrics;
 #[cfg(feature = "cluster")]
 pub mod node;
 #[cfg(all(feature = "cluster", target_os = "linux"))]
