@@ -84,26 +84,25 @@ impl Figures {
         let took = Duration::from_micros(snapshot.took_us).as_secs_f64();
         let mut families = vec![
             Family::gauge("uptime", "Since the metrics of the node began")
-                .in_(Unit::Seconds)
+                .unit(Unit::Seconds)
                 .with(Value::Float(uptime)),
             Family::gauge("snapshot", "How long it took to look at the process for this page")
-                .in_(Unit::Seconds)
+                .unit(Unit::Seconds)
                 .with(Value::Float(took)),
         ];
-        let version = env!("CARGO_PKG_VERSION");
-        let node = vec![("name", snapshot.node.name.clone()), ("version", version.to_owned())];
+        let version = link::RELEASE.to_owned();
+        let node = vec![("name", snapshot.node.name.clone()), ("version", version)];
         let mut info = Family::new("node", "The node of the process", MetricType::Info);
         info.samples.push((node, Value::Whole(1)));
         families.push(info);
         self.of_actors(&mut families);
-        let (local, remote) = (&snapshot.groups).into_iter().fold((0, 0), |(local, remote), it| {
-            (local + it.local as u64, remote + it.remote as u64)
-        });
+        let local: usize = snapshot.groups.iter().map(|group| group.local).sum();
+        let remote: usize = snapshot.groups.iter().map(|group| group.remote).sum();
         families.push(
             Family::gauge("groups", "Process groups that have members")
                 .with(Value::Whole(snapshot.groups.len() as u64)),
         );
-        let places = [("local", local), ("remote", remote)];
+        let places = [("local", local as u64), ("remote", remote as u64)];
         families.push(
             Family::gauge("group_members", "Members of groups, once for each group")
                 .each("place", places),
@@ -113,7 +112,7 @@ impl Figures {
         let arena = |of: fn(&ArenaView) -> usize| {
             Value::Whole(snapshot.arena.as_ref().map_or(0, of) as u64)
         };
-        let bytes = |name, help, of| Family::gauge(name, help).in_(Unit::Bytes).with(arena(of));
+        let bytes = |name, help, of| Family::gauge(name, help).unit(Unit::Bytes).with(arena(of));
         families.extend([
             bytes("arena_size", "Memory that peers of this machine may read", |it| it.size),
             bytes("arena_used", "What of that memory is held", |it| it.used),
@@ -145,7 +144,7 @@ impl Figures {
             Family::gauge("handling_actors", "Actors whose handler has not returned")
                 .each("type", each(|it| it.handling)),
             Family::gauge("longest_handler", "How long a handler has run at least, the longest")
-                .in_(Unit::Seconds)
+                .unit(Unit::Seconds)
                 .each_float("type", longest),
             Family::gauge("waiting_messages", "Messages that wait in mailboxes")
                 .each("type", each(|it| it.waiting)),
@@ -163,7 +162,7 @@ impl Figures {
             self.peers.by_name().map(move |(name, it)| (name, of(it)))
         };
         let bytes =
-            |name, help, of| Family::gauge(name, help).in_(Unit::Bytes).each("peer", each(of));
+            |name, help, of| Family::gauge(name, help).unit(Unit::Bytes).each("peer", each(of));
         families.extend([
             Family::gauge("peers", "Peers that are connected")
                 .each("locality", self.peers.localities()),
@@ -188,7 +187,7 @@ impl Figures {
             Family::gauge("links", "Links to peers")
                 .each("kind", self.peers.kinds().map(|(kind, [count, _])| (kind, count))),
             Family::counter("link_sent", "What links took, with what went again")
-                .in_(Unit::Bytes)
+                .unit(Unit::Bytes)
                 .each("kind", self.peers.kinds().map(|(kind, [_, bytes])| (kind, bytes))),
         ]);
     }
@@ -225,7 +224,7 @@ impl Family {
         Self::new(name, help, MetricType::Counter)
     }
 
-    fn in_(mut self, unit: Unit) -> Self {
+    fn unit(mut self, unit: Unit) -> Self {
         self.unit = Some(unit);
         self
     }

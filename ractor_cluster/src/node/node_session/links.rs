@@ -402,7 +402,7 @@ impl Active {
         let local = self.may_be_local();
         let socket = self.server.unix_socket().filter(|_| local);
         Announcement {
-            release: env!("CARGO_PKG_VERSION").to_owned(),
+            release: crate::link::RELEASE.to_owned(),
             number: self.server.options.number,
             machine: identity::machine(&salt, end).filter(|_| local),
             process: local.then(|| identity::process(&salt, end)),
