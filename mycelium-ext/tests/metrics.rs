@@ -423,8 +423,15 @@ fn strangers_who_say_nothing_or_take_nothing_keep_no_scrape_waiting() {
         // Some have lost their places by now.
         _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: n");
     }
+    // One that comes late gets a place, before it asks. Connections are accepted in order, so that
+    // it is when the next one is answered.
+    let mut late = connect(address);
     Page::of(address);
-    // Each is closed: for another one, or since its time is over.
+    late.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("it has its place");
+    let mut answer = String::new();
+    late.read_to_string(&mut answer).expect("it is answered");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    // Each other one is closed: for another one, or since its time is over.
     for stream in silent.iter_mut().chain(&mut slow) {
         match stream.read(&mut [0; 16]) {
             Ok(0) => {}

@@ -206,3 +206,6 @@ impl Peers {
 fn ends(node_id: u64, link: &LinkView) -> (u64, String, String) {
     (node_id, link.kind.clone(), format!("{} {}", link.local, link.peer))
 }
+
+#[cfg(test)]
+mod tests;
