@@ -4,10 +4,10 @@ mod common;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
 use common::{bounded, gated, rest, Gated, Owner, Reader, Running, Tick};
 use ractor::actor::actor_config::{ActorConfig, Conflate, Mailbox, Overflow};
+use ractor::concurrency::{timeout, Duration};
 use ractor::dead_letters::{self, DeadLetter, DeadLetters, Event, Options};
 use ractor::errors::UndeliveredCause as Cause;
 use ractor::message::SharedMessage;
@@ -22,7 +22,7 @@ async fn alone() -> MutexGuard<'static, ()> {
 
 /// The next letter, which was posted already, or will be soon.
 async fn next(letters: &mut DeadLetters) -> Arc<DeadLetter> {
-    let next = tokio::time::timeout(Duration::from_secs(30), letters.recv());
+    let next = timeout(Duration::from_secs(30), letters.recv());
     match next.await.expect("a letter comes") {
         Event::Letter(letter) => letter,
         Event::Missed(missed) => panic!("{missed} letters are missing"),
