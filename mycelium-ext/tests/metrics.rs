@@ -145,6 +145,7 @@ type Gate = (Sender<()>, Arc<std::sync::Mutex<Receiver<()>>>);
 struct Block(Option<Gate>);
 impl ractor::Message for Block {}
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Blocks {
     type Msg = Block;
     type State = ();
@@ -216,6 +217,7 @@ fn a_runtime_whose_threads_all_block_is_scraped_and_says_so() {
 /// An actor of a type of its own.
 struct Typed<const N: usize>;
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl<const N: usize> Actor for Typed<N> {
     type Msg = Block;
     type State = ();
@@ -271,6 +273,7 @@ enum Far {
 
 struct Handles;
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Handles {
     type Msg = Far;
     type State = ();
