@@ -75,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     busy.drain()?;
     ended.await?;
     let late = Arc::new(Order { symbol: "USDJPY", lots: 7 });
-    // Nobody looks at this error.
+    // The error is dropped, as many applications do.
     _ = busy.cast_arc(late);
 
     let mut saved = 0;

@@ -19,12 +19,12 @@
 //!
 //! # Strangers
 //!
-//! Nobody has to prove anything to read the figures: listen on loopback, or where only the scraper
-//! gets to. A request has at most 8 KiB and five seconds, an answer has to be taken within ten.
+//! The figures are read without a proof: listen on loopback, or at an address that only the scraper
+//! reaches. A request has at most 8 KiB and five seconds, an answer has to be taken within ten.
 //! There are at most 64 connections; one more takes the place of the oldest that has not asked. A
 //! request that comes at once is answered at once, whatever others do. The figures are made anew
-//! when they are 200 ms old, and ten times as old as it took to make them: so nobody can have the
-//! process compute for more than a tenth of a core.
+//! when they are 200 ms old, and ten times as old as it took to make them: clients can
+//! have the process compute for a tenth of a core at most.
 
 mod classic;
 mod connection;

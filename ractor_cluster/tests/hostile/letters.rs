@@ -114,10 +114,10 @@ async fn what_a_peer_sends_in_vain_gives_letters() {
     client.join("letters").await;
     let node = node_of("letters");
 
-    let nobody = u64::MAX - 7;
-    send(&mut client, add(nobody, 1)).await;
-    let it = letter(&mut letters, Cause::NoActor, Of::Actor(nobody)).await;
-    assert_eq!((it.actor(), it.node()), (Some(ActorId::Local(nobody)), Some(node)));
+    let missing = u64::MAX - 7;
+    send(&mut client, add(missing, 1)).await;
+    let it = letter(&mut letters, Cause::NoActor, Of::Actor(missing)).await;
+    assert_eq!((it.actor(), it.node()), (Some(ActorId::Local(missing)), Some(node)));
     assert_eq!((it.message_type(), it.is_returned(), it.count()), ("", false, 1));
 
     let counter = scene.counter();
@@ -181,7 +181,7 @@ async fn what_does_not_go_to_a_peer_gives_letters() {
     let scene = Scene::start("letters-away").await;
     let mut client = small(&scene, "letters-away").await;
     let (node, most) = (node_of("letters-away"), 2048);
-    // Pinned to shared memory, of which there is no link.
+    // Pinned to shared memory: there is no such link.
     let actors = vec![ActorPreference { pid: 7701, preference: 2, urgent: false }];
     let envelope = client.envelope(Enveloped::Preferences(Preferences { actors }));
     client.send(Frame::Envelope(envelope)).await;
