@@ -53,6 +53,7 @@ programs! {
     paced_feed: 1 of "one reader: 200 ticks, at most ";
     slow_reader: 1 of "block          2000     2000         0        0         0          20\n";
     lagging_subscriber: 1 of "late: 1200\n", 0 of "late: 1199";
+    dead_letters: 1 of "orders reached the other desk";
     market_lane: 4 of ": 1000000 ticks, ", 4 of "halted, within its limit";
     #[cfg(feature = "cluster")]
     two_nodes: 2 of "delivered: 2, failed: []", 2 of ": that is all\n";
@@ -64,6 +65,8 @@ programs! {
     three_nodes: 1 of "was killed:\n", 1 of " is down\n", 5 of " is alive";
     #[cfg(feature = "membership")]
     singleton: 1 of " is killed\n", 2 of " runs the clerk, with the number ", 1 of "book refuses";
+    #[cfg(feature = "metrics")]
+    metrics: 1 of "mycelium_waiting_messages{type=\"metrics::Slow\"}";
     #[cfg(feature = "spinning")]
     spinning_reader: 2 of "the one that ";
     #[cfg(feature = "view")]

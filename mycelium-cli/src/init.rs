@@ -92,6 +92,10 @@ fn text(name: &NodeName) -> String {
          # [nodes.archive]\n\
          # address = \"tcp://archive.example.org:4697\"\n\
          \n\
+         # Figures for Prometheus, at http://127.0.0.1:9464/metrics.\n\
+         # [metrics]\n\
+         # listen = \"127.0.0.1:9464\"\n\
+         \n\
          # `mycelium top` of the same user may attach.\n\
          [view]\n\
          socket = \"on\"\n",

@@ -63,6 +63,7 @@
 //! | `cluster.also_accept_file`, `cluster.also_accept_env`, `cluster.also_accept` | a further cookie whose gossip is understood, said as the cookie is | none |
 //! | `cluster.interval` | between two rounds of gossip, `20ms` to `1m` | `500ms` |
 //! | `cluster.forget_after` | how long a member that is down stays in the list | `10m` |
+//! | `metrics.listen` | where `GET /metrics` is answered for Prometheus, with the feature `metrics`: `host:port`; `port` alone is one of loopback | none |
 //! | `view.socket` | `on`, `off`: snapshots for `mycelium top`, on a Unix socket for this user alone | `on` |
 //!
 //! The example below has each key of `node.tuning` and `node.limits`, with its default.
@@ -92,7 +93,7 @@
 //!
 //! The configuration and the files that it names have to be regular files of at most 1 MiB.
 //! [`Config::warnings`] tells of a cookie in a file that others may read, of a cookie of fewer than
-//! 16 bytes, and of a listener without TLS that other machines may reach. `mycelium check` prints
+//! 16 bytes, and of a listener without TLS, or of metrics, that other machines may reach. `mycelium check` prints
 //! them, and a node logs them.
 //!
 //! # Example
@@ -108,6 +109,7 @@ mod environment;
 mod error;
 mod limits;
 mod listen;
+mod metrics;
 mod node;
 mod peers;
 mod reader;
@@ -136,6 +138,7 @@ pub use environment::Environment;
 pub use error::{ConfigError, Mistake, Place};
 pub use limits::Limits;
 pub use listen::{ListenSettings, StreamListen};
+pub use metrics::MetricsSettings;
 pub use node::NodeSettings;
 pub(crate) use node::machine;
 pub use peers::{PeerSettings, PeerTls};
@@ -172,6 +175,8 @@ pub struct Config {
     pub cluster: Option<ClusterSettings>,
     /// What it shows to those who watch it.
     pub view: ViewSettings,
+    /// Its figures for Prometheus.
+    pub metrics: MetricsSettings,
     /// Where the file has a cookie in it, whether or not a variable goes before it.
     inline_cookie: Option<Place>,
     /// The file's permission bits, where they are known.
@@ -235,6 +240,7 @@ impl Config {
             security::read(&mut reader, &mut root, others.mutual, &draft, &listen, &others.peers);
         let cluster = cluster::read(&mut reader, &mut root, &listen, draft.cookie());
         let view = view::read(&mut reader, &mut root);
+        let metrics = metrics::read(&mut reader, &mut root);
         root.finish(&mut reader);
         reader.unknown_variables();
         let inline_cookie = reader.inline_cookie.take();
@@ -249,6 +255,7 @@ impl Config {
                 security,
                 cluster,
                 view,
+                metrics,
                 inline_cookie,
                 mode: None,
             }),

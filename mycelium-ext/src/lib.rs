@@ -31,7 +31,7 @@
 //! | `arena`, `shm` | `cluster`, on Linux | memory that processes of the machine share |
 //! | `membership` | `membership` | nodes that find each other by gossip, and which are alive |
 //! | `names`, `singleton` | `membership` | names that are unique in a cluster, and actors that run once |
-//! | `view` | `view`, on Unix | what a node does: actors, groups, peers, losses |
+//! | `view`, `metrics` | of the same names, on Unix | what a node does: snapshots, and figures for Prometheus |
 //!
 //! ```
 //! # #[cfg(not(feature = "cluster"))]
@@ -60,6 +60,7 @@
 //! | `cluster` | everything that concerns several nodes. It switches on `ractor/cluster`, with which no type is a message by itself |
 //! | `membership` | nodes find each other from one seed; needs Rust 1.86 |
 //! | `view` | a node shows what it does, to `mycelium top` and to programs of its user |
+//! | `metrics` | the figures of a node for Prometheus |
 //! | `spinning` | fast actors that never sleep |
 //! | `async-trait` | has to be on together with ractor's `async-trait` |
 //! | `iceoryx` | for benches of this repository only |
@@ -77,6 +78,8 @@ pub mod fast_lane;
 mod file;
 #[cfg(feature = "membership")]
 pub mod membership;
+#[cfg(all(feature = "metrics", unix))]
+pub mod metrics;
 #[cfg(feature = "membership")]
 pub mod names;
 #[cfg(feature = "cluster")]

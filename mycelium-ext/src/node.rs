@@ -111,6 +111,22 @@ pub struct Node {
     /// Its socket is removed with the node.
     #[cfg(all(feature = "view", unix))]
     _view: Option<crate::view::ViewServer>,
+    #[cfg(all(feature = "metrics", unix))]
+    metrics: Option<crate::metrics::MetricsServer>,
+}
+
+/// Serves the metrics of a node.
+#[cfg(all(feature = "metrics", unix))]
+async fn serve_metrics(
+    name: &str,
+    listen: crate::address::Endpoint,
+) -> Result<crate::metrics::MetricsServer, StartError> {
+    let resolved = tokio::net::lookup_host(listen.to_string()).await;
+    let started = resolved.and_then(|mut addresses| {
+        let address = addresses.next().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+        crate::metrics::MetricsServer::start(address, name)
+    });
+    started.map_err(|source| StartError::Metrics { listen, source })
 }
 
 /// Serves the snapshots of a node, if that can be done.
@@ -127,6 +143,12 @@ fn serve_view(name: &str, addresses: &[Address]) -> Option<crate::view::ViewServ
 }
 
 impl Node {
+    /// Where its metrics are read, if they are.
+    #[cfg(all(feature = "metrics", unix))]
+    pub fn metrics_address(&self) -> Option<std::net::SocketAddr> {
+        self.metrics.as_ref().map(crate::metrics::MetricsServer::address)
+    }
+
     /// A node of this name (before the `@`).
     pub fn builder(name: impl Into<String>) -> NodeBuilder {
         NodeBuilder::new(name.into())

@@ -62,6 +62,9 @@ mod server;
 mod snapshot;
 mod watch;
 
+#[cfg(feature = "metrics")]
+pub(crate) use collect::Subject;
+
 pub use client::{Target, ViewError, list};
 pub use folder::folder;
 pub use request::{Request, Sort};

@@ -12,7 +12,8 @@ use mycelium_ext::fast_lane::{
     BATCH, Batch, Delivery, FastActor, FastActorRef, Forward, LaneConfig,
 };
 use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow};
-use ractor::errors::UndeliveredReason;
+use ractor::dead_letters::{DeadLetter, DeadLetters, Event, Options};
+use ractor::errors::{UndeliveredCause, UndeliveredReason};
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus, OutputPort, SupervisionEvent};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
@@ -526,4 +527,63 @@ async fn no_flooded_lane_starves_its_neighbours() {
 #[should_panic(expected = "room for one message at least")]
 async fn a_lane_without_room_is_refused() {
     let _ = LaneConfig::bounded(0, Overflow::Reject);
+}
+
+/// The next letter for this actor; other tests run beside.
+async fn letter(letters: &mut DeadLetters, reader: &FastActorRef<u64>) -> Arc<DeadLetter> {
+    loop {
+        match timeout(LONG, letters.recv()).await.expect("a letter comes") {
+            Event::Letter(letter) if letter.actor() == Some(reader.get_id()) => return letter,
+            Event::Letter(_) => {}
+            Event::Missed(missed) => panic!("{missed} letters are missing"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_message_that_a_lane_does_not_deliver_gives_one_letter() {
+    let many = std::num::NonZeroUsize::new(1 << 20).expect("it is some");
+    let mut letters = Options::default().with_capacity(many).with_rate(None).subscribe();
+
+    let full = Started::busy(LaneConfig::bounded(1, Overflow::Reject)).await;
+    full.reader.cast(1).expect("there is room");
+    let shared = Arc::new(2);
+    full.reader.cast_arc(shared.clone()).unwrap_err();
+    let it = letter(&mut letters, &full.reader).await;
+    assert_eq!((it.cause(), it.message_type()), (UndeliveredCause::Full, "u64"));
+    assert!(it.is_returned());
+    assert!(Arc::ptr_eq(&it.shared::<u64>().expect("it is there"), &shared));
+    // By the actor's cell it is the same.
+    let by_cell = ActorRef::<u64>::from(full.reader.get_cell());
+    by_cell.cast(2).unwrap_err();
+    assert_eq!(letter(&mut letters, &full.reader).await.cause(), UndeliveredCause::Full);
+    let reader = full.reader.clone();
+    assert_eq!(full.rest().await, [0, 1]);
+    reader.cast(3).unwrap_err();
+    by_cell.cast(4).unwrap_err();
+    for _ in 0..2 {
+        let it = letter(&mut letters, &reader).await;
+        // Of the message, and not of what would have brought it.
+        assert_eq!((it.cause(), it.message_type()), (UndeliveredCause::Stopped, "u64"));
+    }
+
+    for (overflow, dropped) in [(Overflow::DropOldest, 1), (Overflow::DropNewest, 2)] {
+        let lossy = Started::busy(LaneConfig::bounded(1, overflow)).await;
+        lossy.reader.cast(1).expect("it is taken");
+        lossy.reader.cast(2).expect("it is taken");
+        let it = letter(&mut letters, &lossy.reader).await;
+        assert_eq!((it.cause(), it.is_returned()), (UndeliveredCause::Overflow, false));
+        assert_eq!(it.take::<u64>(), Some(dropped));
+        lossy.rest().await;
+    }
+
+    // Those that wait when the actor is killed are lost together, with the one in hand.
+    let killed = Started::busy(LaneConfig::bounded(5, Overflow::Reject)).await;
+    for number in 1..4 {
+        killed.reader.cast(number).expect("there is room");
+    }
+    killed.reader.kill();
+    killed.stopped.await.expect("it ends");
+    let it = letter(&mut letters, &killed.reader).await;
+    assert_eq!((it.cause(), it.count()), (UndeliveredCause::Stopped, 4));
 }

@@ -23,6 +23,7 @@
 //! | bound or conflate a mailbox | [`ActorConfig`], [`Actor::spawn_with_config`] |
 //! | choose what an output port keeps | [`OutputPort::with_options`] |
 //! | learn why a message was not delivered | [`Undelivered`], [`errors::UndeliveredCause`] |
+//! | subscribe to all undelivered messages | [`dead_letters`] |
 //!
 //! ```
 //! use std::sync::Arc;
@@ -97,6 +98,8 @@ include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));
 pub mod remoting;
 
 pub mod inlet;
+
+pub mod dead_letters;
 
 pub mod view;
 

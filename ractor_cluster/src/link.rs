@@ -116,6 +116,9 @@ use stock::Outbound;
 use crate::transport::{SharedCast, Transport, TransportKind};
 use crate::{NodeId, NodeSessionMessage};
 
+/// The release of the fork, such as `0.16.5+mycelium.1`. Peers are told it.
+pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
+
 /// Closes the links of a kind to a peer, for instance before its address goes away. The session
 /// goes on by another link, if it has one, and ends otherwise. The node that made the link goes on
 /// trying to make it again.

@@ -30,7 +30,6 @@ enum Write {
 /// The resource: it has a name, and a fence.
 struct Book;
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Book {
     type Msg = Write;
     type State = Fence;
@@ -68,7 +67,6 @@ struct Clerk {
     number: FencingNumber,
 }
 
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Clerk {
     type Msg = Order;
     type State = ();

@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
     /// Variables that look like ours and stand for nothing.
     pub(super) fn unknown_variables(&mut self) {
         let ours = |name: &&str| {
-            ["NODE_", "NODES_", "LISTEN", "SECURITY_", "CLUSTER_", "VIEW_"]
+            ["NODE_", "NODES_", "LISTEN", "SECURITY_", "CLUSTER_", "VIEW_", "METRICS_"]
                 .iter()
                 .any(|part| name.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with(part)))
         };

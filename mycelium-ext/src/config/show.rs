@@ -26,6 +26,9 @@ impl fmt::Display for Config {
         write!(f, "{}{}", node.tuning, node.limits)?;
         security(f, &self.security)?;
         line(f, "view", &self.view.socket)?;
+        if let Some(listen) = &self.metrics.listen {
+            line(f, "metrics", listen)?;
+        }
         writeln!(f, "listens on")?;
         for listen in &self.listen.streams {
             writeln!(f, "  {}", listen.clone().map(|listen| listen.address()))?;

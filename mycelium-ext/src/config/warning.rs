@@ -39,6 +39,13 @@ pub enum Warning {
         /// Where it listens.
         address: Address,
     },
+    /// Other machines may read the metrics.
+    PublicMetrics {
+        /// Where it is written; `None` if the program set it.
+        place: Option<Place>,
+        /// Where they are read.
+        listen: Endpoint,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -70,6 +77,14 @@ impl fmt::Display for Warning {
                      with a certificate and a key, or listen on 127.0.0.1"
                 )
             }
+            Self::PublicMetrics { place, listen } => {
+                at(f, place)?;
+                write!(
+                    f,
+                    "other machines may read the metrics at {listen}, without a proof; listen on \
+                     127.0.0.1, or where the scraper alone gets to"
+                )
+            }
         }
     }
 }
@@ -99,6 +114,10 @@ impl Config {
                     warnings.push(Warning::PlainListener { place, address });
                 }
             }
+        }
+        if let Some(listen) = self.metrics.listen.as_ref().filter(|it| !is_loopback(it)) {
+            let (place, listen) = (listen.place().cloned(), (**listen).clone());
+            warnings.push(Warning::PublicMetrics { place, listen });
         }
         warnings
     }

@@ -1,10 +1,12 @@
 //! How others refer to a fast actor.
 
+use std::any::type_name;
 use std::fmt;
 use std::ops::Deref;
 use std::pin::pin;
 use std::sync::Arc;
 
+use ractor::dead_letters::{self, DeadLetter};
 use ractor::errors::{Undelivered, UndeliveredReason};
 use ractor::{ActorCell, ActorRef, MessagingErr};
 
@@ -169,11 +171,20 @@ impl<M: Send + Sync + 'static, C: Send + 'static> FastActorRef<M, C> {
         }
     }
 
+    #[cold]
     fn undelivered(
         &self,
         message: Delivery<M>,
         reason: UndeliveredReason,
     ) -> Undelivered<Delivery<M>> {
+        dead_letters::post(|| {
+            let letter = DeadLetter::new(reason.into()).with_actor(&self.actor).returned();
+            let letter = letter.with_message_type(type_name::<M>());
+            match &message {
+                Delivery::Shared(message) => letter.with_arc(message.clone()),
+                Delivery::Owned(_) => letter,
+            }
+        });
         Undelivered::new(message, self.actor.get_id(), reason)
     }
 }

@@ -9,13 +9,15 @@ use std::collections::VecDeque;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
 use ractor::actor::actor_config::Overflow;
 use ractor::concurrency::Notify;
+use ractor::dead_letters::{self, DeadLetter};
 use ractor::errors::UndeliveredCause;
+use ractor::{ActorCell, ActorId, ActorName};
 
 pub use ractor::inlet::Delivery;
 pub(super) use ractor::inlet::Refused;
@@ -29,6 +31,7 @@ pub(super) struct Queue<M> {
     when_full: WhenFull,
     room: Notify,
     lost: AtomicU64,
+    owner: OnceLock<(ActorId, Option<ActorName>)>,
 }
 
 struct State<M> {
@@ -60,38 +63,13 @@ impl<M> Queue<M> {
             when_full,
             room: Notify::new(),
             lost: AtomicU64::new(0),
+            owner: OnceLock::new(),
         })
     }
 
-    /// Puts a message in, as the policy has it, and returns the policy where something was dropped.
-    /// When no turn is on its way, `begin` sends one, or says that the actor takes none any more.
-    pub(super) fn put(
-        self: &Arc<Self>,
-        message: Delivery<M>,
-        begin: impl FnOnce(Turn<M>) -> Result<(), Turn<M>>,
-    ) -> Result<Option<Overflow>, Refused<M>> {
-        let mut state = self.state.lock();
-        if state.closed {
-            return Err(Refused::Stopped(message));
-        }
-        let mut displaced = None;
-        if state.waiting.len() >= self.capacity {
-            match self.when_full {
-                WhenFull::DropOldest => displaced = state.waiting.pop_front(),
-                WhenFull::DropNewest => {
-                    drop(state);
-                    self.overflow();
-                    return Ok(Some(Overflow::DropNewest));
-                }
-                WhenFull::Reject => return Err(Refused::Full(message)),
-            }
-        }
-        self.push(state, message, begin)?;
-        if displaced.is_none() {
-            return Ok(None);
-        }
-        self.overflow();
-        Ok(Some(Overflow::DropOldest))
+    /// The actor whose lane it is, for dead letters.
+    pub(super) fn set_owner(&self, actor: &ActorCell) {
+        _ = self.owner.set((actor.get_id(), actor.get_name()));
     }
 
     /// As [`put`](Self::put), only if there is room.
@@ -140,32 +118,32 @@ impl<M> Queue<M> {
         self.room.notify_waiters();
     }
 
-    /// Admits nothing any more, and drops what waits, counted.
-    fn close(&self) {
+    /// Admits nothing any more, and drops what waits, counted with those that were `taken`.
+    fn close(&self, taken: usize) {
         let mut state = self.state.lock();
         state.closed = true;
         state.busy = false;
         let waiting = mem::take(&mut state.waiting);
         drop(state);
-        self.lose(waiting.len());
+        self.lose(waiting.len() + taken);
         self.room.notify_waiters();
     }
 
+    /// Counts messages whose turn does not come any more, and posts one letter for all.
     fn lose(&self, messages: usize) {
-        self.lost.fetch_add(messages as u64, Ordering::Relaxed);
+        if messages > 0 {
+            self.lost.fetch_add(messages as u64, Ordering::Relaxed);
+            dead_letters::post(|| {
+                self.letter(UndeliveredCause::Stopped).with_count(messages as u64)
+            });
+        }
     }
 
-    /// Counts a message that was dropped for want of room; the first is logged.
-    #[cold]
-    fn overflow(&self) {
-        if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
-            tracing::warn!(
-                message = type_name::<M>(),
-                cause = UndeliveredCause::Overflow.name(),
-                capacity = self.capacity,
-                "A fast lane is full, and a message is dropped. Further ones are counted only \
-                 (FastActorRef::lost_in_lane)."
-            );
+    fn letter(&self, cause: UndeliveredCause) -> DeadLetter {
+        let letter = DeadLetter::new(cause).with_message_type(type_name::<M>());
+        match self.owner.get() {
+            Some((actor, name)) => letter.with_target(*actor, name.clone()),
+            None => letter,
         }
     }
 
@@ -191,6 +169,59 @@ impl<M> Queue<M> {
 
     pub(super) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl<M: Send + Sync + 'static> Queue<M> {
+    /// Puts a message in, as the policy has it, and returns the policy where something was dropped.
+    /// When no turn is on its way, `begin` sends one, or says that the actor takes none any more.
+    pub(super) fn put(
+        self: &Arc<Self>,
+        message: Delivery<M>,
+        begin: impl FnOnce(Turn<M>) -> Result<(), Turn<M>>,
+    ) -> Result<Option<Overflow>, Refused<M>> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Refused::Stopped(message));
+        }
+        let mut displaced = None;
+        if state.waiting.len() >= self.capacity {
+            match self.when_full {
+                WhenFull::DropOldest => displaced = state.waiting.pop_front(),
+                WhenFull::DropNewest => {
+                    drop(state);
+                    self.overflow(message);
+                    return Ok(Some(Overflow::DropNewest));
+                }
+                WhenFull::Reject => return Err(Refused::Full(message)),
+            }
+        }
+        self.push(state, message, begin)?;
+        let Some(displaced) = displaced else { return Ok(None) };
+        self.overflow(displaced);
+        Ok(Some(Overflow::DropOldest))
+    }
+
+    /// Counts a message that is dropped for want of room, and posts its letter. The first is
+    /// logged.
+    #[cold]
+    fn overflow(&self, message: Delivery<M>) {
+        dead_letters::post(|| {
+            let letter = self.letter(UndeliveredCause::Overflow);
+            match message {
+                Delivery::Owned(message) => letter.with_message(message),
+                Delivery::Shared(message) => letter.with_arc(message),
+            }
+        });
+        if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                message = type_name::<M>(),
+                cause = UndeliveredCause::Overflow.name(),
+                capacity = self.capacity,
+                "A fast lane is full, and a message is dropped. Further ones are counted only \
+                 (FastActorRef::lost_in_lane)."
+            );
+        }
     }
 }
 
@@ -235,8 +266,7 @@ impl<M> Turn<M> {
 impl<M> Drop for Turn<M> {
     fn drop(&mut self) {
         if let Some(queue) = &self.queue {
-            queue.lose(self.batch.len());
-            queue.close();
+            queue.close(self.batch.len());
         }
     }
 }

@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use ractor::actor::actor_config::Overflow;
 use ractor::concurrency::JoinHandle;
+use ractor::dead_letters::quietly;
 use ractor::inlet::Owner;
 use ractor::{
     Actor, ActorCell, ActorName, ActorProcessingErr, ActorRef, ActorStatus, MessagingErr, SpawnErr,
@@ -70,7 +71,7 @@ pub(super) fn begin<M: Send + Sync + 'static, C: Send + 'static>(
     actor: &ActorRef<FastMessage<M, C>>,
     turn: Turn<M>,
 ) -> Result<(), Turn<M>> {
-    begun(actor.cast(FastMessage(Work::Turn(turn))))
+    begun(quietly(|| actor.cast(FastMessage(Work::Turn(turn)))))
 }
 
 /// As [`begin`], by the actor as its inlet knows it.
@@ -79,7 +80,7 @@ pub(super) fn begin_of<M: Send + Sync + 'static, C: Send + 'static>(
     owner: Owner<'_>,
     turn: Turn<M>,
 ) -> Result<(), Turn<M>> {
-    begun(owner.send_message(FastMessage::<M, C>(Work::Turn(turn))))
+    begun(quietly(|| owner.send_message(FastMessage::<M, C>(Work::Turn(turn)))))
 }
 
 fn begun<M, C>(sent: Result<(), MessagingErr<FastMessage<M, C>>>) -> Result<(), Turn<M>> {
@@ -156,6 +157,7 @@ ractor::library_actor! {
             myself: ActorRef<Self::Msg>,
             arguments: A::Arguments,
         ) -> Result<A::State, ActorProcessingErr> {
+            self.queue.set_owner(&myself);
             myself.set_inlet(LaneInlet::<A::Msg, A::Control>::of(&self.queue));
             self.actor.pre_start(self.fast(myself), arguments).await
         }

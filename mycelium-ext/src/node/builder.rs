@@ -89,6 +89,9 @@ pub struct NodeBuilder {
     /// Whether its snapshots are served.
     #[cfg(all(feature = "view", unix))]
     view: bool,
+    /// Where its metrics are read.
+    #[cfg(all(feature = "metrics", unix))]
+    metrics: Option<Endpoint>,
 }
 
 impl NodeBuilder {
@@ -116,6 +119,8 @@ impl NodeBuilder {
             warnings: Vec::new(),
             #[cfg(all(feature = "view", unix))]
             view: false,
+            #[cfg(all(feature = "metrics", unix))]
+            metrics: None,
         }
     }
 
@@ -137,6 +142,10 @@ impl NodeBuilder {
         #[cfg(all(feature = "view", unix))]
         {
             builder.view = *config.view.socket == crate::config::ViewSocket::On;
+        }
+        #[cfg(all(feature = "metrics", unix))]
+        {
+            builder.metrics = config.metrics.listen.as_deref().cloned();
         }
         builder.id = config.node.id.as_deref().copied();
         builder.known = known(config);
@@ -200,6 +209,15 @@ impl NodeBuilder {
     #[cfg(all(feature = "view", unix))]
     pub fn view(mut self, is_served: bool) -> Self {
         self.view = is_served;
+        self
+    }
+
+    /// Where its [metrics](crate::metrics) are read, by HTTP, for as long as it runs. By default they
+    /// are not. Port 0 is a free one: see [`Node::metrics_address`](super::Node::metrics_address).
+    /// A node whose address cannot be listened at does not start.
+    #[cfg(all(feature = "metrics", unix))]
+    pub fn metrics(mut self, listen: Endpoint) -> Self {
+        self.metrics = Some(listen);
         self
     }
 
@@ -380,6 +398,11 @@ impl NodeBuilder {
         }
         #[cfg(all(feature = "view", unix))]
         let view = self.view.then(|| super::serve_view(&full_name, &addresses)).flatten();
+        #[cfg(all(feature = "metrics", unix))]
+        let metrics = match self.metrics {
+            Some(listen) => Some(super::serve_metrics(&full_name, listen).await?),
+            None => None,
+        };
         Ok(Node {
             name: full_name,
             running,
@@ -394,6 +417,8 @@ impl NodeBuilder {
             members,
             #[cfg(all(feature = "view", unix))]
             _view: view,
+            #[cfg(all(feature = "metrics", unix))]
+            metrics,
         })
     }
 }
@@ -408,6 +433,10 @@ fn without_membership() -> StartError {
 fn supported(config: &Config) -> Result<(), StartError> {
     if cfg!(not(feature = "membership")) && config.cluster.is_some() {
         return Err(without_membership());
+    }
+    if cfg!(not(all(feature = "metrics", unix))) && config.metrics.listen.is_some() {
+        let what = "[metrics]: build it with the feature `metrics` of mycelium-ext, for Unix";
+        return Err(StartError::Unsupported { what: what.to_owned() });
     }
     let unix = |peer: &PeerSettings| matches!(peer.address.as_deref(), Some(Address::Unix(_)));
     let asked =

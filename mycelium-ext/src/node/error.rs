@@ -47,6 +47,14 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// Its metrics cannot be served.
+    #[cfg(all(feature = "metrics", unix))]
+    Metrics {
+        /// Where they were to be read.
+        listen: Endpoint,
+        /// Why not.
+        source: io::Error,
+    },
     /// It cannot take part in the gossip of its cluster.
     #[cfg(feature = "membership")]
     Membership(mycelium_membership::MembershipError),
@@ -74,6 +82,10 @@ impl fmt::Display for StartError {
             Self::Resolve { endpoint, source } => {
                 write!(f, "{endpoint} cannot be resolved for the gossip: {source}")
             }
+            #[cfg(all(feature = "metrics", unix))]
+            Self::Metrics { listen, source } => {
+                write!(f, "the metrics cannot be served at {listen}: {source}")
+            }
             #[cfg(feature = "membership")]
             Self::Membership(error) => error.fmt(f),
             Self::Server(error) => write!(f, "the node's server did not start: {error}"),
@@ -87,6 +99,8 @@ impl std::error::Error for StartError {
             Self::Name(error) => Some(error),
             Self::Address(error) => Some(error),
             Self::Listen { source, .. } | Self::Resolve { source, .. } => Some(source),
+            #[cfg(all(feature = "metrics", unix))]
+            Self::Metrics { source, .. } => Some(source),
             #[cfg(feature = "membership")]
             Self::Membership(error) => Some(error),
             #[cfg(unix)]

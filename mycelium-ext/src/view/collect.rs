@@ -17,14 +17,25 @@ use super::watch::Watcher;
 
 /// The node that snapshots are of.
 #[derive(Debug, Clone)]
-pub(super) struct Subject {
-    pub(super) name: String,
-    pub(super) addresses: Vec<String>,
+pub(crate) struct Subject {
+    pub(crate) name: String,
+    pub(crate) addresses: Vec<String>,
 }
 
 impl Snapshot {
     /// Takes a snapshot of this process. `watcher` takes a sample with it.
     pub(super) fn take(subject: &Subject, watcher: &mut Watcher, request: &Request) -> Self {
+        Self::take_seeing(subject, watcher, request, |_, _| ())
+    }
+
+    /// As [`take`](Self::take). `seen` gets each actor of the sample, with the time for which its
+    /// handler has run.
+    pub(crate) fn take_seeing(
+        subject: &Subject,
+        watcher: &mut Watcher,
+        request: &Request,
+        mut seen: impl FnMut(&Actor, Option<Duration>),
+    ) -> Self {
         let begun = Instant::now();
         let mut totals = Totals::default();
         // So many at a time: memory for all of them costs more than to look at them.
@@ -33,6 +44,7 @@ impl Snapshot {
         if request.actors > 0 || request.rest {
             watcher.sample(|actor, handling| {
                 add(&mut totals, &actor);
+                seen(&actor, handling);
                 let actor = Found { actor, handling };
                 if request.actors > 0 && request.takes(&actor) {
                     found.push(actor);

@@ -310,6 +310,33 @@ fn what_is_on_can_be_turned_off() {
 }
 
 #[test]
+fn metrics_are_read_where_it_is_said_and_nowhere_else() {
+    let config = parsed(NODE);
+    assert!(config.metrics.listen.is_none());
+    assert!(!config.to_string().contains("metrics"), "{config}");
+    for (written, meant) in [("0.0.0.0:9464", "0.0.0.0:9464"), ("9464", "127.0.0.1:9464")] {
+        let config = parsed(&format!("{NODE}[metrics]\nlisten = \"{written}\"\n"));
+        let listen = config.metrics.listen.as_deref().expect("it is written");
+        assert_eq!(listen.to_string(), meant);
+        assert!(config.to_string().contains(&format!("  metrics: {meant}\n")), "{config}");
+    }
+    let environment = Environment::of([("MYCELIUM_METRICS_LISTEN", "[::1]:7")]);
+    let config = parsed_in(NODE, &environment);
+    assert_eq!(config.metrics.listen.as_deref().expect("it is set").to_string(), "[::1]:7");
+
+    for (key, text) in [
+        ("metrics.listen", "listen = \"here\"\n"),
+        ("metrics.listen", "listen = 9464\n"),
+        ("metrics.liste", "liste = \"9464\"\n"),
+    ] {
+        assert_eq!(mistake(&format!("{NODE}[metrics]\n{text}")).key, key, "{text}");
+    }
+    let unknown = Environment::of([("MYCELIUM_METRICS_LISTENS", "7")]);
+    let error = Config::parse(NODE, "mycelium.toml", &unknown).expect_err("it stands for none");
+    assert!(error.to_string().contains("MYCELIUM_METRICS_LISTEN"), "{error}");
+}
+
+#[test]
 fn the_view_is_served_unless_it_is_turned_off() {
     let config = parsed(NODE);
     assert_eq!(*config.view.socket, ViewSocket::On);

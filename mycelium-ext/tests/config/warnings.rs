@@ -49,6 +49,18 @@ fn a_listener_for_other_machines_without_tls_is_told() {
 }
 
 #[test]
+fn metrics_for_other_machines_are_told() {
+    let warnings = with(COOKIE, "[metrics]\nlisten = \"0.0.0.0:9464\"\n").warnings();
+    let [warning @ Warning::PublicMetrics { place: Some(_), listen }] = &warnings[..] else {
+        panic!("{warnings:?}");
+    };
+    assert_eq!(listen.to_string(), "0.0.0.0:9464");
+    let words = warning.to_string();
+    assert!(words.starts_with("mycelium.toml:6:10: ") && words.contains("127.0.0.1"), "{words}");
+    assert_eq!(with(COOKIE, "[metrics]\nlisten = \"9464\"\n").warnings(), []);
+}
+
+#[test]
 fn a_listener_for_other_machines_with_tls_is_right() {
     let folder = tempfile::tempdir().expect("a folder");
     let made = rcgen::generate_simple_self_signed(["feed".to_owned()]).expect("a certificate");

@@ -6,10 +6,11 @@ use std::sync::OnceLock;
 
 use crate::actor::actor_config::{ActorConfig, TransportPreference};
 use crate::actor::control::Control;
-use crate::actor::mailbox::Mailbox;
+use crate::actor::mailbox::{discard, Mailbox};
 use crate::actor::messages::StopMessage;
 use crate::actor::supervision::SupervisionTree;
 use crate::concurrency::Notify;
+use crate::dead_letters::{self, Contents};
 use crate::errors::UndeliveredCause;
 use crate::inlet::AnyInlet;
 #[cfg(feature = "cluster")]
@@ -247,8 +248,26 @@ impl ActorProperties {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Counts a message that was admitted and that no handler will get; the first is logged.
-    pub(crate) fn lose(&self, type_name: &str, cause: UndeliveredCause, why: &str) {
+    /// Counts a message that was admitted and that no handler will get, and posts its letter, with
+    /// what is left of it. The first is logged.
+    pub(crate) fn lose(
+        &self,
+        type_name: &'static str,
+        cause: UndeliveredCause,
+        why: &str,
+        left: Option<Contents>,
+    ) {
+        self.count_lost(type_name, cause, why);
+        if dead_letters::is_watched() {
+            dead_letters::post(|| self.letter(cause, type_name).holding(left));
+        } else {
+            discard(left);
+        }
+    }
+
+    /// Counts a message that no handler will get; the first is logged. Its letter is posted
+    /// elsewhere.
+    pub(crate) fn count_lost(&self, type_name: &str, cause: UndeliveredCause, why: &str) {
         if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!(
                 actor = %self.id,

@@ -29,6 +29,7 @@ pub(crate) use queue::{Found, Queue, Refused, Seen, Sleep};
 pub(crate) use settle::Way;
 
 use super::actor_config::{self, Overflow};
+use crate::dead_letters::{self, Keeps};
 use crate::message::{ArcMessage, BoxedMessage};
 
 /// What the queue is made of; the model tests put others in their place.
@@ -95,7 +96,7 @@ pub(crate) struct Displaced(pub(crate) Option<Overflow>);
 impl Displaced {
     /// What `bound` gave up.
     #[inline]
-    pub(crate) fn by<T>(bound: Option<&Bound>, given_up: Option<T>) -> Self {
+    pub(crate) fn by<T: Keeps>(bound: Option<&Bound>, given_up: Option<T>) -> Self {
         match given_up {
             None => Self(None),
             Some(given_up) => {
@@ -106,12 +107,12 @@ impl Displaced {
     }
 }
 
-/// Drops what was given up. Apart from the ways in, whose frames would grow by the guard against a
-/// panic.
+/// Drops what was given up, unless there is a letter to put it into. Apart from the ways in, whose
+/// frames would grow by the guard against a panic.
 #[cold]
 #[inline(never)]
-fn drop_given_up<T>(given_up: T) {
-    discard(given_up);
+fn drop_given_up<T: Keeps>(given_up: T) {
+    discard(dead_letters::keep_displaced(given_up));
 }
 
 /// A queue as the configuration wants it.

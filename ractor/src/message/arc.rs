@@ -168,13 +168,17 @@ impl ArcMessage {
     /// # Panics
     /// When the type's `clone` does.
     pub fn into_owned<T: Message>(self) -> Result<T, Self> {
+        self.owned_of()
+    }
+
+    /// As [`into_owned`](Self::into_owned), for a `T` that need not be a message.
+    pub(crate) fn owned_of<T: Any>(self) -> Result<T, Self> {
         let mut slot: Option<T> = None;
         self.0.into_slot(&mut slot).map_err(Self)?;
         Ok(slot.expect("what succeeds has filled it"))
     }
 
     /// The message's own `Arc`, if it is a `T`, which need not be a message.
-    #[cfg(feature = "cluster")]
     pub(crate) fn into_arc_of<T: Any + Send + Sync>(self) -> Option<Arc<T>> {
         self.as_any().is::<T>().then(|| self.0.into_any_arc().downcast().ok()).flatten()
     }

@@ -7,6 +7,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
 use super::{ArcMessage, BoxedDowncastErr, Message, SharedMessage};
+use crate::dead_letters::Contents;
 use crate::errors::UndeliveredCause;
 use crate::ActorCell;
 
@@ -100,9 +101,11 @@ impl<T: Message> Shared<T> {
     pub(crate) fn for_handle(self, actor: &ActorCell) -> Option<ArcMessage> {
         match self.0 {
             Form::Sent(message) => Some(message),
-            Form::Sole(_) => {
+            Form::Sole(message) => {
                 let why = "its actor has neither `handle` nor `handle_arc`";
-                actor.inner.lose(std::any::type_name::<T>(), UndeliveredCause::Unhandled, why);
+                let left = Arc::try_unwrap(message).ok().map(Contents::owned);
+                let of = std::any::type_name::<T>();
+                actor.inner.lose(of, UndeliveredCause::Unhandled, why, left);
                 None
             }
         }
@@ -116,12 +119,16 @@ impl ArcMessage {
         let of = self.type_name();
         match catch_unwind(AssertUnwindSafe(|| self.into_owned())) {
             Ok(Ok(message)) => return Some(message),
-            Ok(Err(_)) => actor.inner.lose(
+            Ok(Err(message)) => actor.inner.lose(
                 of,
                 UndeliveredCause::NotCopyable,
                 "others hold it and it cannot be copied",
+                Some(Contents::Shared(message)),
             ),
-            Err(_) => actor.inner.lose(of, UndeliveredCause::NotCopyable, "its `clone` panicked"),
+            Err(_) => {
+                let why = "its `clone` panicked";
+                actor.inner.lose(of, UndeliveredCause::NotCopyable, why, None);
+            }
         }
         None
     }

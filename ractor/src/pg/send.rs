@@ -157,6 +157,13 @@ pub(crate) async fn send_to_members<T: SharedMessage>(
         // What is not sent by then has its outcome already.
         _ = timeout(within, waiting).await;
     }
+    for (member, outcome) in members.iter().zip(&outcomes) {
+        match outcome {
+            MemberOutcome::Delivered => {}
+            MemberOutcome::Returned(reason) => fanout.post(member, *reason),
+            MemberOutcome::DeadlinePassed => fanout.post(member, UndeliveredReason::Full),
+        }
+    }
     SendReport { members: members.into_iter().zip(outcomes).collect() }
 }
 

@@ -67,6 +67,7 @@ pub enum Delivered {
 
 /// What is known of the messages of an actor where their type is not.
 pub(crate) struct Codec {
+    type_name: fn() -> &'static str,
     deliver: fn(&ActorProperties, Incoming<'_>, Entry) -> Result<Delivered, Undeliverable>,
     together: fn(Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>>,
 }
@@ -74,7 +75,11 @@ pub(crate) struct Codec {
 struct Of<M>(M);
 
 impl<M: Message> Of<M> {
-    const CODEC: &'static Codec = &Codec { deliver: deliver::<M>, together: together::<M> };
+    const CODEC: &'static Codec = &Codec {
+        type_name: std::any::type_name::<M>,
+        deliver: deliver::<M>,
+        together: together::<M>,
+    };
 }
 
 impl Codec {
@@ -133,6 +138,12 @@ impl ActorCell {
     ) -> Result<Delivered, Undeliverable> {
         let codec = self.codec()?;
         (codec.deliver)(&self.inner, incoming, entry)
+    }
+
+    /// The name of the type of the actor's messages, where these may come from other nodes. For the
+    /// cluster.
+    pub fn message_type(&self) -> Option<&'static str> {
+        self.inner.codec.map(|codec| (codec.type_name)())
     }
 
     fn codec(&self) -> Result<&'static Codec, Undeliverable> {

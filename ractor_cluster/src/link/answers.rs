@@ -9,7 +9,7 @@ use ractor::port::ReplySink;
 use ractor::{MessagingErr, RpcReplyPort};
 
 use super::data_plane::DataPlane;
-use super::dead_letters::{self, Cause};
+use super::dead_letters::{self, Cause, Target};
 
 /// A place among the calls of the peer that wait for an answer.
 pub(super) struct Place(Arc<DataPlane>);
@@ -89,7 +89,7 @@ impl ReplySink<Vec<u8>> for Answer {
         }
         let (to, tag) = (self.to, self.tag);
         if self.traffic.too_large(What::Reply { to, tag }.room() + answer.len()).is_some() {
-            dead_letters::count(self.traffic.node_id(), Cause::AnswerTooLarge);
+            dead_letters::count(self.traffic.node_id(), Cause::AnswerTooLarge, Target::Unknown);
             // Not sent: when this is dropped, the peer is told that there will be no answer.
             return Err(MessagingErr::SendErr(answer));
         }

@@ -15,7 +15,7 @@ use super::arrived::Arrived;
 use super::backlog::{Item, Place, Weight};
 use super::credits::BadCredit;
 use super::data_plane::DataPlane;
-use super::dead_letters::Cause;
+use super::dead_letters::{Cause, Target};
 use super::decode::{Decoded, Outcome};
 use super::grants::Arrival;
 use super::link_table::known;
@@ -353,7 +353,7 @@ impl DataPlane {
                 let timeout = timeout.map(Duration::from_millis);
                 let answer = Answer::begin(self, to, tag, timeout);
                 if answer.is_none() {
-                    self.dead_letter(Some(Cause::TooManyCalls));
+                    self.dead_letter(Some(Cause::TooManyCalls), Target::Pid(to));
                     // It has used a credit.
                     if let Some(actor) = where_is(to) {
                         Arrival::give_up(self.arrival(&actor), &actor);
@@ -375,7 +375,8 @@ impl DataPlane {
                 let to = actors.iter().zip(entries);
                 deliver_to_each(to, message, |place, outcome| {
                     let arrival = arrivals[place].take();
-                    self.dead_letter(Arrival::settle(arrival, &actors[place], outcome));
+                    let actor = &actors[place];
+                    self.dead_letter(Arrival::settle(arrival, actor, outcome), actor.into());
                 });
             }
             Kind::Reply { to, tag } => {
@@ -392,14 +393,14 @@ impl DataPlane {
         let Some(actor) = self.actor(to) else { return };
         let arrival = self.arrival(&actor);
         let outcome = actor.deliver_as(message, Arrival::entry(arrival.as_ref()));
-        self.dead_letter(Arrival::settle(arrival, &actor, outcome));
+        self.dead_letter(Arrival::settle(arrival, &actor, outcome), (&actor).into());
     }
 
     /// An actor that the peer may send to, or one more dead letter.
     fn actor(&self, pid: u64) -> Option<ActorCell> {
         let actor = where_is(pid).filter(|actor| self.is_open() && actor.supports_remoting());
         if actor.is_none() {
-            self.dead_letter(Some(Cause::NoActor));
+            self.dead_letter(Some(Cause::NoActor), Target::Pid(pid));
         }
         actor
     }

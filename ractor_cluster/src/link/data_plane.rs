@@ -17,7 +17,7 @@ use tokio::sync::futures::Notified;
 use super::backlog::{Backlog, Place};
 use super::calls::Calls;
 use super::credits::Credits;
-use super::dead_letters::{self, Cause};
+use super::dead_letters::{self, Cause, Target};
 use super::frame_bound::FrameBound;
 use super::link_table::{self, LinkTable, Lost, ADAPTIVE};
 use super::locked::locked;
@@ -320,7 +320,7 @@ impl DataPlane {
 
     fn left_out(&self, announcements: usize) {
         for _ in 0..announcements {
-            dead_letters::count(self.node_id(), Cause::AnnouncementTooLarge);
+            dead_letters::count(self.node_id(), Cause::AnnouncementTooLarge, Target::Unknown);
         }
     }
 

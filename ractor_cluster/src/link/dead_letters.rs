@@ -5,8 +5,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ractor::dead_letters::{self as letters, DeadLetter};
 use ractor::errors::{UndeliveredCause, UndeliveredReason};
 use ractor::remoting::Undeliverable;
+use ractor::{ActorCell, ActorId};
 
 use crate::NodeId;
 
@@ -134,8 +136,35 @@ pub fn dead_letters() -> Vec<(Cause, u64)> {
     Cause::ALL.into_iter().map(|cause| (cause, count(cause))).collect()
 }
 
-/// One more.
-pub(crate) fn count(node_id: NodeId, cause: Cause) {
+/// Whom a message was for.
+#[derive(Clone, Copy)]
+pub(crate) enum Target<'a> {
+    /// An actor of this node.
+    Actor(&'a ActorCell),
+    /// An actor of this node by its number; there may be none.
+    Pid(u64),
+    /// Not an actor, or one that is not known here.
+    Unknown,
+}
+
+impl<'a> From<&'a ActorCell> for Target<'a> {
+    fn from(actor: &'a ActorCell) -> Self {
+        Self::Actor(actor)
+    }
+}
+
+/// One more, with its letter.
+pub(crate) fn count(node_id: NodeId, cause: Cause, target: Target<'_>) {
+    letters::post(|| {
+        let letter = DeadLetter::new(cause.into()).with_node(node_id);
+        match target {
+            Target::Actor(actor) => {
+                letter.with_actor(actor).with_message_type(actor.message_type().unwrap_or_default())
+            }
+            Target::Pid(pid) => letter.with_target(ActorId::Local(pid), None),
+            Target::Unknown => letter,
+        }
+    });
     if COUNTS[cause as usize].fetch_add(1, Ordering::Relaxed) == 0 {
         tracing::warn!(
             node_id,

@@ -13,7 +13,7 @@ use ractor::remoting::{Delivered, Entry, RoomWatch, Undeliverable};
 use ractor::ActorCell;
 
 use super::data_plane::DataPlane;
-use super::dead_letters::{self, Cause};
+use super::dead_letters::{self, Cause, Target};
 use super::locked::locked;
 use crate::protocol::mycelium::envelope::Body;
 use crate::protocol::mycelium::{ActorCredit, ActorMailbox, Credits, Mailboxes};
@@ -229,11 +229,11 @@ impl DataPlane {
         self.control(Body::Credits(Credits { actors }));
     }
 
-    /// A message could not be delivered to an actor of this node.
-    pub(super) fn dead_letter(&self, cause: Option<Cause>) {
+    /// A message could not be delivered to an actor of this node, if there is a cause.
+    pub(super) fn dead_letter(&self, cause: Option<Cause>, target: Target<'_>) {
         if let Some(cause) = cause {
             self.dead_letters.fetch_add(1, Ordering::Relaxed);
-            dead_letters::count(self.node_id(), cause);
+            dead_letters::count(self.node_id(), cause, target);
         }
     }
 }

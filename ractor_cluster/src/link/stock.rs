@@ -22,7 +22,7 @@ use ractor::{ActorCell, ActorRef, MessagingErr, RpcReplyPort};
 
 use super::answers::{Place, Time};
 use super::data_plane::{ByteReservation, DataPlane};
-use super::dead_letters::{self, Cause};
+use super::dead_letters::{self, Cause, Target};
 use super::{Event, LinkEvent};
 use crate::protocol::node::node_message::Msg;
 use crate::protocol::node::{Call, CallReply, Cast, NodeMessage};
@@ -87,7 +87,7 @@ impl StockPeer {
     pub(crate) fn called(&self, call: Call, actor: &ActorCell) {
         let Call { to, what, tag, timeout_ms, variant, metadata } = call;
         let Some(place) = Place::take(&self.traffic) else {
-            return dead_letters::count(self.traffic.node_id(), Cause::TooManyCalls);
+            return dead_letters::count(self.traffic.node_id(), Cause::TooManyCalls, actor.into());
         };
         let time = Time::starting_now(timeout_ms.map(Duration::from_millis));
         let answer = StockAnswer { peer: self.clone(), to, tag, time, _place: place };
@@ -95,7 +95,7 @@ impl StockPeer {
         // As upstream's casts, so that an actor's own way to read them is kept.
         let message = SerializedMessage::Call { args: what, reply, variant, metadata };
         if actor.send_serialized(message).is_err() {
-            dead_letters::count(self.traffic.node_id(), Cause::Stopped);
+            dead_letters::count(self.traffic.node_id(), Cause::Stopped, actor.into());
         }
     }
 
@@ -261,7 +261,8 @@ impl ReplySink<Vec<u8>> for StockAnswer {
         }
         let bytes = what.len();
         if self.peer.traffic.too_large(HEAD + bytes).is_some() {
-            dead_letters::count(self.peer.traffic.node_id(), Cause::AnswerTooLarge);
+            let node_id = self.peer.traffic.node_id();
+            dead_letters::count(node_id, Cause::AnswerTooLarge, Target::Unknown);
             return Err(MessagingErr::SendErr(what));
         }
         let reply = CallReply { to: self.to, tag: self.tag, what };

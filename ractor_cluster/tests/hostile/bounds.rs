@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ractor::errors::UndeliveredReason;
+use ractor::errors::{UndeliveredCause as Cause, UndeliveredReason};
 use ractor::{pg, Actor, ActorCell, ActorProcessingErr, ActorRef, MessagingErr, RpcReplyPort};
 use ractor_cluster::link::LinkOptions;
 use ractor_cluster::node::DEFAULT_MAX_INBOUND_FRAME_SIZE;
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::client::Client;
 use crate::common::watched;
+use crate::letters::{letter, node_of, subscribe, Of};
 use crate::scene::{Count, Scene, MAX_FRAME};
 use crate::stock::{message, proxies_of, stock};
 use crate::wire::{Announcement, Call, Cast, ControlBody, Enveloped, Frame, Network, NodeBody};
@@ -56,7 +57,7 @@ impl Actor for Talker {
 }
 
 /// A peer that takes frames of up to [`BOUND`] bytes.
-async fn small(scene: &Scene, name: &str) -> Client {
+pub async fn small(scene: &Scene, name: &str) -> Client {
     let mut client = scene.client(TransportKind::Tcp).await;
     let bound = Some(BOUND as u64);
     let announcement = Announcement { max_frame: bound, ..client.announcement() };
@@ -144,6 +145,7 @@ async fn many_receivers_are_several_frames_where_one_has_no_room_for_all() {
 #[tokio::test]
 async fn the_caller_of_an_answer_that_is_too_large_learns_that_there_is_none() {
     let scene = Scene::start("bounds-answers").await;
+    let mut letters = subscribe();
     let mut client = small(&scene, "bounds-answers").await;
     let (sender, mut taken) = mpsc::unbounded_channel();
     let (talker, ended) = Actor::spawn(None, Talker(sender), BOUND).await.unwrap();
@@ -153,6 +155,7 @@ async fn the_caller_of_an_answer_that_is_too_large_learns_that_there_is_none() {
     client.send(Frame::Envelope(envelope)).await;
     assert_eq!(client.unanswered().await, 5);
     assert_eq!(watched(taken.recv()).await, Some(false), "who answers learns it too");
+    letter(&mut letters, Cause::AnswerTooLarge, Of::Node(node_of("bounds-answers"))).await;
     // The session goes on.
     assert_eq!(client.call(scene.counter(), "Sum").await.len(), 8);
     talker.stop(None);

@@ -19,6 +19,7 @@ mod full;
 mod greetings;
 mod incarnations;
 mod leaving;
+mod letters;
 mod liars;
 mod lists;
 mod logs;

@@ -7,6 +7,7 @@ use ractor_cluster::transport::TransportKind;
 use ractor_cluster::RactorClusterMessage;
 
 use crate::common::watched;
+use crate::letters::{letter, subscribe, Of};
 use crate::logs::Mark;
 use crate::scene::{Count, Scene, KINDS};
 use crate::watchdog::watch;
@@ -151,6 +152,7 @@ async fn copies_of_one_message_have_a_bound() {
         counts.iter().find(|(cause, _)| *cause == Cause::TooManyCopies).expect("it is counted").1
     };
     let before = refused();
+    let mut letters = subscribe();
     let mut guest = scene.guest(TransportKind::Tcp).await;
     watch(async {
         guest.many(&owners.pids(), "Blob", &blob(BYTES)).await;
@@ -161,6 +163,8 @@ async fn copies_of_one_message_have_a_bound() {
     assert!(sum > BOUND - 4 * BYTES as u64 && sum <= BOUND, "{sum} bytes were made of {BYTES}");
     let handled = sum / BYTES as u64;
     assert_eq!(refused() - before, 400 - handled);
+    let last = owners.pids()[399];
+    letter(&mut letters, ractor::errors::UndeliveredCause::TooManyCopies, Of::Actor(last)).await;
     // What fits goes to all of them.
     guest.many(&owners.pids(), "Blob", &blob(100)).await;
     guest.call(scene.counter(), "Sum").await;

@@ -6,9 +6,13 @@
 use std::any::type_name;
 
 use super::ActorProperties;
-use crate::actor::mailbox::{Bound, Displaced, Queue, Refused, Way};
+use crate::actor::mailbox::{Bound, Displaced, Parcel, Queue, Refused, Way};
+use crate::dead_letters::{self, Keeps};
 use crate::errors::{UndeliveredCause, UndeliveredReason};
 use crate::{ActorCell, ActorStatus, MessagingErr};
+
+/// Why a message was dropped for want of room, in logs.
+const OVERFLOW: &str = "the mailbox was full";
 
 /// Why a mailbox gave a message back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +41,7 @@ impl ActorProperties {
     /// # Errors
     /// The item comes back.
     #[inline(always)]
-    pub(super) fn admit<M, T>(
+    pub(super) fn admit<M, T: Keeps>(
         &self,
         queue: &Queue<T>,
         item: T,
@@ -77,10 +81,35 @@ impl ActorProperties {
         }
     }
 
-    /// Counts a message that found the mailbox full.
+    /// Counts a message that the full mailbox has just given up.
     #[cold]
-    fn lose_overflow(&self, message: &str) {
-        self.lose(message, UndeliveredCause::Overflow, "the mailbox was full");
+    fn lose_overflow(&self, message: &'static str) {
+        let left = dead_letters::displaced();
+        self.lose(message, UndeliveredCause::Overflow, OVERFLOW, left);
+    }
+
+    /// A message that goes back to its sender, with stock's error.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refused<M>(
+        &self,
+        back: Parcel<M>,
+        refusal: Refusal,
+    ) -> Result<(), MessagingErr<M>> {
+        self.returned::<M>(refusal.into());
+        Err(MessagingErr::SendErr(back.into_plain()))
+    }
+
+    /// As [`refused`](Self::refused), for a large message.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refused_large<M>(
+        &self,
+        back: Parcel<Box<M>>,
+        refusal: Refusal,
+    ) -> Result<(), MessagingErr<M>> {
+        self.returned::<M>(refusal.into());
+        Err(MessagingErr::SendErr(*back.into_plain()))
     }
 
     /// Logs that a key panicked, if it is the first of this actor. The message goes back.
@@ -97,7 +126,7 @@ impl ActorProperties {
     }
 }
 
-/// For senders that cannot give a message back.
+/// For senders that cannot give a message back. Its letter was posted when it was refused.
 impl ActorCell {
     /// Counts a message that a failed send refused as lost, unless the actor takes no more at all.
     /// The mailbox, or the way to another node, was full, or that node takes no message so large.
@@ -114,9 +143,9 @@ impl ActorCell {
         if full && !self.is_bounded() {
             let why = "there was no room in it or on the way to its node, or that takes none so \
                        large";
-            self.inner.lose(type_name::<M>(), UndeliveredCause::Full, why);
+            self.inner.count_lost(type_name::<M>(), UndeliveredCause::Full, why);
         } else if full {
-            self.inner.lose_overflow(type_name::<M>());
+            self.inner.count_lost(type_name::<M>(), UndeliveredCause::Overflow, OVERFLOW);
         }
         !full
     }
@@ -126,13 +155,13 @@ impl ActorCell {
         match reason {
             UndeliveredReason::TooLarge { .. } => {
                 let why = "its node takes no message so large";
-                self.inner.lose(type_name::<M>(), reason.into(), why);
+                self.inner.count_lost(type_name::<M>(), reason.into(), why);
             }
             UndeliveredReason::KeyPanicked => {
                 let why = "its key for the conflating mailbox panicked";
-                self.inner.lose(type_name::<M>(), UndeliveredCause::KeyPanicked, why);
+                self.inner.count_lost(type_name::<M>(), UndeliveredCause::KeyPanicked, why);
             }
-            _ => self.inner.lose_overflow(type_name::<M>()),
+            _ => self.inner.count_lost(type_name::<M>(), UndeliveredCause::Overflow, OVERFLOW),
         }
     }
 }

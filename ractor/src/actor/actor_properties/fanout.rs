@@ -129,7 +129,12 @@ impl<T: SharedMessage> Fanout<T> {
             match self.send_to(actor, way) {
                 Ok(Displaced(None)) => {}
                 Ok(Displaced(Some(overflow))) => except(number, Exception::Overflowed(overflow)),
-                Err(reason) => except(number, Exception::Returned(reason)),
+                Err(reason) => {
+                    if is_last {
+                        self.post(actor, reason);
+                    }
+                    except(number, Exception::Returned(reason));
+                }
             }
         }
         #[cfg(feature = "cluster")]
@@ -138,8 +143,11 @@ impl<T: SharedMessage> Fanout<T> {
         self.send_by(routes, (is_last, waits), &mut |number, reason| {
             except(number, Exception::Returned(reason));
         });
-        #[cfg(not(feature = "cluster"))]
-        let _ = is_last;
+    }
+
+    /// Posts a letter for an actor that will not get the message.
+    pub(crate) fn post(&self, actor: &ActorCell, reason: UndeliveredReason) {
+        actor.inner.returned_arc(&self.message, reason);
     }
 
     /// Sends to one more actor.
@@ -186,6 +194,9 @@ impl<T: SharedMessage> Fanout<T> {
             actors.retain(|(number, actor)| match reserve(actor, waits) {
                 Ok(()) => true,
                 Err(reason) => {
+                    if is_last {
+                        self.post(actor, reason);
+                    }
                     except(*number, reason);
                     false
                 }
@@ -213,7 +224,12 @@ impl<T: SharedMessage> Fanout<T> {
             if let Err(reason) = sent {
                 let outlets = actors.iter().filter_map(|(_, it)| it.inner.proxy.outlet());
                 outlets.for_each(|outlet| outlet.release());
-                actors.into_iter().for_each(|(number, _)| except(number, reason));
+                for (number, actor) in actors {
+                    if is_last {
+                        self.post(actor, reason);
+                    }
+                    except(number, reason);
+                }
             }
         }
     }

@@ -17,12 +17,18 @@ impl ActorProperties {
     #[inline(never)]
     pub(super) fn send_into_inlet<M: Message>(&self, message: M) -> Result<(), MessagingErr<M>> {
         let Some(inlet) = self.inlet::<M>() else {
+            self.returned::<M>(UndeliveredReason::WrongType);
             return Err(MessagingErr::InvalidActorType);
         };
         match inlet.put(Delivery::Owned(message), self.owner()) {
             // What its policy drops it has counted.
             Ok(_) => Ok(()),
-            Err(Refused::Full(back) | Refused::Stopped(back)) => {
+            Err(Refused::Full(back)) => {
+                self.returned::<M>(UndeliveredReason::Full);
+                Err(MessagingErr::SendErr(owned(back)?))
+            }
+            Err(Refused::Stopped(back)) => {
+                self.returned::<M>(UndeliveredReason::Stopped);
                 Err(MessagingErr::SendErr(owned(back)?))
             }
         }
@@ -53,7 +59,10 @@ impl ActorProperties {
             match inlet.put_if_room(Delivery::Owned(message), self.owner()) {
                 Ok(()) => return Ok(()),
                 Err(Refused::Full(back)) => message = owned(back)?,
-                Err(Refused::Stopped(back)) => return Err(MessagingErr::SendErr(owned(back)?)),
+                Err(Refused::Stopped(back)) => {
+                    self.returned::<M>(UndeliveredReason::Stopped);
+                    return Err(MessagingErr::SendErr(owned(back)?));
+                }
             }
             more.await;
         }

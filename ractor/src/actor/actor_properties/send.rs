@@ -5,12 +5,13 @@ use std::any::type_name;
 use crate::actor::mailbox::{
     is_inline, is_large, Bound, Displaced, Mailbox, Parcel, Queue, Refused, Way,
 };
+use crate::errors::UndeliveredReason;
 #[cfg(feature = "cluster")]
 use crate::message::SerializedMessage;
 use crate::message::{BoxedDowncastErr, BoxedMessage, Message};
 #[cfg(feature = "cluster")]
 use crate::remoting::Outgoing;
-use crate::{ActorCell, ActorRef, MessagingErr};
+use crate::{ActorCell, ActorRef, ActorStatus, MessagingErr};
 
 use super::admission::Refusal;
 use super::ActorProperties;
@@ -83,7 +84,7 @@ impl ActorProperties {
         };
         match self.admit::<M, _>(queue, Parcel::plain(message), Way::ByPolicy) {
             Ok(_) => Ok(()),
-            Err((back, _)) => Err(MessagingErr::SendErr(back.into_plain())),
+            Err((back, refusal)) => self.refused(back, refusal),
         }
     }
 
@@ -94,7 +95,7 @@ impl ActorProperties {
         };
         match self.admit::<M, _>(queue, Parcel::plain(message), Way::ByPolicy) {
             Ok(_) => Ok(()),
-            Err((back, _)) => not_sent(back.into_plain()),
+            Err((back, refusal)) => self.refused_large(back, refusal),
         }
     }
 
@@ -120,14 +121,21 @@ impl ActorProperties {
         // Before it is boxed: `box_message` may drain this very actor.
         let admitted = if reachable { Admitted::to(&self.mailbox) } else { None };
         let Some(admitted) = admitted else {
+            let gone = !reachable && self.get_status() < ActorStatus::Draining;
+            let reason = if gone { UndeliveredReason::NoLink } else { UndeliveredReason::Stopped };
+            self.returned::<M>(reason);
             return Err(MessagingErr::SendErr(message));
         };
         let Ok(boxed) = self.boxed(message) else {
+            self.returned::<M>(UndeliveredReason::NotSerializable);
             return Err(MessagingErr::InvalidActorType);
         };
         match self.put_boxed::<M>(admitted, boxed) {
             Ok(()) => Ok(()),
-            Err(back) => unboxed(*back),
+            Err((back, refusal)) => {
+                self.returned::<M>(refusal.into());
+                unboxed(*back)
+            }
         }
     }
 
@@ -150,11 +158,8 @@ impl ActorProperties {
         &self,
         admitted: Admitted<'_>,
         message: Box<BoxedMessage>,
-    ) -> Result<(), Box<BoxedMessage>> {
-        match self.carry_out(admitted.put(message), |_| type_name::<M>()) {
-            Ok(_) => Ok(()),
-            Err((back, _)) => Err(back),
-        }
+    ) -> Result<(), (Box<BoxedMessage>, Refusal)> {
+        self.carry_out(admitted.put(message), |_| type_name::<M>()).map(|_| ())
     }
 
     #[cfg(feature = "cluster")]
@@ -174,7 +179,7 @@ impl ActorProperties {
             return Err(Box::new(MessagingErr::SendErr(message)));
         };
         let boxed = Box::new(BoxedMessage::serialized(message));
-        self.put_boxed::<SerializedMessage>(admitted, boxed).map_err(|back| {
+        self.put_boxed::<SerializedMessage>(admitted, boxed).map_err(|(back, _)| {
             Box::new(back.serialized_msg.map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr))
         })
     }
@@ -192,6 +197,7 @@ impl ActorProperties {
             return self.send_message(message);
         };
         if !self.handles::<M>() {
+            self.returned::<M>(UndeliveredReason::WrongType);
             return Err(MessagingErr::InvalidActorType);
         }
         if self.takes_as_is::<M>() {
@@ -200,28 +206,36 @@ impl ActorProperties {
                 let parcel = Parcel::plain(message);
                 let put =
                     put_when_room(bound, parcel, |it| self.admit::<M, _>(queue, it, Way::IfRoom));
-                return put.await.map_err(|back| MessagingErr::SendErr(back.into_plain()));
+                return put.await.or_else(|(back, refusal)| self.refused(back, refusal));
             }
             if let Some(queue) = self.queue::<Box<M>>() {
                 let parcel = Parcel::plain(Box::new(message));
                 let put =
                     put_when_room(bound, parcel, |it| self.admit::<M, _>(queue, it, Way::IfRoom));
-                return put.await.map_err(|back| MessagingErr::SendErr(*back.into_plain()));
+                return put.await.or_else(|(back, refusal)| self.refused_large(back, refusal));
             }
             return Err(MessagingErr::InvalidActorType);
         }
         // Boxed once, however long it waits.
         let boxed = {
             let Some(_admitted) = Admitted::to(&self.mailbox) else {
+                self.returned::<M>(UndeliveredReason::Stopped);
                 return Err(MessagingErr::SendErr(message));
             };
-            self.boxed(message).map_err(|_| MessagingErr::InvalidActorType)?
+            let Ok(boxed) = self.boxed(message) else {
+                self.returned::<M>(UndeliveredReason::NotSerializable);
+                return Err(MessagingErr::InvalidActorType);
+            };
+            boxed
         };
         // Not admitted while it waits: that would hold up a drain.
         let put = put_when_room(bound, boxed, |it| {
             self.carry_out(self.mailbox.put_boxed(it, Way::IfRoom), |_| type_name::<M>())
         });
-        put.await.or_else(|back| unboxed(*back))
+        put.await.or_else(|(back, refusal)| {
+            self.returned::<M>(refusal.into());
+            unboxed(*back)
+        })
     }
 }
 
@@ -232,21 +246,12 @@ fn unboxed<M: Message>(back: BoxedMessage) -> Result<(), MessagingErr<M>> {
     Err(M::from_boxed(back).map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr))
 }
 
-/// A large message that was not taken, as the caller's error.
-#[cold]
-#[inline(never)]
-// By value it would have a place in the frame of the caller.
-#[allow(clippy::boxed_local)]
-fn not_sent<M>(back: Box<M>) -> Result<(), MessagingErr<M>> {
-    Err(MessagingErr::SendErr(*back))
-}
-
 /// Tries to put until there is room or never will be.
 async fn put_when_room<T>(
     bound: &Bound,
     mut item: T,
     put: impl Fn(T) -> Result<Displaced, (T, Refusal)>,
-) -> Result<(), T> {
+) -> Result<(), (T, Refusal)> {
     loop {
         // Listens before it looks: room that comes between the two is not missed.
         let mut more = std::pin::pin!(bound.room().notified());
@@ -254,7 +259,7 @@ async fn put_when_room<T>(
         match put(item) {
             Ok(_) => return Ok(()),
             Err((back, Refusal::Full)) => item = back,
-            Err((back, Refusal::Stopped | Refusal::KeyPanicked)) => return Err(back),
+            Err(refused) => return Err(refused),
         }
         more.await;
     }

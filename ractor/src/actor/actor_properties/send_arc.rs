@@ -95,19 +95,30 @@ impl ActorCell {
     /// # Errors
     /// [`Undelivered`] returns the `Arc` and says why.
     pub fn cast_arc<T: SharedMessage>(&self, message: Arc<T>) -> Result<(), Undelivered<Arc<T>>> {
-        let id = self.get_id();
         #[cfg(feature = "cluster")]
-        if !id.is_local() {
+        if !self.inner.id.is_local() {
             let mut fanout = Fanout::new(message);
             return match fanout.send_to(self, Way::ByPolicy) {
                 Ok(_) => Ok(()),
-                Err(reason) => Err(Undelivered::new(fanout.into_message(), id, reason)),
+                Err(reason) => self.give_back(fanout.into_message(), reason),
             };
         }
         match self.inner.send_arc_here(message, Way::ByPolicy) {
             Ok(_) => Ok(()),
-            Err((message, reason)) => Err(Undelivered::new(message, id, reason)),
+            Err((message, reason)) => self.give_back(message, reason),
         }
+    }
+
+    /// A shared message that was not delivered, as the caller's error.
+    #[cold]
+    #[inline(never)]
+    fn give_back<T: SharedMessage>(
+        &self,
+        message: Arc<T>,
+        reason: UndeliveredReason,
+    ) -> Result<(), Undelivered<Arc<T>>> {
+        self.inner.returned_arc(&message, reason);
+        Err(Undelivered::new(message, self.get_id(), reason))
     }
 
     /// Sends a message that the caller goes on sharing, and waits for room where there is none. See
@@ -119,18 +130,15 @@ impl ActorCell {
         &self,
         message: Arc<T>,
     ) -> Result<(), Undelivered<Arc<T>>> {
-        let id = self.get_id();
         #[cfg(feature = "cluster")]
-        if !id.is_local() {
+        if !self.inner.id.is_local() {
             // Encoded once, however long it waits.
             let mut fanout = Fanout::new(message);
             loop {
                 match fanout.send_to(self, Way::IfRoom) {
                     Ok(_) => return Ok(()),
                     Err(UndeliveredReason::Full) => self.wait_for_room::<T>().await,
-                    Err(reason) => {
-                        return Err(Undelivered::new(fanout.into_message(), id, reason));
-                    }
+                    Err(reason) => return self.give_back(fanout.into_message(), reason),
                 }
             }
         }
@@ -140,7 +148,7 @@ impl ActorCell {
             match self.inner.send_arc_here(message, Way::IfRoom) {
                 Ok(_) => return Ok(()),
                 Err((back, UndeliveredReason::Full)) => message = back,
-                Err((back, reason)) => return Err(Undelivered::new(back, id, reason)),
+                Err((back, reason)) => return self.give_back(back, reason),
             }
             self.wait_for_room::<T>().await;
         }

@@ -56,8 +56,15 @@ impl ActorProperties {
     ) -> Result<(), MessagingErr<M>> {
         match self.may_send_out(outlet, false) {
             Ok(room) => self.encode_and_send(outlet, room, message),
-            Err(_) => Err(MessagingErr::SendErr(message)),
+            Err(reason) => self.give_back(message, reason),
         }
+    }
+
+    /// A message that cannot go out, as the caller's error.
+    #[cold]
+    fn give_back<M>(&self, message: M, reason: UndeliveredReason) -> Result<(), MessagingErr<M>> {
+        self.returned::<M>(reason);
+        Err(MessagingErr::SendErr(message))
     }
 
     /// Sends when there is room, with stock's errors.
@@ -68,7 +75,7 @@ impl ActorProperties {
     ) -> Result<(), MessagingErr<M>> {
         match self.room_out(outlet).await {
             Ok(room) => self.encode_and_send(outlet, room, message),
-            Err(_) => Err(MessagingErr::SendErr(message)),
+            Err(reason) => self.give_back(message, reason),
         }
     }
 
@@ -115,8 +122,14 @@ impl ActorProperties {
         room: Reserved<'_>,
         message: M,
     ) -> Result<(), MessagingErr<M>> {
-        let message = self.encode(message).map_err(|_| MessagingErr::InvalidActorType)?;
-        outlet.send(message).map_err(|refused| given_back(*refused.message))?;
+        let message = self.encode(message).map_err(|_| {
+            self.returned::<M>(UndeliveredReason::NotSerializable);
+            MessagingErr::InvalidActorType
+        })?;
+        outlet.send(message).map_err(|refused| {
+            self.returned::<M>(refused.reason);
+            given_back(*refused.message)
+        })?;
         room.used();
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use super::{ReplySink, RpcReplyPort};
 use crate::concurrency::{Duration, Instant};
+use crate::dead_letters::{self, DeadLetter};
 use crate::errors::UndeliveredCause;
 use crate::{BytesConvertable, MessagingErr};
 
@@ -72,7 +73,9 @@ impl<T: BytesConvertable + Send + 'static> ReplySink<Vec<u8>> for Decoding<T> {
         }
         let Some(answer) = convert(T::from_bytes, answer) else {
             let of = std::any::type_name::<T>();
-            let cause = UndeliveredCause::NotDecodable.name();
+            let cause = UndeliveredCause::NotDecodable;
+            dead_letters::post(|| DeadLetter::new(cause).with_message_type(of));
+            let cause = cause.name();
             tracing::warn!(cause, "Dropping an answer from another node that is no {of}");
             return Ok(());
         };

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
+use ractor::dead_letters::{self, DeadLetter};
 use ractor::errors::UndeliveredCause;
 use ractor::{ActorCell, ActorId, ActorRef};
 use tokio::sync::OwnedSemaphorePermit;
@@ -294,7 +295,11 @@ impl Links {
         let lost = active.traffic.unacknowledged();
         if active.state.phase() == Phase::Settled && lost > 0 {
             let (node_id, peer) = (active.traffic.node_id(), name_of(name));
-            let cause = UndeliveredCause::Unacknowledged.name();
+            let cause = UndeliveredCause::Unacknowledged;
+            dead_letters::post(|| {
+                DeadLetter::new(cause).with_node(node_id).with_count(lost as u64)
+            });
+            let cause = cause.name();
             let said = "a session ended with messages unacknowledged";
             peer_line!(active.log(), Unacknowledged, warn, node_id, peer, cause, lost, "{said}");
         }
@@ -397,7 +402,7 @@ impl Active {
         let local = self.may_be_local();
         let socket = self.server.unix_socket().filter(|_| local);
         Announcement {
-            release: env!("CARGO_PKG_VERSION").to_owned(),
+            release: crate::link::RELEASE.to_owned(),
             number: self.server.options.number,
             machine: identity::machine(&salt, end).filter(|_| local),
             process: local.then(|| identity::process(&salt, end)),

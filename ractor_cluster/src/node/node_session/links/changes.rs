@@ -10,7 +10,7 @@ use crate::link::activity::watch;
 use crate::link::admission::Origin;
 use crate::link::arrived::Arrived;
 use crate::link::data_plane::Link;
-use crate::link::dead_letters::{self, Cause};
+use crate::link::dead_letters::{self, Cause, Target};
 use crate::link::quiet_log::{limited_warn, peer_line};
 use crate::link::settle::Finding;
 use crate::link::{Event, LinkEvent};
@@ -68,6 +68,7 @@ impl NodeSession {
                 }
             }
             Event::Shared(cast) => {
+                let to = cast.to;
                 let actor = ractor::registry::where_is_pid(ActorId::Local(cast.to));
                 let undelivered = match actor {
                     None => Some(Cause::NoActor),
@@ -76,7 +77,7 @@ impl NodeSession {
                     }
                 };
                 if let Some(cause) = undelivered {
-                    dead_letters::count(self.known_as(state), cause);
+                    dead_letters::count(self.known_as(state), cause, Target::Pid(to));
                 }
             }
             Event::Arrived(arrived, ticket) => {

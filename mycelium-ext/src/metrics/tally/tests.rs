@@ -1,0 +1,78 @@
+use super::*;
+
+fn session(sent: u64) -> SessionView {
+    SessionView {
+        sent,
+        received: 2 * sent,
+        dead_letters: 0,
+        frames: 10,
+        acknowledged: 6,
+        kept: 4,
+        kept_bytes: 3,
+        unsent_bytes: 2,
+        window_bytes: 100,
+        calls: 1,
+        answering: 0,
+    }
+}
+
+fn link(sent_bytes: u64) -> LinkView {
+    let (peer, local) = ("there".to_owned(), "here".to_owned());
+    LinkView { kind: "tcp".to_owned(), peer, local, active: true, sent_bytes }
+}
+
+fn peer(node_id: u64, name: &str, sent: u64) -> PeerView {
+    PeerView {
+        node_id,
+        name: name.to_owned(),
+        number: None,
+        release: None,
+        locality: "remote".to_owned(),
+        links: vec![link(sent * 10)],
+        session: Some(session(sent)),
+    }
+}
+
+fn sent(peers: &Peers, name: &str) -> Option<u64> {
+    peers.by_name().find(|(it, _)| *it == name).map(|(_, of)| of.counted[0])
+}
+
+#[test]
+fn so_many_peers_have_sums_of_their_own_and_one_that_goes_makes_room() {
+    let mut peers = Peers::default();
+    let all = |from: u64| {
+        let named = |id| peer(id, &format!("n{id:03}@host"), 1);
+        (from..from + MOST_PEERS as u64 + 3).map(named).collect::<Vec<_>>()
+    };
+    peers.take(&all(0));
+    assert_eq!(peers.by_name().count(), MOST_PEERS + 1);
+    assert_eq!((sent(&peers, "n000@host"), sent(&peers, OTHER)), (Some(1), Some(3)));
+    peers.take(&all(3));
+    assert_eq!(peers.by_name().count(), MOST_PEERS + 1);
+    assert_eq!((sent(&peers, "n000@host"), sent(&peers, "n066@host")), (None, Some(0)));
+    assert_eq!(peers.localities().collect::<Vec<_>>(), [("remote", MOST_PEERS as u64 + 3)]);
+}
+
+#[test]
+fn counters_go_on_over_sessions_and_states_do_not_add_up() {
+    let mut peers = Peers::default();
+    peers.take(&[peer(1, "a@host", 5)]);
+    peers.take(&[peer(1, "a@host", 7)]);
+    // A new session of the same peer begins at 0, by a new link.
+    peers.take(&[peer(1, "a@host", 2)]);
+    let (_, of) = peers.by_name().next().expect("it is there");
+    assert_eq!((of.counted, of.kept, of.calls, of.missing), ([9, 18, 0], 3, 1, 0));
+    assert_eq!(peers.kinds().collect::<Vec<_>>(), [("tcp", [1, 90])]);
+    peers.take(&[]);
+    assert_eq!(peers.kinds().collect::<Vec<_>>(), [("tcp", [0, 90])]);
+    assert_eq!(peers.localities().collect::<Vec<_>>(), [("remote", 0)]);
+}
+
+#[test]
+fn a_label_has_a_bound_and_ends_between_letters() {
+    assert_eq!(short("app::Feed"), "app::Feed");
+    let long = "ä".repeat(LONGEST);
+    assert_eq!(short(&long).len(), LONGEST);
+    let odd = format!("x{long}");
+    assert_eq!(short(&odd).len(), LONGEST - 1);
+}
