@@ -466,7 +466,7 @@ fn on_a_machine_few_payloads_are_on_their_way_although_they_are_lent() {
 #[test]
 fn a_window_holds_nothing_where_no_answer_is_on_its_way() {
     let mut lanes = Pair::default().lanes;
-    let mut send = |lanes: &mut Lanes| {
+    let send = |lanes: &mut Lanes| {
         let what = What::Cast { to: 1, method: "tick", metadata: None };
         lanes.message(FIRST_BULK, 0, what, (&[], Bytes::from(vec![7; 1_000])));
         lanes.transmit(|_| true);
