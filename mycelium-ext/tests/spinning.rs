@@ -198,7 +198,7 @@ async fn one_that_fails_to_start_says_so_and_its_thread_ends() {
     next(&mut ended).await;
 }
 
-/// One that nobody waits for would spin for ever.
+/// Without an owner it would spin for ever.
 #[tokio::test]
 async fn one_whose_spawn_was_given_up_is_stopped() {
     let Tools { probe, mut ended, gate, .. } = Tools::new();
@@ -215,10 +215,10 @@ async fn one_whose_spawn_was_given_up_is_stopped() {
 }
 
 /// Tells what becomes of its child.
-struct Supervisor(mpsc::UnboundedSender<String>);
+struct Witness(mpsc::UnboundedSender<String>);
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Supervisor {
+impl Actor for Witness {
     type Msg = ();
     type State = ();
     type Arguments = ();
@@ -229,21 +229,21 @@ impl Actor for Supervisor {
 
     async fn handle_supervisor_evt(
         &self,
-        _: ActorRef<()>,
-        event: SupervisionEvent,
+        _supervisor: ActorRef<()>,
+        told: SupervisionEvent,
         (): &mut (),
     ) -> Result<(), ActorProcessingErr> {
-        if let SupervisionEvent::ActorFailed(_, why) = event {
-            self.0.send(why.to_string())?;
+        match told {
+            SupervisionEvent::ActorFailed(_, why) => Ok(self.0.send(why.to_string())?),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
 #[tokio::test]
 async fn its_supervisor_is_told_of_a_panic_and_its_thread_ends() {
     let (tell, mut told) = mpsc::unbounded_channel();
-    let (supervisor, over) = Actor::spawn(None, Supervisor(tell), ()).await.expect("it starts");
+    let (supervisor, over) = Actor::spawn(None, Witness(tell), ()).await.expect("it starts");
     let Tools { probe, mut ended, .. } = Tools::new();
     let lane = LaneConfig::default();
     let cell = supervisor.get_cell();
