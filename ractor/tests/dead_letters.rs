@@ -195,10 +195,10 @@ struct Large([u64; 64]);
 #[cfg(feature = "cluster")]
 impl ractor::Message for Large {}
 
-struct Larges;
+struct LargeReader;
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Larges {
+impl Actor for LargeReader {
     type Msg = Large;
     type State = tokio::sync::mpsc::UnboundedReceiver<()>;
     type Arguments = Self::State;
@@ -232,7 +232,7 @@ async fn a_large_message_that_is_dropped_is_taken_out_of_its_letter() {
     let mut letters = dead_letters::subscribe();
     let (go_on, leave) = tokio::sync::mpsc::unbounded_channel();
     let config = bounded(1, Overflow::DropOldest);
-    let (actor, handle) = Actor::spawn_with_config(None, Larges, leave, config).await.unwrap();
+    let (actor, handle) = Actor::spawn_with_config(None, LargeReader, leave, config).await.unwrap();
     let letter = only(&mut letters, actor.get_id(), Cause::Overflow).await;
     assert_eq!(letter.take::<Large>().expect("it is there").0[63], 0);
     drop(go_on);
