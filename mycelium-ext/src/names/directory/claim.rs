@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::number::FencingNumber;
 
-/// Which start of which node.
+/// A start of a node.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Owner {
     /// The full name of the node.
