@@ -8,11 +8,16 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::DeriveInput;
 
-use crate::by_reference;
 use crate::ir::{FieldStyle, ParsedEnum, ParsedVariant, VariantKind};
-use crate::messages::path;
+use crate::messages::{ClusterMessage, path};
+use crate::{by_reference, shared};
 
-pub(crate) fn expand_cluster_message(ast: &DeriveInput, parsed: &ParsedEnum) -> TokenStream {
+pub(crate) fn expand_cluster_message(message: &ClusterMessage<'_>) -> TokenStream {
+    let ClusterMessage { ast, parsed } = message;
+    shared::complete(ast, implementation(ast, parsed))
+}
+
+fn implementation(ast: &DeriveInput, parsed: &ParsedEnum) -> TokenStream {
     let name = &parsed.ident;
     let (impl_generics, ty_generics, where_clause) = parsed.generics.split_for_impl();
     let encoding = parsed.variants.iter().map(encode);

@@ -10,12 +10,25 @@ use crate::parse::parse_cluster_message;
 /// What a struct has for the name of its variant; no variant of an enum can have it.
 pub(crate) const STRUCT: &str = "Self";
 
-/// The variants of a message. A struct has one: the struct's name is its tag.
+/// A message: how it is written, and its variants.
+pub(crate) struct ClusterMessage<'a> {
+    pub(crate) ast: &'a DeriveInput,
+    pub(crate) parsed: ParsedEnum,
+}
+
+/// Finds the variants of a message. A struct has one: the struct's name is its tag.
 ///
 /// # Errors
 /// The type is a union, or a variant is none of a message.
-pub(crate) fn parse(ast: &DeriveInput) -> Result<ParsedEnum> {
-    let Data::Struct(data) = &ast.data else { return parse_cluster_message(ast) };
+pub(crate) fn parse(ast: &DeriveInput) -> Result<ClusterMessage<'_>> {
+    let parsed = match &ast.data {
+        Data::Struct(data) => parse_struct(ast, data)?,
+        _ => parse_cluster_message(ast)?,
+    };
+    Ok(ClusterMessage { ast, parsed })
+}
+
+fn parse_struct(ast: &DeriveInput, data: &DataStruct) -> Result<ParsedEnum> {
     let as_enum = DeriveInput { data: Data::Enum(enum_of(ast, data)), ..ast.clone() };
     let mut parsed = parse_cluster_message(&as_enum)?;
     for variant in &mut parsed.variants {

@@ -23,7 +23,9 @@ impl ActorCell {
         #[cfg(feature = "cluster")]
         if let Err(taken) = crate::registry::pid_registry::register_pid(cell.get_id(), cell.clone())
         {
-            cell.unregister_name();
+            if let Some(name) = &cell.inner.name {
+                crate::registry::unregister_actor(name, cell.get_id());
+            }
             return Err(taken.into());
         }
         Ok((cell, inbox))
@@ -45,13 +47,5 @@ impl ActorCell {
         }
         let identity = Identity::of::<TActor, TActor::Msg>(id, name);
         inbox::create(identity, &ActorConfig::default())
-    }
-
-    /// Gives the actor's name free, if it is registered under it. Another may be: a proxy
-    /// carries the name that its actor has on the other node.
-    pub(crate) fn unregister_name(&self) {
-        if let Some(name) = &self.inner.name {
-            crate::registry::unregister_actor(name, self.get_id());
-        }
     }
 }
