@@ -5,7 +5,7 @@
 //! round and for each transport: calls with nothing else on the link; a call right behind 300,000
 //! casts of 64 bytes; and calls while 256 messages of 1 MiB go by.
 //!
-//! `-- slow ROUNDS MESSAGES` measures something else: large messages to several readers, one of
+//! `-- slow ROUNDS MESSAGES ROOM` measures something else: large messages to several readers, one of
 //! them slow.
 
 #[path = "flow/slow.rs"]
@@ -183,7 +183,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Some((word, words)) if word == "slow-reader" => return slow::reader(words).await,
         Some((word, words)) if word == "slow" => {
             let number = |at: usize, default| words.get(at).map_or(Ok(default), |it| it.parse());
-            return slow::bench(number(0, 3)? as usize, number(1, 10_000)?).await;
+            return slow::bench(
+                number(0, 3)? as usize,
+                number(1, 10_000)?,
+                number(2, 16)? as usize,
+            )
+            .await;
         }
         _ => {}
     }

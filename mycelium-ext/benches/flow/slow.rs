@@ -1,14 +1,21 @@
 //! Messages of 1 MiB to four readers, each in a process of its own, one of them slow:
-//! `-- slow ROUNDS MESSAGES`.
+//! `-- slow ROUNDS MESSAGES ROOM`, where ROOM messages fit into the slow one's mailbox.
 //!
 //! The feed waits for room for each reader (`ActorRef::send_arc`), but not for one whose mailbox
 //! drops the oldest: to that one it casts, and what the way has no room for comes back. In each
-//! round each of these: no reader is slow; the slow one is waited for; its mailbox drops the
-//! oldest; its mailbox conflates.
+//! round each of these: no reader is slow; no reader is slow, and the feed itself keeps as many of
+//! its last messages as the slow one's mailbox would, and half as many again for those under way;
+//! the slow one is waited for; its mailbox drops the oldest; its mailbox conflates.
+//!
+//! `places` are the pieces of memory that the feed wrote its messages to. It tells how much of the
+//! processor's cache the messages take.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::error::Error;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -24,7 +31,7 @@ const BYTES: usize = 1 << 20;
 const READERS: usize = 4;
 /// What the slow reader takes for a message.
 const DELAY: Duration = Duration::from_millis(2);
-/// How many messages may wait in a mailbox.
+/// How many messages may wait in a mailbox of a reader that is not slow.
 const ROOM: usize = 16;
 
 #[derive(Debug, RactorClusterMessage)]
@@ -36,8 +43,10 @@ enum Tick {
     Counts(RpcReplyPort<Vec<u64>>),
 }
 
-/// One key of 16, in turns.
+/// As many keys as the mailbox has room for, in turns.
 struct ByKey;
+
+static KEYS: AtomicU64 = AtomicU64::new(1);
 
 impl Conflate for ByKey {
     type Message = Tick;
@@ -45,7 +54,7 @@ impl Conflate for ByKey {
 
     fn key(message: &Tick) -> Option<u64> {
         match message {
-            Tick::Payload(number, _) => Some(number % ROOM as u64),
+            Tick::Payload(number, _) => Some(number % KEYS.load(Relaxed)),
             Tick::Counts(_) => None,
         }
     }
@@ -111,38 +120,47 @@ impl Reader {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Slow {
     None,
+    Held,
     Waited,
     Drops,
     Conflates,
 }
 
 impl Slow {
-    const ALL: [Self; 4] = [Self::None, Self::Waited, Self::Drops, Self::Conflates];
+    const ALL: [Self; 5] = [Self::None, Self::Held, Self::Waited, Self::Drops, Self::Conflates];
 
     fn name(self) -> &'static str {
         match self {
             Self::None => "none",
+            Self::Held => "none, feed keeps",
             Self::Waited => "waited",
             Self::Drops => "drops",
             Self::Conflates => "conflates",
         }
     }
 
-    fn mailbox(self) -> Mailbox {
+    fn is_slow(self) -> bool {
+        !matches!(self, Self::None | Self::Held)
+    }
+
+    fn mailbox(self, room: usize) -> Mailbox {
         match self {
-            Self::None | Self::Waited => Mailbox::bounded(ROOM, Overflow::Reject),
-            Self::Drops => Mailbox::bounded(ROOM, Overflow::DropOldest),
-            Self::Conflates => Mailbox::conflating::<ByKey>(ROOM, Overflow::Reject),
+            Self::None | Self::Held => Mailbox::bounded(ROOM, Overflow::Reject),
+            Self::Waited => Mailbox::bounded(room, Overflow::Reject),
+            Self::Drops => Mailbox::bounded(room, Overflow::DropOldest),
+            Self::Conflates => Mailbox::conflating::<ByKey>(room, Overflow::Reject),
         }
     }
 }
 
 /// A process with one reader, which serves until the feed has gone.
 pub(crate) async fn reader(words: &[String]) -> Result<(), Box<dyn Error>> {
-    let [transport, address, index, slow] = words else { return Err("four words".into()) };
+    let [transport, address, index, slow, room] = words else { return Err("five words".into()) };
     let slow = Slow::ALL.into_iter().find(|it| it.name() == slow).ok_or("how slow?")?;
-    let delay = if matches!(slow, Slow::None) { Duration::ZERO } else { DELAY };
-    let config = ActorConfig::default().with_mailbox(slow.mailbox());
+    let delay = if slow.is_slow() { DELAY } else { Duration::ZERO };
+    let room = room.parse()?;
+    KEYS.store(room as u64, Relaxed);
+    let config = ActorConfig::default().with_mailbox(slow.mailbox(room));
     let (actor, _) = Actor::spawn_with_config(None, Reader(delay), (), config).await?;
     pg::join(index.clone(), vec![actor.get_cell()]);
     let peer = format!("[nodes.here]\naddress = {address:?}\n");
@@ -172,6 +190,8 @@ struct Run {
     refused: u64,
     /// Of the feed, and of the reader with the most, in MiB.
     peaks: (u64, u64),
+    /// Where the second half of the messages lay.
+    places: u64,
 }
 
 async fn counts(reader: &ActorRef<Tick>) -> Option<(u64, u64)> {
@@ -197,7 +217,12 @@ async fn member(group: &str) -> ActorCell {
     }
 }
 
-async fn run(transport: &str, slow: Slow, messages: u64) -> Result<Run, Box<dyn Error>> {
+async fn run(
+    transport: &str,
+    slow: Slow,
+    messages: u64,
+    room: usize,
+) -> Result<Run, Box<dyn Error>> {
     // What was held before does not count.
     std::fs::write("/proc/self/clear_refs", "5")?;
     let here = node("here", transport, "").await?;
@@ -207,13 +232,15 @@ async fn run(transport: &str, slow: Slow, messages: u64) -> Result<Run, Box<dyn 
     for index in 0..READERS {
         let how = if index == 0 { slow } else { Slow::None };
         let mut child = Command::new(std::env::current_exe()?);
-        let words = ["slow-reader", transport, &address, &index.to_string(), how.name()];
+        let (index_word, room) = (index.to_string(), room.to_string());
+        let words = ["slow-reader", transport, &address, &index_word, how.name(), &room];
         processes.push(OtherProcess(child.args(words).spawn()?));
         readers.push(member(&index.to_string()).await.into());
     }
 
     let start = Instant::now();
     let mut refused = 0;
+    let (mut kept, mut places) = (VecDeque::new(), BTreeSet::new());
     for number in 0..messages {
         let payload = match Arena::get() {
             Some(arena) => arena.alloc(BYTES).map(|mut memory| {
@@ -224,6 +251,15 @@ async fn run(transport: &str, slow: Slow, messages: u64) -> Result<Run, Box<dyn 
         };
         // A full arena is no reason not to send.
         let payload = payload.unwrap_or_else(|_| Bytes::from(vec![number as u8; BYTES]));
+        if number >= messages / 2 {
+            places.insert(payload.as_ptr() as usize);
+        }
+        if slow == Slow::Held {
+            kept.push_back(payload.clone());
+            while kept.len() > room + room / 2 {
+                kept.pop_front();
+            }
+        }
         let tick = Arc::new(Tick::Payload(number, payload));
         for (index, reader) in readers.iter().enumerate() {
             if index == 0 && slow == Slow::Drops {
@@ -249,17 +285,17 @@ async fn run(transport: &str, slow: Slow, messages: u64) -> Result<Run, Box<dyn 
     let of_readers = processes.iter().filter_map(|it| peak(it.0.id())).max();
     let peaks = (peak(std::process::id()).unwrap_or(0), of_readers.unwrap_or(0));
     here.stop().await;
-    Ok(Run { fast, all, handled, gone, refused, peaks })
+    Ok(Run { fast, all, handled, gone, refused, peaks, places: places.len() as u64 })
 }
 
 /// Prints a row for each transport and each way of being slow.
-pub(crate) async fn bench(rounds: usize, messages: u64) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn bench(rounds: usize, messages: u64, room: usize) -> Result<(), Box<dyn Error>> {
     println!(
         "{messages} messages of 1 MiB to {READERS} readers in processes of their own, one slow \
-         ({DELAY:?} each); median of {rounds} rounds"
+         ({DELAY:?} each) with room for {room}; median of {rounds} rounds"
     );
     println!(
-        "{:22} {:>12} {:>12} {:>9} {:>7} {:>7} {:>9} {:>9}",
+        "{:22} {:>12} {:>12} {:>9} {:>7} {:>7} {:>9} {:>9} {:>7}",
         "slow reader",
         "fast done",
         "all done",
@@ -267,13 +303,14 @@ pub(crate) async fn bench(rounds: usize, messages: u64) -> Result<(), Box<dyn Er
         "gone",
         "refused",
         "feed MiB",
-        "most MiB"
+        "most MiB",
+        "places"
     );
     for transport in ["tcp", "shm"] {
         let mut runs: Vec<Vec<Run>> = Slow::ALL.iter().map(|_| Vec::new()).collect();
         for _ in 0..rounds {
             for (slow, runs) in Slow::ALL.into_iter().zip(&mut runs) {
-                runs.push(run(transport, slow, messages).await?);
+                runs.push(run(transport, slow, messages, room).await?);
             }
         }
         for (slow, runs) in Slow::ALL.into_iter().zip(&runs) {
@@ -282,7 +319,7 @@ pub(crate) async fn bench(rounds: usize, messages: u64) -> Result<(), Box<dyn Er
             };
             let most = |of: fn(&Run) -> u64| runs.iter().map(of).max().unwrap_or(0);
             println!(
-                "{:22} {:>12.1?} {:>12.1?} {:>9} {:>7} {:>7} {:>9} {:>9}",
+                "{:22} {:>12.1?} {:>12.1?} {:>9} {:>7} {:>7} {:>9} {:>9} {:>7}",
                 format!("{transport}: {}", slow.name()),
                 median(|it| it.fast),
                 median(|it| it.all),
@@ -291,6 +328,7 @@ pub(crate) async fn bench(rounds: usize, messages: u64) -> Result<(), Box<dyn Er
                 most(|it| it.refused),
                 most(|it| it.peaks.0),
                 most(|it| it.peaks.1),
+                most(|it| it.places),
             );
         }
     }
