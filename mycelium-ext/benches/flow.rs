@@ -5,8 +5,8 @@
 //! round and for each transport: calls with nothing else on the link; a call right behind 300,000
 //! casts of 64 bytes; and calls while 256 messages of 1 MiB go by.
 //!
-//! `-- slow ROUNDS MESSAGES ROOM` measures something else: large messages to several readers, one of
-//! them slow.
+//! `-- slow ROUNDS MESSAGES ROOM WORD` measures something else: large messages to several readers,
+//! one of them slow.
 
 #[path = "flow/slow.rs"]
 mod slow;
@@ -187,6 +187,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 number(0, 3)? as usize,
                 number(1, 10_000)?,
                 number(2, 16)? as usize,
+                words.get(3..).unwrap_or_default(),
             )
             .await;
         }

@@ -1,5 +1,6 @@
 //! Messages of 1 MiB to four readers, each in a process of its own, one of them slow:
-//! `-- slow ROUNDS MESSAGES ROOM`, where ROOM messages fit into the slow one's mailbox.
+//! `-- slow ROUNDS MESSAGES ROOM WORD`, where ROOM messages fit into the slow one's mailbox. With a
+//! WORD only those rows whose name contains it: `shm`, or `drops`; `-waited` leaves one out.
 //!
 //! The feed waits for room for each reader (`ActorRef::send_arc`), but not for one whose mailbox
 //! drops the oldest: to that one it casts, and what the way has no room for comes back. In each
@@ -289,7 +290,19 @@ async fn run(
 }
 
 /// Prints a row for each transport and each way of being slow.
-pub(crate) async fn bench(rounds: usize, messages: u64, room: usize) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn bench(
+    rounds: usize,
+    messages: u64,
+    room: usize,
+    words: &[String],
+) -> Result<(), Box<dyn Error>> {
+    let is_asked = |transport: &str, slow: Slow| {
+        let name = format!("{transport}: {}", slow.name());
+        words.iter().all(|word| match word.strip_prefix('-') {
+            Some(word) => !name.contains(word),
+            None => name.contains(word),
+        })
+    };
     println!(
         "{messages} messages of 1 MiB to {READERS} readers in processes of their own, one slow \
          ({DELAY:?} each) with room for {room}; median of {rounds} rounds"
@@ -309,11 +322,12 @@ pub(crate) async fn bench(rounds: usize, messages: u64, room: usize) -> Result<(
     for transport in ["tcp", "shm"] {
         let mut runs: Vec<Vec<Run>> = Slow::ALL.iter().map(|_| Vec::new()).collect();
         for _ in 0..rounds {
-            for (slow, runs) in Slow::ALL.into_iter().zip(&mut runs) {
+            let asked = Slow::ALL.into_iter().zip(&mut runs);
+            for (slow, runs) in asked.filter(|(slow, _)| is_asked(transport, *slow)) {
                 runs.push(run(transport, slow, messages, room).await?);
             }
         }
-        for (slow, runs) in Slow::ALL.into_iter().zip(&runs) {
+        for (slow, runs) in Slow::ALL.into_iter().zip(&runs).filter(|(_, runs)| !runs.is_empty()) {
             let median = |of: fn(&Run) -> Duration| {
                 quantiles(&mut runs.iter().map(of).collect::<Vec<_>>()).0
             };

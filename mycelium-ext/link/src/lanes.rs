@@ -73,6 +73,12 @@ const WHOLE: usize = 1024 * 1024;
 /// The bytes of a bulk lane that are on their way on a machine. What is sent to other actors waits
 /// behind them: about 900 messages of 64 bytes. With half of it casts take a tenth longer.
 const WINDOW: usize = 96 * 1024;
+/// The same while somebody waits for answers of actors that are sent little, which is until
+/// [`CALLED`] bytes have gone after a call or an answer: each of them waits behind what is on its
+/// way.
+const NARROW_WINDOW: usize = 64 * 1024;
+/// See [`NARROW_WINDOW`].
+const CALLED: usize = 64 * 1024 * 1024;
 /// The same, of the lane of large messages: two that go whole.
 const LARGE_WINDOW: usize = 2 * WHOLE;
 /// The same of any lane, with the payloads that the peer reads in place. It copies those whose
@@ -121,8 +127,12 @@ struct Lane {
 impl Lane {
     /// Whether as much is on its way as may be on a machine. A lane waits for an answer alone: it
     /// is not full as long as no request for one is on its way.
-    fn is_full(&self, slot: usize, way: Way) -> bool {
-        let window = if slot == LARGE { LARGE_WINDOW } else { WINDOW };
+    fn is_full(&self, slot: usize, way: Way, is_called: bool) -> bool {
+        let window = match slot {
+            LARGE => LARGE_WINDOW,
+            _ if is_called => NARROW_WINDOW,
+            _ => WINDOW,
+        };
         self.fills(window, way) && self.asks.front().is_some_and(|ask| self.out.has_sent(*ask))
     }
 
@@ -185,6 +195,8 @@ pub struct Lanes {
     way: Way,
     /// Whether all is sent that there is.
     is_last: bool,
+    /// The bytes of bulk lanes that go by the [`NARROW_WINDOW`].
+    called: usize,
     slots: [Option<Box<Lane>>; SLOTS],
     assigned: HashMap<Receiver, Assigned>,
     /// Of the lane of those that are sent little.
@@ -216,6 +228,7 @@ impl Lanes {
             has_slots,
             way: Way::default(),
             is_last: false,
+            called: 0,
             slots: Default::default(),
             assigned: HashMap::new(),
             recent: Recent(Box::new([0; Recent::BUCKETS])),
@@ -292,6 +305,9 @@ impl Lanes {
             malloc_hint::expect_much();
             (Bytes::new(), tail)
         };
+        if slot <= SPARSE && matches!(what, What::Call { .. } | What::Reply { .. }) {
+            self.called = CALLED;
+        }
         let (lane, size) =
             (number(self.preference, slot) as u8, args.len() + tail.len() + copied.len());
         let Lane { out, numbers, .. } = self.lane(slot);

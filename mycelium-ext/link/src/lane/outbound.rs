@@ -26,7 +26,7 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.frames.len() + self.tail.len()
     }
 

@@ -1,5 +1,7 @@
 #[path = "tests/schedules.rs"]
 mod schedules;
+#[path = "tests/windows.rs"]
+mod windows;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -424,80 +426,6 @@ fn there_is_one_request_on_its_way_at_a_time() {
     }
     assert_eq!(pair.lanes.out(SPARSE).unwrap().last(), 401);
     pair.finish();
-}
-
-#[test]
-fn on_a_machine_little_of_a_flood_is_on_its_way_and_it_does_not_stop() {
-    let mut pair = Pair::default();
-    pair.lanes.set_way(NEAR);
-    // Several lanes, with messages as large as they may be.
-    for number in 0..2_000 {
-        (1..10).for_each(|to| pair.send(to, if number % 100 == 0 { LARGE_BYTES - 1 } else { 64 }));
-    }
-    while !pair.lanes.is_idle() {
-        pair.transmit(usize::MAX);
-        let way: usize = pair.link.iter().map(|frame| frame.len()).sum();
-        // The first message to each, and then what the windows take.
-        let bulks = BULKS.len() * (WINDOW + LARGE_BYTES + 64 * 1024);
-        assert!(way <= 9 * LARGE_BYTES + CONGESTED + bulks, "{way}");
-        pair.carry(usize::MAX);
-        // Nothing but what is due, as a receiver does that has nothing else to do.
-        pair.acknowledge(pair.lanes.unsent() == 0);
-        assert!(way > 0, "it stops: {:?}", pair.lanes);
-    }
-    pair.finish();
-}
-
-/// What a peer reads in place takes no room on the link, and time of the peer where it is copied.
-#[test]
-fn on_a_machine_few_payloads_are_on_their_way_although_they_are_lent() {
-    for size in [64 * 1024, WHOLE] {
-        let mut pair = Pair::default();
-        pair.lanes.set_way(Way { is_near: true, lends: true });
-        for _ in 0..16 * WHOLE / size {
-            pair.send(1, size);
-            pair.transmit(usize::MAX);
-        }
-        let way: usize = pair.link.iter().map(|frame| frame.len()).sum();
-        assert!((LENT_WINDOW..=LENT_WINDOW + 2 * WHOLE).contains(&way), "{way}");
-        pair.finish();
-    }
-}
-
-/// What went by a link to another machine waits for no answer on one of this machine.
-#[test]
-fn a_window_holds_nothing_where_no_answer_is_on_its_way() {
-    let mut lanes = Pair::default().lanes;
-    let send = |lanes: &mut Lanes| {
-        let what = What::Cast { to: 1, method: "tick", metadata: None };
-        lanes.message(FIRST_BULK, 0, what, (&[], Bytes::from(vec![7; 1_000])));
-        lanes.transmit(|_| true);
-    };
-    // More than a window, and fewer frames than a peer acknowledges without being asked.
-    (0..=WINDOW / 1_000).for_each(|_| send(&mut lanes));
-    assert!(lanes.out(FIRST_BULK).unwrap().under_way(false) > WINDOW);
-    lanes.set_way(NEAR);
-    send(&mut lanes);
-    assert_eq!(lanes.unsent(), 0);
-    // It holds what comes after a request for an answer.
-    (0..=2 * WINDOW / 1_000).for_each(|_| send(&mut lanes));
-    assert!(lanes.unsent() > WINDOW / 2);
-}
-
-/// The kernel takes all that goes at once, so that nothing ever waits to be sent.
-#[test]
-fn on_a_machine_a_flood_leaves_the_others_before_the_kernel_has_it() {
-    for is_near in [true, false] {
-        let mut pair = Pair::default();
-        pair.lanes.set_way(Way { is_near, lends: false });
-        for _ in 0..20_000 {
-            pair.send(1, 64);
-            pair.transmit(usize::MAX);
-        }
-        let way: usize = pair.link.iter().map(|frame| frame.len()).sum();
-        assert_eq!(way < 2 * WINDOW, is_near, "{way}");
-        pair.finish();
-    }
 }
 
 /// The writer of a link that takes all at once sleeps in between, and is told of each request.

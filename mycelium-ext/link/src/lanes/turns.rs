@@ -56,10 +56,15 @@ impl Lanes {
 
     fn transmit_of(&mut self, slot: usize, parts: Option<Parts>) -> Option<Chunk> {
         let lane = self.slots[slot].as_mut().filter(|_| self.may_go[slot])?;
-        if slot > SPARSE && lane.is_full(slot, self.way) {
+        if slot <= SPARSE {
+            return lane.out.transmit_parts(parts);
+        }
+        if lane.is_full(slot, self.way, self.called > 0) {
             return None;
         }
-        lane.out.transmit_parts(parts)
+        let chunk = lane.out.transmit_parts(parts);
+        self.called -= self.called.min(chunk.as_ref().map_or(0, Chunk::len));
+        chunk
     }
 
     /// Whether there is something to be sent after a push into a lane, as far as the lanes know:
@@ -72,9 +77,9 @@ impl Lanes {
     /// Whether nothing holds a lane back.
     fn may_send(&self, slot: usize) -> bool {
         slot <= SPARSE
-            || self.slots[slot]
-                .as_ref()
-                .is_some_and(|lane| !(lane.out.is_held() || lane.is_full(slot, self.way)))
+            || self.slots[slot].as_ref().is_some_and(|lane| {
+                !(lane.out.is_held() || lane.is_full(slot, self.way, self.called > 0))
+            })
     }
 
     fn has_to_send(&self, slot: usize) -> bool {
