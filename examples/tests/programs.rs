@@ -58,6 +58,10 @@ programs! {
     #[cfg(feature = "cluster")]
     two_nodes: 2 of "delivered: 2, failed: []", 2 of ": that is all\n";
     #[cfg(feature = "cluster")]
+    remote_ends: 1 of "retires stopped: the work is done\n", 1 of "fails failed: the ledger is closed\n",
+        1 of "panics panicked: there is no such price\n", 1 of "is killed stopped: killed\n",
+        1 of "survives is out of reach: peer gone: workers";
+    #[cfg(feature = "cluster")]
     order_book: 1 of "1000 books of 1 MiB, ";
     #[cfg(feature = "tls")]
     strict_nodes: 1 of "the reader is connected to feed@", 1 of "refused this node (certificate)";

@@ -24,6 +24,7 @@ pub use crate::transport::Locality;
 use crate::transport::TransportKind;
 use crate::NodeId;
 pub use names::where_is;
+pub use ractor::remoting::RemoteFailure;
 
 /// How many events are kept for a listener that is behind.
 const EVENTS: usize = 1024;
