@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use libtest_mimic::Failed;
 use mycelium_ext::membership::MemberEvent;
-use mycelium_ext::names::{Names, RegisterError};
+use mycelium_ext::names::{Ignored, Names, RegisterError};
 use mycelium_ext::node::Node;
 use mycelium_ext::singleton::{self, Fence, FencingNumber, Place, SingletonRef};
 use ractor::{ActorRef, ActorStatus, RpcReplyPort};
@@ -177,6 +177,37 @@ pub(crate) fn a_new_session_leads_to_the_same_actor() -> Result<(), Failed> {
         while let Ok(event) = events.try_recv() {
             assert!(!matches!(event, MemberEvent::Down(_)), "{event:?}");
         }
+    })
+}
+
+/// A node that has the cookie says that another one holds a name, or that it is another start of
+/// itself. A number beyond all others would also have the true messages of that node ignored.
+pub(crate) fn no_node_speaks_for_another() -> Result<(), Failed> {
+    run(async |scene| {
+        let forge = |from: &str, other_start, sequence| {
+            let (to, from) = ("home@test".to_owned(), from.to_owned());
+            ask(&scene.first.worker, move |reply| {
+                Ask::Forge(to, from, other_start, sequence, "archive".to_owned(), reply)
+            })
+        };
+        let ignored = |cause| names(&scene).ignored(cause);
+        assert_eq!(ignored(Ignored::WrongSession), 0);
+        forge("second@test", false, u64::MAX).await;
+        until(|| (ignored(Ignored::WrongSession) == 1).then_some(())).await;
+        forge("first@test", true, u64::MAX).await;
+        until(|| (ignored(Ignored::WrongSession) == 2).then_some(())).await;
+        forge("home@test", false, u64::MAX).await;
+        until(|| (ignored(Ignored::WrongSession) == 3).then_some(())).await;
+        assert!(names(&scene).holder("archive").is_none());
+        // As itself it is heard, and it is found to be late.
+        let late = ignored(Ignored::Late);
+        forge("first@test", false, 0).await;
+        until(|| (ignored(Ignored::Late) > late).then_some(())).await;
+        assert_eq!(ignored(Ignored::WrongSession), 3);
+        // And so is the one for which it spoke.
+        assert_eq!(register(&scene.second.worker, "archive").await, "ok");
+        let holder = until(|| names(&scene).holder("archive")).await;
+        assert_eq!(&*holder.node, "second@test");
     })
 }
 

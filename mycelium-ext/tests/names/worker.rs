@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use ractor_cluster::RactorClusterMessage;
 
+use crate::forged;
 use crate::process::{end_with_parent, runtime, soon};
 
 /// How long a session may be silent.
@@ -36,6 +37,10 @@ pub(crate) enum Ask {
     /// The node of the actor that this process finds under a name, as that actor says.
     #[rpc]
     Find(String, RpcReplyPort<String>),
+    /// Tells the first node that the second one holds the name, with this number of the message;
+    /// as another start of the second one, if so.
+    #[rpc]
+    Forge(String, String, bool, u64, String, RpcReplyPort<()>),
     /// The actor's own node.
     #[rpc]
     Node(RpcReplyPort<String>),
@@ -162,6 +167,10 @@ impl Actor for Worker {
                 let node = soon(found.call(Ask::Node, None)).await.expect("it is sent");
                 reply.send(node.expect("an answer"))
             })),
+            Ask::Forge(to, from, other_start, sequence, name, reply) => {
+                forged::tell(&to, &from, other_start, sequence, &name);
+                reply.send(())?;
+            }
             Ask::Node(reply) => reply.send(self.node.clone())?,
         }
         Ok(())
