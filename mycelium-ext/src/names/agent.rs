@@ -17,7 +17,7 @@ use super::core::{Core, SCOPE, group_of};
 use super::directory::Owner;
 use super::error::Released;
 use super::told::Told;
-use crate::node::{NodeEvent, PeerInfo, Roster, StartError};
+use crate::node::{Demand, NodeEvent, PeerInfo, Roster, StartError};
 
 /// Messages of other nodes that wait. Further ones come back to their nodes.
 const WAITING: usize = 8192;
@@ -66,7 +66,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) async fn start(
         membership: Arc<Membership>,
-        roster: Arc<Roster>,
+        (roster, demand): (Arc<Roster>, Arc<Demand>),
         interval: Duration,
         span: &tracing::Span,
     ) -> Result<Self, StartError> {
@@ -77,7 +77,7 @@ impl Running {
             own.ok_or_else(|| StartError::Server("it is not in its own list of members".into()))?;
         let own = Owner { name, incarnation };
         let group = group_of(&own);
-        let core = Arc::new(Core::new(own, &membership, interval));
+        let core = Arc::new(Core::new(own, &membership, demand, interval));
         let mailbox = Mailbox::bounded(WAITING, Overflow::Reject);
         let config = ActorConfig::default().with_mailbox(mailbox);
         let agent = Agent(Arc::downgrade(&core));

@@ -18,6 +18,7 @@ use super::directory::{
 use super::error::Released;
 use super::told::{Sender, Told};
 use super::wire;
+use crate::node::Demand;
 
 /// The scope of the groups in which the agents of nodes are. Each has a group of its own.
 pub(super) const SCOPE: &str = "mycelium.names";
@@ -63,6 +64,7 @@ pub(super) struct State {
 pub(crate) struct Core {
     state: Mutex<State>,
     membership: Weak<Membership>,
+    demand: Arc<Demand>,
     /// Bumped when names may have changed.
     changed: watch::Sender<()>,
     began: Instant,
@@ -79,7 +81,12 @@ impl std::fmt::Debug for Core {
 
 impl Core {
     /// Of this node, which gossips in this interval.
-    pub(super) fn new(own: Owner, membership: &Arc<Membership>, interval: Duration) -> Self {
+    pub(super) fn new(
+        own: Owner,
+        membership: &Arc<Membership>,
+        demand: Arc<Demand>,
+        interval: Duration,
+    ) -> Self {
         let pace = Pace { settle: 8 * interval, retry: interval, digest: 10 * interval };
         let state = State {
             directory: Directory::new(own, pace),
@@ -91,6 +98,7 @@ impl Core {
         Self {
             state: Mutex::new(state),
             membership: Arc::downgrade(membership),
+            demand,
             changed: watch::Sender::new(()),
             began: Instant::now(),
             interval,
@@ -138,6 +146,7 @@ impl Core {
             let result = act(&mut state, now);
             // In the lock: messages leave in the order of their numbers. Nothing here waits.
             state.work();
+            self.demand.set_by_names(state.directory.tells_others());
             result
         };
         self.changed.send_replace(());
