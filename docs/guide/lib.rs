@@ -18,6 +18,7 @@ macro_rules! pages {
 pages! {
     readme: "../../README.md",
     conflation: "src/conflation.md",
+    ends: "src/ends.md",
     market_data: "src/market-data.md",
     messages: "src/messages.md",
     moving: "src/moving.md",

@@ -10,8 +10,9 @@ use std::time::Duration;
 const HANG: Duration = Duration::from_secs(120);
 
 /// Runs a program, and gives what it printed. One that hangs is killed.
-fn printed(program: &str) -> String {
+fn printed(program: &str, arguments: &[&str]) -> String {
     let mut child = Command::new(program)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -40,7 +41,7 @@ macro_rules! programs {
             $(#[$on])*
             #[test]
             fn $name() {
-                let text = printed(env!(concat!("CARGO_BIN_EXE_", stringify!($name))));
+                let text = printed(env!(concat!("CARGO_BIN_EXE_", stringify!($name))), &[]);
                 $(assert_eq!(text.matches($text).count(), $times, "{}: {text}", $text);)+
             }
         )*
@@ -58,11 +59,18 @@ programs! {
     #[cfg(feature = "cluster")]
     two_nodes: 2 of "delivered: 2, failed: []", 2 of ": that is all\n";
     #[cfg(feature = "cluster")]
+    remote_ends: 1 of "retires stopped: the work is done\n", 1 of "fails failed: the ledger is closed\n",
+        1 of "panics panicked: there is no such price\n", 1 of "is killed stopped: killed\n",
+        1 of "survives is out of reach: peer gone: workers";
+    #[cfg(feature = "cluster")]
     order_book: 1 of "1000 books of 1 MiB, ";
     #[cfg(feature = "tls")]
     strict_nodes: 1 of "the reader is connected to feed@", 1 of "refused this node (certificate)";
     #[cfg(feature = "membership")]
     three_nodes: 1 of "was killed:\n", 1 of " is down\n", 5 of " is alive";
+    #[cfg(feature = "membership")]
+    rolling_restart: 1 of "3 nodes from the seed ", 3 of " was restarted in ",
+        2 of ", 0 times two at once, 0 times a lower number\n", 1 of "each order is written once, and nothing was there twice\n";
     #[cfg(feature = "membership")]
     singleton: 1 of " is killed\n", 2 of " runs the clerk, with the number ", 1 of "book refuses";
     #[cfg(feature = "metrics")]
@@ -71,4 +79,21 @@ programs! {
     spinning_reader: 2 of "the one that ";
     #[cfg(feature = "view")]
     stuck_handler: 2 of "has not returned from its handler";
+}
+
+/// Five are restarted, and the account is looked at here as well.
+#[cfg(feature = "membership")]
+#[test]
+fn five_nodes_are_restarted_and_every_order_is_written_once() {
+    let text = printed(env!("CARGO_BIN_EXE_rolling_restart"), &["5"]);
+    let account = text.lines().find_map(|line| line.strip_prefix("orders placed: "));
+    let (placed, written) = account.expect("an account").split_once(", written: ").expect("both");
+    assert_eq!(placed, written, "{text}");
+    assert!(placed.parse::<u64>().expect("a number") > 0, "{text}");
+    assert_eq!(text.matches(" was restarted in ").count(), 5, "{text}");
+    assert_eq!(
+        text.matches(", 0 times two at once, 0 times a lower number\n").count(),
+        2,
+        "{text}"
+    );
 }

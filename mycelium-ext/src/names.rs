@@ -55,6 +55,7 @@
 //! | event | level | fields |
 //! |---|---|---|
 //! | `a name is another node's` | warn | `name`, `number`, `holder`, `holder.number` |
+//! | `a message about names is ignored: …` | warn, with a limit | `node`, `claimed` |
 //! | `a message about names was not sent` | debug | `node`, `error` |
 
 mod agent;
@@ -62,6 +63,7 @@ mod core;
 mod directory;
 mod error;
 mod registration;
+mod told;
 mod wire;
 
 pub(crate) use self::agent::{Running, STOPPING};

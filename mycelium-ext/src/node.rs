@@ -66,6 +66,8 @@
 
 mod backoff;
 mod builder;
+#[cfg(feature = "membership")]
+mod demand;
 mod dial;
 mod error;
 mod event;
@@ -82,6 +84,8 @@ use ractor_cluster::NodeServerMessage;
 use tokio::sync::broadcast;
 
 use self::builder::Running;
+#[cfg(feature = "membership")]
+pub(crate) use self::demand::Demand;
 use self::dial::{Dialer, Target};
 use self::keep::Keeping;
 pub(crate) use self::roster::Roster;
@@ -89,6 +93,8 @@ use crate::address::Address;
 use crate::config::Config;
 pub use crate::tls::{Authorities, Identity, TlsError};
 pub use builder::{Listen, NodeBuilder};
+#[cfg(feature = "membership")]
+pub use demand::Reach;
 pub use error::{ConnectError, StartError};
 pub use event::NodeEvent;
 pub use ractor_cluster::link::options::{CertificateNames, Peer, PeerPolicy, Security};
@@ -218,6 +224,28 @@ impl Node {
     #[must_use]
     pub fn membership(&self) -> Option<&crate::membership::Membership> {
         self.members.as_ref().map(members::Members::membership)
+    }
+
+    /// Keeps a session with the member of this name (before the `@`) while the answer lives, and
+    /// dials the member whenever there is none. [`connected`](Self::connected) waits for the
+    /// session. `None`, where the node is not configured to find others.
+    ///
+    /// It is of use in a cluster that is larger than its
+    /// [full mesh](crate::config::ClusterSettings::with_full_mesh_up_to). A member need not be
+    /// known yet.
+    #[cfg(feature = "membership")]
+    #[must_use]
+    pub fn reach(&self, member: &str) -> Option<Reach> {
+        Some(self.members.as_ref()?.reach(Some(member.to_owned())))
+    }
+
+    /// Keeps sessions with all members while the answer lives, as a cluster within its full mesh
+    /// does. So the actors of all members are in the groups that this node sees. `None`, where the
+    /// node is not configured to find others.
+    #[cfg(feature = "membership")]
+    #[must_use]
+    pub fn reach_all(&self) -> Option<Reach> {
+        Some(self.members.as_ref()?.reach(None))
     }
 
     /// The names of its cluster, which are unique in it; `None`, where it is not configured to find

@@ -7,6 +7,9 @@ mod members;
 #[path = "node/names.rs"]
 mod names;
 #[cfg(feature = "membership")]
+#[path = "node/on_demand.rs"]
+mod on_demand;
+#[cfg(feature = "membership")]
 #[path = "node/singletons.rs"]
 mod singletons;
 

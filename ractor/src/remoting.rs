@@ -38,6 +38,7 @@ mod deliver;
 #[doc(hidden)]
 pub mod derived;
 mod encoder;
+pub(crate) mod ending;
 mod outlet;
 mod part;
 mod payload;
@@ -49,6 +50,7 @@ pub(crate) use deliver::Codec;
 pub use deliver::{deliver_to_all, deliver_to_each, Delivered, Entry, Undeliverable, MAX_COPIES};
 pub(crate) use derived::guarded;
 pub use encoder::{Encoder, Field};
+pub use ending::{Ending, RemoteFailure};
 pub use outlet::{Outlet, Refused};
 pub use part::{Fields, Part};
 pub use payload::{share_payloads_by, Payload};

@@ -63,6 +63,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod decode;
 pub(crate) mod dial;
 pub(crate) mod directory;
+pub(crate) mod ends;
 mod frame_bound;
 mod grants;
 pub(crate) mod identity;

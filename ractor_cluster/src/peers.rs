@@ -9,6 +9,7 @@
 pub(crate) mod identities;
 pub(crate) mod names;
 pub(crate) mod references;
+pub(crate) mod sender;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,8 @@ pub use crate::transport::Locality;
 use crate::transport::TransportKind;
 use crate::NodeId;
 pub use names::where_is;
+pub use ractor::remoting::RemoteFailure;
+pub use sender::sender;
 
 /// How many events are kept for a listener that is behind.
 const EVENTS: usize = 1024;

@@ -51,6 +51,9 @@ pub struct ClusterSettings {
     pub advertise: Option<Setting<Endpoint>>,
     /// A further cookie whose gossip is understood, while the cookie changes.
     pub also_accept: Option<Setting<Secret>>,
+    /// The members, this node included, up to which it keeps sessions with all that are alive.
+    /// Beyond it, it keeps those that it needs; `None`: with all, however many there are.
+    pub full_mesh_up_to: Option<Setting<u64>>,
     /// How often it gossips, and what it remembers.
     pub pace: GossipSettings,
 }
@@ -63,12 +66,23 @@ impl Default for ClusterSettings {
             gossip: None,
             advertise: None,
             also_accept: None,
+            full_mesh_up_to: None,
             pace: GossipSettings::default(),
         }
     }
 }
 
 impl ClusterSettings {
+    /// With sessions with all members up to so many of them, this node included, and beyond it
+    /// with those alone that are needed: members that a node [reaches](crate::node::Node::reach)
+    /// for, and all of them while actors of this node have names, ask for some, or are offered as
+    /// singletons.
+    #[must_use]
+    pub fn with_full_mesh_up_to(mut self, members: u64) -> Self {
+        self.full_mesh_up_to = Some(members.into());
+        self
+    }
+
     /// With a further seed, `host:port`.
     ///
     /// # Errors
@@ -143,6 +157,7 @@ pub(super) fn read(
     let advertise: Option<Setting<Reachable>> = section.setting(reader, "advertise");
     settings.advertise = advertise.map(|it| it.map(|it| it.0));
     settings.also_accept = cookie::find(reader, &mut section, &cookie::ALSO_ACCEPT);
+    settings.full_mesh_up_to = section.setting(reader, "full_mesh_up_to");
     settings.pace = GossipSettings::read(reader, &mut section);
     let is_asked = is_written || reader.has_variables("cluster");
     if !is_asked {

@@ -104,6 +104,9 @@ fn cluster(f: &mut fmt::Formatter<'_>, cluster: &ClusterSettings) -> fmt::Result
     if let Some(also) = &cluster.also_accept {
         line(f, "a further cookie", &cookie(also))?;
     }
+    if let Some(members) = &cluster.full_mesh_up_to {
+        line(f, "sessions with all members up to", members)?;
+    }
     write!(f, "{}", cluster.pace)
 }
 

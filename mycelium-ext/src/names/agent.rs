@@ -6,7 +6,6 @@ use std::time::Duration;
 use mycelium_membership::Membership;
 use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow};
 use ractor::{Actor, ActorProcessingErr, ActorRef, pg};
-use ractor_cluster::RactorClusterMessage;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -17,7 +16,8 @@ use super::Names;
 use super::core::{Core, SCOPE, group_of};
 use super::directory::Owner;
 use super::error::Released;
-use crate::node::{NodeEvent, PeerInfo, Roster, StartError};
+use super::told::Told;
+use crate::node::{Demand, NodeEvent, PeerInfo, Roster, StartError};
 
 /// Messages of other nodes that wait. Further ones come back to their nodes.
 const WAITING: usize = 8192;
@@ -25,24 +25,17 @@ const WAITING: usize = 8192;
 /// How long a singleton has to stop when its node does.
 pub(crate) const STOPPING: Duration = Duration::from_secs(10);
 
-/// What agents of nodes are sent.
-#[derive(RactorClusterMessage)]
-pub(super) enum NamesMessage {
-    /// A message about names, as bytes.
-    Tell(Vec<u8>),
-}
-
 struct Agent(Weak<Core>);
 
 ractor::library_actor! {
     impl Actor for Agent {
-        type Msg = NamesMessage;
+        type Msg = Told;
         type State = ();
         type Arguments = ();
 
         async fn pre_start(
             &self,
-            _: ActorRef<NamesMessage>,
+            _: ActorRef<Told>,
             (): (),
         ) -> Result<(), ActorProcessingErr> {
             Ok(())
@@ -50,12 +43,12 @@ ractor::library_actor! {
 
         async fn handle(
             &self,
-            _: ActorRef<NamesMessage>,
-            NamesMessage::Tell(bytes): NamesMessage,
+            _: ActorRef<Told>,
+            told: Told,
             (): &mut (),
         ) -> Result<(), ActorProcessingErr> {
             if let Some(core) = self.0.upgrade() {
-                core.receive(&bytes);
+                core.receive(&told);
             }
             Ok(())
         }
@@ -66,14 +59,14 @@ ractor::library_actor! {
 #[derive(Debug)]
 pub(crate) struct Running {
     names: Names,
-    agent: ActorRef<NamesMessage>,
+    agent: ActorRef<Told>,
     task: JoinHandle<()>,
 }
 
 impl Running {
     pub(crate) async fn start(
         membership: Arc<Membership>,
-        roster: Arc<Roster>,
+        (roster, demand): (Arc<Roster>, Arc<Demand>),
         interval: Duration,
         span: &tracing::Span,
     ) -> Result<Self, StartError> {
@@ -84,7 +77,7 @@ impl Running {
             own.ok_or_else(|| StartError::Server("it is not in its own list of members".into()))?;
         let own = Owner { name, incarnation };
         let group = group_of(&own);
-        let core = Arc::new(Core::new(own, &membership, interval));
+        let core = Arc::new(Core::new(own, &membership, demand, interval));
         let mailbox = Mailbox::bounded(WAITING, Overflow::Reject);
         let config = ActorConfig::default().with_mailbox(mailbox);
         let agent = Agent(Arc::downgrade(&core));
@@ -140,7 +133,7 @@ impl Drop for Running {
     }
 }
 
-fn owner_of(peer: &PeerInfo) -> Option<Owner> {
+pub(super) fn owner_of(peer: &PeerInfo) -> Option<Owner> {
     let incarnation = peer.incarnation?.to_bytes();
     Some(Owner { name: peer.name.as_str().into(), incarnation })
 }

@@ -6,17 +6,19 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use mycelium_membership::{Member, Membership};
+use mycelium_transport::log_limit::LineLimit;
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorRef, ActorStatus, BytesConvertable, pg};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
-use super::agent::NamesMessage;
 use super::directory::{
     Action, Directory, Entry, Envelope, FencingNumber, Ignored, NotAsked, Now, Owner, Pace, Rival,
 };
 use super::error::Released;
+use super::told::{Sender, Told};
 use super::wire;
+use crate::node::Demand;
 
 /// The scope of the groups in which the agents of nodes are. Each has a group of its own.
 pub(super) const SCOPE: &str = "mycelium.names";
@@ -62,11 +64,13 @@ pub(super) struct State {
 pub(crate) struct Core {
     state: Mutex<State>,
     membership: Weak<Membership>,
+    demand: Arc<Demand>,
     /// Bumped when names may have changed.
     changed: watch::Sender<()>,
     began: Instant,
     interval: Duration,
     unreadable: AtomicU64,
+    wrong_session: AtomicU64,
 }
 
 impl std::fmt::Debug for Core {
@@ -77,7 +81,12 @@ impl std::fmt::Debug for Core {
 
 impl Core {
     /// Of this node, which gossips in this interval.
-    pub(super) fn new(own: Owner, membership: &Arc<Membership>, interval: Duration) -> Self {
+    pub(super) fn new(
+        own: Owner,
+        membership: &Arc<Membership>,
+        demand: Arc<Demand>,
+        interval: Duration,
+    ) -> Self {
         let pace = Pace { settle: 8 * interval, retry: interval, digest: 10 * interval };
         let state = State {
             directory: Directory::new(own, pace),
@@ -89,10 +98,12 @@ impl Core {
         Self {
             state: Mutex::new(state),
             membership: Arc::downgrade(membership),
+            demand,
             changed: watch::Sender::new(()),
             began: Instant::now(),
             interval,
             unreadable: AtomicU64::new(0),
+            wrong_session: AtomicU64::new(0),
         }
     }
 
@@ -107,11 +118,12 @@ impl Core {
 
     /// How often something that a peer told had no effect.
     pub(super) fn ignored(&self, cause: Ignored) -> u64 {
-        let unreadable = match cause {
+        let before = match cause {
             Ignored::Malformed => self.unreadable.load(Ordering::Relaxed),
+            Ignored::WrongSession => self.wrong_session.load(Ordering::Relaxed),
             _ => 0,
         };
-        unreadable + self.state.lock().directory.ignored(cause)
+        before + self.state.lock().directory.ignored(cause)
     }
 
     /// Looks at what is known of a name.
@@ -134,19 +146,25 @@ impl Core {
             let result = act(&mut state, now);
             // In the lock: messages leave in the order of their numbers. Nothing here waits.
             state.work();
+            self.demand.set_by_names(state.directory.tells_others());
             result
         };
         self.changed.send_replace(());
         result
     }
 
-    pub(super) fn receive(&self, bytes: &[u8]) {
-        match wire::read(bytes, &|bytes| ActorCell::from_bytes(bytes.to_vec())) {
-            Some(message) => self.with(|state, now| state.directory.receive(message, now)),
-            None => {
-                self.unreadable.fetch_add(1, Ordering::Relaxed);
-            }
+    pub(super) fn receive(&self, told: &Told) {
+        let message = wire::read(&told.bytes, &|bytes| ActorCell::from_bytes(bytes.to_vec()));
+        let Some(message) = message else {
+            self.unreadable.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        if !told.by.may_be(&message.from) {
+            self.wrong_session.fetch_add(1, Ordering::Relaxed);
+            warn_of_wrong_session(&told.by, &message.from);
+            return;
         }
+        self.with(|state, now| state.directory.receive(message, now));
     }
 
     pub(super) fn tick(&self, members: &[Member]) {
@@ -325,6 +343,24 @@ impl State {
     }
 }
 
+/// A node that has the cookie speaks for another one, or what its session has proven of it is not
+/// known.
+fn warn_of_wrong_session(by: &Sender, from: &Owner) {
+    static LIMIT: LineLimit = LineLimit::new();
+    let Some(suppressed) = LIMIT.permit() else { return };
+    let node = match by {
+        Sender::Peer(Some(peer)) => &*peer.name,
+        _ => "a node without a proven name",
+    };
+    tracing::warn!(
+        suppressed,
+        node,
+        claimed = &*from.name,
+        "a message about names is ignored: it says that it is of another node, or of another start \
+         of the node, than that which sent it"
+    );
+}
+
 /// Sends a message to the agent of another node. What cannot be sent is sent again, or found
 /// missing by a digest.
 fn send(message: &Envelope<ActorCell>) {
@@ -332,7 +368,7 @@ fn send(message: &Envelope<ActorCell>) {
     let agent = agents.into_iter().find(|agent| agent.get_status() < ActorStatus::Stopping);
     let Some(agent) = agent else { return };
     let bytes = wire::write(message, &|actor| actor.clone().into_bytes());
-    let sent = ActorRef::<NamesMessage>::from(agent).cast(NamesMessage::Tell(bytes));
+    let sent = ActorRef::<Told>::from(agent).cast(Told::new(bytes));
     if let Err(error) = sent {
         tracing::debug!(node = &*message.to.name, %error, "a message about names was not sent");
     }

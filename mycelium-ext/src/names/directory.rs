@@ -138,6 +138,12 @@ impl<R: Clone> Directory<R> {
         self.table.get(name)
     }
 
+    /// Whether this node has names, asks for some, or offers singletons: all members have to hear
+    /// of it.
+    pub(crate) fn tells_others(&self) -> bool {
+        self.table.count(&self.own) > 0 || !self.offers.is_empty()
+    }
+
     /// All claims that this node knows.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry<R>> {
         self.table.iter()

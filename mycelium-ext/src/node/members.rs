@@ -14,6 +14,7 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tracing::Instrument;
 
 use super::builder::tls_of;
+use super::demand::{Demand, Reach};
 use super::dial::{Dialer, Target};
 use super::error::StartError;
 use super::keep::{Patience, Wanted, keep};
@@ -62,6 +63,7 @@ pub(super) struct Host<'a> {
 pub(super) struct Members {
     membership: Arc<Membership>,
     interval: Duration,
+    demand: Arc<Demand>,
     connecting: JoinHandle<()>,
 }
 
@@ -84,7 +86,11 @@ impl Members {
         let membership = Membership::start(options, voice).await.map_err(StartError::Membership)?;
         let membership = Arc::new(membership);
         tracing::info!(cluster = %*cluster.name, gossip = %membership.address(), "gossips");
+        let demand = Arc::new(Demand::default());
+        let full_mesh = cluster.full_mesh_up_to.as_deref().copied();
         let connecting = Connecting {
+            demand: demand.clone(),
+            full_mesh: full_mesh.and_then(|it| usize::try_from(it).ok()).unwrap_or(usize::MAX),
             name: host.name.to_owned(),
             machine,
             membership: membership.clone(),
@@ -98,7 +104,7 @@ impl Members {
             kept: HashMap::new(),
         };
         let connecting = tokio::spawn(connecting.run().instrument(span.clone()));
-        Ok(Self { membership, interval: *cluster.pace.interval, connecting })
+        Ok(Self { membership, interval: *cluster.pace.interval, demand, connecting })
     }
 
     /// The names of the cluster.
@@ -107,7 +113,13 @@ impl Members {
         roster: Arc<Roster>,
         span: &tracing::Span,
     ) -> Result<names::Running, StartError> {
-        names::Running::start(self.membership.clone(), roster, self.interval, span).await
+        let known = (roster, self.demand.clone());
+        names::Running::start(self.membership.clone(), known, self.interval, span).await
+    }
+
+    /// Keeps a session with the member of this name, or with all, while the answer lives.
+    pub(super) fn reach(&self, member: Option<String>) -> Reach {
+        Reach::of(self.demand.clone(), member)
     }
 
     pub(super) fn membership(&self) -> &Membership {
@@ -216,6 +228,9 @@ fn targets(
 
 /// Keeps sessions with the members that are alive.
 struct Connecting {
+    demand: Arc<Demand>,
+    /// The members up to which there are sessions with all.
+    full_mesh: usize,
     name: String,
     machine: Option<String>,
     membership: Arc<Membership>,
@@ -233,20 +248,27 @@ struct Connecting {
 struct Kept {
     incarnation: Option<Incarnation>,
     addresses: Arc<[String]>,
+    /// The other node dials as well.
+    is_mutual: bool,
     task: AbortHandle,
 }
 
 impl Connecting {
     async fn run(mut self) {
-        let mut changes = self.membership.changes();
+        let (mut changes, mut asked) = (self.membership.changes(), self.demand.changes());
         loop {
             changes.borrow_and_update();
+            asked.borrow_and_update();
             let members = self.membership.members();
             self.end_down(&members);
             self.keep_alive(&members);
             while self.tasks.try_join_next().is_some() {}
-            // Its end is that of the membership, which is in `self`.
-            let _ = tokio::time::timeout(LOOK, changes.changed()).await;
+            // Their ends are those of what is in `self`.
+            tokio::select! {
+                _ = changes.changed() => {}
+                _ = asked.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
         }
     }
 
@@ -262,8 +284,16 @@ impl Connecting {
     }
 
     fn keep_alive(&mut self, members: &[Member]) {
+        let alive = members.iter().filter(|member| member.state.is_alive()).count();
+        // The other nodes count the same, unless they are configured in another way.
+        let is_mutual = alive <= self.full_mesh;
+        let with_all = is_mutual || self.demand.is_of_all();
         let wanted = |member: &&Member| {
-            let short = member.name.split('@').next().and_then(|name| name.parse().ok());
+            let short = member.name.split('@').next();
+            if !with_all && !short.is_some_and(|name| self.demand.is_of(name)) {
+                return false;
+            }
+            let short = short.and_then(|name| name.parse().ok());
             let is_configured = short.as_ref().is_none_or(|name| self.configured.contains(name));
             // Two nodes of one name have no session.
             let is_other = !member.is_this_node && *member.name != *self.name;
@@ -273,7 +303,9 @@ impl Connecting {
             members.iter().filter(wanted).map(|member| (&*member.name, member)).collect();
         self.kept.retain(|name, kept| {
             let stays = alive.get(&**name).is_some_and(|member| {
-                member.incarnation == kept.incarnation && member.addresses == kept.addresses
+                let is_same =
+                    member.incarnation == kept.incarnation && member.addresses == kept.addresses;
+                is_same && kept.is_mutual == is_mutual
             });
             if !stays {
                 kept.task.abort();
@@ -295,14 +327,15 @@ impl Connecting {
                 let addresses = &member.addresses;
                 tracing::warn!(member = name, ?addresses, "no address of a member can be dialled");
             }
-            let turn = if *self.name < *name { Duration::ZERO } else { TURN };
+            let is_first = *self.name < *name || !is_mutual;
+            let turn = if is_first { Duration::ZERO } else { TURN };
             let whom = Some((name.to_owned(), incarnation.to_bytes()));
             let places = Some(self.places.clone());
             let wanted = Wanted { name: short, member: whom, targets, turn, places };
             let keeping = keep(self.dialer.clone(), wanted, self.patience);
             let task = self.tasks.spawn(keeping.instrument(self.span.clone()));
             let (incarnation, addresses) = (Some(incarnation), member.addresses.clone());
-            self.kept.insert(name.to_owned(), Kept { incarnation, addresses, task });
+            self.kept.insert(name.to_owned(), Kept { incarnation, addresses, is_mutual, task });
         }
     }
 }

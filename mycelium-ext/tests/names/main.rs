@@ -4,6 +4,8 @@
 //! when its parent ends.
 
 #[cfg(target_os = "linux")]
+mod forged;
+#[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
 mod scenes;
@@ -21,10 +23,12 @@ fn main() -> ExitCode {
         return worker::run(&words[1..]);
     }
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 5] = [
+    let tests: [(&str, Test); 7] = [
         ("one_of_three_processes_gets_a_name", scenes::one_of_three_processes_gets_a_name),
         ("the_name_of_a_killed_node_is_free", scenes::the_name_of_a_killed_node_is_free),
         ("a_suspended_holder_is_told", scenes::a_suspended_holder_is_told),
+        ("no_node_speaks_for_another", scenes::no_node_speaks_for_another),
+        ("names_need_no_full_mesh", scenes::names_need_no_full_mesh),
         ("a_singleton_moves", scenes::a_singleton_moves),
         ("a_new_session_leads_to_the_same_actor", scenes::a_new_session_leads_to_the_same_actor),
     ];

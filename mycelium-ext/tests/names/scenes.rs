@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use libtest_mimic::Failed;
 use mycelium_ext::membership::MemberEvent;
-use mycelium_ext::names::{Names, RegisterError};
+use mycelium_ext::names::{Ignored, Names, RegisterError};
 use mycelium_ext::node::Node;
 use mycelium_ext::singleton::{self, Fence, FencingNumber, Place, SingletonRef};
 use ractor::{ActorRef, ActorStatus, RpcReplyPort};
 use ractor_cluster::NodeServerMessage;
 
 use crate::process::{Process, runtime, soon};
-use crate::worker::{Ask, ClockAsk, Worker, offer, start, worker_of};
+use crate::worker::{Ask, ClockAsk, Worker, offer, start, start_in, worker_of};
 
 /// This process's node, and two others.
 struct Scene {
@@ -177,6 +177,82 @@ pub(crate) fn a_new_session_leads_to_the_same_actor() -> Result<(), Failed> {
         while let Ok(event) = events.try_recv() {
             assert!(!matches!(event, MemberEvent::Down(_)), "{event:?}");
         }
+    })
+}
+
+/// A node that has the cookie says that another one holds a name, or that it is another start of
+/// itself. A number beyond all others would also have the true messages of that node ignored.
+pub(crate) fn no_node_speaks_for_another() -> Result<(), Failed> {
+    run(async |scene| {
+        let forge = |from: &str, other_start, sequence| {
+            let (to, from) = ("home@test".to_owned(), from.to_owned());
+            ask(&scene.first.worker, move |reply| {
+                Ask::Forge(to, from, other_start, sequence, "archive".to_owned(), reply)
+            })
+        };
+        let ignored = |cause| names(&scene).ignored(cause);
+        assert_eq!(ignored(Ignored::WrongSession), 0);
+        forge("second@test", false, u64::MAX).await;
+        until(|| (ignored(Ignored::WrongSession) == 1).then_some(())).await;
+        forge("first@test", true, u64::MAX).await;
+        until(|| (ignored(Ignored::WrongSession) == 2).then_some(())).await;
+        forge("home@test", false, u64::MAX).await;
+        until(|| (ignored(Ignored::WrongSession) == 3).then_some(())).await;
+        assert!(names(&scene).holder("archive").is_none());
+        // As itself it is heard, and it is found to be late.
+        let late = ignored(Ignored::Late);
+        forge("first@test", false, 0).await;
+        until(|| (ignored(Ignored::Late) > late).then_some(())).await;
+        assert_eq!(ignored(Ignored::WrongSession), 3);
+        // And so is the one for which it spoke.
+        assert_eq!(register(&scene.second.worker, "archive").await, "ok");
+        let holder = until(|| names(&scene).holder("archive")).await;
+        assert_eq!(&*holder.node, "second@test");
+    })
+}
+
+/// Of four processes without a full mesh, those that have names have sessions with all.
+pub(crate) fn names_need_no_full_mesh() -> Result<(), Failed> {
+    runtime().block_on(async {
+        let node = start_in("home", None, Some(1)).await;
+        let membership = node.membership().expect("it has a cluster");
+        let seed = membership.address().to_string();
+        let start = |name, what| Process::start(&["node", name, &seed, what]);
+        let _quiet = ["second", "third"].map(|name| start(name, "quiet"));
+        let alive = |count| {
+            soon(membership.wait_for(move |members| {
+                members.iter().filter(|member| member.state.is_alive()).count() == count
+            }))
+        };
+        alive(3).await;
+        let first = start("first", "named");
+        let names = node.names().expect("it has a cluster");
+        let worker = soon(names.wait_for::<Ask>(&worker_of("first"))).await.expect("its type");
+        assert_eq!(ask(&worker, Ask::Node).await, "first@test");
+        let peers = || {
+            let mut peers: Vec<_> = node.peers().into_iter().map(|peer| peer.name).collect();
+            peers.sort();
+            peers
+        };
+        until(|| (peers() == ["first@test"]).then_some(())).await;
+
+        // Names are unique all the same, and a singleton of the other process is found.
+        let own = Worker::spawn(&node).await;
+        let error = soon(names.register(&worker_of("first"), &own)).await.expect_err("it is taken");
+        assert!(matches!(error, RegisterError::Taken { .. }), "{error}");
+        assert_eq!(peers(), ["first@test"]);
+        ask(&worker, |reply| Ask::Offer("clock".to_owned(), reply)).await;
+        let clock = singleton::find::<ClockAsk>(names, "clock");
+        assert_eq!(&*later(&clock, None).await.node, "first@test");
+
+        // From now on this node has a name too.
+        soon(names.register("archive", &own)).await.expect("it is free");
+        until(|| (peers() == ["first@test", "second@test", "third@test"]).then_some(())).await;
+        let found = ask(&worker, |reply| Ask::Find("archive".to_owned(), reply)).await;
+        assert_eq!(found, "home@test");
+        first.kill();
+        until(|| names.holder(&worker_of("first")).is_none().then_some(())).await;
+        Ok(())
     })
 }
 

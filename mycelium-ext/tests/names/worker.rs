@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use ractor_cluster::RactorClusterMessage;
 
+use crate::forged;
 use crate::process::{end_with_parent, runtime, soon};
 
 /// How long a session may be silent.
@@ -36,6 +37,10 @@ pub(crate) enum Ask {
     /// The node of the actor that this process finds under a name, as that actor says.
     #[rpc]
     Find(String, RpcReplyPort<String>),
+    /// Tells the first node that the second one holds the name, with this number of the message;
+    /// as another start of the second one, if so.
+    #[rpc]
+    Forge(String, String, bool, u64, String, RpcReplyPort<()>),
     /// The actor's own node.
     #[rpc]
     Node(RpcReplyPort<String>),
@@ -162,6 +167,10 @@ impl Actor for Worker {
                 let node = soon(found.call(Ask::Node, None)).await.expect("it is sent");
                 reply.send(node.expect("an answer"))
             })),
+            Ask::Forge(to, from, other_start, sequence, name, reply) => {
+                forged::tell(&to, &from, other_start, sequence, &name);
+                reply.send(())?;
+            }
             Ask::Node(reply) => reply.send(self.node.clone())?,
         }
         Ok(())
@@ -170,10 +179,18 @@ impl Actor for Worker {
 
 /// A node of the cluster of this seed, or the seed.
 pub(crate) async fn start(name: &str, seed: Option<&str>) -> Node {
+    start_in(name, seed, None).await
+}
+
+/// The same, of a cluster with a full mesh of so many members.
+pub(crate) async fn start_in(name: &str, seed: Option<&str>, full_mesh: Option<u64>) -> Node {
     let mut cluster = ClusterSettings::default();
     cluster.pace.interval = Duration::from_millis(100).into();
     if let Some(seed) = seed {
         cluster = cluster.with_seed(seed).expect("an address");
+    }
+    if let Some(members) = full_mesh {
+        cluster = cluster.with_full_mesh_up_to(members);
     }
     let mut limits = Limits::default();
     limits.silence_timeout = SILENCE.into();
@@ -189,11 +206,15 @@ pub(crate) fn worker_of(node: &str) -> String {
     format!("the worker of {node}")
 }
 
-/// Another process: a node with a worker, which has a name.
+/// Another process: a node with a worker, which has a name. With a third word it is one of a
+/// cluster without a full mesh, and `quiet` has no name.
 pub(crate) fn run(words: &[String]) -> ExitCode {
     end_with_parent();
     runtime().block_on(async {
-        let node = start(&words[0], Some(&words[1])).await;
+        let node = start_in(&words[0], Some(&words[1]), words.get(2).map(|_| 1)).await;
+        if words.get(2).is_some_and(|word| word == "quiet") {
+            return std::future::pending().await;
+        }
         let worker = Worker::spawn(&node).await;
         let names = node.names().expect("it has a cluster");
         names.register(&worker_of(&words[0]), &worker).await.expect("it is free");

@@ -8,7 +8,7 @@ use mycelium_ext::membership::{MemberEvent, MemberState, Membership};
 use super::*;
 
 /// The settings of a cluster whose nodes find each other fast.
-fn cluster(seed: Option<&Node>) -> ClusterSettings {
+pub(super) fn cluster(seed: Option<&Node>) -> ClusterSettings {
     let mut cluster = ClusterSettings::default();
     cluster.pace.interval = Duration::from_millis(50).into();
     match seed {
@@ -17,7 +17,7 @@ fn cluster(seed: Option<&Node>) -> ClusterSettings {
     }
 }
 
-fn membership(node: &Node) -> &Membership {
+pub(super) fn membership(node: &Node) -> &Membership {
     node.membership().expect("it has a cluster")
 }
 

@@ -95,7 +95,7 @@ pub(crate) struct ActorProperties<Q: ?Sized = dyn Mailbox> {
     #[cfg(feature = "cluster")]
     proxy: remote::Proxy,
     #[cfg(feature = "cluster")]
-    tap: tap::Tap,
+    pub(crate) extras: tap::Extras,
     /// The way into a queue of the actor's own, which few have.
     inlet: OnceLock<Box<dyn AnyInlet>>,
     pub(crate) mailbox: Q,
@@ -123,7 +123,7 @@ impl<Q> ActorProperties<Q> {
             #[cfg(feature = "cluster")]
             proxy: remote::Proxy::default(),
             #[cfg(feature = "cluster")]
-            tap: tap::Tap::default(),
+            extras: tap::Extras::default(),
             inlet: OnceLock::new(),
             mailbox,
         }
@@ -181,7 +181,7 @@ impl ActorProperties {
         event: SupervisionEvent,
     ) -> Result<(), MessagingErr<SupervisionEvent>> {
         #[cfg(feature = "cluster")]
-        let Some(event) = self.tap.pass(event) else {
+        let Some(event) = self.extras.pass(event) else {
             return Ok(());
         };
         self.control.event(event).map_err(MessagingErr::SendErr)?;

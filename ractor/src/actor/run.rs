@@ -57,12 +57,18 @@ macro_rules! processing_loop {
                     if matches!(handled, Ok(Ok(End::Killed))) {
                         myself.terminate();
                     }
+                    #[cfg(feature = "cluster")]
+                    crate::remoting::ending::note(myself, &handled);
                     myself.set_status(ActorStatus::Stopping);
                     match handled {
                         Ok(Ok(End::Stopped(reason))) => {
                             let stopped =
                                 AssertUnwindSafe(handler.post_stop(myself.clone(), state));
                             Self::finish(inbox.run(pin!(stopped.catch_unwind())).await, myself)?;
+                            #[cfg(feature = "cluster")]
+                            if let Some(failure) = myself.failure_elsewhere() {
+                                return Err(ActorErr::Failed(failure.into()));
+                            }
                             Ok(reason)
                         }
                         // Who was killed is not asked.

@@ -80,6 +80,8 @@ impl<TActor: Actor> ActorRuntime<TActor> {
                     SupervisionEvent::ActorFailed(myself.get_cell(), error)
                 }
             };
+            #[cfg(feature = "cluster")]
+            crate::remoting::ending::note_event(&event);
             drop(inbox);
             lifecycle.finish(event);
         });

@@ -67,6 +67,9 @@ impl Announcer {
                 }
                 let ids = vec![actor.get_id().pid()];
                 self.traffic.mailbox_closed(ids[0]);
+                if self.traffic.tell_end(&actor) {
+                    return;
+                }
                 (Msg::Terminate(Terminate { ids }), Vec::new())
             }
             SupervisionEvent::ProcessGroupChanged(GroupChangeMessage::Join(scope, group, them)) => {

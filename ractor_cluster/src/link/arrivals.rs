@@ -23,6 +23,7 @@ use super::receipts::{bits, InboundLane};
 use super::receiver::Decoding;
 use super::slices::SLICE;
 use super::{Event, LinkEvent};
+use crate::peers::sender::Delivering;
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
@@ -343,6 +344,7 @@ impl DataPlane {
 
     /// Puts a message where it belongs.
     pub(crate) fn deliver(self: &Arc<Self>, Message { kind, args, lent }: Message<'_>) {
+        let _delivering = Delivering::of(self.node_id());
         match kind {
             Kind::Cast { to, method, metadata } => {
                 let metadata = metadata.as_deref();

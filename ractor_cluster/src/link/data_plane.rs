@@ -70,7 +70,9 @@ pub(crate) struct DataPlane {
     bounds: Bounds,
     table: Mutex<LinkTable<LanesOfLink>>,
     room: Room,
-    frame_bound: FrameBound,
+    pub(super) frame_bound: FrameBound,
+    /// The peer understands how actors ended.
+    pub(super) knows_ends: AtomicBool,
     pub(super) receipts: Receipts,
     pub(super) calls: Calls,
     /// How many messages go to bounded mailboxes.
@@ -97,6 +99,7 @@ impl DataPlane {
             table: Mutex::new(LinkTable::new(node_id)),
             room: Room::new(bounds.high),
             frame_bound: FrameBound::default(),
+            knows_ends: AtomicBool::new(false),
             receipts: Receipts::default(),
             calls: Calls::new(bounds.calls),
             credits: Credits::default(),

@@ -6,7 +6,7 @@ use super::decode::MOST_SENT;
 use crate::protocol::control::control_message::Msg;
 use crate::protocol::control::{ControlMessage, NodeSessions, PgJoin, PgLeave, Spawn, Terminate};
 use crate::protocol::mycelium::envelope::Body;
-use crate::protocol::mycelium::{Credits, Mailboxes, Preferences};
+use crate::protocol::mycelium::{Credits, Ends, Mailboxes, Preferences};
 
 /// What a frame takes at most around its body.
 const AROUND: u64 = 80;
@@ -42,6 +42,7 @@ fn size(body: &Body) -> usize {
         Body::Fence(fence) => fence.encoded_len(),
         Body::Mailboxes(mailboxes) => mailboxes.encoded_len(),
         Body::Credits(credits) => credits.encoded_len(),
+        Body::Ends(ends) => ends.encoded_len(),
     }
 }
 
@@ -52,6 +53,7 @@ fn elements(body: &Body) -> usize {
             Body::Preferences(preferences) => preferences.actors.len(),
             Body::Mailboxes(mailboxes) => mailboxes.actors.len(),
             Body::Credits(credits) => credits.actors.len(),
+            Body::Ends(ends) => ends.actors.len(),
             _ => 0,
         };
     };
@@ -80,6 +82,10 @@ fn halves(body: Body, most: usize) -> Option<(Body, Body)> {
         Body::Credits(mut it) => {
             let actors = second_half(&mut it.actors)?;
             return Some((Body::Credits(it), Body::Credits(Credits { actors })));
+        }
+        Body::Ends(mut it) => {
+            let actors = second_half(&mut it.actors)?;
+            return Some((Body::Ends(it), Body::Ends(Ends { actors })));
         }
         Body::Fence(_) => return None,
     };

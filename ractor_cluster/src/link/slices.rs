@@ -13,7 +13,8 @@ use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{
-    ActorCredit, ActorMailbox, ActorPreference, Credits, Frame, Mailboxes, Preferences,
+    ActorCredit, ActorEnd, ActorMailbox, ActorPreference, Credits, Ends, Frame, Mailboxes,
+    Preferences,
 };
 use crate::protocol::NetworkMessage;
 
@@ -42,6 +43,7 @@ pub(super) enum List {
     Preferences(IntoIter<ActorPreference>),
     Mailboxes(IntoIter<ActorMailbox>),
     Credits(IntoIter<ActorCredit>),
+    Ends(IntoIter<ActorEnd>),
 }
 
 impl Waiting {
@@ -73,6 +75,9 @@ impl Waiting {
             }
             Arrived::Control(Enveloped::Credits(Credits { actors })) if actors.len() > SLICE => {
                 return Self::List { list: List::Credits(actors.into_iter()), is_frame: false };
+            }
+            Arrived::Control(Enveloped::Ends(Ends { actors })) if actors.len() > SLICE => {
+                return Self::List { list: List::Ends(actors.into_iter()), is_frame: false };
             }
             Arrived::Control(Enveloped::Control(ControlMessage { msg: Some(msg) })) => (msg, false),
             Arrived::Frame(NetworkMessage {
@@ -139,6 +144,7 @@ impl List {
             Self::Preferences(actors) => actors.len(),
             Self::Mailboxes(actors) => actors.len(),
             Self::Credits(actors) => actors.len(),
+            Self::Ends(actors) => actors.len(),
         }
     }
 
@@ -168,6 +174,9 @@ impl List {
             Self::Credits(actors) => {
                 let credits = Credits { actors: first(actors) };
                 return Arrived::Control(Enveloped::Credits(credits));
+            }
+            Self::Ends(actors) => {
+                return Arrived::Control(Enveloped::Ends(Ends { actors: first(actors) }));
             }
         };
         control(msg, is_frame)

@@ -12,6 +12,7 @@ mod calls;
 mod client;
 mod connecting;
 mod credits;
+mod ends;
 mod excess;
 mod floods;
 #[cfg(target_os = "linux")]

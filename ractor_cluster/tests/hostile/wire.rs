@@ -309,6 +309,8 @@ pub struct Announcement {
     pub lanes: bool,
     #[prost(uint32, optional, tag = "14")]
     pub credits: Option<u32>,
+    #[prost(uint32, optional, tag = "15")]
+    pub ends: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -322,7 +324,7 @@ pub struct Envelope {
     pub sequence: u64,
     #[prost(uint64, tag = "3")]
     pub acknowledged: u64,
-    #[prost(oneof = "Enveloped", tags = "4, 5, 6, 8, 9")]
+    #[prost(oneof = "Enveloped", tags = "4, 5, 6, 8, 9, 10")]
     pub body: Option<Enveloped>,
 }
 
@@ -338,6 +340,25 @@ pub enum Enveloped {
     Mailboxes(Mailboxes),
     #[prost(message, tag = "9")]
     Credits(Credits),
+    #[prost(message, tag = "10")]
+    Ends(Ends),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Ends {
+    #[prost(message, repeated, tag = "1")]
+    pub actors: Vec<ActorEnd>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct ActorEnd {
+    #[prost(uint64, tag = "1")]
+    pub pid: u64,
+    #[prost(int32, tag = "2")]
+    pub kind: i32,
+    /// A text, which a client may write as any bytes.
+    #[prost(bytes = "vec", optional, tag = "3")]
+    pub text: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -70,16 +70,19 @@ pub enum Ignored {
     TooLarge,
     /// A name, a number or the type of an actor's messages cannot be one.
     Malformed,
+    /// It came over the session of another node than the one whose message it says it is.
+    WrongSession,
 }
 
 impl Ignored {
     /// All causes.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Stranger,
         Self::Misdirected,
         Self::Late,
         Self::TooFast,
         Self::TooLarge,
         Self::Malformed,
+        Self::WrongSession,
     ];
 }

@@ -1,8 +1,9 @@
-//! Events of the registry and of groups, told to the cluster where they happen.
+//! What few actors have: a tap of their events, and an end that other nodes are told.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 
+use crate::remoting::Ending;
 use crate::{ActorCell, SupervisionEvent};
 
 /// Sees the events of an actor before they are put into its mailbox. For the cluster: what a
@@ -13,23 +14,38 @@ pub trait EventTap: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
     fn take(&self, event: SupervisionEvent) -> Option<SupervisionEvent>;
 }
 
-/// Most actors have none.
+/// Empty while an actor lives, as a rule.
 #[derive(Default)]
-pub(super) struct Tap(OnceLock<Box<Arc<dyn EventTap>>>);
+pub(crate) struct Extras(OnceLock<Box<Rare>>);
 
-impl Tap {
+#[derive(Default)]
+struct Rare {
+    tap: OnceLock<Arc<dyn EventTap>>,
+    ending: OnceLock<Ending>,
+}
+
+impl Extras {
     #[inline]
     pub(super) fn pass(&self, event: SupervisionEvent) -> Option<SupervisionEvent> {
-        match self.0.get() {
+        match self.0.get().and_then(|rare| rare.tap.get()) {
             None => Some(event),
             Some(tap) => tap.take(event),
         }
+    }
+
+    pub(crate) fn ending(&self) -> Option<&Ending> {
+        self.0.get()?.ending.get()
+    }
+
+    /// The first one holds.
+    pub(crate) fn end(&self, ending: Ending) {
+        _ = self.0.get_or_init(Box::default).ending.set(ending);
     }
 }
 
 impl ActorCell {
     /// Has `tap` see the actor's events first, from here on. An actor can have one.
     pub fn set_event_tap(&self, tap: Arc<dyn EventTap>) {
-        _ = self.inner.tap.0.set(Box::new(tap));
+        _ = self.inner.extras.0.get_or_init(Box::default).tap.set(tap);
     }
 }

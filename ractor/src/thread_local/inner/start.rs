@@ -85,6 +85,8 @@ impl<TActor: ThreadLocalActor> ThreadLocalActorRuntime<TActor> {
                             SupervisionEvent::ActorFailed(myself.get_cell(), error)
                         }
                     };
+                    #[cfg(feature = "cluster")]
+                    crate::remoting::ending::note_event(&event);
                     drop(inbox);
                     lifecycle.finish(event);
                 }))

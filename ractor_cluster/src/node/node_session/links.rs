@@ -37,6 +37,7 @@ use crate::link::data_plane::{Bounds, DataPlane, Link};
 use crate::link::decode::Caps;
 use crate::link::dial::{Dialler, Route, LONGEST_PAUSE};
 use crate::link::directory::{self, Server};
+use crate::link::ends;
 use crate::link::identity;
 use crate::link::options::{Location, PeerPolicy};
 use crate::link::peer_addresses::PeerAddresses;
@@ -413,6 +414,7 @@ impl Active {
             max_frame: Some(self.server.max_frame),
             lanes: true,
             credits: Some(credits::VERSION),
+            ends: Some(ends::VERSION),
         }
     }
 

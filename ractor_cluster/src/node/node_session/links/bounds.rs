@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use ractor::remoting::Ending;
 use ractor::{pg, ActorCell, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState};
 use super::farewell::end_proxies;
 use super::{name_of, Active};
+use crate::link::ends::untold;
 use crate::link::limits::{Limit, Limits};
 use crate::link::pace::Pace;
 use crate::link::quiet_log::{limited_warn, peer_line};
@@ -17,7 +19,11 @@ use crate::peers::{self, identities, names, PeerEvent};
 use crate::protocol::control::control_message::Msg as Control;
 use crate::protocol::control::{self, ControlMessage};
 use crate::protocol::mycelium::Announcement;
+use crate::remote_actor::RemoteActorMessage;
 use crate::NodeId;
+
+/// The proxies of a session, by the numbers of their actors.
+type RemoteActors = HashMap<u64, ActorRef<RemoteActorMessage>>;
 
 /// Scope and name.
 type Group = Arc<(String, String)>;
@@ -183,6 +189,34 @@ impl Active {
         self.traffic.credits.has_place(pid, most) || self.announced.reached(Limit::Actors)
     }
 
+    /// Actors of the peer have ended, and how: their proxies end in the same way.
+    pub(super) async fn actors_ended(
+        &mut self,
+        proxies: &mut RemoteActors,
+        ended: impl Iterator<Item = (u64, Ending)>,
+    ) {
+        let mut ending = Vec::new();
+        for (pid, how) in ended {
+            if let Some(proxy) = proxies.remove(&pid) {
+                let proxy = proxy.get_cell();
+                self.announced.leave_groups(&proxy, self.traffic.backlog().pace()).await;
+                self.forget_proxy(&proxy);
+                ending.push((proxy, how));
+            }
+            self.announced.forget(pid);
+            self.traffic.forget(pid);
+            self.traffic.credits.forget(pid);
+        }
+        // An actor of the same number may be announced next: its memberships would end with those
+        // of a proxy that ends later.
+        if !end_proxies(&ending, &self.session, true).await {
+            limited_warn!(
+                node_id = self.traffic.node_id(),
+                "proxies of actors that have ended do not stop"
+            );
+        }
+    }
+
     /// A proxy has ended.
     pub(super) fn forget_proxy(&mut self, proxy: &ActorCell) {
         let pid = proxy.get_id().pid();
@@ -263,27 +297,8 @@ impl NodeSession {
                 !leave.actors.is_empty()
             }
             Some(Control::Terminate(ended)) => {
-                let (mut ending, session) = (Vec::new(), active.session.clone());
-                for pid in &ended.ids {
-                    if let Some(proxy) = state.remote_actors.remove(pid) {
-                        let proxy = proxy.get_cell();
-                        let pace = active.traffic.backlog().pace();
-                        active.announced.leave_groups(&proxy, pace).await;
-                        active.forget_proxy(&proxy);
-                        ending.push(proxy);
-                    }
-                    active.announced.forget(*pid);
-                    active.traffic.forget(*pid);
-                    active.traffic.credits.forget(*pid);
-                }
-                // An actor of the same number may be announced next: its memberships would end
-                // with those of a proxy that ends later.
-                if !end_proxies(&ending, &session, "remote", true).await {
-                    limited_warn!(
-                        node_id = active.traffic.node_id(),
-                        "proxies of actors that have ended do not stop"
-                    );
-                }
+                let ended = ended.ids.iter().map(|pid| (*pid, untold()));
+                active.actors_ended(&mut state.remote_actors, ended).await;
                 false
             }
             Some(Control::NodeSessions(told)) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mycelium_link::malloc_hint;
 use ractor::concurrency::timeout;
+use ractor::remoting::Ending;
 use ractor::{pg, ActorCell, ActorRef};
 
 use super::super::{NodeSession, NodeSessionState};
@@ -93,19 +94,21 @@ impl NodeSession {
         }
         let mut stopped = true;
         while !proxies.is_empty() {
-            let some = proxies.split_off(proxies.len().saturating_sub(AT_ONCE));
-            for proxy in &some {
+            let some = proxies.split_off(proxies.len().saturating_sub(AT_ONCE)).into_iter();
+            let how = || Ending::Stopped(Some(reason.clone()));
+            let some: Vec<_> = some.map(|proxy| (proxy, how())).collect();
+            for (proxy, _) in &some {
                 announced.leave_groups(proxy, &pace).await;
             }
             // Once they do not stop in time those that are left are not waited for either.
-            stopped = end_proxies(&some, myself, &reason, stopped).await && stopped;
-            some.iter().for_each(|proxy| names::remove(node_id, proxy));
+            stopped = end_proxies(&some, myself, stopped).await && stopped;
+            some.iter().for_each(|(proxy, _)| names::remove(node_id, proxy));
             drop(some);
             malloc_hint::put_together();
             pace.step().await;
         }
         // Who takes what was sent before the goodbye closes the link after it.
-        if timeout(PATIENCE, all_end(&links)).await.is_err() {
+        if timeout(PATIENCE, all_end(links.iter())).await.is_err() {
             tracing::debug!(peer = name_of(&state.name), "a peer did not close its links in time");
         }
         state.links.end(&state.name, stopped);
@@ -201,23 +204,22 @@ fn goodbye(superseded_by: Option<Incarnation>) -> Bytes {
     Body::Goodbye(Goodbye { superseded_by }).encoded()
 }
 
-/// Stops a few proxies, and waits for their ends where it `waits`: others have their turns
+/// Ends a few proxies as their actors ended, and waits for their ends where it `waits`: others have their turns
 /// meanwhile, and what is announced next finds none of them. Returns whether they ended in time.
 pub(super) async fn end_proxies(
-    proxies: &[ActorCell],
+    proxies: &[(ActorCell, Ending)],
     session: &ActorRef<NodeSessionMessage>,
-    reason: &str,
     waits: bool,
 ) -> bool {
-    for proxy in proxies {
+    for (proxy, how) in proxies {
         // An event of each would be no news. A later one of the same number is not unlinked.
         proxy.unlink(session.get_cell());
-        proxy.stop(Some(reason.to_owned()));
+        proxy.end_as(how.clone());
     }
-    waits && timeout(PROXIES, all_end(proxies)).await.is_ok()
+    waits && timeout(PROXIES, all_end(proxies.iter().map(|(proxy, _)| proxy))).await.is_ok()
 }
 
-async fn all_end(actors: &[ActorCell]) {
+async fn all_end(actors: impl Iterator<Item = &ActorCell>) {
     for actor in actors {
         // Without a timeout it does not fail. One that has ended is not waited for.
         _ = actor.wait(None).await;

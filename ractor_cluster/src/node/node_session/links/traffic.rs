@@ -9,6 +9,7 @@ use super::{name_of, Active, Farewell, Phase};
 use crate::link::announcer::preference_of;
 use crate::link::arrivals::Broken;
 use crate::link::arrived::Arrived;
+use crate::link::ends::ending_of;
 use crate::link::quiet_log::{limited_warn, peer_line};
 use crate::link::settle::Finding;
 use crate::link::stock::{Outbound, ENTRY};
@@ -21,7 +22,7 @@ use crate::protocol::meta::network_message::Message;
 use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{
-    ActorPreference, Credits, Frame, Mailboxes, Preferences, Refused, Settled,
+    ActorPreference, Credits, Ends, Frame, Mailboxes, Preferences, Refused, Settled,
 };
 use crate::protocol::node::node_message::Msg;
 use crate::protocol::node::NodeMessage;
@@ -109,6 +110,10 @@ impl NodeSession {
                     self.break_off(state, &error.into(), myself);
                     return Ok(());
                 }
+            }
+            Arrived::Control(Enveloped::Ends(Ends { actors })) => {
+                let ended = actors.iter().map(|end| (end.pid, ending_of(end)));
+                active.actors_ended(&mut state.remote_actors, ended).await;
             }
             Arrived::Control(Enveloped::Fence(_)) => {}
         }
