@@ -36,6 +36,7 @@ mod stock;
 mod strangers;
 mod strict;
 mod supplied;
+mod traces;
 mod watchdog;
 mod ways;
 mod wire;

@@ -309,6 +309,8 @@ pub struct Announcement {
     pub lanes: bool,
     #[prost(uint32, optional, tag = "14")]
     pub credits: Option<u32>,
+    #[prost(uint32, optional, tag = "15")]
+    pub traces: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

@@ -158,6 +158,7 @@ impl NodeSession {
             active.traffic.take_slots();
         }
         active.traffic.credits.speak(announcement.credits);
+        active.traffic.traces.announced(announcement.traces);
         let Some(fork) = active.state.fork_mut() else { return };
         fork.policy = active.server.options.policy(&name, announcement.number);
         if let Some(bytes) = announcement.max_frame {
