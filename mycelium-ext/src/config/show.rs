@@ -29,6 +29,9 @@ impl fmt::Display for Config {
         if let Some(listen) = &self.metrics.listen {
             line(f, "metrics", listen)?;
         }
+        if *self.traces.propagate {
+            line(f, "traces", &self.traces.propagate.clone().map(|_| "go on at peers"))?;
+        }
         writeln!(f, "listens on")?;
         for listen in &self.listen.streams {
             writeln!(f, "  {}", listen.clone().map(|listen| listen.address()))?;

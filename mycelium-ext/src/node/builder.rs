@@ -92,6 +92,9 @@ pub struct NodeBuilder {
     /// Where its metrics are read.
     #[cfg(all(feature = "metrics", unix))]
     metrics: Option<Endpoint>,
+    /// Whether spans go on at peers.
+    #[cfg(feature = "otel")]
+    traces: bool,
 }
 
 impl NodeBuilder {
@@ -121,6 +124,8 @@ impl NodeBuilder {
             view: false,
             #[cfg(all(feature = "metrics", unix))]
             metrics: None,
+            #[cfg(feature = "otel")]
+            traces: false,
         }
     }
 
@@ -146,6 +151,10 @@ impl NodeBuilder {
         #[cfg(all(feature = "metrics", unix))]
         {
             builder.metrics = config.metrics.listen.as_deref().cloned();
+        }
+        #[cfg(feature = "otel")]
+        {
+            builder.traces = *config.traces.propagate;
         }
         builder.id = config.node.id.as_deref().copied();
         builder.known = known(config);
@@ -218,6 +227,13 @@ impl NodeBuilder {
     #[cfg(all(feature = "metrics", unix))]
     pub fn metrics(mut self, listen: Endpoint) -> Self {
         self.metrics = Some(listen);
+        self
+    }
+
+    /// Whether [spans go on](crate::otel) at peers that have it on too. By default they do not.
+    #[cfg(feature = "otel")]
+    pub fn traces(mut self, go_on: bool) -> Self {
+        self.traces = go_on;
         self
     }
 
@@ -307,6 +323,10 @@ impl NodeBuilder {
             let arena = |shm: ShmOptions| if self.security.strict { 0 } else { shm.arena() };
             links.local_transport =
                 self.shm.map(|shm| Arc::new(SharedMemory::new(shm.with_arena(arena(shm)))) as _);
+        }
+        #[cfg(feature = "otel")]
+        {
+            links.propagator = self.traces.then(|| Arc::new(crate::otel::OpenTelemetry) as _);
         }
         links.number = self.id;
         links.peers.extend(self.known.iter().cloned());
@@ -436,6 +456,10 @@ fn supported(config: &Config) -> Result<(), StartError> {
     }
     if cfg!(not(all(feature = "metrics", unix))) && config.metrics.listen.is_some() {
         let what = "[metrics]: build it with the feature `metrics` of mycelium-ext, for Unix";
+        return Err(StartError::Unsupported { what: what.to_owned() });
+    }
+    if cfg!(not(feature = "otel")) && *config.traces.propagate {
+        let what = "[traces]: build it with the feature `otel` of mycelium-ext";
         return Err(StartError::Unsupported { what: what.to_owned() });
     }
     let unix = |peer: &PeerSettings| matches!(peer.address.as_deref(), Some(Address::Unix(_)));
