@@ -66,6 +66,7 @@
 //! | `metrics.listen` | where `GET /metrics` is answered for Prometheus, with the feature `metrics`: `host:port`; `port` alone is one of loopback | none |
 //! | `traces.propagate` | whether spans go on at peers that have it on too, with the feature `otel` | `false` |
 //! | `view.socket` | `on`, `off`: snapshots for `mycelium top`, on a Unix socket for this user alone | `on` |
+//! | `view.remote` | whether peers may have snapshots too, as `mycelium top HOST:PORT` does with the cookie; with the feature `view` | `false` |
 //!
 //! The example below has each key of `node.tuning` and `node.limits`, with its default.
 //!

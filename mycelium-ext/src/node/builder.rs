@@ -89,6 +89,9 @@ pub struct NodeBuilder {
     /// Whether its snapshots are served.
     #[cfg(all(feature = "view", unix))]
     view: bool,
+    /// Whether its snapshots are given to peers.
+    #[cfg(all(feature = "view", unix))]
+    remote_view: bool,
     /// Where its metrics are read.
     #[cfg(all(feature = "metrics", unix))]
     metrics: Option<Endpoint>,
@@ -122,6 +125,8 @@ impl NodeBuilder {
             warnings: Vec::new(),
             #[cfg(all(feature = "view", unix))]
             view: false,
+            #[cfg(all(feature = "view", unix))]
+            remote_view: false,
             #[cfg(all(feature = "metrics", unix))]
             metrics: None,
             #[cfg(feature = "otel")]
@@ -147,6 +152,7 @@ impl NodeBuilder {
         #[cfg(all(feature = "view", unix))]
         {
             builder.view = *config.view.socket == crate::config::ViewSocket::On;
+            builder.remote_view = *config.view.remote;
         }
         #[cfg(all(feature = "metrics", unix))]
         {
@@ -174,6 +180,24 @@ impl NodeBuilder {
             })
             .collect();
         Ok(builder)
+    }
+
+    /// A node of this name that watches another one: it has the cookie, the certificates and the
+    /// demands on peers of the configuration, and keeps to itself otherwise.
+    #[cfg(all(feature = "view", unix))]
+    pub(crate) fn that_watches(config: &Config, name: &str) -> Self {
+        let mut builder = Self::new(name.to_owned())
+            .cookie((*config.node.cookie).clone())
+            .mode(ConnectionMode::Isolated)
+            .unix(UnixListening::Off);
+        #[cfg(target_os = "linux")]
+        {
+            builder.shm = None;
+        }
+        builder.authorities.clone_from(&config.authorities);
+        builder.identity.clone_from(&config.security.identity);
+        builder.security = config.security.of_links(&config.peers).with_supplied_addresses(false);
+        builder
     }
 
     /// The cookie that all nodes of the cluster know. It is needed.
@@ -218,6 +242,14 @@ impl NodeBuilder {
     #[cfg(all(feature = "view", unix))]
     pub fn view(mut self, is_served: bool) -> Self {
         self.view = is_served;
+        self
+    }
+
+    /// Whether its [snapshots](crate::view) are given to peers, which know the cookie. By default
+    /// they are not.
+    #[cfg(all(feature = "view", unix))]
+    pub fn remote_view(mut self, is_given: bool) -> Self {
+        self.remote_view = is_given;
         self
     }
 
@@ -418,6 +450,14 @@ impl NodeBuilder {
         }
         #[cfg(all(feature = "view", unix))]
         let view = self.view.then(|| super::serve_view(&full_name, &addresses)).flatten();
+        #[cfg(all(feature = "view", unix))]
+        let remote_view = match self.remote_view {
+            true => {
+                let addresses = addresses.iter().map(ToString::to_string).collect();
+                Some(crate::view::RemoteView::start(&full_name, addresses).await?)
+            }
+            false => None,
+        };
         #[cfg(all(feature = "metrics", unix))]
         let metrics = match self.metrics {
             Some(listen) => Some(super::serve_metrics(&full_name, listen).await?),
@@ -437,6 +477,8 @@ impl NodeBuilder {
             members,
             #[cfg(all(feature = "view", unix))]
             _view: view,
+            #[cfg(all(feature = "view", unix))]
+            _remote_view: remote_view,
             #[cfg(all(feature = "metrics", unix))]
             metrics,
         })
@@ -456,6 +498,10 @@ fn supported(config: &Config) -> Result<(), StartError> {
     }
     if cfg!(not(all(feature = "metrics", unix))) && config.metrics.listen.is_some() {
         let what = "[metrics]: build it with the feature `metrics` of mycelium-ext, for Unix";
+        return Err(StartError::Unsupported { what: what.to_owned() });
+    }
+    if cfg!(not(all(feature = "view", unix))) && *config.view.remote {
+        let what = "view.remote: build it with the feature `view` of mycelium-ext, for Unix";
         return Err(StartError::Unsupported { what: what.to_owned() });
     }
     if cfg!(not(feature = "otel")) && *config.traces.propagate {
