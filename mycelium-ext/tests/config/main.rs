@@ -377,4 +377,18 @@ fn the_view_is_served_unless_it_is_turned_off() {
     let text = std::fs::read_to_string(file).expect("the example");
     let view = text.split("\n[view]\n").nth(1).expect("its section");
     assert!(view.starts_with("socket = \"on\" "), "{view}");
+    assert!(view.contains("\nremote = false "), "{view}");
+}
+
+#[test]
+fn peers_get_snapshots_where_it_is_said() {
+    let config = parsed(NODE);
+    assert!(!*config.view.remote);
+    assert!(!config.to_string().contains("remote view"), "{config}");
+    let config = parsed(&format!("{NODE}[view]\nremote = true\n"));
+    assert!(*config.view.remote && *config.view.socket == ViewSocket::On);
+    assert!(config.to_string().contains("  remote view: to peers\n"), "{config}");
+    let environment = Environment::of([("MYCELIUM_VIEW_REMOTE", "true")]);
+    assert!(*parsed_in(NODE, &environment).view.remote);
+    assert_eq!(mistake(&format!("{NODE}[view]\nremote = \"on\"\n")).key, "view.remote");
 }
