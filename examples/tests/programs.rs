@@ -77,6 +77,8 @@ programs! {
     metrics: 1 of "mycelium_waiting_messages{type=\"metrics::Slow\"}";
     #[cfg(feature = "spinning")]
     spinning_reader: 2 of "the one that ";
+    #[cfg(feature = "otel")]
+    traced: 1 of "\norder (desk)\n  Place (book)\n    match (book)\n";
     #[cfg(feature = "view")]
     stuck_handler: 2 of "has not returned from its handler";
 }

@@ -122,8 +122,9 @@ enum Command {
     ///
     /// It attaches to a node of the same user on this machine, by the Unix socket that the node
     /// serves unless its configuration says `view.socket = "off"`. It answers also while the node's
-    /// runtime is stuck, and names the actors whose handlers have not returned. Exit status: 0 when
-    /// it was shown, 2 when there is no such node or it does not answer.
+    /// runtime is stuck, and names the actors whose handlers have not returned. With an address and
+    /// the cookie it connects to a node on another machine, whose configuration says `view.remote =
+    /// true`. Exit status: 0 when it was shown, 2 when there is no such node or it does not answer.
     #[cfg(all(unix, feature = "cluster"))]
     Top(top::TopArgs),
     /// A process of a soak; `mycelium soak` starts these.

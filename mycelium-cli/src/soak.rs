@@ -30,6 +30,7 @@ mod record;
 mod relay;
 mod report;
 mod run;
+mod shown;
 mod stage;
 mod watch;
 

@@ -1,20 +1,24 @@
-//! `mycelium top`: what the nodes of this user do, as they do it.
+//! `mycelium top`: what the nodes of this user do, as they do it, and what a node on another
+//! machine does.
 
 mod draw;
 mod find;
 mod keys;
 mod plain;
+mod remote;
 mod state;
 mod tables;
 mod terminal;
 mod text;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use mycelium_ext::view::{Request, Sort};
+use mycelium_ext::view::{Request, Snapshot, Sort, Target};
 
+use self::remote::Remote;
 use self::state::State;
 use crate::json;
 
@@ -25,8 +29,19 @@ const REFUSED: u8 = 2;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TopArgs {
     /// The node: its name with or without the host, the number of its process, or the path of its
-    /// socket. Needed only where there are several.
+    /// socket; for one on another machine HOST:PORT or tls://HOST:PORT. Needed only where there are
+    /// several.
     pub(crate) node: Option<String>,
+    /// A configuration that has the cookie and the certificates for a node on another machine.
+    #[arg(long, value_name = "FILE", requires = "node", conflicts_with = "cookie_file")]
+    pub(crate) config: Option<PathBuf>,
+    /// A file that has the cookie for a node on another machine.
+    #[arg(long, value_name = "FILE", requires = "node")]
+    pub(crate) cookie_file: Option<PathBuf>,
+    /// The name by which a node on another machine knows this program. Where nodes show
+    /// certificates it has to be in the one of the configuration. By default it is unlike any other.
+    #[arg(long, value_name = "NAME", requires = "node")]
+    pub(crate) name: Option<String>,
     /// Prints one snapshot, and ends.
     #[arg(long)]
     pub(crate) once: bool,
@@ -100,6 +115,37 @@ impl Order {
     }
 }
 
+/// A node that is watched.
+#[derive(Debug, Clone, PartialEq)]
+enum Watched {
+    /// One of this user, by its socket.
+    Local(Target),
+    /// One on another machine, by a session.
+    Remote(Remote),
+}
+
+impl Watched {
+    /// The node that the arguments mean.
+    fn meant(args: &TopArgs) -> Result<Self, String> {
+        match args.node.as_deref().and_then(remote::address) {
+            Some(address) => Remote::new(args, address?).map(Self::Remote),
+            None if args.config.is_some() || args.cookie_file.is_some() || args.name.is_some() => {
+                let what = "--config, --cookie-file and --name are for a node on another machine";
+                Err(format!("{what}: say its HOST:PORT"))
+            }
+            None => find::one(args.node.as_deref()).map(Self::Local),
+        }
+    }
+
+    /// Asks it. Blocks.
+    fn ask(&self, request: &Request) -> Result<Snapshot, String> {
+        match self {
+            Self::Local(target) => target.ask(request).map_err(|error| error.to_string()),
+            Self::Remote(remote) => remote.ask(request),
+        }
+    }
+}
+
 /// Shows a node. Exit status 0 when it was shown, 2 when there is no such node or it does not
 /// answer.
 pub(crate) fn run(args: &TopArgs) -> ExitCode {
@@ -132,9 +178,9 @@ fn list(json: bool) -> Result<(), String> {
 }
 
 fn once(args: &TopArgs) -> Result<(), String> {
-    let target = find::one(args.node.as_deref())?;
+    let watched = Watched::meant(args)?;
     let request = Request::all(args.actors).sorted(args.sort.sort()).filtered(&args.filter);
-    let snapshot = target.ask(&request).map_err(|error| error.to_string())?;
+    let snapshot = watched.ask(&request)?;
     if args.json {
         json::result("top", 0, &snapshot);
         return Ok(());
@@ -144,12 +190,12 @@ fn once(args: &TopArgs) -> Result<(), String> {
 }
 
 fn watch(args: &TopArgs) -> Result<(), String> {
-    let target = match find::one(args.node.as_deref()) {
-        Ok(target) => Some(target),
+    let watched = match Watched::meant(args) {
+        Ok(watched) => Some(watched),
         // Several: one is chosen from the list.
         Err(_) if args.node.is_none() && find::all()?.len() > 1 => None,
         Err(error) => return Err(error),
     };
-    let mut state = State::new(target, args.sort, args.filter.clone());
+    let mut state = State::new(watched, args.sort, args.filter.clone());
     terminal::run(&mut state, Duration::from_millis(args.interval))
 }

@@ -109,6 +109,9 @@ fn every_message_of_a_short_soak_is_accounted_for() {
     assert_eq!(count(&words, "missing"), 0, "{words}");
     assert!(count(&words, "delivered") > 0, "{words}");
     assert!(count(&words, "replaced") > 0, "{words}");
+    // What `mycelium top` shows of the processes that came to their ends is in the book too.
+    assert!(count(&words, "shown readers") > 0, "{words}");
+    assert!(count(&words, "shown sessions") > 0, "{words}");
     // Mailboxes have room for fewer than are sent at once. Feeds feel those of other processes too.
     let rejected = words.lines().find(|line| line.starts_with("rejected")).expect("the line");
     assert!(rejected.contains(" full "), "{words}");
@@ -142,6 +145,9 @@ fn json_balances_as_the_words_do() {
     let sent = sum(&balance["sent"]);
     let explained: u64 = balance.iter().filter(|it| it.0 != "sent").map(|it| sum(it.1)).sum();
     assert!(sent > 0 && sent == explained, "{json}");
+    let shown = |field: &str| json["shown"][field].as_u64().expect("a count");
+    assert!(shown("readers") > 0 && shown("sessions") > 0, "{json}");
+    assert_eq!((shown("otherwise"), shown("missing_frames")), (0, 0), "{json}");
     assert_eq!(json["wrong"].as_array().map(Vec::len), Some(0), "{json}");
     let members = json["members"].as_array().expect("members").iter();
     let names: Vec<_> = members.clone().filter_map(|it| it["name"].as_str()).collect();

@@ -64,7 +64,9 @@
 //! | `cluster.interval` | between two rounds of gossip, `20ms` to `1m` | `500ms` |
 //! | `cluster.forget_after` | how long a member that is down stays in the list | `10m` |
 //! | `metrics.listen` | where `GET /metrics` is answered for Prometheus, with the feature `metrics`: `host:port`; `port` alone is one of loopback | none |
+//! | `traces.propagate` | whether spans go on at peers that have it on too, with the feature `otel` | `false` |
 //! | `view.socket` | `on`, `off`: snapshots for `mycelium top`, on a Unix socket for this user alone | `on` |
+//! | `view.remote` | whether peers may have snapshots too, as `mycelium top HOST:PORT` does with the cookie; with the feature `view` | `false` |
 //!
 //! The example below has each key of `node.tuning` and `node.limits`, with its default.
 //!
@@ -119,6 +121,7 @@ mod setting;
 pub(crate) mod shm;
 mod show;
 mod suggest;
+mod traces;
 mod tuning;
 mod validate;
 mod values;
@@ -147,6 +150,7 @@ pub use secret::Secret;
 pub use security::SecuritySettings;
 pub use setting::{Origin, Setting};
 pub use shm::{ShmLinks, ShmSettings};
+pub use traces::TracesSettings;
 pub use tuning::Tuning;
 pub use values::{ConnectionMode, InvalidName, NodeName};
 pub use view::{ViewSettings, ViewSocket};
@@ -177,6 +181,8 @@ pub struct Config {
     pub view: ViewSettings,
     /// Its figures for Prometheus.
     pub metrics: MetricsSettings,
+    /// Spans that go on at other nodes.
+    pub traces: TracesSettings,
     /// Where the file has a cookie in it, whether or not a variable goes before it.
     inline_cookie: Option<Place>,
     /// The file's permission bits, where they are known.
@@ -241,6 +247,7 @@ impl Config {
         let cluster = cluster::read(&mut reader, &mut root, &listen, draft.cookie());
         let view = view::read(&mut reader, &mut root);
         let metrics = metrics::read(&mut reader, &mut root);
+        let traces = traces::read(&mut reader, &mut root);
         root.finish(&mut reader);
         reader.unknown_variables();
         let inline_cookie = reader.inline_cookie.take();
@@ -256,6 +263,7 @@ impl Config {
                 cluster,
                 view,
                 metrics,
+                traces,
                 inline_cookie,
                 mode: None,
             }),

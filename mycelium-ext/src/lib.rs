@@ -31,6 +31,7 @@
 //! | `arena`, `shm` | `cluster`, on Linux | memory that processes of the machine share |
 //! | `membership` | `membership` | nodes that find each other by gossip, and which are alive |
 //! | `names`, `singleton` | `membership` | names that are unique in a cluster, and actors that run once |
+//! | `otel` | `otel` | spans that go on at other nodes, for OpenTelemetry |
 //! | `view`, `metrics` | of the same names, on Unix | what a node does: snapshots, and figures for Prometheus |
 //!
 //! ```
@@ -61,6 +62,7 @@
 //! | `membership` | nodes find each other from one seed; needs Rust 1.86 |
 //! | `view` | a node shows what it does, to `mycelium top` and to programs of its user |
 //! | `metrics` | the figures of a node for Prometheus |
+//! | `otel` | spans of `tracing` go on at other nodes, with the context of OpenTelemetry |
 //! | `spinning` | fast actors that never sleep |
 //! | `async-trait` | has to be on together with ractor's `async-trait` |
 //! | `iceoryx` | for benches of this repository only |
@@ -84,6 +86,8 @@ pub mod metrics;
 pub mod names;
 #[cfg(feature = "cluster")]
 pub mod node;
+#[cfg(feature = "otel")]
+pub mod otel;
 #[cfg(all(feature = "cluster", target_os = "linux"))]
 pub use mycelium_transport::{arena, shm};
 #[cfg(feature = "cluster")]

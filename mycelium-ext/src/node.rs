@@ -117,6 +117,9 @@ pub struct Node {
     /// Its socket is removed with the node.
     #[cfg(all(feature = "view", unix))]
     _view: Option<crate::view::ViewServer>,
+    /// Ends with the node.
+    #[cfg(all(feature = "view", unix))]
+    _remote_view: Option<crate::view::RemoteView>,
     #[cfg(all(feature = "metrics", unix))]
     metrics: Option<crate::metrics::MetricsServer>,
 }

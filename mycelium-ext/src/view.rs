@@ -51,12 +51,22 @@
 //! answer has to be taken within five. Connections are served one after the other, and the others
 //! wait in the kernel's queue, which has a bound.
 //!
+//! # From other machines
+//!
+//! A node with `[view] remote = true`, or
+//! [`NodeBuilder::remote_view`](crate::node::NodeBuilder::remote_view), shows itself to all its
+//! peers, which are those that know the cookie. [`RemoteTarget`] connects to it and asks. It is off
+//! by default. The node gives at most ten answers a second, to all peers together, each with at
+//! most 10,000 actors and 8 MiB. A thread of its own makes an answer, but question and answer go by
+//! the session: a node whose runtime is stuck answers on its socket only.
+//!
 //! No snapshot has a cookie, a key or a payload in it.
 
 mod client;
 mod collect;
 mod folder;
 mod frame;
+mod remote;
 mod request;
 mod server;
 mod snapshot;
@@ -67,6 +77,8 @@ pub(crate) use collect::Subject;
 
 pub use client::{Target, ViewError, list};
 pub use folder::folder;
+pub(crate) use remote::RemoteView;
+pub use remote::{RemoteError, RemoteTarget};
 pub use request::{Request, Sort};
 pub use server::ViewServer;
 pub use snapshot::{

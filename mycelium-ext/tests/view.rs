@@ -49,6 +49,7 @@ struct Worker;
 
 type Blocked = Option<(Sender<()>, Arc<Mutex<Receiver<()>>>)>;
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Worker {
     type Msg = Told;
     type State = Blocked;
@@ -259,6 +260,7 @@ enum Far {
 
 struct Handles;
 
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Handles {
     type Msg = Far;
     type State = ();

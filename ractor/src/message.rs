@@ -118,6 +118,20 @@ impl BoxedMessage {
         }
     }
 
+    /// The shared form, and the span that it is to be handled in.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn shared_in(message: ArcMessage, span: Option<&tracing::Span>) -> Self {
+        let _ = span;
+        Self {
+            msg: None,
+            arc_msg: Some(message),
+            by_default: None,
+            serialized_msg: None,
+            #[cfg(feature = "message_span_propogation")]
+            span: span.cloned(),
+        }
+    }
+
     /// What the provided `box_arc` of `T` makes of what the `box_message` of `T` made.
     #[cfg(feature = "cluster")]
     fn by_default_shared<T: Message>(self) -> Self {
@@ -505,12 +519,21 @@ impl<T: Any + Send + crate::BytesConvertable> Message for T {
     }
 }
 
+/// Whether messages may have spans: a subscriber may record some.
+#[cfg(any(feature = "cluster", feature = "message_span_propogation"))]
+#[inline]
+pub(crate) fn records_spans() -> bool {
+    // One load, where the span itself is asked for by a thread-local.
+    cfg!(feature = "message_span_propogation")
+        && tracing::level_filters::LevelFilter::current()
+            != tracing::level_filters::LevelFilter::OFF
+}
+
 /// The current span; `None` when no subscriber records it, which spares the receiver its handling.
 #[cfg(feature = "message_span_propogation")]
 #[inline]
 pub(crate) fn current_span() -> Option<tracing::Span> {
-    // One load, where the span itself is asked for by a thread-local.
-    if tracing::level_filters::LevelFilter::current() == tracing::level_filters::LevelFilter::OFF {
+    if !records_spans() {
         return None;
     }
     Some(tracing::Span::current()).filter(|span| !span.is_disabled())

@@ -13,6 +13,7 @@
 //! | `arrived`, `backlog`, `slices` | what waits for the session's actor |
 //! | `proxy`, `announcer` | outlets of proxies; announcements to the peer |
 //! | `credits`, `grants` | credits at bounded mailboxes: of this node, and of the peer |
+//! | [`traces`] | the context of a sender's span, which goes with its message |
 //! | `attach`, `upgrade` | the handshake of a further link; shared memory out of a Unix socket |
 //! | `dial`, `connect` | making links again; connections for applications |
 //! | `admission`, `places` | connections that are not authenticated, and their places |
@@ -90,6 +91,7 @@ mod slices;
 pub(crate) mod sockets;
 pub(crate) mod split_transport;
 pub(crate) mod stock;
+pub mod traces;
 pub(crate) mod upgrade;
 pub mod view;
 pub(crate) mod writer;

@@ -17,6 +17,18 @@ pub(crate) struct Account {
     dead_letters: HashMap<u64, DeadLetters>,
     /// By incarnation and index of the reader.
     replaced: HashMap<(u64, u64), u64>,
+    /// What the views of processes showed at their ends.
+    shown: Shown,
+}
+
+/// What views showed.
+#[derive(Debug, Default)]
+struct Shown {
+    /// The messages that a reader has handled, by incarnation and index.
+    handled: HashMap<(u64, u64), u64>,
+    sessions: u64,
+    /// Frames that sessions miss.
+    missing: u64,
 }
 
 /// Messages that came to a process and reached no actor, by reason.
@@ -84,6 +96,15 @@ impl Account {
             *dead_letters.entry(reason).or_default() += count;
             return Ok(());
         }
+        if let Record::Shown { reader, handled } = record {
+            self.shown.handled.insert((incarnation, reader), handled);
+            return Ok(());
+        }
+        if let Record::Sessions { count, missing } = record {
+            self.shown.sessions += count;
+            self.shown.missing += missing;
+            return Ok(());
+        }
         let feed = self.feeds.entry(incarnation).or_default();
         let known = |slot: u64| format!("feed #{incarnation} has no slot {slot}");
         match record {
@@ -128,6 +149,8 @@ impl Account {
             | Record::Misdeed { .. }
             | Record::Handled { .. }
             | Record::Replaced { .. }
+            | Record::Shown { .. }
+            | Record::Sessions { .. }
             | Record::DeadLetters { .. } => {}
         }
         Ok(())
@@ -166,6 +189,14 @@ impl Account {
             balance.overtaken += handled.more_overtaken;
         }
         balance.never_sent -= explained;
+        balance.shown_readers = self.shown.handled.len() as u64;
+        balance.shown_sessions = self.shown.sessions;
+        balance.shown_missing = self.shown.missing;
+        for (reader, shown) in &self.shown.handled {
+            let handled = self.handled.get(reader).into_iter().flat_map(BTreeMap::values);
+            let noted: u64 = handled.map(|it| it.numbers.count() + it.doubled).sum();
+            balance.shown_otherwise += shown.abs_diff(noted);
+        }
         balance
     }
 
@@ -315,6 +346,14 @@ pub(crate) struct Balance {
     pub(crate) spoilt: u64,
     pub(crate) never_sent: u64,
     pub(crate) rejected_and_delivered: u64,
+    /// Readers whose process has shown at its end how many messages they had handled.
+    pub(crate) shown_readers: u64,
+    /// By how many messages that differs from the book.
+    pub(crate) shown_otherwise: u64,
+    /// Sessions that processes have shown at their ends.
+    pub(crate) shown_sessions: u64,
+    /// Frames that these have neither kept nor had acknowledged.
+    pub(crate) shown_missing: u64,
 }
 
 impl Balance {
@@ -333,6 +372,8 @@ impl Balance {
             ("changed on the way", self.spoilt),
             ("handled and never sent", self.never_sent),
             ("rejected and delivered all the same", self.rejected_and_delivered),
+            ("other than the views show", self.shown_otherwise),
+            ("missing in sessions, as the views show", self.shown_missing),
             // It follows from the others, unless the book itself is wrong.
             ("not accounted for", self.sent.abs_diff(self.explained() + self.missing)),
         ];

@@ -18,6 +18,7 @@ pub(crate) struct Document<'a> {
     seconds: u64,
     faults: &'a BTreeMap<&'static str, u64>,
     balance: BalanceRow<'a>,
+    shown: ShownRow,
     misdeeds: Vec<Misdeed<'a>>,
     members: Vec<MemberRow<'a>>,
     wrong: Vec<String>,
@@ -34,6 +35,15 @@ struct BalanceRow<'a> {
     unacknowledged: u64,
     killed: u64,
     missing: u64,
+}
+
+/// What the views of processes showed at their ends, and the book was compared with.
+#[derive(Debug, Serialize)]
+struct ShownRow {
+    readers: u64,
+    sessions: u64,
+    otherwise: u64,
+    missing_frames: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -78,6 +88,12 @@ impl<'a> From<&'a Outcome> for Document<'a> {
                 unacknowledged: balance.unacknowledged,
                 killed: balance.killed,
                 missing: balance.missing,
+            },
+            shown: ShownRow {
+                readers: balance.shown_readers,
+                sessions: balance.shown_sessions,
+                otherwise: balance.shown_otherwise,
+                missing_frames: balance.shown_missing,
             },
             misdeeds: did
                 .map(|((by, what), count)| Misdeed { by: by.name(), what, count: *count })

@@ -19,6 +19,7 @@ use super::log;
 use super::outsiders;
 use super::reader::{Readers, Room};
 use super::record::Record;
+use super::shown::Shown;
 use super::watch;
 
 /// How long the node may take to close its connections, before the process ends without it.
@@ -90,7 +91,10 @@ async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<()
             });
             Record::Ready(address).note();
             Feed::new(start.incarnation, *seed).run(calls, &mut orders).await;
+            let shown = Shown::begin(start)?;
+            shown.note_sessions().await?;
             node.stop().await;
+            shown.note_readers(&readers).await?;
             readers.note_replaced();
             // Its dead letters are of outsiders, and explain no message of the soak.
             return Ok(());
@@ -108,8 +112,11 @@ async fn serve(start: &Start, mut orders: UnboundedReceiver<Order>) -> Result<()
         }
         Task::Attack { .. } => return Err("who attacks is no node".to_owned()),
     }
+    let shown = Shown::begin(start)?;
+    shown.note_sessions().await?;
     node.stop().await;
     // No more can come.
+    shown.note_readers(&readers).await?;
     cluster::note_dead_letters();
     readers.note_replaced();
     Ok(())

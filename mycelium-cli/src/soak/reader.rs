@@ -1,5 +1,6 @@
 //! A reader: notes what it handles.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ractor::actor::actor_config::{ActorConfig, Conflate, Mailbox, Overflow};
@@ -14,6 +15,8 @@ use super::record::Record;
 struct Reader {
     index: u64,
     handled: AtomicU64,
+    /// How often it was asked to flush.
+    flushes: Arc<AtomicU64>,
 }
 
 impl Reader {
@@ -55,6 +58,7 @@ impl Actor for Reader {
         match message {
             SoakMessage::Tick(feed, number, content) => self.read(feed, number, &content),
             SoakMessage::Flush(reply) => {
+                self.flushes.fetch_add(1, Ordering::Relaxed);
                 // The caller may have given up.
                 let _ = reply.send(self.handled.load(Ordering::Relaxed));
             }
@@ -100,7 +104,7 @@ impl Room {
 }
 
 /// The readers of a process.
-pub(crate) struct Readers(Vec<ActorCell>);
+pub(crate) struct Readers(Vec<(ActorCell, Arc<AtomicU64>)>);
 
 impl Readers {
     /// Starts them, with room by their index, and lets them join the group.
@@ -111,19 +115,27 @@ impl Readers {
         let mut readers = Vec::new();
         for index in 0..READERS {
             let name = reader_name(&start.name, index, start.incarnation);
-            let reader = Reader { index, handled: AtomicU64::new(0) };
+            let flushes = Arc::new(AtomicU64::new(0));
+            let reader = Reader { index, handled: AtomicU64::new(0), flushes: flushes.clone() };
             let room = if index == CONFLATING { Room::Latest } else { room(index) };
             let (reader, _) =
                 Actor::spawn_with_config(Some(name), reader, (), room.config()).await?;
             pg::join(GROUP.to_owned(), vec![reader.get_cell()]);
-            readers.push(reader.get_cell());
+            readers.push((reader.get_cell(), flushes));
         }
         Ok(Self(readers))
     }
 
+    /// The index of each, its number as an actor, and how often it was asked to flush.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
+        (0..).zip(&self.0).map(|(index, (reader, flushes))| {
+            (index, reader.get_id().pid(), flushes.load(Ordering::Relaxed))
+        })
+    }
+
     /// Notes how many messages were replaced by later ones, in all.
     pub(crate) fn note_replaced(&self) {
-        for (index, reader) in (0..).zip(&self.0) {
+        for (index, (reader, _)) in (0..).zip(&self.0) {
             let count = reader.replaced_messages();
             if count > 0 {
                 Record::Replaced { reader: index, count }.note();

@@ -35,6 +35,10 @@ pub(crate) enum Record {
     DeadLetters { count: u64, reason: String },
     /// So many messages to a reader were replaced in its mailbox by later ones of their key.
     Replaced { reader: u64, count: u64 },
+    /// The view of the process shows that a reader has handled so many messages, in the end.
+    Shown { reader: u64, handled: u64 },
+    /// The view of the process shows so many sessions, which miss so many frames.
+    Sessions { count: u64, missing: u64 },
     /// A feed has sent its last, and all readers were asked to flush.
     Finished,
     /// What a process noticed of itself since it noted this last.
@@ -103,6 +107,8 @@ impl fmt::Display for Record {
             Self::Flushed { slot } => write!(f, "flushed {slot}"),
             Self::DeadLetters { count, reason } => write!(f, "dead-letters {count} {reason}"),
             Self::Replaced { reader, count } => write!(f, "replaced {reader} {count}"),
+            Self::Shown { reader, handled } => write!(f, "shown {reader} {handled}"),
+            Self::Sessions { count, missing } => write!(f, "sessions {count} {missing}"),
             Self::Finished => f.write_str("finished"),
             Self::Health(Health { stall, computing, calls, slowest, tasks }) => {
                 write!(f, "health {stall} {computing} {calls} {slowest} {tasks}")
@@ -148,6 +154,8 @@ fn read(line: &str) -> Option<Record> {
         "flushed" => Record::Flushed { slot: number()? },
         "dead-letters" => Record::DeadLetters { count: number()?, reason: rest.next()?.to_owned() },
         "replaced" => Record::Replaced { reader: number()?, count: number()? },
+        "shown" => Record::Shown { reader: number()?, handled: number()? },
+        "sessions" => Record::Sessions { count: number()?, missing: number()? },
         "finished" => Record::Finished,
         "health" => {
             let (stall, computing) = (number()?, number()?);
@@ -205,6 +213,8 @@ mod tests {
             (any::<u64>(), "[A-Za-z]{1,12}")
                 .prop_map(|(count, reason)| Record::DeadLetters { count, reason }),
             any::<(u64, u64)>().prop_map(|(reader, count)| Record::Replaced { reader, count }),
+            any::<(u64, u64)>().prop_map(|(reader, handled)| Record::Shown { reader, handled }),
+            any::<(u64, u64)>().prop_map(|(count, missing)| Record::Sessions { count, missing }),
             Just(Record::Finished),
             any::<[u64; 5]>().prop_map(|[stall, computing, calls, slowest, tasks]| {
                 Record::Health(Health { stall, computing, calls, slowest, tasks })

@@ -100,6 +100,9 @@ impl fmt::Display for Outcome {
         row(f, "killed", balance.killed, "under way from, to or in a process that was killed")?;
         row(f, "missing", balance.missing, "")?;
         writeln!(f)?;
+        row(f, "shown readers", balance.shown_readers, "handled as many as noted, by the view")?;
+        row(f, "shown sessions", balance.shown_sessions, "miss no frame, by the view")?;
+        writeln!(f)?;
         for ((by, kind), count) in self.misdeeds.iter().filter(|((_, kind), _)| !kind.is_empty()) {
             row(f, &format!("{} ", by.name()), *count, kind)?;
         }

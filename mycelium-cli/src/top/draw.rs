@@ -70,7 +70,7 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &State) {
                 Line::raw(tables::head(snapshot)),
             ]
         }
-        None if state.target.is_none() => vec![Line::raw("choose a node, and press Enter")],
+        None if state.watched.is_none() => vec![Line::raw("choose a node, and press Enter")],
         None => vec![Line::raw("asking the node")],
     };
     frame.render_widget(Paragraph::new(lines), area);

@@ -2,6 +2,7 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use super::Watched;
 use super::state::{State, Tab};
 
 /// The rows of a page.
@@ -67,7 +68,7 @@ impl State {
             KeyCode::Home => self.row = 0,
             KeyCode::Enter if self.tab == Tab::Nodes => {
                 if let Some(found) = self.nodes.get(self.row) {
-                    self.attach(found.target.clone());
+                    self.attach(Watched::Local(found.target.clone()));
                     return true;
                 }
             }

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
-use mycelium_ext::view::{Request, SessionView, Snapshot, Target};
+use mycelium_ext::view::{Request, SessionView, Snapshot};
 
-use super::Order;
 use super::find::Found;
+use super::{Order, Watched};
 
 /// The snapshots that a sparkline shows.
 const HISTORY: usize = 200;
@@ -59,7 +59,7 @@ pub(super) struct Rates {
 
 /// See the module's documentation.
 pub(super) struct State {
-    pub(super) target: Option<Target>,
+    pub(super) watched: Option<Watched>,
     pub(super) tab: Tab,
     pub(super) order: Order,
     pub(super) filter: String,
@@ -80,10 +80,10 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(target: Option<Target>, order: Order, filter: String) -> Self {
-        let tab = if target.is_some() { Tab::Actors } else { Tab::Nodes };
+    pub(super) fn new(watched: Option<Watched>, order: Order, filter: String) -> Self {
+        let tab = if watched.is_some() { Tab::Actors } else { Tab::Nodes };
         Self {
-            target,
+            watched,
             tab,
             order,
             filter,
@@ -127,10 +127,10 @@ impl State {
     }
 
     /// Watches another node from here on.
-    pub(super) fn attach(&mut self, target: Target) {
+    pub(super) fn attach(&mut self, watched: Watched) {
         let (order, filter) = (self.order, std::mem::take(&mut self.filter));
         let nodes = std::mem::take(&mut self.nodes);
-        *self = Self { nodes, ..Self::new(Some(target), order, filter) };
+        *self = Self { nodes, ..Self::new(Some(watched), order, filter) };
     }
 
     pub(super) fn show(&mut self, tab: Tab) {

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mycelium_ext::view::{Request, Snapshot, Target};
+use mycelium_ext::view::{Request, Snapshot};
 use ratatui::crossterm::event::{self, Event};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::Watched;
 use super::draw::{Colours, draw};
 use super::find::{self, Found};
 use super::state::{State, Tab};
@@ -85,19 +86,19 @@ async fn hung_up() {
 
 /// Asks nodes on a thread of its own: keys count also while a node does not answer.
 struct Asking {
-    wanted: Sender<(Target, Request)>,
-    answers: Receiver<(Target, Result<Snapshot, String>)>,
+    wanted: Sender<(Watched, Request)>,
+    answers: Receiver<(Watched, Result<Snapshot, String>)>,
     is_under_way: bool,
 }
 
 impl Asking {
     fn start() -> Self {
-        let (wanted, requests) = channel::<(Target, Request)>();
+        let (wanted, requests) = channel::<(Watched, Request)>();
         let (answered, answers) = channel();
         thread::spawn(move || {
-            for (target, request) in requests {
-                let answer = target.ask(&request).map_err(|error| error.to_string());
-                if answered.send((target, answer)).is_err() {
+            for (watched, request) in requests {
+                let answer = watched.ask(&request);
+                if answered.send((watched, answer)).is_err() {
                     return;
                 }
             }
@@ -106,16 +107,16 @@ impl Asking {
     }
 
     fn ask(&mut self, state: &State) {
-        let Some(target) = state.target.clone().filter(|_| !self.is_under_way) else { return };
-        self.is_under_way = self.wanted.send((target, state.request())).is_ok();
+        let Some(watched) = state.watched.clone().filter(|_| !self.is_under_way) else { return };
+        self.is_under_way = self.wanted.send((watched, state.request())).is_ok();
     }
 
     /// Takes an answer, if there is one. Returns whether there was.
     fn take(&mut self, state: &mut State) -> bool {
-        let Ok((target, answer)) = self.answers.try_recv() else { return false };
+        let Ok((watched, answer)) = self.answers.try_recv() else { return false };
         self.is_under_way = false;
         // Another one may be watched by now.
-        if Some(&target) == state.target.as_ref() {
+        if Some(&watched) == state.watched.as_ref() {
             state.take(answer, Instant::now());
         }
         true

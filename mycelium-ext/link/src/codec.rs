@@ -8,9 +8,9 @@
 //! lane            one byte
 //! sequence        of the lane
 //! acknowledged    of the lane that comes the other way
-//! cast:     to                      method [metadata] arguments
-//! call:     to tag [milliseconds]   method [metadata] arguments
-//! many:     count to…               method [metadata] arguments
+//! cast:     to                      method [metadata] [trace] arguments
+//! call:     to tag [milliseconds]   method [metadata] [trace] arguments
+//! many:     count to…               method [metadata] [trace] arguments
 //! reply:    to tag                  answer
 //! no reply: to tag
 //! part:     total offset            bytes
@@ -18,6 +18,10 @@
 //!
 //! A part is bytes of a larger frame, which has the same lane and sequence. So that frame goes
 //! piece by piece, and frames of other lanes go in between.
+//!
+//! A trace is the context of the sender's span, in 25 bytes: those of W3C's `traceparent` without
+//! its version, which are 16 of the trace, 8 of the span, and the flags. It goes to peers only that
+//! have announced that they take it. Here it is bytes, whatever they are.
 //!
 //! A method is the name of a message's variant. Names are numbered by the lane as they come, so
 //! that each goes once: 0 is a name that gets no number, 1 is one that gets the next, and from 2 on
@@ -58,6 +62,10 @@ const KIND: u8 = 0x0f;
 
 const HAS_METADATA: u8 = 0x10;
 const HAS_TIMEOUT: u8 = 0x20;
+const HAS_TRACE: u8 = 0x40;
+
+/// The bytes of a trace's context in a frame.
+pub const TRACE: usize = 25;
 
 /// A method whose name follows, and gets no number.
 const NAMED: u64 = 0;

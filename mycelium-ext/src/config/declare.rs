@@ -214,8 +214,8 @@ mod tests {
     use crate::config::{Limits, Tuning};
 
     /// Options that a configuration sets by other sections: `node.id`, `node.transport`, `listen`,
-    /// `node.limits`, `security`, `nodes` and `node.shm`.
-    const ELSEWHERE: [&str; 8] = [
+    /// `node.limits`, `security`, `nodes`, `traces` and `node.shm`.
+    const ELSEWHERE: [&str; 9] = [
         "number",
         "preference",
         "unix",
@@ -223,6 +223,7 @@ mod tests {
         "limits",
         "security",
         "peers",
+        "propagator",
         "local_transport",
     ];
 

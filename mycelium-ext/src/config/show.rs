@@ -26,8 +26,14 @@ impl fmt::Display for Config {
         write!(f, "{}{}", node.tuning, node.limits)?;
         security(f, &self.security)?;
         line(f, "view", &self.view.socket)?;
+        if *self.view.remote {
+            line(f, "remote view", &self.view.remote.clone().map(|_| "to peers"))?;
+        }
         if let Some(listen) = &self.metrics.listen {
             line(f, "metrics", listen)?;
+        }
+        if *self.traces.propagate {
+            line(f, "traces", &self.traces.propagate.clone().map(|_| "go on at peers"))?;
         }
         writeln!(f, "listens on")?;
         for listen in &self.listen.streams {

@@ -12,6 +12,8 @@ pub struct ViewSettings {
     /// Whether snapshots of the process are served to its own user, on a Unix socket. It has no
     /// effect in a build without the feature `view`, and on systems without such sockets.
     pub socket: Setting<ViewSocket>,
+    /// Whether peers may have snapshots, which know the cookie. It needs the feature `view`.
+    pub remote: Setting<bool>,
 }
 
 /// Whether a node serves its snapshots.
@@ -38,6 +40,10 @@ impl fmt::Display for ViewSocket {
 pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_, '_>) -> ViewSettings {
     let mut section = root.section(reader, "view");
     let socket = section.setting(reader, "socket");
+    let remote = section.setting(reader, "remote");
     section.finish(reader);
-    ViewSettings { socket: socket.unwrap_or_else(|| Setting::default(ViewSocket::On)) }
+    ViewSettings {
+        socket: socket.unwrap_or_else(|| Setting::default(ViewSocket::On)),
+        remote: remote.unwrap_or_else(|| Setting::default(false)),
+    }
 }

@@ -89,9 +89,15 @@ pub struct NodeBuilder {
     /// Whether its snapshots are served.
     #[cfg(all(feature = "view", unix))]
     view: bool,
+    /// Whether its snapshots are given to peers.
+    #[cfg(all(feature = "view", unix))]
+    remote_view: bool,
     /// Where its metrics are read.
     #[cfg(all(feature = "metrics", unix))]
     metrics: Option<Endpoint>,
+    /// Whether spans go on at peers.
+    #[cfg(feature = "otel")]
+    traces: bool,
 }
 
 impl NodeBuilder {
@@ -119,8 +125,12 @@ impl NodeBuilder {
             warnings: Vec::new(),
             #[cfg(all(feature = "view", unix))]
             view: false,
+            #[cfg(all(feature = "view", unix))]
+            remote_view: false,
             #[cfg(all(feature = "metrics", unix))]
             metrics: None,
+            #[cfg(feature = "otel")]
+            traces: false,
         }
     }
 
@@ -142,10 +152,15 @@ impl NodeBuilder {
         #[cfg(all(feature = "view", unix))]
         {
             builder.view = *config.view.socket == crate::config::ViewSocket::On;
+            builder.remote_view = *config.view.remote;
         }
         #[cfg(all(feature = "metrics", unix))]
         {
             builder.metrics = config.metrics.listen.as_deref().cloned();
+        }
+        #[cfg(feature = "otel")]
+        {
+            builder.traces = *config.traces.propagate;
         }
         builder.id = config.node.id.as_deref().copied();
         builder.known = known(config);
@@ -165,6 +180,24 @@ impl NodeBuilder {
             })
             .collect();
         Ok(builder)
+    }
+
+    /// A node of this name that watches another one: it has the cookie, the certificates and the
+    /// demands on peers of the configuration, and keeps to itself otherwise.
+    #[cfg(all(feature = "view", unix))]
+    pub(crate) fn that_watches(config: &Config, name: &str) -> Self {
+        let mut builder = Self::new(name.to_owned())
+            .cookie((*config.node.cookie).clone())
+            .mode(ConnectionMode::Isolated)
+            .unix(UnixListening::Off);
+        #[cfg(target_os = "linux")]
+        {
+            builder.shm = None;
+        }
+        builder.authorities.clone_from(&config.authorities);
+        builder.identity.clone_from(&config.security.identity);
+        builder.security = config.security.of_links(&config.peers).with_supplied_addresses(false);
+        builder
     }
 
     /// The cookie that all nodes of the cluster know. It is needed.
@@ -212,12 +245,27 @@ impl NodeBuilder {
         self
     }
 
+    /// Whether its [snapshots](crate::view) are given to peers, which know the cookie. By default
+    /// they are not.
+    #[cfg(all(feature = "view", unix))]
+    pub fn remote_view(mut self, is_given: bool) -> Self {
+        self.remote_view = is_given;
+        self
+    }
+
     /// Where its [metrics](crate::metrics) are read, by HTTP, for as long as it runs. By default they
     /// are not. Port 0 is a free one: see [`Node::metrics_address`](super::Node::metrics_address).
     /// A node whose address cannot be listened at does not start.
     #[cfg(all(feature = "metrics", unix))]
     pub fn metrics(mut self, listen: Endpoint) -> Self {
         self.metrics = Some(listen);
+        self
+    }
+
+    /// Whether [spans go on](crate::otel) at peers that have it on too. By default they do not.
+    #[cfg(feature = "otel")]
+    pub fn traces(mut self, go_on: bool) -> Self {
+        self.traces = go_on;
         self
     }
 
@@ -307,6 +355,10 @@ impl NodeBuilder {
             let arena = |shm: ShmOptions| if self.security.strict { 0 } else { shm.arena() };
             links.local_transport =
                 self.shm.map(|shm| Arc::new(SharedMemory::new(shm.with_arena(arena(shm)))) as _);
+        }
+        #[cfg(feature = "otel")]
+        {
+            links.propagator = self.traces.then(|| Arc::new(crate::otel::OpenTelemetry) as _);
         }
         links.number = self.id;
         links.peers.extend(self.known.iter().cloned());
@@ -398,6 +450,14 @@ impl NodeBuilder {
         }
         #[cfg(all(feature = "view", unix))]
         let view = self.view.then(|| super::serve_view(&full_name, &addresses)).flatten();
+        #[cfg(all(feature = "view", unix))]
+        let remote_view = match self.remote_view {
+            true => {
+                let addresses = addresses.iter().map(ToString::to_string).collect();
+                Some(crate::view::RemoteView::start(&full_name, addresses).await?)
+            }
+            false => None,
+        };
         #[cfg(all(feature = "metrics", unix))]
         let metrics = match self.metrics {
             Some(listen) => Some(super::serve_metrics(&full_name, listen).await?),
@@ -417,6 +477,8 @@ impl NodeBuilder {
             members,
             #[cfg(all(feature = "view", unix))]
             _view: view,
+            #[cfg(all(feature = "view", unix))]
+            _remote_view: remote_view,
             #[cfg(all(feature = "metrics", unix))]
             metrics,
         })
@@ -436,6 +498,14 @@ fn supported(config: &Config) -> Result<(), StartError> {
     }
     if cfg!(not(all(feature = "metrics", unix))) && config.metrics.listen.is_some() {
         let what = "[metrics]: build it with the feature `metrics` of mycelium-ext, for Unix";
+        return Err(StartError::Unsupported { what: what.to_owned() });
+    }
+    if cfg!(not(all(feature = "view", unix))) && *config.view.remote {
+        let what = "view.remote: build it with the feature `view` of mycelium-ext, for Unix";
+        return Err(StartError::Unsupported { what: what.to_owned() });
+    }
+    if cfg!(not(feature = "otel")) && *config.traces.propagate {
+        let what = "[traces]: build it with the feature `otel` of mycelium-ext";
         return Err(StartError::Unsupported { what: what.to_owned() });
     }
     let unix = |peer: &PeerSettings| matches!(peer.address.as_deref(), Some(Address::Unix(_)));

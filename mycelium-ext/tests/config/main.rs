@@ -337,6 +337,29 @@ fn metrics_are_read_where_it_is_said_and_nowhere_else() {
 }
 
 #[test]
+fn spans_go_on_at_peers_where_it_is_said() {
+    let config = parsed(NODE);
+    assert!(!*config.traces.propagate);
+    assert!(!config.to_string().contains("traces"), "{config}");
+    let config = parsed(&format!("{NODE}[traces]\npropagate = true\n"));
+    assert!(*config.traces.propagate);
+    assert!(config.to_string().contains("  traces: go on at peers\n"), "{config}");
+    let environment = Environment::of([("MYCELIUM_TRACES_PROPAGATE", "true")]);
+    let config = parsed_in(NODE, &environment);
+    let line = "  traces: go on at peers (from MYCELIUM_TRACES_PROPAGATE)\n";
+    assert!(config.to_string().contains(line), "{config}");
+    for text in ["propagate = \"yes\"\n", "propagate = 1\n"] {
+        let mistake = mistake(&format!("{NODE}[traces]\n{text}"));
+        assert_eq!(mistake.key, "traces.propagate", "{text}");
+    }
+    // The example says that this is the default.
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("mycelium.example.toml");
+    let text = std::fs::read_to_string(file).expect("the example");
+    let traces = text.split("\n[traces]\n").nth(1).expect("its section");
+    assert!(traces.starts_with("propagate = false "), "{traces}");
+}
+
+#[test]
 fn the_view_is_served_unless_it_is_turned_off() {
     let config = parsed(NODE);
     assert_eq!(*config.view.socket, ViewSocket::On);
@@ -354,4 +377,18 @@ fn the_view_is_served_unless_it_is_turned_off() {
     let text = std::fs::read_to_string(file).expect("the example");
     let view = text.split("\n[view]\n").nth(1).expect("its section");
     assert!(view.starts_with("socket = \"on\" "), "{view}");
+    assert!(view.contains("\nremote = false "), "{view}");
+}
+
+#[test]
+fn peers_get_snapshots_where_it_is_said() {
+    let config = parsed(NODE);
+    assert!(!*config.view.remote);
+    assert!(!config.to_string().contains("remote view"), "{config}");
+    let config = parsed(&format!("{NODE}[view]\nremote = true\n"));
+    assert!(*config.view.remote && *config.view.socket == ViewSocket::On);
+    assert!(config.to_string().contains("  remote view: to peers\n"), "{config}");
+    let environment = Environment::of([("MYCELIUM_VIEW_REMOTE", "true")]);
+    assert!(*parsed_in(NODE, &environment).view.remote);
+    assert_eq!(mistake(&format!("{NODE}[view]\nremote = \"on\"\n")).key, "view.remote");
 }

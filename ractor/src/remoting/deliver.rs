@@ -4,6 +4,8 @@ use std::any::TypeId;
 use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+use tracing::Span;
+
 use super::Incoming;
 use crate::actor::actor_properties::ActorProperties;
 use crate::message::{ArcMessage, BoxedDowncastErr};
@@ -65,10 +67,14 @@ pub enum Delivered {
     Displaced,
 }
 
+/// The span in which a handler runs that gets a message of another node.
+type InSpan<'a> = Option<&'a Span>;
+
 /// What is known of the messages of an actor where their type is not.
 pub(crate) struct Codec {
     type_name: fn() -> &'static str,
-    deliver: fn(&ActorProperties, Incoming<'_>, Entry) -> Result<Delivered, Undeliverable>,
+    deliver:
+        fn(&ActorProperties, Incoming<'_>, Entry, InSpan<'_>) -> Result<Delivered, Undeliverable>,
     together: fn(Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>>,
 }
 
@@ -104,8 +110,9 @@ fn deliver<M: Message>(
     actor: &ActorProperties,
     incoming: Incoming<'_>,
     entry: Entry,
+    span: InSpan<'_>,
 ) -> Result<Delivered, Undeliverable> {
-    actor.put_decoded(decode::<M>(incoming)?, entry)
+    actor.put_decoded(decode::<M>(incoming)?, entry, span)
 }
 
 fn together<M: Message>(incoming: Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>> {
@@ -136,8 +143,22 @@ impl ActorCell {
         incoming: Incoming<'_>,
         entry: Entry,
     ) -> Result<Delivered, Undeliverable> {
+        self.deliver_in(incoming, entry, None)
+    }
+
+    /// As [`deliver_as`](Self::deliver_as). The handler runs in this span, if there is one and the
+    /// feature `message_span_propogation` is on. The span that is current here has no effect.
+    ///
+    /// # Errors
+    /// As [`deliver_as`](Self::deliver_as).
+    pub fn deliver_in(
+        &self,
+        incoming: Incoming<'_>,
+        entry: Entry,
+        span: Option<&Span>,
+    ) -> Result<Delivered, Undeliverable> {
         let codec = self.codec()?;
-        (codec.deliver)(&self.inner, incoming, entry)
+        (codec.deliver)(&self.inner, incoming, entry, span)
     }
 
     /// The name of the type of the actor's messages, where these may come from other nodes. For the
@@ -171,7 +192,8 @@ pub fn deliver_to_all(
     incoming: Incoming<'_>,
 ) -> Vec<(ActorId, Undeliverable)> {
     let mut failed = Vec::new();
-    deliver_to_each(actors.iter().map(|it| (it, Entry::ByPolicy)), incoming, |place, outcome| {
+    let each = actors.iter().map(|it| (it, Entry::ByPolicy));
+    deliver_to_each(each, incoming, None, |place, outcome| {
         if let Err(why) = outcome {
             failed.push((actors[place].get_id(), why));
         }
@@ -179,17 +201,19 @@ pub fn deliver_to_all(
     failed
 }
 
-/// As [`deliver_to_all`], into room that may have been lent to the sender before. Tells `outcome`
-/// what became of it at each actor, by the actor's place.
+/// As [`deliver_to_all`], into room that may have been lent to the sender before, and with a span as
+/// [`ActorCell::deliver_in`] has it. Tells `outcome` what became of it at each actor, by the actor's
+/// place.
 pub fn deliver_to_each<'a>(
     actors: impl ExactSizeIterator<Item = (&'a ActorCell, Entry)>,
     incoming: Incoming<'_>,
+    span: Option<&Span>,
     mut outcome: impl FnMut(usize, Result<Delivered, Undeliverable>),
 ) {
     let mut actors = actors.enumerate();
     if actors.len() == 1 {
         let (place, (actor, entry)) = actors.next().expect("there is one");
-        return outcome(place, actor.deliver_as(incoming, entry));
+        return outcome(place, actor.deliver_in(incoming, entry, span));
     }
     let Incoming { variant, args, lent, metadata, reply } = incoming;
     if reply.is_some() {
@@ -210,14 +234,16 @@ pub fn deliver_to_each<'a>(
                 types.len() - 1
             });
             match &types[known].1 {
-                Decoded::Together(message) => actor.inner.put_together(message.clone(), entry),
+                Decoded::Together(message) => {
+                    actor.inner.put_together(message.clone(), entry, span)
+                }
                 Decoded::OneByOne => {
                     let so_far = copied.map_or(0, |so_far: usize| so_far + args.len() + lent.len());
                     if so_far > MAX_COPIES {
                         return Err(Undeliverable::TooManyCopies);
                     }
                     copied = Some(so_far);
-                    (codec.deliver)(&actor.inner, once_more(), entry)
+                    (codec.deliver)(&actor.inner, once_more(), entry, span)
                 }
                 Decoded::Not => Err(Undeliverable::NotDecodable),
             }

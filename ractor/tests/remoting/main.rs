@@ -11,4 +11,5 @@ mod outlet;
 mod port_options;
 mod ports;
 mod sending;
+mod spans;
 mod waiting;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ractor::remoting::{deliver_to_each, Incoming};
 use ractor::{ActorCell, ActorId, ActorRef};
+use tracing::Span;
 
 use super::answers::Answer;
 use super::arrived::Arrived;
@@ -40,6 +41,8 @@ pub(crate) enum Broken {
     Lane(LaneError),
     Codec(CodecError),
     Credit(BadCredit),
+    /// A message has the context of a span, which was not agreed on.
+    Trace,
 }
 
 impl fmt::Display for Broken {
@@ -48,6 +51,9 @@ impl fmt::Display for Broken {
             Self::Lane(error) => error.fmt(f),
             Self::Codec(error) => error.fmt(f),
             Self::Credit(error) => error.fmt(f),
+            Self::Trace => f.write_str(
+                "a message has the context of a span, which both nodes have not agreed on",
+            ),
         }
     }
 }
@@ -235,6 +241,9 @@ impl DataPlane {
             return Ok(());
         }
         let message = Message { lent, ..head.message(frame, names)? };
+        if message.trace.is_some() && !self.traces.are_agreed() {
+            return Err(Broken::Trace);
+        }
         let deliveries = message.deliveries();
         turn.deliveries += deliveries;
         self.receipts.came(deliveries);
@@ -343,13 +352,15 @@ impl DataPlane {
     }
 
     /// Puts a message where it belongs.
-    pub(crate) fn deliver(self: &Arc<Self>, Message { kind, args, lent }: Message<'_>) {
+    pub(crate) fn deliver(self: &Arc<Self>, Message { kind, args, lent, trace }: Message<'_>) {
         let _delivering = Delivering::of(self.node_id());
+        let span = trace.and_then(|it| self.traces.incoming(it, &kind, self.node_id()));
+        let span = span.as_ref();
         match kind {
             Kind::Cast { to, method, metadata } => {
                 let metadata = metadata.as_deref();
                 let message = Incoming { variant: &method, args, lent, metadata, reply: None };
-                self.deliver_to(to, message);
+                self.deliver_to(to, message, span);
             }
             Kind::Call { to, tag, timeout, method, metadata } => {
                 let timeout = timeout.map(Duration::from_millis);
@@ -364,7 +375,7 @@ impl DataPlane {
                 }
                 let metadata = metadata.as_deref();
                 let message = Incoming { variant: &method, args, lent, metadata, reply: answer };
-                self.deliver_to(to, message);
+                self.deliver_to(to, message, span);
             }
             Kind::Many { to, method, metadata } => {
                 let actors: Vec<ActorCell> =
@@ -375,7 +386,7 @@ impl DataPlane {
                 let entries: Vec<_> =
                     arrivals.iter().map(|it| Arrival::entry(it.as_ref())).collect();
                 let to = actors.iter().zip(entries);
-                deliver_to_each(to, message, |place, outcome| {
+                deliver_to_each(to, message, span, |place, outcome| {
                     let arrival = arrivals[place].take();
                     let actor = &actors[place];
                     self.dead_letter(Arrival::settle(arrival, actor, outcome), actor.into());
@@ -391,10 +402,10 @@ impl DataPlane {
         }
     }
 
-    fn deliver_to(self: &Arc<Self>, to: u64, message: Incoming<'_>) {
+    fn deliver_to(self: &Arc<Self>, to: u64, message: Incoming<'_>, span: Option<&Span>) {
         let Some(actor) = self.actor(to) else { return };
         let arrival = self.arrival(&actor);
-        let outcome = actor.deliver_as(message, Arrival::entry(arrival.as_ref()));
+        let outcome = actor.deliver_in(message, Arrival::entry(arrival.as_ref()), span);
         self.dead_letter(Arrival::settle(arrival, &actor, outcome), (&actor).into());
     }
 

@@ -24,6 +24,7 @@ use super::locked::locked;
 use super::pieces;
 use super::receipts::Receipts;
 use super::room::{Room, Share};
+use super::traces::Traces;
 use super::view::{self, LinkView, SessionView};
 use super::writer::{self, FrameSource};
 use crate::net::SessionMessage;
@@ -34,7 +35,7 @@ use crate::protocol::mycelium::frame::Body as FrameBody;
 use crate::protocol::mycelium::{Acknowledgement, Preference};
 use crate::transport::{Locality, TransportKind};
 use crate::NodeId;
-use mycelium_link::codec::What;
+use mycelium_link::codec::{What, TRACE};
 use mycelium_link::lane::{Chunk, LaneError};
 use mycelium_link::lanes::Receiver;
 
@@ -77,6 +78,8 @@ pub(crate) struct DataPlane {
     pub(super) calls: Calls,
     /// How many messages go to bounded mailboxes.
     pub(crate) credits: Credits,
+    /// The contexts of spans that messages have with them.
+    pub(crate) traces: Traces,
     /// Calls of the peer that wait for an answer of ours.
     pub(super) answering: AtomicUsize,
     /// Messages of the peer that reached no actor.
@@ -90,7 +93,12 @@ pub(crate) struct DataPlane {
 }
 
 impl DataPlane {
-    pub(crate) fn new(node_id: NodeId, bounds: Bounds, backlog: Arc<Backlog>) -> Arc<Self> {
+    pub(crate) fn new(
+        node_id: NodeId,
+        bounds: Bounds,
+        traces: Traces,
+        backlog: Arc<Backlog>,
+    ) -> Arc<Self> {
         static SESSIONS: AtomicU64 = AtomicU64::new(0);
         let data_plane = Arc::new(Self {
             session: SESSIONS.fetch_add(1, Ordering::Relaxed),
@@ -103,6 +111,7 @@ impl DataPlane {
             receipts: Receipts::default(),
             calls: Calls::new(bounds.calls),
             credits: Credits::default(),
+            traces,
             answering: AtomicUsize::new(0),
             dead_letters: AtomicU64::new(0),
             ended: AtomicBool::new(false),
@@ -350,17 +359,12 @@ impl DataPlane {
 
     /// Sends a message to several actors of the peer: in a frame for each lane, as a rule. A long
     /// list, or one that repeats an actor, takes more frames.
-    pub(super) fn message_to_all(
-        &self,
-        to: &[u64],
-        (method, metadata): (&str, Option<&[u8]>),
-        args: (&[u8], &Bytes),
-    ) {
+    pub(super) fn message_to_all(&self, to: &[u64], named: Named<'_>, args: (&[u8], &Bytes)) {
         let mut left = to.to_vec();
         // The peer refuses a list that repeats an actor.
         left.sort_unstable();
         let most = {
-            let what = What::Many { to: &[], method, metadata };
+            let what = named.to(&[]);
             self.frame_bound.most_targets(what.room() + args.0.len() + args.1.len())
         };
         while let Some(first) = left.first().copied() {
@@ -381,7 +385,7 @@ impl DataPlane {
                     is_now
                 });
                 left = later;
-                let what = What::Many { to: &now, method, metadata };
+                let what = named.to(&now);
                 let to = (what, now.iter().map(|pid| Receiver::Actor(*pid)));
                 let args = (args.0, args.1.clone());
                 table.message((preference, slot), |it| self.receipts.acknowledgement(it), to, args)
@@ -536,6 +540,22 @@ impl DataPlane {
         if self.receipts.handled(place, bytes) {
             self.acknowledge(false);
         }
+    }
+}
+
+/// What a message to several actors is, but for them and its arguments.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) method: &'a str,
+    pub(super) metadata: Option<&'a [u8]>,
+    pub(super) trace: Option<&'a [u8; TRACE]>,
+}
+
+impl<'a> Named<'a> {
+    /// As a frame to these actors says it.
+    pub(super) fn to(self, to: &'a [u64]) -> What<'a> {
+        let Self { method, metadata, trace } = self;
+        What::Many { to, method, metadata, trace }
     }
 }
 

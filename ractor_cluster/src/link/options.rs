@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-#[cfg(unix)]
 use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::actor::actor_config::TransportPreference;
 
 use super::limits::Limits;
+use super::traces::Propagator;
 #[cfg(unix)]
 use crate::transport::LocalTransport;
 use declare::options;
@@ -110,6 +110,9 @@ options! {
         security: Security = Security::default();
         /// What is known of peers.
         peers: HashMap<Peer, PeerPolicy> = HashMap::new();
+        /// What connects messages to and from other nodes with a tracing system
+        /// ([`traces`](super::traces)).
+        propagator: Option<Arc<dyn Propagator>> = None;
         /// What makes links by shared memory with peers of this machine.
         local_transport if unix: Option<Arc<dyn LocalTransport>> = None;
     }
@@ -148,6 +151,14 @@ impl LinkOptions {
     #[must_use]
     pub fn with_security(mut self, security: Security) -> Self {
         self.security = security;
+        self
+    }
+
+    /// With the contexts of spans in messages to and from those peers of the fork that have a
+    /// propagator too.
+    #[must_use]
+    pub fn with_propagator(mut self, propagator: Arc<dyn Propagator>) -> Self {
+        self.propagator = Some(propagator);
         self
     }
 

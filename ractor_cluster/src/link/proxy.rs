@@ -10,7 +10,7 @@ use ractor::errors::UndeliveredReason;
 use ractor::remoting::{Outgoing, Outlet, Refused};
 
 use super::credits::Purse;
-use super::data_plane::DataPlane;
+use super::data_plane::{DataPlane, Named};
 use mycelium_link::codec::What;
 
 /// Of the actor `pid`.
@@ -91,15 +91,17 @@ impl Outlet for Proxy {
         if self.is_over() {
             return self.refuse(message, UndeliveredReason::Stopped);
         }
+        let trace = self.traffic.traces.outgoing();
+        let trace = trace.as_ref();
         let (method, metadata) = (message.variant.as_ref(), message.metadata.as_deref());
         // A call's takes as much.
-        let room = What::Cast { to: self.pid, method, metadata }.room();
+        let room = What::Cast { to: self.pid, method, metadata, trace }.room();
         if let Some(reason) = self.traffic.too_large(room + message.args.len()) {
             return self.refuse(message, reason);
         }
         let Some(port) = message.reply.take() else {
-            let method = message.variant.as_ref();
-            let what = What::Cast { to: self.pid, method, metadata: message.metadata.as_deref() };
+            let (method, metadata) = (message.variant.as_ref(), message.metadata.as_deref());
+            let what = What::Cast { to: self.pid, method, metadata, trace };
             let args = (message.args.head.as_slice(), message.args.tail.clone());
             self.traffic.message(self.pid, what, args).on();
             message.args.recycle();
@@ -127,6 +129,7 @@ impl Outlet for Proxy {
             timeout,
             method: message.variant.as_ref(),
             metadata: message.metadata.as_deref(),
+            trace,
         };
         let args = (message.args.head.as_slice(), message.args.tail.clone());
         let push = self.traffic.message(self.pid, what, args);
@@ -144,12 +147,16 @@ impl Outlet for Proxy {
         if self.traffic.has_ended() {
             return self.refuse(message, UndeliveredReason::Stopped);
         }
-        let (method, metadata) = (message.variant.as_ref(), message.metadata.as_deref());
-        let size = What::Many { to: &[], method, metadata }.room() + message.args.len();
+        let trace = self.traffic.traces.outgoing();
+        let named = Named {
+            method: message.variant.as_ref(),
+            metadata: message.metadata.as_deref(),
+            trace: trace.as_ref(),
+        };
+        let size = named.to(&[]).room() + message.args.len();
         if let Some(reason) = self.traffic.too_large_for_all(size, pids.len()) {
             return self.refuse(message, reason);
         }
-        let named = (message.variant.as_ref(), message.metadata.as_deref());
         self.traffic.message_to_all(pids, named, (&message.args.head, &message.args.tail));
         message.args.recycle();
         Ok(())

@@ -37,6 +37,7 @@ mod stock;
 mod strangers;
 mod strict;
 mod supplied;
+mod traces;
 mod watchdog;
 mod ways;
 mod wire;

@@ -72,16 +72,23 @@ pub struct Sent {
     pub to: Vec<u64>,
     /// In all.
     pub bytes: usize,
+    /// What stands behind the actors: method, metadata, context and arguments.
+    pub rest: Vec<u8>,
 }
 
 /// A cast, to one actor or to many.
 pub fn sent(frame: &[u8]) -> Option<Sent> {
-    let [0, kind @ (1 | 3), lane, rest @ ..] = frame else { return None };
+    let [0, kind, lane, rest @ ..] = frame else { return None };
+    let is_to_many = match kind & 0x0f {
+        1 => false,
+        3 => true,
+        _ => return None,
+    };
     let mut rest = rest;
     let _ = (take(&mut rest), take(&mut rest));
-    let count = if *kind == 3 { take(&mut rest) } else { 1 };
+    let count = if is_to_many { take(&mut rest) } else { 1 };
     let to = (0..count).map(|_| take(&mut rest)).collect();
-    Some(Sent { kind: *kind, lane: *lane, to, bytes: frame.len() })
+    Some(Sent { kind: *kind, lane: *lane, to, bytes: frame.len(), rest: rest.to_vec() })
 }
 
 /// The tag of a call of ours that gets no answer.

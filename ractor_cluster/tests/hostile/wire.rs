@@ -311,6 +311,8 @@ pub struct Announcement {
     pub credits: Option<u32>,
     #[prost(uint32, optional, tag = "15")]
     pub ends: Option<u32>,
+    #[prost(uint32, optional, tag = "16")]
+    pub traces: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

@@ -113,7 +113,7 @@ const SUITES: [Suite; 21] = [
             "--exclude=ractor_cluster",
             "--exclude=ractor_cluster_derive",
             // No other package switches these on.
-            "--features=mycelium-examples/membership,mycelium-examples/metrics,mycelium-examples/spinning,mycelium-examples/tls,mycelium-examples/view",
+            "--features=mycelium-examples/membership,mycelium-examples/metrics,mycelium-examples/otel,mycelium-examples/spinning,mycelium-examples/tls,mycelium-examples/view",
         ],
     ),
     // Without the cluster feature, which the rest of the workspace switches on. After the set that

@@ -51,6 +51,23 @@ fn what_nobody_tells_of_is_missing() {
 }
 
 #[test]
+fn what_the_view_shows_is_what_was_noted() {
+    let mut account = sent(5);
+    handle(&mut account, 0..5);
+    note(&mut account, READER, "shown 0 5");
+    note(&mut account, READER, "shown 1 0");
+    note(&mut account, READER, "sessions 2 0");
+    let balance = account.balance();
+    assert_eq!((balance.shown_readers, balance.shown_sessions), (2, 2));
+    assert_eq!(balance.faults(), []);
+    note(&mut account, READER, "shown 0 3");
+    note(&mut account, FEED, "sessions 1 4");
+    let expected =
+        [("other than the views show", 2), ("missing in sessions, as the views show", 4)];
+    assert_eq!(faults(&account), expected);
+}
+
+#[test]
 fn a_killed_process_explains_what_it_held() {
     for killed in [FEED, READER] {
         let mut account = sent(5);

@@ -35,12 +35,7 @@ impl Probe {
     pub fn write(&mut self, Read { head, message }: &Read) -> (Bytes, usize) {
         let Head { lane, sequence, acknowledged, .. } = *head;
         let mut frame = BytesMut::new();
-        write(
-            Frame { lane, sequence, acknowledged },
-            what(&message.kind),
-            &mut self.numbers,
-            &mut frame,
-        );
+        write(Frame { lane, sequence, acknowledged }, what(message), &mut self.numbers, &mut frame);
         let count = messages_in(&frame);
         frame.extend_from_slice(&message.args);
         (frame.freeze(), count)
@@ -48,10 +43,11 @@ impl Probe {
 }
 
 /// What was read, as it is written.
-pub(super) fn what<'a>(kind: &'a Kind<'_>) -> What<'a> {
-    match kind {
+pub(super) fn what<'a>(message: &'a Message<'_>) -> What<'a> {
+    let trace = message.trace.as_ref();
+    match &message.kind {
         Kind::Cast { to, method, metadata } => {
-            What::Cast { to: *to, method, metadata: metadata.as_deref() }
+            What::Cast { to: *to, method, metadata: metadata.as_deref(), trace }
         }
         Kind::Call { to, tag, timeout, method, metadata } => What::Call {
             to: *to,
@@ -59,9 +55,10 @@ pub(super) fn what<'a>(kind: &'a Kind<'_>) -> What<'a> {
             timeout: *timeout,
             method,
             metadata: metadata.as_deref(),
+            trace,
         },
         Kind::Many { to, method, metadata } => {
-            What::Many { to, method, metadata: metadata.as_deref() }
+            What::Many { to, method, metadata: metadata.as_deref(), trace }
         }
         Kind::Reply { to, tag } => What::Reply { to: *to, tag: *tag },
         Kind::NoReply { to, tag } => What::NoReply { to: *to, tag: *tag },

@@ -7,8 +7,8 @@ use bytes::{Buf as _, Bytes};
 
 use super::method::Names;
 use super::{
-    CALL, CAST, DEFINED, HAS_METADATA, HAS_TIMEOUT, KIND, MANY, MARK, MAX_TARGETS, NAMED, NO_REPLY,
-    NUMBERED, PART, REPLY,
+    CALL, CAST, DEFINED, HAS_METADATA, HAS_TIMEOUT, HAS_TRACE, KIND, MANY, MARK, MAX_TARGETS,
+    NAMED, NO_REPLY, NUMBERED, PART, REPLY, TRACE,
 };
 use crate::lane::Part;
 
@@ -73,6 +73,8 @@ pub struct Message<'a> {
     pub args: Bytes,
     /// The end of them, where it lies in memory of the peer; empty as a rule.
     pub lent: Bytes,
+    /// The context of the sender's span, which may be any bytes.
+    pub trace: Option<[u8; TRACE]>,
 }
 
 /// The kind of a message, and its actors.
@@ -152,7 +154,7 @@ impl Message<'_> {
             Kind::Reply { to, tag } => Kind::Reply { to, tag },
             Kind::NoReply { to, tag } => Kind::NoReply { to, tag },
         };
-        Message { kind, args: self.args, lent: self.lent }
+        Message { kind, args: self.args, lent: self.lent, trace: self.trace }
     }
 }
 
@@ -202,8 +204,8 @@ impl Head {
     ) -> Result<Message<'a>, CodecError> {
         let mut cursor = Cursor { bytes: &frame, at: self.at };
         let allowed = match self.kind & KIND {
-            CAST | MANY => HAS_METADATA,
-            CALL => HAS_METADATA | HAS_TIMEOUT,
+            CAST | MANY => HAS_METADATA | HAS_TRACE,
+            CALL => HAS_METADATA | HAS_TIMEOUT | HAS_TRACE,
             REPLY | NO_REPLY => 0,
             _ => return Err(CodecError::Kind(self.kind)),
         };
@@ -233,9 +235,13 @@ impl Head {
             REPLY => Kind::Reply { to: cursor.number()?, tag: cursor.number()? },
             _ => Kind::NoReply { to: cursor.number()?, tag: cursor.number()? },
         };
+        let trace = match self.kind & HAS_TRACE {
+            0 => None,
+            _ => Some(cursor.trace()?),
+        };
         let at = cursor.at;
         frame.advance(at);
-        Ok(Message { kind, args: frame, lent: Bytes::new() })
+        Ok(Message { kind, args: frame, lent: Bytes::new(), trace })
     }
 
     fn method<'a>(
@@ -321,6 +327,12 @@ impl<'a> Cursor<'a> {
         let bytes = self.bytes.get(self.at..end).ok_or(CodecError::Short)?;
         self.at = end;
         Ok(bytes)
+    }
+
+    fn trace(&mut self) -> Result<[u8; TRACE], CodecError> {
+        let trace = self.bytes[self.at..].first_chunk().ok_or(CodecError::Short)?;
+        self.at += TRACE;
+        Ok(*trace)
     }
 
     fn name(&mut self) -> Result<&'a str, CodecError> {

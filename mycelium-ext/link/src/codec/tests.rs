@@ -2,7 +2,7 @@ use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
 use super::probe;
-use super::{CodecError, Frame, MAX_NAMES, Names, Numbers, What, head, messages_in, write};
+use super::{CodecError, Frame, MAX_NAMES, Names, Numbers, TRACE, What, head, messages_in, write};
 
 const FRAME: Frame = Frame { lane: 3, sequence: 1 << 33, acknowledged: 5 };
 
@@ -20,7 +20,7 @@ fn there_and_back(what: What<'_>, args: &[u8], numbers: &mut Numbers, names: &mu
     assert_eq!((head.lane, head.sequence, head.acknowledged), (3, 1 << 33, 5));
     let message = head.message(frame.clone(), names).unwrap();
     assert_eq!(message.args, args);
-    let there = probe::what(&message.kind);
+    let there = probe::what(&message);
     assert_eq!(format!("{there:?}"), format!("{what:?}"));
     assert_eq!(
         format!("{:?}", message.into_owned().args),
@@ -33,18 +33,36 @@ fn there_and_back(what: What<'_>, args: &[u8], numbers: &mut Numbers, names: &mu
 fn messages_survive_the_wire_and_a_method_is_named_once() {
     let (mut numbers, mut names) = Default::default();
     let metadata = Some([1, 2, 3].as_slice());
-    let tick = What::Cast { to: 7, method: "Tick", metadata: None };
+    let trace = Some(&[7; TRACE]);
+    let tick = What::Cast { to: 7, method: "Tick", metadata: None, trace: None };
     let first = there_and_back(tick, b"payload", &mut numbers, &mut names);
     let second = there_and_back(tick, b"payload", &mut numbers, &mut names);
     assert_eq!(first - second, 1 + "Tick".len());
     for what in [
-        What::Cast { to: u64::MAX, method: "Tick", metadata },
-        What::Call { to: 300, tag: 1 << 40, timeout: None, method: "Ask", metadata: None },
-        What::Call { to: 300, tag: 2, timeout: Some(u64::MAX), method: "Ask", metadata },
-        What::Many { to: &[1, 2, 300], method: "Tick", metadata },
+        What::Cast { to: u64::MAX, method: "Tick", metadata, trace: None },
+        What::Call {
+            to: 300,
+            tag: 1 << 40,
+            timeout: None,
+            method: "Ask",
+            metadata: None,
+            trace: None,
+        },
+        What::Call {
+            to: 300,
+            tag: 2,
+            timeout: Some(u64::MAX),
+            method: "Ask",
+            metadata,
+            trace: None,
+        },
+        What::Many { to: &[1, 2, 300], method: "Tick", metadata, trace: None },
+        What::Cast { to: 7, method: "Tick", metadata: None, trace },
+        What::Call { to: 300, tag: 3, timeout: Some(1), method: "Ask", metadata, trace },
+        What::Many { to: &[1, 2, 300], method: "Other", metadata, trace },
         What::Reply { to: 1, tag: 2 },
         What::NoReply { to: 1, tag: 2 },
-        What::Cast { to: 1, method: "", metadata: None },
+        What::Cast { to: 1, method: "", metadata: None, trace: None },
     ] {
         there_and_back(what, b"", &mut numbers, &mut names);
         there_and_back(what, &[9; 100], &mut numbers, &mut names);
@@ -57,11 +75,11 @@ fn more_methods_than_are_numbered_go_by_name() {
     let long = "x".repeat(super::MAX_NAME + 1);
     for number in 0..MAX_NAMES + 10 {
         let method = number.to_string();
-        let what = What::Cast { to: 1, method: &method, metadata: None };
+        let what = What::Cast { to: 1, method: &method, metadata: None, trace: None };
         there_and_back(what, b"", &mut numbers, &mut names);
     }
     for method in ["0", "1033", long.as_str()] {
-        let what = What::Cast { to: 1, method, metadata: None };
+        let what = What::Cast { to: 1, method, metadata: None, trace: None };
         there_and_back(what, b"", &mut numbers, &mut names);
     }
 }
@@ -71,7 +89,7 @@ fn a_peer_cannot_have_more_methods_numbered() {
     let mut names = Names::default();
     let define = |name: &str, names: &mut Names| {
         // A fresh table numbers every name anew.
-        let what = What::Cast { to: 1, method: name, metadata: None };
+        let what = What::Cast { to: 1, method: name, metadata: None, trace: None };
         let frame = written(what, &mut Numbers::default(), b"");
         let head = head(&frame).unwrap().unwrap();
         head.message(frame.clone(), names).map(|_| ())
@@ -91,7 +109,10 @@ fn what_is_not_known_is_refused() {
     };
     // Zero, kind, lane, sequence, acknowledged, and the rest.
     assert_eq!(read(&[0, 6, 0, 1, 0]), Err(CodecError::Kind(6)));
-    assert_eq!(read(&[0, 0x41, 0, 1, 0]), Err(CodecError::Kind(0x41)));
+    assert_eq!(read(&[0, 0x81, 0, 1, 0]), Err(CodecError::Kind(0x81)));
+    assert_eq!(read(&[0, 0x44, 0, 1, 0, 1, 1]), Err(CodecError::Kind(0x44)));
+    assert_eq!(read(&[0, 0x45, 0, 1, 0, 1, 1]), Err(CodecError::Kind(0x45)));
+    assert_eq!(read(&[0, 0x46, 0, 1, 0]), Err(CodecError::Kind(0x46)));
     assert_eq!(read(&[0, 0x14, 0, 1, 0, 1, 1]), Err(CodecError::Kind(0x14)));
     assert_eq!(read(&[0, 1, 0, 1]), Err(CodecError::Short));
     assert_eq!(read(&[0, 1, 0, 1, 0, 1, 9]), Err(CodecError::Unnamed(7)));
@@ -108,10 +129,45 @@ fn what_is_not_known_is_refused() {
 }
 
 #[test]
+fn a_context_stands_whole_in_front_of_the_arguments() {
+    // Zero, kind, lane, sequence, acknowledged, to, a name without a number, of no bytes.
+    let with = |trace: &[u8]| {
+        let frame = Bytes::from([&[0, 0x41, 0, 1, 0, 1, 0, 0], trace].concat());
+        let head = head(&frame).unwrap().expect("a frame of messages");
+        head.message(frame.clone(), &mut Names::default()).map(|it| (it.trace, it.args))
+    };
+    for length in 0..TRACE {
+        assert_eq!(with(&vec![1; length]), Err(CodecError::Short));
+    }
+    assert_eq!(with(&[1; TRACE]), Ok((Some([1; TRACE]), Bytes::new())));
+    assert_eq!(with(&[0; TRACE + 2]), Ok((Some([0; TRACE]), Bytes::from_static(&[0; 2]))));
+}
+
+/// What peers that announced nothing of contexts get is as it was: kind and bytes.
+#[test]
+fn without_a_context_no_byte_differs() {
+    let metadata = Some([1, 2].as_slice());
+    let frame = |what| written(what, &mut Numbers::default(), b"!").to_vec();
+    let head = |kind| [&[0, kind, 3][..], &[0x80, 0x80, 0x80, 0x80, 0x20, 5]].concat();
+    assert_eq!(
+        frame(What::Cast { to: 1, method: "a", metadata: None, trace: None }),
+        [&head(0x01)[..], &[1, 1, 1, b'a', b'!']].concat()
+    );
+    assert_eq!(
+        frame(What::Call { to: 1, tag: 2, timeout: Some(3), method: "a", metadata, trace: None }),
+        [&head(0x32)[..], &[1, 2, 3, 1, 1, b'a', 2, 1, 2, b'!']].concat()
+    );
+    assert_eq!(
+        frame(What::Many { to: &[1, 4], method: "a", metadata, trace: None }),
+        [&head(0x13)[..], &[2, 1, 4, 1, 1, b'a', 2, 1, 2, b'!']].concat()
+    );
+}
+
+#[test]
 fn a_message_counts_for_each_that_it_goes_to() {
     let count = |what| messages_in(&written(what, &mut Numbers::default(), b""));
-    assert_eq!(count(What::Cast { to: 1, method: "", metadata: None }), 1);
-    assert_eq!(count(What::Many { to: &[1, 2, 3], method: "", metadata: None }), 3);
+    assert_eq!(count(What::Cast { to: 1, method: "", metadata: None, trace: None }), 1);
+    assert_eq!(count(What::Many { to: &[1, 2, 3], method: "", metadata: None, trace: None }), 3);
     assert_eq!(count(What::NoReply { to: 1, tag: 1 }), 0);
     assert_eq!(messages_in(b"\x0a\x00"), 0);
 }
@@ -119,7 +175,7 @@ fn a_message_counts_for_each_that_it_goes_to() {
 proptest! {
     /// Whatever comes is a message or an error.
     #[test]
-    fn bytes_of_any_kind_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..64), kind in 0..7_u8) {
+    fn bytes_of_any_kind_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..64), kind in 0..0x80_u8) {
         let mut frame = vec![0, kind];
         frame.extend(bytes);
         let frame = Bytes::from(frame);

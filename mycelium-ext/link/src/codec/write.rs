@@ -4,8 +4,8 @@ use bytes::{BufMut, BytesMut};
 
 use super::method::{Method, Numbers};
 use super::{
-    CALL, CAST, DEFINED, HAS_METADATA, HAS_TIMEOUT, MANY, MARK, NAMED, NO_REPLY, NUMBERED, PART,
-    REPLY,
+    CALL, CAST, DEFINED, HAS_METADATA, HAS_TIMEOUT, HAS_TRACE, MANY, MARK, NAMED, NO_REPLY,
+    NUMBERED, PART, REPLY, TRACE,
 };
 
 /// The numbers in front of every message.
@@ -33,6 +33,8 @@ pub enum What<'a> {
         method: &'a str,
         /// What the application adds.
         metadata: Option<&'a [u8]>,
+        /// The context of the sender's span.
+        trace: Option<&'a [u8; TRACE]>,
     },
     /// A message that is answered.
     Call {
@@ -46,6 +48,8 @@ pub enum What<'a> {
         method: &'a str,
         /// What the application adds.
         metadata: Option<&'a [u8]>,
+        /// The context of the sender's span.
+        trace: Option<&'a [u8; TRACE]>,
     },
     /// A message without an answer, to several actors.
     Many {
@@ -55,6 +59,8 @@ pub enum What<'a> {
         method: &'a str,
         /// What the application adds.
         metadata: Option<&'a [u8]>,
+        /// The context of the sender's span.
+        trace: Option<&'a [u8; TRACE]>,
     },
     /// The answer to a call.
     Reply {
@@ -80,12 +86,22 @@ impl What<'_> {
             Self::Cast { method, metadata, .. } | Self::Call { method, metadata, .. } => {
                 method.len() + metadata.map_or(0, <[u8]>::len)
             }
-            Self::Many { to, method, metadata } => {
+            Self::Many { to, method, metadata, .. } => {
                 method.len() + metadata.map_or(0, <[u8]>::len) + to.len() * TARGET
             }
             Self::Reply { .. } | Self::NoReply { .. } => 0,
         };
-        NUMBERS + extra
+        NUMBERS + extra + self.trace().map_or(0, |trace| trace.len())
+    }
+
+    /// The context of the sender's span.
+    fn trace(&self) -> Option<&[u8; TRACE]> {
+        match self {
+            Self::Cast { trace, .. } | Self::Call { trace, .. } | Self::Many { trace, .. } => {
+                *trace
+            }
+            Self::Reply { .. } | Self::NoReply { .. } => None,
+        }
     }
 }
 
@@ -101,15 +117,17 @@ pub fn write(frame: Frame, what: What<'_>, numbers: &mut Numbers, out: &mut Byte
         What::Reply { .. } => REPLY,
         What::NoReply { .. } => NO_REPLY,
     };
+    let trace = what.trace().copied();
+    let kind = kind | if trace.is_some() { HAS_TRACE } else { 0 };
     out.put_slice(&[MARK, kind, frame.lane]);
     number(frame.sequence, out);
     number(frame.acknowledged, out);
     match what {
-        What::Cast { to, method, metadata } => {
+        What::Cast { to, method, metadata, .. } => {
             number(to, out);
             put_method(method, metadata, numbers, out);
         }
-        What::Call { to, tag, timeout, method, metadata } => {
+        What::Call { to, tag, timeout, method, metadata, .. } => {
             number(to, out);
             number(tag, out);
             if let Some(timeout) = timeout {
@@ -117,7 +135,7 @@ pub fn write(frame: Frame, what: What<'_>, numbers: &mut Numbers, out: &mut Byte
             }
             put_method(method, metadata, numbers, out);
         }
-        What::Many { to, method, metadata } => {
+        What::Many { to, method, metadata, .. } => {
             number(to.len() as u64, out);
             to.iter().for_each(|to| number(*to, out));
             put_method(method, metadata, numbers, out);
@@ -126,6 +144,9 @@ pub fn write(frame: Frame, what: What<'_>, numbers: &mut Numbers, out: &mut Byte
             number(to, out);
             number(tag, out);
         }
+    }
+    if let Some(trace) = trace {
+        out.put_slice(&trace);
     }
 }
 

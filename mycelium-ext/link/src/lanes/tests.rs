@@ -83,7 +83,7 @@ impl Pair {
         let number = self.sent.entry(to).or_default();
         *number += 1;
         let (args, tail) = (number.to_be_bytes(), Bytes::from(vec![*number as u8; size]));
-        let what = What::Cast { to, method: "tick", metadata: None };
+        let what = What::Cast { to, method: "tick", metadata: None, trace: None };
         let receiver = Receiver::Actor(to);
         let is_urgent = to == 0;
         let slot = self.lanes.slot_for(receiver, is_urgent, size);
@@ -103,7 +103,7 @@ impl Pair {
             assert!(now.contains(&first), "a message without its receiver");
             left = later;
             // One payload for all: it has no number of a receiver.
-            let what = What::Many { to: &now, method: "tick", metadata: None };
+            let what = What::Many { to: &now, method: "tick", metadata: None, trace: None };
             self.lanes.message(slot, 0, what, (&[], Bytes::from(vec![7; size])));
             self.noted |= self.lanes.is_ready(slot);
             for to in now {

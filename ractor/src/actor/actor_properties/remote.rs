@@ -3,12 +3,14 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use tracing::Span;
+
 use super::admission::Refusal;
 use super::ActorProperties;
 use crate::actor::actor_config::TransportPreference;
 use crate::actor::mailbox::{discard, is_inline, Displaced, Parcel, Way};
 use crate::errors::{Undelivered, UndeliveredReason};
-use crate::message::ArcMessage;
+use crate::message::{records_spans, ArcMessage, BoxedMessage};
 use crate::remoting::{Delivered, Entry, Outlet, Undeliverable};
 use crate::{ActorCell, ActorStatus, Message};
 
@@ -58,30 +60,43 @@ impl ActorProperties {
         self.proxy.outlet().map_or(0, |outlet| outlet.dropped())
     }
 
-    /// Puts in what was decoded for this actor. Without a span, since none comes from another node.
+    /// Puts in what was decoded for this actor, to be handled in `span`. The span that is current on
+    /// this thread is not the sender's.
     #[inline]
     pub(crate) fn put_decoded<M: Message>(
         &self,
         message: M,
         entry: Entry,
+        span: Option<&Span>,
     ) -> Result<Delivered, Undeliverable> {
         if is_inline::<M>() {
             let queue = self.queue::<M>().ok_or(Undeliverable::WrongType)?;
-            delivered(self.admit::<M, _>(queue, Parcel::Plain(message), entry.into()))
+            delivered(self.admit::<M, _>(queue, Parcel::plain_in(message, span), entry.into()))
         } else {
             let queue = self.queue::<Box<M>>().ok_or(Undeliverable::WrongType)?;
-            let parcel = Parcel::Plain(Box::new(message));
+            let parcel = Parcel::plain_in(Box::new(message), span);
             delivered(self.admit::<M, _>(queue, parcel, entry.into()))
         }
     }
 
-    /// Puts in what was decoded for several actors.
+    /// Puts in what was decoded for several actors, to be handled in `span`.
     pub(crate) fn put_together(
         &self,
         message: ArcMessage,
         entry: Entry,
+        span: Option<&Span>,
     ) -> Result<Delivered, Undeliverable> {
-        delivered(self.carry_out(self.mailbox.put_shared(message, entry.into()), name_of))
+        if !records_spans() {
+            return delivered(
+                self.carry_out(self.mailbox.put_shared(message, entry.into()), name_of),
+            );
+        }
+        // The mailbox would add the span that is current on this thread, which is not the sender's.
+        let boxed = Box::new(BoxedMessage::shared_in(message, span));
+        let name_of = |message: Option<&Box<BoxedMessage>>| {
+            name_of(message.and_then(|it| it.arc_msg.as_ref()))
+        };
+        delivered(self.carry_out(self.mailbox.put_boxed(boxed, entry.into()), name_of))
     }
 }
 

@@ -38,6 +38,18 @@ impl<S> Parcel<S> {
         Self::Plain(message)
     }
 
+    /// A message that came from another node, and the span that it is to be handled in.
+    #[cfg(feature = "cluster")]
+    #[inline]
+    pub(crate) fn plain_in(message: S, span: Option<&tracing::Span>) -> Self {
+        #[cfg(feature = "message_span_propogation")]
+        if let Some(span) = span {
+            return Self::Plain(message).traced(span.clone());
+        }
+        let _ = span;
+        Self::Plain(message)
+    }
+
     /// A message that is shared, and the current span.
     #[inline]
     pub(crate) fn shared(message: ArcMessage) -> Self {

@@ -13,6 +13,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use super::*;
 use crate::link::data_plane::{Bounds, Link};
 use crate::link::link_table::ADAPTIVE;
+use crate::link::traces::Traces;
 use crate::link::writer::FrameSource;
 use crate::net::SessionMessage;
 use crate::protocol::meta::network_message::Message as Network;
@@ -78,7 +79,7 @@ async fn a_peer_that_takes_nothing_is_told_later() {
         busy_poll: false,
         max_inbound: 1 << 20,
     };
-    let traffic = DataPlane::new(1, bounds, Arc::default());
+    let traffic = DataPlane::new(1, bounds, Traces::default(), Arc::default());
     let (peer, local, kind) = (String::new(), String::new(), TransportKind::Tcp);
     traffic.add(Link {
         kind,
@@ -94,7 +95,7 @@ async fn a_peer_that_takes_nothing_is_told_later() {
     traffic.announce_mailboxes([&cell]);
 
     while traffic.takes_answers() {
-        let what = What::Cast { to: 1, method: "", metadata: None };
+        let what = What::Cast { to: 1, method: "", metadata: None, trace: None };
         traffic.message(1, what, (&[7; 60_000], Bytes::new())).on();
     }
     let (credits, mut frames) = told(&traffic, link.get_id());
@@ -102,7 +103,7 @@ async fn a_peer_that_takes_nothing_is_told_later() {
     for _ in 0..MESSAGES {
         let kind = Kind::Cast { to: pid, method: Cow::Borrowed(""), metadata: None };
         let args = Bytes::copy_from_slice(&7_u64.to_be_bytes());
-        traffic.deliver(Message { kind, args, lent: Bytes::new() });
+        traffic.deliver(Message { kind, args, lent: Bytes::new(), trace: None });
         while cell.mailbox_len() > 0 {
             tokio::task::yield_now().await;
         }

@@ -15,6 +15,7 @@ use super::*;
 use crate::link::data_plane::{Bounds, Link, LinkWriter};
 use crate::link::link_table::ADAPTIVE;
 use crate::link::reader::TURN;
+use crate::link::traces::Traces;
 use crate::link::writer::FrameSource as _;
 use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::frame::Body;
@@ -65,6 +66,7 @@ impl Actors {
                 busy_poll: true,
                 max_inbound: 1 << 20,
             },
+            Traces::default(),
             Arc::default(),
         );
         let (peer, local) = (String::new(), String::new());
@@ -119,7 +121,7 @@ fn cast(traffic: &DataPlane) {
 }
 
 fn cast_bytes(traffic: &DataPlane, bytes: usize) {
-    let what = What::Cast { to: 1, method: "Take", metadata: None };
+    let what = What::Cast { to: 1, method: "Take", metadata: None, trace: None };
     traffic.message(1, what, (&vec![7; bytes], Bytes::new())).on();
 }
 

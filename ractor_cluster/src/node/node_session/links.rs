@@ -45,6 +45,7 @@ use crate::link::proxy::Proxy;
 use crate::link::quiet_log::{peer_line, PeerLog};
 use crate::link::settle::{Phase, Standing};
 use crate::link::stock::{StockPeer, StockProxy};
+use crate::link::traces::Traces;
 use crate::link::upgrade::Upgrade;
 use crate::link::{Event, LinkEvent, Refusal};
 use crate::net::{NetworkStream, SessionMessage};
@@ -186,7 +187,8 @@ impl Links {
             busy_poll: options.busy_poll,
             max_inbound: usize::try_from(server.max_frame).unwrap_or(usize::MAX),
         };
-        let traffic = DataPlane::new(session.node_id, bounds, backlog);
+        let traces = Traces::new(options.propagator.clone());
+        let traffic = DataPlane::new(session.node_id, bounds, traces, backlog);
         // Of a peer that does not say: a cluster that raises the default does so at each of its
         // nodes.
         traffic.set_max_frame(server.max_frame.max(DEFAULT_MAX_INBOUND_FRAME_SIZE));
@@ -415,6 +417,7 @@ impl Active {
             lanes: true,
             credits: Some(credits::VERSION),
             ends: Some(ends::VERSION),
+            traces: Traces::version(self.server.options.propagator.as_ref()),
         }
     }
 

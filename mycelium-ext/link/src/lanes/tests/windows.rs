@@ -45,7 +45,7 @@ fn on_a_machine_few_payloads_are_on_their_way_although_they_are_lent() {
 fn a_window_holds_nothing_where_no_answer_is_on_its_way() {
     let mut lanes = Pair::default().lanes;
     let send = |lanes: &mut Lanes| {
-        let what = What::Cast { to: 1, method: "tick", metadata: None };
+        let what = What::Cast { to: 1, method: "tick", metadata: None, trace: None };
         lanes.message(FIRST_BULK, 0, what, (&[], Bytes::from(vec![7; 1_000])));
         lanes.transmit(|_| true);
     };
@@ -86,7 +86,7 @@ fn way_of_a_flood(lanes: &mut Lanes) -> usize {
 }
 
 fn push(lanes: &mut Lanes, size: usize) {
-    let what = What::Cast { to: 1, method: "tick", metadata: None };
+    let what = What::Cast { to: 1, method: "tick", metadata: None, trace: None };
     lanes.message(FIRST_BULK, 0, what, (&[], Bytes::from(vec![7; size])));
 }
 
@@ -101,9 +101,10 @@ fn acknowledge_all(lanes: &mut Lanes) {
 /// An answer waits behind what is on its way.
 #[test]
 fn a_call_makes_the_window_of_a_flood_narrow_until_much_has_gone() {
-    let call = What::Call { to: 2, tag: 1, timeout: None, method: "ask", metadata: None };
+    let call =
+        What::Call { to: 2, tag: 1, timeout: None, method: "ask", metadata: None, trace: None };
     let reply = What::Reply { to: 2, tag: 1 };
-    let cast = What::Cast { to: 2, method: "ask", metadata: None };
+    let cast = What::Cast { to: 2, method: "ask", metadata: None, trace: None };
     for (what, narrows) in [(call, true), (reply, true), (cast, false)] {
         let mut lanes = Pair::default().lanes;
         lanes.set_way(NEAR);

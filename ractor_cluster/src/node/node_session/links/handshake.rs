@@ -159,6 +159,7 @@ impl NodeSession {
         }
         active.traffic.credits.speak(announcement.credits);
         active.traffic.speak_ends(announcement.ends);
+        active.traffic.traces.announced(announcement.traces);
         let Some(fork) = active.state.fork_mut() else { return };
         fork.policy = active.server.options.policy(&name, announcement.number);
         if let Some(bytes) = announcement.max_frame {
