@@ -9,7 +9,7 @@ use quote::quote;
 use syn::DeriveInput;
 
 use crate::ir::{FieldStyle, ParsedEnum, ParsedVariant, VariantKind};
-use crate::messages::{ClusterMessage, path};
+use crate::messages::{path, ClusterMessage};
 use crate::{by_reference, shared};
 
 pub(crate) fn expand_cluster_message(message: &ClusterMessage<'_>) -> TokenStream {

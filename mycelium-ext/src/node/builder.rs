@@ -1,27 +1,18 @@
 //! What a node is started with.
 
 mod mutual;
+mod running;
+mod start;
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use ractor::actor::actor_config::TransportPreference;
-use ractor::{Actor, ActorRef, SpawnErr};
-use ractor_cluster::link::options::{self as links, Peer, PeerPolicy, Security, UnixListening};
-use ractor_cluster::link::{LinkOptions, listening};
-use ractor_cluster::node::NodeConnectionMode;
-use ractor_cluster::{IncomingEncryptionMode, NodeServer, NodeServerMessage};
-use tracing::Instrument;
+use ractor_cluster::link::LinkOptions;
+use ractor_cluster::link::options::{Peer, PeerPolicy, Security, UnixListening};
 
-use super::Node;
-use super::dial::{Dialer, Target};
+pub(super) use self::running::Running;
+use super::dial::Target;
 use super::error::StartError;
-use super::keep::{Keeping, Patience, Wanted, keep};
-#[cfg(feature = "membership")]
-use super::members::{self, Members};
-use super::roster::Roster;
-use super::server::Server;
 use crate::address::{Address, Endpoint, InvalidAddress};
 #[cfg(target_os = "linux")]
 use crate::config::ShmLinks;
@@ -364,125 +355,6 @@ impl NodeBuilder {
         links.peers.extend(self.known.iter().cloned());
         links
     }
-
-    /// Starts the node. It listens when this returns, and dials its peers from then on.
-    ///
-    /// It needs a tokio runtime with time and I/O. When this future is dropped, the node does not
-    /// start, or stops at once.
-    ///
-    /// # Errors
-    /// [`StartError`]; nothing is left running then.
-    pub async fn start(self) -> Result<Node, StartError> {
-        let name: NodeName = self.name.parse().map_err(StartError::Name)?;
-        let full_name = format!("{name}@{}", self.host);
-        let span = tracing::info_span!("node", node = full_name);
-        self.start_as(name, full_name, span.clone()).instrument(span).await
-    }
-
-    async fn start_as(
-        mut self,
-        name: NodeName,
-        full_name: String,
-        span: tracing::Span,
-    ) -> Result<Node, StartError> {
-        let cookie = self.cookie.take().ok_or(StartError::NoCookie)?;
-        if cfg!(not(feature = "membership")) && self.cluster.is_some() {
-            return Err(without_membership());
-        }
-        if self.mode == ConnectionMode::Transitive && !self.security.dial_supplied_addresses {
-            return Err(StartError::SuppliedAddresses);
-        }
-        let listen: Result<Vec<_>, _> = self.listen.drain(..).map(|listen| listen.0).collect();
-        let mut listen = listen.map_err(StartError::Address)?;
-        mutual::prepare(&mut self, &mut listen)?;
-        let roster =
-            Arc::new(Roster::new(*self.limits.handshake_timeout, self.links().limits.log_lines));
-        let running =
-            start_server(&self, &listen, &name, &cookie, (roster.clone(), span.clone())).await?;
-        let addresses = listening(&running.server)
-            .iter()
-            .filter_map(|listening| Address::of(listening.kind, &listening.address))
-            .collect::<Vec<_>>();
-
-        let dialer = Dialer {
-            server: running.server.clone(),
-            roster: roster.clone(),
-            connect_timeout: *self.limits.connect_timeout,
-            handshake_timeout: *self.limits.handshake_timeout,
-        };
-        let patience = Patience {
-            min: *self.limits.backoff_min,
-            max: *self.limits.backoff_max,
-            reset: *self.limits.backoff_reset,
-        };
-        #[cfg(feature = "membership")]
-        let members = match self.cluster.take() {
-            Some(cluster) => {
-                let host = members::Host {
-                    name: &full_name,
-                    cookie: &cookie,
-                    addresses: &addresses,
-                    authorities: self.authorities.clone(),
-                    configured: self.kept.iter().map(|kept| kept.name.clone()).collect(),
-                    patience,
-                };
-                Some(Members::start(cluster, host, dialer.clone(), &span).await?)
-            }
-            None => None,
-        };
-        #[cfg(feature = "membership")]
-        let names = match &members {
-            Some(members) => Some(members.start_names(roster.clone(), &span).await?),
-            None => None,
-        };
-        let mut keeping = Keeping::default();
-        for Kept { name, mut target } in self.kept {
-            let tls = || tls_of(&target.address, self.authorities.as_ref());
-            target.tls = target.tls.take().or_else(tls);
-            let wanted = Wanted::configured(name, target);
-            keeping.add(keep(dialer.clone(), wanted, patience).instrument(span.clone()));
-        }
-        for warning in &self.warnings {
-            tracing::warn!(%warning, "risky configuration");
-        }
-        for address in &addresses {
-            tracing::info!(%address, "listens");
-        }
-        #[cfg(all(feature = "view", unix))]
-        let view = self.view.then(|| super::serve_view(&full_name, &addresses)).flatten();
-        #[cfg(all(feature = "view", unix))]
-        let remote_view = match self.remote_view {
-            true => {
-                let addresses = addresses.iter().map(ToString::to_string).collect();
-                Some(crate::view::RemoteView::start(&full_name, addresses).await?)
-            }
-            false => None,
-        };
-        #[cfg(all(feature = "metrics", unix))]
-        let metrics = match self.metrics {
-            Some(listen) => Some(super::serve_metrics(&full_name, listen).await?),
-            None => None,
-        };
-        Ok(Node {
-            name: full_name,
-            running,
-            roster,
-            dialer,
-            authorities: self.authorities,
-            addresses,
-            keeping,
-            #[cfg(feature = "membership")]
-            names,
-            #[cfg(feature = "membership")]
-            members,
-            #[cfg(all(feature = "view", unix))]
-            _view: view,
-            #[cfg(all(feature = "view", unix))]
-            _remote_view: remote_view,
-            #[cfg(all(feature = "metrics", unix))]
-            metrics,
-        })
-    }
 }
 
 /// Says that this build knows no `[cluster]`.
@@ -554,115 +426,5 @@ pub(super) fn tls_of(address: &Address, authorities: Option<&Authorities>) -> Op
     match address {
         Address::Tls(endpoint) => PeerTls::of(endpoint.host(), authorities?),
         _ => None,
-    }
-}
-
-/// A server that runs; it stops when this is dropped.
-#[derive(Debug)]
-pub(super) struct Running {
-    pub(super) server: ActorRef<NodeServerMessage>,
-    stopped: Option<ractor::concurrency::JoinHandle<()>>,
-}
-
-impl Running {
-    /// Stops it, and waits until its addresses are free.
-    pub(super) async fn stop(mut self) {
-        // Its listener is a child of it, and ends after it.
-        let children = self.server.get_children();
-        self.server.stop(None);
-        if let Some(stopped) = self.stopped.take() {
-            let _ = stopped.await;
-        }
-        for child in children {
-            // Without a bound it cannot time out.
-            let _ = child.wait(None).await;
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.server.stop(None);
-    }
-}
-
-/// Starts the cluster's server with its listeners. The first is its own.
-async fn start_server(
-    builder: &NodeBuilder,
-    listen: &[StreamListen],
-    name: &NodeName,
-    cookie: &Secret,
-    (roster, span): (Arc<Roster>, tracing::Span),
-) -> Result<Running, StartError> {
-    let mut links = builder.links();
-    let mut own = None;
-    for listen in listen {
-        let address = resolve(listen)
-            .await
-            .map_err(|source| StartError::Listen { address: listen.address(), source })?;
-        let tls = match listen {
-            StreamListen::Tcp(_) => None,
-            StreamListen::Tls { identity, .. } => Some(identity.acceptor()),
-        };
-        match (&own, tls) {
-            (None, tls) => own = Some((listen.address(), address, tls)),
-            (Some(_), None) => links.listeners.push(links::Listen::Tcp(address)),
-            (Some(_), Some(tls)) => links.listeners.push(links::Listen::Tls(address, tls)),
-        }
-    }
-    let (shown, address, tls) = match own {
-        Some(own) => own,
-        None => {
-            let loopback = Endpoint::loopback(0);
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, loopback.port()));
-            (Address::Tcp(loopback), address, None)
-        }
-    };
-    let mode = match builder.mode {
-        ConnectionMode::Isolated => NodeConnectionMode::Isolated,
-        ConnectionMode::Transitive => NodeConnectionMode::Transitive,
-    };
-    let inner = NodeServer::new(
-        address.port(),
-        cookie.reveal().to_owned(),
-        name.as_str().to_owned(),
-        builder.host.clone(),
-        tls.map(IncomingEncryptionMode::Tls),
-        Some(mode),
-    )
-    .with_listen_addr(address.ip())
-    .with_max_inbound_frame_size(*builder.limits.max_frame)
-    .with_links(links);
-
-    match Actor::spawn(None, Server { inner, roster, span }, ()).await {
-        Ok((server, stopped)) => Ok(Running { server, stopped: Some(stopped) }),
-        Err(error) => Err(start_error(error, shown)),
-    }
-}
-
-/// The address of a listener, by number.
-async fn resolve(listen: &StreamListen) -> io::Result<SocketAddr> {
-    let (StreamListen::Tcp(endpoint) | StreamListen::Tls { endpoint, .. }) = listen;
-    let mut found = tokio::net::lookup_host((endpoint.host(), endpoint.port())).await?;
-    let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    found.next().ok_or_else(none)
-}
-
-/// What is below a start that failed. An error of the system is that of the server's own listener,
-/// at `own`.
-fn start_error(error: SpawnErr, own: Address) -> StartError {
-    let SpawnErr::StartupFailed(inner) = error else { return StartError::Server(error.into()) };
-    let inner = match inner.downcast::<SpawnErr>() {
-        Ok(inner) => return start_error(*inner, own),
-        Err(inner) => inner,
-    };
-    #[cfg(unix)]
-    let inner = match inner.downcast::<ractor_cluster::transport::unix::UnixListenError>() {
-        Ok(error) => return StartError::Unix(*error),
-        Err(inner) => inner,
-    };
-    match inner.downcast::<io::Error>() {
-        Ok(source) => StartError::Listen { address: own, source: *source },
-        Err(inner) => StartError::Server(inner),
     }
 }

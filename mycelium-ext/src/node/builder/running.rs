@@ -1,0 +1,127 @@
+//! The server of the cluster that a node runs.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use ractor::{Actor, ActorRef, SpawnErr};
+use ractor_cluster::link::options as links;
+use ractor_cluster::node::NodeConnectionMode;
+use ractor_cluster::{IncomingEncryptionMode, NodeServer, NodeServerMessage};
+
+use super::super::error::StartError;
+use super::super::roster::Roster;
+use super::super::server::Server;
+use super::NodeBuilder;
+use crate::address::{Address, Endpoint};
+use crate::config::{ConnectionMode, NodeName, Secret, StreamListen};
+
+/// A server that runs; it stops when this is dropped.
+#[derive(Debug)]
+pub(in super::super) struct Running {
+    pub(in super::super) server: ActorRef<NodeServerMessage>,
+    stopped: Option<ractor::concurrency::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts it with its listeners. The first is its own.
+    pub(super) async fn start(
+        builder: &NodeBuilder,
+        listen: &[StreamListen],
+        name: &NodeName,
+        cookie: &Secret,
+        (roster, span): (Arc<Roster>, tracing::Span),
+    ) -> Result<Self, StartError> {
+        let mut links = builder.links();
+        let mut own = None;
+        for listen in listen {
+            let address = resolve(listen)
+                .await
+                .map_err(|source| StartError::Listen { address: listen.address(), source })?;
+            let tls = match listen {
+                StreamListen::Tcp(_) => None,
+                StreamListen::Tls { identity, .. } => Some(identity.acceptor()),
+            };
+            match (&own, tls) {
+                (None, tls) => own = Some((listen.address(), address, tls)),
+                (Some(_), None) => links.listeners.push(links::Listen::Tcp(address)),
+                (Some(_), Some(tls)) => links.listeners.push(links::Listen::Tls(address, tls)),
+            }
+        }
+        let (shown, address, tls) = match own {
+            Some(own) => own,
+            None => {
+                let loopback = Endpoint::loopback(0);
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, loopback.port()));
+                (Address::Tcp(loopback), address, None)
+            }
+        };
+        let mode = match builder.mode {
+            ConnectionMode::Isolated => NodeConnectionMode::Isolated,
+            ConnectionMode::Transitive => NodeConnectionMode::Transitive,
+        };
+        let inner = NodeServer::new(
+            address.port(),
+            cookie.reveal().to_owned(),
+            name.as_str().to_owned(),
+            builder.host.clone(),
+            tls.map(IncomingEncryptionMode::Tls),
+            Some(mode),
+        )
+        .with_listen_addr(address.ip())
+        .with_max_inbound_frame_size(*builder.limits.max_frame)
+        .with_links(links);
+
+        match Actor::spawn(None, Server { inner, roster, span }, ()).await {
+            Ok((server, stopped)) => Ok(Self { server, stopped: Some(stopped) }),
+            Err(error) => Err(start_error(error, shown)),
+        }
+    }
+
+    /// Stops it, and waits until its addresses are free.
+    pub(in super::super) async fn stop(mut self) {
+        // Its listener is a child of it, and ends after it.
+        let children = self.server.get_children();
+        self.server.stop(None);
+        if let Some(stopped) = self.stopped.take() {
+            let _ = stopped.await;
+        }
+        for child in children {
+            // Without a bound it cannot time out.
+            let _ = child.wait(None).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.server.stop(None);
+    }
+}
+
+/// The address of a listener, by number.
+async fn resolve(listen: &StreamListen) -> io::Result<SocketAddr> {
+    let (StreamListen::Tcp(endpoint) | StreamListen::Tls { endpoint, .. }) = listen;
+    let mut found = tokio::net::lookup_host((endpoint.host(), endpoint.port())).await?;
+    let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    found.next().ok_or_else(none)
+}
+
+/// What is below a start that failed. An error of the system is that of the server's own listener,
+/// at `own`.
+fn start_error(error: SpawnErr, own: Address) -> StartError {
+    let SpawnErr::StartupFailed(inner) = error else { return StartError::Server(error.into()) };
+    let inner = match inner.downcast::<SpawnErr>() {
+        Ok(inner) => return start_error(*inner, own),
+        Err(inner) => inner,
+    };
+    #[cfg(unix)]
+    let inner = match inner.downcast::<ractor_cluster::transport::unix::UnixListenError>() {
+        Ok(error) => return StartError::Unix(*error),
+        Err(inner) => inner,
+    };
+    match inner.downcast::<io::Error>() {
+        Ok(source) => StartError::Listen { address: own, source: *source },
+        Err(inner) => StartError::Server(inner),
+    }
+}
