@@ -13,7 +13,7 @@ use ractor_cluster::link::options::{Peer, PeerPolicy, Security, UnixListening};
 pub(super) use self::running::Running;
 use super::dial::Target;
 use super::error::StartError;
-use crate::address::{Address, Endpoint, InvalidAddress};
+use crate::address::{Address, InvalidAddress};
 #[cfg(target_os = "linux")]
 use crate::config::ShmLinks;
 use crate::config::{
