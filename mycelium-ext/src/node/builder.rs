@@ -13,6 +13,8 @@ use ractor_cluster::link::options::{Peer, PeerPolicy, Security, UnixListening};
 pub(super) use self::running::Running;
 use super::dial::Target;
 use super::error::StartError;
+#[cfg(all(feature = "metrics", unix))]
+use crate::address::Endpoint;
 use crate::address::{Address, InvalidAddress};
 #[cfg(target_os = "linux")]
 use crate::config::ShmLinks;
