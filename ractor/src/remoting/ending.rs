@@ -109,9 +109,7 @@ pub(crate) fn note(
     actor.note_ending(|| match handled {
         Ok(Ok(End::Stopped(reason))) => Ending::stopped(reason.as_deref()),
         Ok(Ok(End::Killed)) => Ending::Killed,
-        Ok(Err(error)) => {
-            Ending::Failed(RemoteFailure { text: text_of(error), is_panic: false })
-        }
+        Ok(Err(error)) => Ending::Failed(RemoteFailure { text: text_of(error), is_panic: false }),
         Err(panic) => {
             let text = match panic.downcast_ref::<String>() {
                 Some(text) => text,
