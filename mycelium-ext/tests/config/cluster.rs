@@ -13,7 +13,7 @@ fn there_is_none_unless_the_file_or_a_variable_says_so() {
     let defaults = cluster("[cluster]\n", &nothing());
     assert_eq!((&**defaults.name, defaults.seeds.len()), ("mycelium", 0));
     assert!(defaults.gossip.is_none() && defaults.advertise.is_none());
-    assert!(defaults.also_accept.is_none());
+    assert!(defaults.also_accept.is_none() && defaults.full_mesh_up_to.is_none());
     assert_eq!(*defaults.pace.interval, Duration::from_millis(500));
     assert_eq!(*defaults.pace.forget_after, Duration::from_secs(600));
 
@@ -30,19 +30,20 @@ fn there_is_none_unless_the_file_or_a_variable_says_so() {
 fn everything_is_read_and_shown_but_secrets() {
     let text = "[cluster]\nname = \"prod\"\nseeds = [\"a.example.org:1\", \"192.0.2.1:2\"]\n\
                 gossip = \"0.0.0.0:3\"\nadvertise = \"h.example.org:0\"\nalso_accept = \"older\"\n\
-                interval = \"1s\"\nforget_after = \"1h\"\n";
+                full_mesh_up_to = 40\ninterval = \"1s\"\nforget_after = \"1h\"\n";
     let settings = cluster(text, &nothing());
     let seeds: Vec<_> = settings.seeds.iter().map(ToString::to_string).collect();
     assert_eq!(seeds, ["a.example.org:1", "192.0.2.1:2"]);
     assert_eq!(settings.gossip.as_deref().map(|it| it.to_string()).as_deref(), Some("0.0.0.0:3"));
     assert_eq!(settings.advertise.as_deref().map(|it| it.port()), Some(0));
     assert_eq!(settings.also_accept.as_ref().map(|it| it.reveal()), Some("older"));
+    assert_eq!(settings.full_mesh_up_to.as_deref(), Some(&40));
     let config = parsed(&format!("{NODE}{text}"));
     let shown = format!("{config}{config:?}");
     assert!(!shown.contains("older"), "{shown}");
     let lines = "cluster prod\n  seed: a.example.org:1\n  seed: 192.0.2.1:2\n  \
                  gossips at: 0.0.0.0:3\n  reached at: h.example.org:0\n  a further cookie: set\n  \
-                 interval: 1s\n  forget_after: 1h\n";
+                 sessions with all members up to: 40\n  interval: 1s\n  forget_after: 1h\n";
     assert!(shown.contains(lines), "{shown}");
 
     let by_variables = Environment::of([
@@ -50,11 +51,13 @@ fn everything_is_read_and_shown_but_secrets() {
         ("MYCELIUM_CLUSTER_GOSSIP", "7"),
         ("MYCELIUM_CLUSTER_ALSO_ACCEPT", "oldest"),
         ("MYCELIUM_CLUSTER_INTERVAL", "100ms"),
+        ("MYCELIUM_CLUSTER_FULL_MESH_UP_TO", "0"),
     ]);
     let settings = cluster(text, &by_variables);
     assert_eq!((&**settings.name, *settings.pace.interval), ("test", Duration::from_millis(100)));
     assert_eq!(settings.gossip.as_deref().map(|it| it.to_string()).as_deref(), Some("127.0.0.1:7"));
     assert_eq!(settings.also_accept.as_ref().map(|it| it.reveal()), Some("oldest"));
+    assert_eq!(settings.full_mesh_up_to.as_deref(), Some(&0));
 }
 
 #[test]
@@ -70,6 +73,8 @@ fn what_is_wrong_is_said_with_its_line() {
         (everywhere, "cluster.advertise", 7, ["nothing", "write advertise"]),
         ("[cluster]\ninterval = \"1ms\"", "cluster.interval", 6, ["\"20ms\" to \"1m\"", "1ms"]),
         ("[cluster]\ninterval = \"2m\"", "cluster.interval", 6, ["\"20ms\" to \"1m\"", "2m"]),
+        ("[cluster]\nfull_mesh_up_to = -1", "cluster.full_mesh_up_to", 6, ["number", "-1"]),
+        ("[cluster]\nfull_mesh_up_to = \"all\"", "cluster.full_mesh_up_to", 6, ["number", "all"]),
         ("[cluster]\nname = \"\"", "cluster.name", 6, ["1 to 255 bytes", "found \"\""]),
         ("[cluster]\nalso_accept = \"sesame\"", "cluster.also_accept", 6, ["another", "the same"]),
         ("[cluster]\nseed = [\"h:1\"]", "cluster.seed", 6, ["unknown key", "\"seeds\"?"]),
