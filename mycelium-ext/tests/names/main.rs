@@ -6,6 +6,9 @@
 #[cfg(target_os = "linux")]
 mod forged;
 #[cfg(target_os = "linux")]
+#[path = "../refusals/log.rs"]
+mod log;
+#[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
 mod scenes;

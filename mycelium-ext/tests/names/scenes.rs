@@ -11,8 +11,12 @@ use mycelium_ext::singleton::{self, Fence, FencingNumber, Place, SingletonRef};
 use ractor::{ActorRef, ActorStatus, RpcReplyPort};
 use ractor_cluster::NodeServerMessage;
 
+use crate::log::Log;
 use crate::process::{Process, runtime, soon};
 use crate::worker::{Ask, ClockAsk, Worker, offer, start, start_in, worker_of};
+
+/// Forged messages about names.
+const FORGED: u64 = 100;
 
 /// This process's node, and two others.
 struct Scene {
@@ -192,18 +196,30 @@ pub(crate) fn no_node_speaks_for_another() -> Result<(), Failed> {
         };
         let ignored = |cause| names(&scene).ignored(cause);
         assert_eq!(ignored(Ignored::WrongSession), 0);
+        let log = Log::begin(tracing::Level::WARN);
         forge("second@test", false, u64::MAX).await;
         until(|| (ignored(Ignored::WrongSession) == 1).then_some(())).await;
+        // The log names both, and has a bound.
+        let told = |line: &String| line.contains("a message about names is ignored");
+        let line = until(|| log.take().into_iter().find(told)).await;
+        let names_both = line.contains("node=\"first@test\"") && line.contains("second@test");
+        assert!(names_both, "{line}");
+        for _ in 1..FORGED {
+            forge("second@test", false, u64::MAX).await;
+        }
+        until(|| (ignored(Ignored::WrongSession) == FORGED).then_some(())).await;
+        let lines = log.take().iter().filter(|line| told(line)).count() as u64;
+        assert!(lines < FORGED / 2, "{lines} lines of {FORGED} messages");
         forge("first@test", true, u64::MAX).await;
-        until(|| (ignored(Ignored::WrongSession) == 2).then_some(())).await;
+        until(|| (ignored(Ignored::WrongSession) == FORGED + 1).then_some(())).await;
         forge("home@test", false, u64::MAX).await;
-        until(|| (ignored(Ignored::WrongSession) == 3).then_some(())).await;
+        until(|| (ignored(Ignored::WrongSession) == FORGED + 2).then_some(())).await;
         assert!(names(&scene).holder("archive").is_none());
         // As itself it is heard, and it is found to be late.
         let late = ignored(Ignored::Late);
         forge("first@test", false, 0).await;
         until(|| (ignored(Ignored::Late) > late).then_some(())).await;
-        assert_eq!(ignored(Ignored::WrongSession), 3);
+        assert_eq!(ignored(Ignored::WrongSession), FORGED + 2);
         // And so is the one for which it spoke.
         assert_eq!(register(&scene.second.worker, "archive").await, "ok");
         let holder = until(|| names(&scene).holder("archive")).await;
