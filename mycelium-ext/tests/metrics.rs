@@ -1,41 +1,24 @@
 //! What Prometheus gets of a node, and what strangers can do to that.
 
+#[path = "common/watched.rs"]
+mod watched;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
 
 use mycelium_ext::config::{Config, Environment};
 use mycelium_ext::metrics::MetricsServer;
-use mycelium_ext::node::{Listen, Node, NodeBuilder, Peer, PeerPolicy, StartError};
-use mycelium_ext::ractor_cluster::link::options::Location;
+use mycelium_ext::node::{Node, StartError};
 use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow};
 use ractor::{Actor, ActorProcessingErr, ActorRef, pg};
 use tokio::sync::Mutex;
 
-/// Longer than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
-
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LONG, future).await.expect("it takes too long")
-}
-
-/// Looks until `found` returns something. A scrape has no event that could be waited for.
-fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LONG;
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "it takes too long");
-        std::thread::yield_now();
-    }
-}
+use watched::{Far, Handles, LONG, node, soon, until};
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
@@ -254,45 +237,6 @@ async fn so_many_types_have_series_of_their_own() {
     }
 }
 
-fn node(name: &str) -> NodeBuilder {
-    let far = PeerPolicy::default().with_location(Location::Remote);
-    Node::builder(name)
-        .host("metrics-test")
-        .cookie("never-to-be-seen")
-        .listen(Listen::tcp("127.0.0.1:0"))
-        .known(Peer::named("metrics-a"), far)
-        .known(Peer::named("metrics-b"), far)
-}
-
-/// A message that goes to other nodes.
-#[derive(ractor_cluster::RactorClusterMessage)]
-enum Far {
-    /// To be handled.
-    One(String),
-}
-
-struct Handles;
-
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Handles {
-    type Msg = Far;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Far>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Far>,
-        Far::One(_): Far,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-}
-
 /// What the dashboard asks for.
 fn of_dashboard() -> BTreeSet<String> {
     let file = repository().join("docs/grafana/mycelium.json");
@@ -342,8 +286,8 @@ async fn a_node_with_a_peer_shows_all_that_the_dashboard_asks_for_and_no_secret(
     let group = "never-to-be-grouped".to_owned();
     pg::join(group.clone(), vec![actor.get_cell()]);
     let listen = "127.0.0.1:0".parse().expect("an endpoint");
-    let a = soon(node("metrics-a").metrics(listen).start()).await.expect("it starts");
-    let b = soon(node("metrics-b").start()).await.expect("it starts");
+    let a = soon(node("metrics", "a").metrics(listen).start()).await.expect("it starts");
+    let b = soon(node("metrics", "b").start()).await.expect("it starts");
     let address = a.metrics_address().expect("it serves them");
     assert_eq!(b.metrics_address(), None);
     soon(b.connect(a.addresses()[0].clone())).await.expect("a session");

@@ -1,38 +1,21 @@
 //! What those see who watch a node, and what they can do to it.
 
-use std::future::Future;
+#[path = "common/watched.rs"]
+mod watched;
+
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use mycelium_ext::config::{Config, Environment};
-use mycelium_ext::node::{Listen, Node, NodeBuilder, Peer, PeerPolicy};
-use mycelium_ext::ractor_cluster::link::options::Location;
+use mycelium_ext::node::Node;
 use mycelium_ext::view::{self, ActorView, PeerView, Request, Sort, Target, ViewServer};
 use ractor::actor::actor_config::{Mailbox, Overflow};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent, pg};
 
-/// Longer than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
-
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LONG, future).await.expect("it takes too long")
-}
-
-/// Looks until `found` returns something. The view has no event that could be waited for.
-fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LONG;
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "it takes too long");
-        std::thread::yield_now();
-    }
-}
+use watched::{Far, Handles, LONG, node, soon, until};
 
 /// Does as it is told.
 enum Told {
@@ -236,48 +219,9 @@ fn nodes_are_listed_and_the_sockets_of_dead_ones_removed() {
     assert!(error.contains("no node serves"), "{error}");
 }
 
-fn node(name: &str) -> NodeBuilder {
-    let far = PeerPolicy::default().with_location(Location::Remote);
-    Node::builder(name)
-        .host("view-test")
-        .cookie("never-to-be-seen")
-        .listen(Listen::tcp("127.0.0.1:0"))
-        .known(Peer::named("view-a"), far)
-        .known(Peer::named("view-b"), far)
-}
-
 fn peer(target: &Target, name: &str) -> Option<PeerView> {
     let snapshot = target.ask(&Request::all(0)).unwrap_or_else(|error| panic!("{error}"));
     snapshot.peers.into_iter().find(|peer| peer.name == name)
-}
-
-/// A message that goes to other nodes.
-#[derive(ractor_cluster::RactorClusterMessage)]
-enum Far {
-    /// To be handled.
-    One(u64),
-}
-
-struct Handles;
-
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Handles {
-    type Msg = Far;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Far>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle(
-        &self,
-        _: ActorRef<Far>,
-        Far::One(_): Far,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -287,8 +231,8 @@ async fn sessions_are_balanced_and_show_no_secret() {
     let actor = Actor::spawn(None, Handles, ()).await.expect("it runs").0;
     let group = "view-far".to_owned();
     pg::join(group.clone(), vec![actor.get_cell()]);
-    let a = soon(node("view-a").start()).await.expect("it starts");
-    let b = soon(node("view-b").start()).await.expect("it starts");
+    let a = soon(node("view", "a").start()).await.expect("it starts");
+    let b = soon(node("view", "b").start()).await.expect("it starts");
     soon(b.connect(a.addresses()[0].clone())).await.expect("a session");
     let proxy = until(|| {
         let members = pg::get_members(&group);
@@ -296,7 +240,7 @@ async fn sessions_are_balanced_and_show_no_secret() {
     });
     let proxy: ActorRef<Far> = proxy.into();
     for number in 0..100 {
-        soon(proxy.send(Far::One(number))).await.expect("there is room");
+        soon(proxy.send(Far::One(number.to_string()))).await.expect("there is room");
     }
     let (of_a, of_b) = until(|| {
         let (to_a, to_b) = (peer(&target, "view-a@view-test")?, peer(&target, "view-b@view-test")?);

@@ -11,6 +11,7 @@ const REPLY: u8 = 4;
 const NO_REPLY: u8 = 5;
 const METADATA: u8 = 0x10;
 const TIMEOUT: u8 = 0x20;
+const TRACE: u8 = 0x40;
 
 /// A frame of lane 0, with a sequence of two bytes.
 fn frame(kind: u8, rest: &[&[u8]]) -> Vec<u8> {
@@ -24,7 +25,7 @@ fn defined(name: &str) -> Vec<u8> {
 
 pub(crate) fn seeds() -> Vec<Seed> {
     let tick = defined("Tick");
-    let scripts: [(&str, Vec<Vec<u8>>); 9] = [
+    let scripts: [(&str, Vec<Vec<u8>>); 10] = [
         (
             "every-kind",
             vec![
@@ -35,6 +36,19 @@ pub(crate) fn seeds() -> Vec<Seed> {
                 frame(MANY, &[&[3, 7, 8, 0x80, 1, 2], b"to three"]),
                 frame(REPLY, &[&[7, 9], b"answer"]),
                 frame(NO_REPLY, &[&[7, 10]]),
+            ],
+        ),
+        (
+            "with-contexts",
+            vec![
+                frame(CAST | TRACE, &[&[7], &tick, &[9; 25], b"payload"]),
+                frame(
+                    CALL | TIMEOUT | METADATA | TRACE,
+                    &[&[7, 10, 50, 2, 1], b"m", &[9; 25], b"?"],
+                ),
+                frame(MANY | TRACE, &[&[2, 7, 8, 2], &[0; 25], b"to two"]),
+                frame(CAST | TRACE, &[&[7, 2], &[9; 24]]),
+                frame(REPLY | TRACE, &[&[7, 9], &[9; 25]]),
             ],
         ),
         ("by-name", vec![frame(CAST, &[&[7, 0, 4], b"Tick", b"payload"]); 2]),
