@@ -4,7 +4,5 @@ use crate::ActorId;
 
 /// Removes `name` from the registry if it is this actor's.
 pub(crate) fn unregister_actor(name: &str, id: ActorId) {
-    if let Some(actors) = super::ACTOR_REGISTRY.get() {
-        actors.remove_if(name, |_, registered| registered.get_id() == id);
-    }
+    super::get_actor_registry().remove_if(name, |_, registered| registered.get_id() == id);
 }
