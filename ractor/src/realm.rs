@@ -6,6 +6,43 @@
 
 use once_cell::sync::OnceCell;
 
+#[cfg(feature = "cluster")]
+pub(crate) use numbers::{numbers, Numbers};
+
+/// What is kept by actor. Builds that simulate go through it in an order that does not change from
+/// run to run.
+#[cfg(feature = "simulation")]
+pub(crate) type Actors<K, V> = std::collections::BTreeMap<K, V>;
+#[cfg(not(feature = "simulation"))]
+pub(crate) type Actors<K, V> = std::collections::HashMap<K, V>;
+
+#[cfg(feature = "cluster")]
+mod numbers {
+    use std::sync::Arc;
+
+    use dashmap::DashMap;
+
+    use crate::{ActorCell, ActorId};
+
+    #[cfg(feature = "simulation")]
+    type Hash = foldhash::fast::FixedState;
+    #[cfg(not(feature = "simulation"))]
+    type Hash = foldhash::fast::RandomState;
+
+    /// Actors by their number, with a cheap hash. In builds that simulate the order is the same in
+    /// each run.
+    pub(crate) type Numbers = DashMap<ActorId, ActorCell, Hash>;
+
+    /// None so far.
+    pub(crate) fn numbers() -> Arc<Numbers> {
+        #[cfg(feature = "simulation")]
+        let numbers = Numbers::with_hasher_and_shard_amount(Hash::default(), 2);
+        #[cfg(not(feature = "simulation"))]
+        let numbers = Numbers::default();
+        Arc::new(numbers)
+    }
+}
+
 /// A table that the process has once, and each simulated host has for itself.
 pub(crate) struct Table<T: 'static>(pub(crate) &'static OnceCell<T>);
 

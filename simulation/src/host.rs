@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_link::chance;
-use ractor::{Actor, ActorRef};
+use ractor::{Actor, ActorId, ActorRef};
 use ractor_cluster::link::{self, LinkOptions};
 use ractor_cluster::node::NodeConnectionMode;
 use ractor_cluster::{NodeId, NodeServer, NodeServerMessage};
@@ -116,6 +116,12 @@ impl Host {
         self.sessions.node_id(name)
     }
 
+    /// The actor of the session with the host `peer` that is ready: another one for each session.
+    #[must_use]
+    pub fn session(&self, peer: &str) -> Option<ActorId> {
+        self.sessions.session(peer)
+    }
+
     /// Waits until there is a session with the host `peer` that is ready. Cancel safe.
     pub async fn ready(&self, peer: &str) -> NodeId {
         let mut changes = self.sessions.changes();
@@ -127,6 +133,15 @@ impl Host {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// A number below `bound`, drawn from the seed of the simulation.
+    ///
+    /// # Panics
+    /// `bound` is 0.
+    #[must_use]
+    pub fn draw(&self, bound: u64) -> u64 {
+        chance::rng().random_range(0..bound)
     }
 
     /// Adds an event of the application's own to the trace, and so to its digest.

@@ -40,6 +40,10 @@ impl Sessions {
         self.locked().get(peer).map(|session| session.node_id)
     }
 
+    pub(crate) fn session(&self, peer: &str) -> Option<ActorId> {
+        self.locked().get(peer).map(|session| session.actor)
+    }
+
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }

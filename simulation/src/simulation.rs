@@ -57,6 +57,7 @@ impl Builder {
     #[must_use]
     pub fn build(self) -> Simulation {
         let hosts = Hosts::begin();
+        ractor_cluster::simulation::begin();
         let chance = chance::Simulated::begin(self.seed, wall_clock);
         let sim = turmoil::Builder::new()
             .rng_seed(self.seed)
@@ -68,7 +69,7 @@ impl Builder {
             .tcp_capacity(4096)
             .build();
         let mut links = self.links.with_unix(UnixListening::Off).with_listens(false);
-        links.preference = TransportPreference::External;
+        links.preference = TransportPreference::Adaptive;
         links.busy_poll = false;
         links.listeners.clear();
         links.local_transport = None;

@@ -89,6 +89,14 @@ pub(crate) fn release(session: ActorId, in_order: bool) {
     }
 }
 
+/// No name has a number any more.
+#[cfg(feature = "simulation")]
+pub(crate) fn forget() {
+    if let Some(Identities { known, .. }) = identities().as_mut() {
+        known.clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ractor::ActorId;

@@ -1,0 +1,120 @@
+//! What was sent, and what became of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use ractor_cluster::NodeId;
+
+/// The pid of the actor of a sender's session.
+pub(crate) type Session = u64;
+
+/// The messages of one start of a host to another host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stream {
+    pub(crate) from: &'static str,
+    /// Which start of it.
+    pub(crate) life: u64,
+    pub(crate) to: &'static str,
+}
+
+#[derive(Debug, Default)]
+struct Sent {
+    /// What a cast took.
+    taken: u64,
+    /// What came back.
+    returned: u64,
+    /// What arrived, in order: by which of the sender's sessions, and the number.
+    arrived: Vec<(Session, u64)>,
+    /// What the sender's sessions reported as unacknowledged.
+    unacknowledged: u64,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    streams: BTreeMap<Stream, Sent>,
+    /// Whose session a node id stands for.
+    sessions: BTreeMap<NodeId, Stream>,
+    crashed: BTreeSet<&'static str>,
+}
+
+/// The account of a run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Account(Arc<Mutex<Book>>);
+
+impl Account {
+    fn locked(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap()
+    }
+
+    /// Messages of the stream go over this session from here on.
+    pub(crate) fn goes_by(&self, stream: &Stream, node_id: NodeId) {
+        self.locked().sessions.insert(node_id, stream.clone());
+    }
+
+    pub(crate) fn sent(&self, stream: &Stream, is_taken: bool) {
+        let mut book = self.locked();
+        let sent = book.streams.entry(stream.clone()).or_default();
+        if is_taken {
+            sent.taken += 1;
+        } else {
+            sent.returned += 1;
+        }
+    }
+
+    pub(crate) fn arrived(&self, stream: &Stream, by: Session, number: u64) {
+        self.locked().streams.entry(stream.clone()).or_default().arrived.push((by, number));
+    }
+
+    /// A session has ended, and its peer had not acknowledged so many.
+    pub(crate) fn unacknowledged(&self, node_id: NodeId, count: u64) {
+        let mut book = self.locked();
+        if let Some(stream) = book.sessions.get(&node_id).cloned() {
+            book.streams.entry(stream).or_default().unacknowledged += count;
+        }
+    }
+
+    pub(crate) fn crashed(&self, host: &'static str) {
+        self.locked().crashed.insert(host);
+    }
+
+    /// How many messages arrived, how many came back, and how many were lost.
+    pub(crate) fn totals(&self) -> [u64; 3] {
+        let book = self.locked();
+        let sum = |of: fn(&Sent) -> u64| book.streams.values().map(of).sum();
+        let lost = |it: &Sent| it.taken.saturating_sub(it.arrived.len() as u64);
+        [sum(|it| it.arrived.len() as u64), sum(|it| it.returned), sum(lost)]
+    }
+
+    /// What does not hold, with the number of messages that reached no actor.
+    pub(crate) fn violations(&self, dead_letters: u64) -> Vec<String> {
+        let book = self.locked();
+        let mut found = Vec::new();
+        let mut missing = 0;
+        for (stream, sent) in &book.streams {
+            let arrived = &sent.arrived;
+            let numbers: BTreeSet<_> = arrived.iter().map(|(_, number)| number).collect();
+            // Two sessions may live at once: while a node chooses one of them, both deliver.
+            let mut latest = BTreeMap::new();
+            let mut is_next = |(by, number): &(Session, u64)| latest.insert(*by, *number) < Some(*number);
+            if numbers.len() < arrived.len() || !arrived.iter().all(&mut is_next) {
+                found.push(format!("{stream:?} arrived twice or out of order: {arrived:?}"));
+            }
+            let Some(lost) = sent.taken.checked_sub(arrived.len() as u64) else {
+                found.push(format!("{stream:?} has more arrivals than messages: {sent:?}"));
+                continue;
+            };
+            // What a crash leaves unhandled is counted nowhere.
+            if !book.crashed.contains(stream.from) && !book.crashed.contains(stream.to) {
+                missing += lost.saturating_sub(sent.unacknowledged);
+            }
+        }
+        if missing > dead_letters {
+            let streams = &book.streams;
+            found.push(format!(
+                "{missing} messages are missing that nothing counts, beside {dead_letters} dead \
+                 letters: {streams:#?}"
+            ));
+        }
+        found
+    }
+}
