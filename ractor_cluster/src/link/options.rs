@@ -44,7 +44,8 @@ options! {
         preference: TransportPreference = TransportPreference::Adaptive, with_preference;
         /// Whether the node listens by itself. With `false` it listens neither at its port nor at a
         /// Unix socket nor at its further listeners: peers reach it by connections that the
-        /// application hands to [`accept`](super::accept).
+        /// application hands to [`accept`](super::accept). Nodes that do not listen have no port, and
+        /// refuse each other as their own when they have the same host name.
         listens: bool = true, with_listens;
         /// Whether and where to listen for peers of this machine.
         unix: UnixListening = UnixListening::Automatic;

@@ -9,7 +9,7 @@ use mycelium_simulation::{Digest, Event, Failure, Host, Simulation};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call_t, pg};
 use ractor_cluster::link::{LinkOptions, dead_letters};
 use ractor_cluster::peers::{self, PeerEvent};
-use ractor_cluster::{NodeId, RactorClusterMessage};
+use ractor_cluster::{NodeId, NodeServerMessage, RactorClusterMessage};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::account::{Account, Session, Stream};
@@ -89,6 +89,8 @@ struct Shared {
     lives: Arc<Mutex<BTreeMap<&'static str, u64>>>,
     /// Which start of a peer a host has last heard of.
     heard: Arc<Mutex<BTreeMap<(&'static str, &'static str), u64>>>,
+    /// How many sessions the node of a host has last had.
+    sessions: Arc<Mutex<BTreeMap<&'static str, usize>>>,
     is_over: Arc<AtomicBool>,
 }
 
@@ -128,7 +130,9 @@ async fn start(host: Host, name: &'static str, shared: Shared) -> Result<(), Fai
             host.keep_connected(peer);
         }
         let (host, shared) = (host.clone(), shared.clone());
-        tokio::spawn(async move { send(&host, Stream { from: name, life, to: peer }, shared).await });
+        tokio::spawn(
+            async move { send(&host, Stream { from: name, life, to: peer }, shared).await },
+        );
     }
     Ok(())
 }
@@ -153,6 +157,9 @@ async fn send(host: &Host, stream: Stream, shared: Shared) {
                 }
             }
         }
+        if let Ok(sessions) = call_t!(host.server(), NodeServerMessage::GetSessions, 400) {
+            shared.sessions.lock().unwrap().insert(stream.from, sessions.len());
+        }
         tokio::time::sleep(Duration::from_millis(20 + host.draw(40))).await;
     }
 }
@@ -176,12 +183,7 @@ pub(crate) fn run(seed: u64) -> Outcome {
         Err(failure) => vec![failure.to_string()],
     };
     let trace = simulation.trace();
-    Outcome {
-        digest: trace.digest(),
-        events: trace.events(),
-        trace: trace.to_string(),
-        violations,
-    }
+    Outcome { digest: trace.digest(), events: trace.events(), trace: trace.to_string(), violations }
 }
 
 fn go(simulation: &mut Simulation, seed: u64, shared: &Shared) -> Result<Vec<String>, Failure> {
@@ -221,6 +223,13 @@ fn go(simulation: &mut Simulation, seed: u64, shared: &Shared) -> Result<Vec<Str
     shared.is_over.store(true, Ordering::Relaxed);
     // What is on its way arrives.
     pass(simulation, Duration::from_secs(3))?;
+    let sessions = shared.sessions.lock().unwrap().clone();
+    if sessions.values().any(|count| *count != HOSTS.len() - 1) {
+        violations.push(format!("a session is left over, or missing: {sessions:?}"));
+    }
     violations.extend(account.violations(dead_letters() - dead_before));
+    if account.arrivals() == 0 {
+        violations.push("nothing was sent".to_owned());
+    }
     Ok(violations)
 }
