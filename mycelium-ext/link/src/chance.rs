@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn two_draws_differ() {
-        assert_ne!(random::<[u8; 32]>(), random());
+        assert_ne!(random::<[u8; 32]>(), random::<[u8; 32]>());
     }
 
     #[cfg(feature = "simulation")]
