@@ -219,6 +219,14 @@ impl Simulation {
         self.sim.set_link_max_message_latency(one, other, most);
     }
 
+    /// From here on the network loses this part of the messages between two hosts, from 0 to 1. What
+    /// was sent on a connection behind a lost message does not arrive either: see
+    /// [`partition`](Self::partition).
+    pub fn set_loss(&mut self, one: &str, other: &str, part: f64) {
+        self.fault(format_args!("loss of {part} between {one} and {other}"));
+        self.sim.set_link_fail_rate(one, other, part);
+    }
+
     /// Ends all that runs on a host, at once, as a `kill -9` does. Its connections are closed.
     pub fn crash(&mut self, host: &str) {
         self.fault(format_args!("crash of {host}"));

@@ -143,6 +143,36 @@ fn a_crashed_host_has_nothing_left_and_starts_anew() -> Result<(), Failure> {
     Ok(())
 }
 
+/// When a host has at last had an event.
+fn last(simulation: &Simulation, host: &str, what: &str) -> Option<Duration> {
+    let events = simulation.trace().events();
+    let event = events.iter().rfind(|event| event.host == host && event.what == what);
+    event.map(|event| event.at)
+}
+
+/// The other node hears nothing of the crash, and would believe in the old start for 15 s.
+#[test]
+fn a_start_replaces_the_one_before_it_at_once() -> Result<(), Failure> {
+    let mut simulation = Simulation::new(6);
+    let seen = scene(&mut simulation);
+    simulation.run_for(Duration::from_secs(1))?;
+    simulation.partition("feed", "ledger");
+    simulation.crash("feed");
+    simulation.run_for(Duration::from_millis(200))?;
+    assert_eq!(last(&simulation, "ledger", "session with feed has ended"), None);
+    simulation.repair("feed", "ledger");
+    simulation.restart("feed");
+    let again = simulation.now();
+    let complete = simulation.run_until(Duration::from_secs(60), || seen.is_complete())?;
+    assert!(complete, "{}", simulation.trace());
+    for what in ["session with feed has ended", "session with feed is ready"] {
+        let at = last(&simulation, "ledger", what).expect("there was one");
+        let within = again..again + Duration::from_secs(2);
+        assert!(within.contains(&at), "{what} at {at:?}, and not {within:?}: {simulation:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn software_that_fails_ends_the_simulation() {
     let mut simulation = Simulation::new(5);

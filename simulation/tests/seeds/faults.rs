@@ -21,6 +21,7 @@ const PAIRS: [Pair; 3] = [(HOSTS[0], HOSTS[1]), (HOSTS[0], HOSTS[2]), (HOSTS[1],
 enum Cure {
     Repair(Pair),
     Release(Pair),
+    LoseNothing(Pair),
     Restart(&'static str),
 }
 
@@ -29,13 +30,14 @@ impl Cure {
         match *self {
             Self::Repair((one, other)) => simulation.repair(one, other),
             Self::Release((one, other)) => simulation.release(one, other),
+            Self::LoseNothing((one, other)) => simulation.set_loss(one, other, 0.0),
             Self::Restart(host) => simulation.restart(host),
         }
     }
 
     /// A link or a host has one fault at a time.
     fn is_of(&self, pair: Pair) -> bool {
-        matches!(self, Self::Repair(of) | Self::Release(of) if *of == pair)
+        matches!(self, Self::Repair(of) | Self::Release(of) | Self::LoseNothing(of) if *of == pair)
     }
 
     fn is_of_host(&self, host: &str) -> bool {
@@ -67,7 +69,7 @@ pub(crate) fn happen(
         let is_free = !cures.iter().any(|(_, cure)| cure.is_of(pair));
         let is_up = !cures.iter().any(|(_, cure)| cure.is_of_host(host));
         let until = now + millis(&mut chance, 100, 6000);
-        match chance.random_range(0..6) {
+        match chance.random_range(0..7) {
             0 | 1 if is_free => {
                 simulation.partition(pair.0, pair.1);
                 cures.push((until, Cure::Repair(pair)));
@@ -80,10 +82,14 @@ pub(crate) fn happen(
                 simulation.hold(pair.0, pair.1);
                 cures.push((until, Cure::Release(pair)));
             }
-            4 => {
+            4 if is_free => {
+                simulation.set_loss(pair.0, pair.1, 0.01);
+                cures.push((until, Cure::LoseNothing(pair)));
+            }
+            5 => {
                 simulation.set_latency(pair.0, pair.1, millis(&mut chance, 2, 400));
             }
-            5 if is_up && may_crash => {
+            6 if is_up && may_crash => {
                 account.crashed(host);
                 simulation.crash(host);
                 cures.push((until, Cure::Restart(host)));
