@@ -120,11 +120,12 @@ impl Simulation {
             let (links, trace, name) = (links.clone(), trace.clone(), of.clone());
             let software = software.clone();
             async move {
-                let failed = |error: Failure| format!("{}: {error}", of_host(&name));
-                let starting = Host::start(name.clone(), links, trace);
-                // On the runtime itself: when the host crashes, it is dropped there.
-                let host = tokio::spawn(starting).await?.map_err(failed)?;
-                tokio::spawn(software(host)).await?.map_err(failed)?;
+                // On the runtime itself: when the host crashes, they are dropped there.
+                let host = tokio::spawn(Host::start(name.clone(), links, trace)).await;
+                let host =
+                    host.unwrap_or_else(|error| Err(error.into())).map_err(of_host(&name))?;
+                let running = tokio::spawn(software(host)).await;
+                running.unwrap_or_else(|error| Err(error.into())).map_err(of_host(&name))?;
                 std::future::pending().await
             }
         });
@@ -246,8 +247,8 @@ impl Simulation {
     }
 }
 
-fn of_host(name: &str) -> String {
-    format!("the software of {name} has failed")
+fn of_host(name: &str) -> impl Fn(Failure) -> String {
+    move |error| format!("the software of {name} has failed: {error}")
 }
 
 /// The wall clock of the host that runs.

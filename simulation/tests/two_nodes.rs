@@ -184,4 +184,9 @@ fn software_that_fails_ends_the_simulation() {
     simulation.host("bad", |_| async { Err("out of luck".into()) });
     let error = simulation.run_for(Duration::from_secs(1)).unwrap_err().to_string();
     assert_eq!(error, "the software of bad has failed: out of luck");
+
+    simulation.host("worse", |_| async { panic!("no luck at all") });
+    let error = simulation.run_for(Duration::from_secs(1)).unwrap_err().to_string();
+    assert!(error.starts_with("the software of worse has failed: "), "{error}");
+    assert!(error.contains("no luck at all"), "{error}");
 }
