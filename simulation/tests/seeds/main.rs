@@ -13,7 +13,7 @@ mod faults;
 mod scene;
 
 use std::env;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::available_parallelism;
 
 use scene::Outcome;
@@ -30,6 +30,23 @@ const DIGEST: &str = "digest";
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")))
+}
+
+/// A process that does not outlive the test.
+struct Worker(Child);
+
+impl Worker {
+    fn has_succeeded(mut self) -> bool {
+        self.0.wait().expect("it was started").success()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended.
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
 }
 
 /// This binary, which runs the ignored test of this name alone.
@@ -64,10 +81,13 @@ fn what_must_hold_holds_for_all_seeds() {
     }
     let seeds = number("MYCELIUM_SEEDS").unwrap_or(SEEDS);
     let workers = available_parallelism().map_or(1, |cores| cores.get() as u64).min(seeds);
-    let start = |worker| child("some_seeds", &format!("{worker},{workers},{seeds}")).spawn();
-    let children: Vec<_> = (0..workers).map(start).collect();
-    let ends: Vec<_> = children.into_iter().map(|child| child.unwrap().wait().unwrap()).collect();
-    assert!(ends.iter().all(|end| end.success()), "a seed has failed: see above");
+    let start = |worker| {
+        let part = format!("{worker},{workers},{seeds}");
+        Worker(child("some_seeds", &part).spawn().expect("it is this binary"))
+    };
+    let workers: Vec<_> = (0..workers).map(start).collect();
+    let failed = workers.into_iter().map(Worker::has_succeeded).filter(|has| !has).count();
+    assert_eq!(failed, 0, "a seed has failed: see above");
 }
 
 #[test]
