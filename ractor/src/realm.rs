@@ -61,7 +61,7 @@ impl<T: Send + Sync + 'static> Table<T> {
 #[cfg(feature = "simulation")]
 pub(crate) use hosts::next_pid;
 #[cfg(feature = "simulation")]
-pub use hosts::{current, enter, Hosts};
+pub use hosts::{current, enter, Hosts, FIRST_PID};
 
 #[cfg(feature = "simulation")]
 mod hosts {
@@ -78,7 +78,7 @@ mod hosts {
     type Tables = HashMap<usize, &'static (dyn Any + Send + Sync)>;
 
     /// The first pid of a simulation: no other actor of the process has one of these.
-    const FIRST_PID: u64 = 1 << 32;
+    pub const FIRST_PID: u64 = 1 << 32;
 
     /// Whether there is any simulated host.
     static ANY: AtomicBool = AtomicBool::new(false);

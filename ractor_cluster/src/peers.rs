@@ -231,9 +231,12 @@ pub(crate) fn next_node_id() -> NodeId {
     NEXT_NODE_ID.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Nobody who comes back has the id that it had.
+/// Forgets the peers from this id on, which an earlier simulation left behind, and who had which
+/// id.
 #[cfg(feature = "simulation")]
-pub(crate) fn forget_identities() {
+pub(crate) fn forget_from(first: NodeId) {
+    peers().retain(|node_id, _| *node_id < first);
+    names::forget_from(first);
     identities::forget();
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::link::contest;
 use crate::peers;
 use crate::NodeId;
 
@@ -14,7 +15,8 @@ static NEXT: AtomicU64 = AtomicU64::new(FIRST);
 /// process's other nodes, those that come back get new ids.
 pub fn begin() {
     NEXT.store(FIRST, Ordering::Relaxed);
-    peers::forget_identities();
+    peers::forget_from(FIRST);
+    contest::forget();
 }
 
 /// The id of another peer; `None` outside of a simulated host.

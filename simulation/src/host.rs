@@ -13,6 +13,7 @@ use ractor_cluster::{NodeId, NodeServer, NodeServerMessage};
 use rand::RngExt as _;
 
 use crate::Failure;
+use crate::machine::Machine;
 use crate::sessions::{Sessions, Watcher};
 use crate::trace::Trace;
 use crate::transport::{self, Dial};
@@ -28,7 +29,7 @@ const PAUSE: std::ops::Range<u64> = 200..1000;
 /// Names, pids and groups of ractor are the host's own. After a crash there is another one.
 #[derive(Clone)]
 pub struct Host {
-    name: String,
+    machine: Arc<Machine>,
     server: ActorRef<NodeServerMessage>,
     sessions: Arc<Sessions>,
     trace: Trace,
@@ -37,11 +38,12 @@ pub struct Host {
 impl Host {
     /// Starts the node on the runtime of this host.
     pub(crate) async fn start(
-        name: String,
+        machine: Arc<Machine>,
         links: LinkOptions,
         trace: Trace,
     ) -> Result<Self, Failure> {
         ractor::realm::enter();
+        let name = machine.name.clone();
         trace.note(&name, format_args!("starts"));
         let node = NodeServer::new(
             0,
@@ -59,14 +61,14 @@ impl Host {
             id: "simulation".to_owned(),
             subscription: Box::new(watcher),
         })?;
-        transport::listen(server.clone(), name.clone(), trace.clone()).await?;
-        Ok(Self { name, server, sessions, trace })
+        transport::listen(server.clone(), machine.clone(), trace.clone()).await?;
+        Ok(Self { machine, server, sessions, trace })
     }
 
     /// Its name, which is that of its node too.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.machine.name
     }
 
     /// Its node server.
@@ -81,8 +83,8 @@ impl Host {
     /// # Errors
     /// The peer does not listen, or is out of reach.
     pub async fn connect(&self, peer: &str) -> io::Result<()> {
-        let dial =
-            Dial { local: self.name.clone(), peer: peer.to_owned(), trace: self.trace.clone() };
+        let (machine, trace) = (self.machine.clone(), self.trace.clone());
+        let dial = Dial { machine, peer: peer.to_owned(), trace };
         link::connect(&self.server, Arc::new(dial)).await
     }
 
@@ -146,12 +148,12 @@ impl Host {
 
     /// Adds an event of the application's own to the trace, and so to its digest.
     pub fn record(&self, what: impl fmt::Display) {
-        self.trace.note(&self.name, format_args!("{what}"));
+        self.trace.note(self.name(), format_args!("{what}"));
     }
 }
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Host").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Host").field("name", &self.name()).finish_non_exhaustive()
     }
 }

@@ -97,6 +97,7 @@
 //! | names, pids, groups, supervision, timers of ractor | `ractor_cluster::peers::list`, counters of dead letters and refusals: of all hosts together |
 
 mod host;
+mod machine;
 mod sessions;
 mod simulation;
 mod trace;

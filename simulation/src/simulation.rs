@@ -1,7 +1,9 @@
 //! The simulation: its hosts, its network, and its faults.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use mycelium_link::chance;
@@ -12,6 +14,7 @@ use ractor_cluster::link::options::UnixListening;
 
 use crate::Failure;
 use crate::host::Host;
+use crate::machine::Machine;
 use crate::trace::Trace;
 
 /// The wall clock of all hosts when a simulation begins, in seconds since 1970.
@@ -73,7 +76,14 @@ impl Builder {
         links.busy_poll = false;
         links.listeners.clear();
         links.local_transport = None;
-        Simulation { sim, links, trace: Trace::default(), _chance: chance, _hosts: hosts }
+        Simulation {
+            sim,
+            links,
+            trace: Trace::default(),
+            machines: BTreeMap::new(),
+            _chance: chance,
+            _hosts: hosts,
+        }
     }
 }
 
@@ -85,6 +95,7 @@ pub struct Simulation {
     sim: turmoil::Sim<'static>,
     links: LinkOptions,
     trace: Trace,
+    machines: BTreeMap<String, Arc<Machine>>,
     _chance: chance::Simulated,
     _hosts: Hosts,
 }
@@ -114,18 +125,24 @@ impl Simulation {
         F: Fn(Host) -> R + 'static,
         R: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let (links, trace, of) = (self.links.clone(), self.trace.clone(), name.to_owned());
+        let (links, trace) = (self.links.clone(), self.trace.clone());
+        let machine = Machine::new(name);
+        self.machines.insert(name.to_owned(), machine.clone());
         let software = std::rc::Rc::new(software);
         self.sim.host(name, move || {
-            let (links, trace, name) = (links.clone(), trace.clone(), of.clone());
+            let (links, trace, machine) = (links.clone(), trace.clone(), machine.clone());
             let software = software.clone();
             async move {
+                machine.begin();
+                if machine.is_down() {
+                    return std::future::pending().await;
+                }
+                let failed = of_host(&machine.name);
                 // On the runtime itself: when the host crashes, they are dropped there.
-                let host = tokio::spawn(Host::start(name.clone(), links, trace)).await;
-                let host =
-                    host.unwrap_or_else(|error| Err(error.into())).map_err(of_host(&name))?;
+                let host = tokio::spawn(Host::start(machine, links, trace)).await;
+                let host = host.unwrap_or_else(|error| Err(error.into())).map_err(&failed)?;
                 let running = tokio::spawn(software(host)).await;
-                running.unwrap_or_else(|error| Err(error.into())).map_err(of_host(&name))?;
+                running.unwrap_or_else(|error| Err(error.into())).map_err(&failed)?;
                 std::future::pending().await
             }
         });
@@ -231,23 +248,36 @@ impl Simulation {
     /// Ends all that runs on a host, at once, as a `kill -9` does. Its connections are closed.
     pub fn crash(&mut self, host: &str) {
         self.fault(format_args!("crash of {host}"));
+        self.machine(host).will_crash();
         self.sim.crash(host);
+        // It closes the connections, and does nothing more.
+        self.sim.bounce(host);
     }
 
     /// Starts the software of a host anew. What still runs on it ends first, as in a
     /// [crash](Self::crash).
     pub fn restart(&mut self, host: &str) {
         self.fault(format_args!("restart of {host}"));
+        self.machine(host).will_start();
         self.sim.bounce(host);
     }
 
+    fn machine(&self, host: &str) -> &Machine {
+        self.machines.get(host).unwrap_or_else(|| panic!("there is no host {host}"))
+    }
+
     /// Whether a host runs: it has not crashed, or it was started anew.
-    pub fn is_running(&mut self, host: &str) -> bool {
-        self.sim.is_host_running(host)
+    ///
+    /// # Panics
+    /// There is no host of this name.
+    #[must_use]
+    pub fn is_running(&self, host: &str) -> bool {
+        !self.machine(host).is_down()
     }
 }
 
-fn of_host(name: &str) -> impl Fn(Failure) -> String {
+fn of_host(name: &str) -> impl Fn(Failure) -> String + use<> {
+    let name = name.to_owned();
     move |error| format!("the software of {name} has failed: {error}")
 }
 

@@ -15,8 +15,10 @@ use ractor_cluster::transport::{
     Activity, Channel, Connecting, Connector, FrameSink, FrameStream, Transport, TransportKind,
     TransportMessage,
 };
+use turmoil::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use turmoil::net::{TcpListener, TcpStream};
 
+use crate::machine::{Held, Machine};
 use crate::trace::{Trace, fingerprint};
 
 /// The port that each node listens at.
@@ -24,11 +26,20 @@ const PORT: u16 = 4697;
 
 /// A connection of the simulated network.
 struct Simulated {
-    stream: TcpStream,
+    reader: Held<OwnedReadHalf>,
+    writer: Held<OwnedWriteHalf>,
     /// The name of this host, and of the other one.
     local: String,
     peer: String,
     trace: Trace,
+}
+
+impl Simulated {
+    fn new(stream: TcpStream, machine: &Arc<Machine>, peer: String, trace: Trace) -> Self {
+        let (reader, writer) = stream.into_split();
+        let (reader, writer) = (machine.hold(reader), machine.hold(writer));
+        Self { reader, writer, local: machine.name.clone(), peer, trace }
+    }
 }
 
 impl Transport for Simulated {
@@ -54,10 +65,9 @@ impl Transport for Simulated {
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
-        let (reader, writer) = self.stream.into_split();
+        let Self { reader, writer, local, peer, trace } = *self;
         let frames = Box::new(FrameReader::new(reader, max_frame));
-        let traced =
-            Traced { frames, local: self.local, peer: self.peer, trace: self.trace, ended: false };
+        let traced = Traced { frames, local, peer, trace, ended: false };
         (Box::new(FrameWriter::new(writer)), Box::new(traced))
     }
 }
@@ -119,17 +129,18 @@ impl FrameStream for Traced {
 /// Connects one host to another.
 #[derive(Clone)]
 pub(crate) struct Dial {
-    pub(crate) local: String,
+    pub(crate) machine: Arc<Machine>,
     pub(crate) peer: String,
     pub(crate) trace: Trace,
 }
 
 impl Dial {
     async fn dial(self) -> io::Result<Box<dyn Transport>> {
-        let stream = TcpStream::connect((self.peer.as_str(), PORT)).await?;
-        self.trace.note(&self.local, format_args!("connected to {}", self.peer));
-        let Self { local, peer, trace } = self;
-        Ok(Box::new(Simulated { stream, local, peer, trace }))
+        let Self { machine, peer, trace } = self;
+        trace.note(&machine.name, format_args!("dials {peer}"));
+        let stream = TcpStream::connect((peer.as_str(), PORT)).await?;
+        trace.note(&machine.name, format_args!("connected to {peer}"));
+        Ok(Box::new(Simulated::new(stream, &machine, peer, trace)))
     }
 }
 
@@ -145,7 +156,7 @@ impl Connector for Dial {
 
 impl fmt::Debug for Dial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Dial({} to {})", self.local, self.peer)
+        write!(f, "Dial({} to {})", self.machine.name, self.peer)
     }
 }
 
@@ -155,16 +166,16 @@ impl fmt::Debug for Dial {
 /// The host listens already.
 pub(crate) async fn listen(
     server: ActorRef<NodeServerMessage>,
-    local: String,
+    machine: Arc<Machine>,
     trace: Trace,
 ) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
     tokio::spawn(async move {
         while let Ok((stream, from)) = listener.accept().await {
             let peer = turmoil::reverse_lookup(from.ip()).unwrap_or_else(|| from.to_string());
-            trace.note(&local, format_args!("accepted {peer}"));
-            let (local, trace, server) = (local.clone(), trace.clone(), server.clone());
-            let transport = Box::new(Simulated { stream, local, peer, trace });
+            trace.note(&machine.name, format_args!("accepted {peer}"));
+            let transport = Box::new(Simulated::new(stream, &machine, peer, trace.clone()));
+            let server = server.clone();
             tokio::spawn(async move { link::accept(&server, transport, Some(from.ip())).await });
         }
     });

@@ -25,6 +25,8 @@ struct Sent {
     returned: u64,
     /// What arrived, in order: by which of the sender's sessions, and the number.
     arrived: Vec<(Session, u64)>,
+    /// How many of these were not what was sent.
+    damaged: u64,
     /// What the sender's sessions reported as unacknowledged.
     unacknowledged: u64,
 }
@@ -61,8 +63,11 @@ impl Account {
         }
     }
 
-    pub(crate) fn arrived(&self, stream: &Stream, by: Session, number: u64) {
-        self.locked().streams.entry(stream.clone()).or_default().arrived.push((by, number));
+    pub(crate) fn arrived(&self, stream: &Stream, by: Session, number: u64, is_whole: bool) {
+        let mut book = self.locked();
+        let sent = book.streams.entry(stream.clone()).or_default();
+        sent.arrived.push((by, number));
+        sent.damaged += u64::from(!is_whole);
     }
 
     /// A session has ended, and its peer had not acknowledged so many.
@@ -96,6 +101,9 @@ impl Account {
                 |(by, number): &(Session, u64)| latest.insert(*by, *number) < Some(*number);
             if numbers.len() < arrived.len() || !arrived.iter().all(&mut is_next) {
                 found.push(format!("{stream:?} arrived twice or out of order: {arrived:?}"));
+            }
+            if sent.damaged > 0 {
+                found.push(format!("{stream:?} has {} damaged messages", sent.damaged));
             }
             let Some(lost) = sent.taken.checked_sub(arrived.len() as u64) else {
                 found.push(format!("{stream:?} has more arrivals than messages: {sent:?}"));

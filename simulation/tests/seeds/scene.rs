@@ -29,8 +29,8 @@ const BYSTANDERS: usize = 12;
 
 #[derive(RactorClusterMessage)]
 enum Traffic {
-    /// The sender, which start of it, which session, and the number of the message.
-    Number(String, u64, u64, u64),
+    /// The sender, which start of it, which session, the number of the message, and its payload.
+    Number(String, u64, u64, u64, Vec<u8>),
     /// Which start of the host is it?
     #[rpc]
     Life(RpcReplyPort<u64>),
@@ -59,14 +59,20 @@ impl Actor for Reader {
         (): &mut (),
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Traffic::Number(from, life, session, number) => {
-                let from = known(&from);
-                self.account.arrived(&Stream { from, life, to: self.host }, session, number);
+            Traffic::Number(from, life, session, number, payload) => {
+                let stream = Stream { from: known(&from), life, to: self.host };
+                self.account.arrived(&stream, session, number, payload == payload_of(number));
             }
             Traffic::Life(reply) => reply.send(self.life)?,
         }
         Ok(())
     }
+}
+
+/// Some messages go in parts, beside the small ones.
+fn payload_of(number: u64) -> Vec<u8> {
+    let bytes = if number % 16 == 5 { 160 * 1024 } else { number % 50 };
+    vec![number as u8; bytes as usize]
 }
 
 fn known(host: &str) -> &'static str {
@@ -148,7 +154,8 @@ async fn send(host: &Host, stream: Stream, shared: Shared) {
         if let Some((session, node_id, reader)) = reader(host, stream.to) {
             if !shared.is_over.load(Ordering::Relaxed) {
                 shared.account.goes_by(&stream, node_id);
-                let message = Traffic::Number(stream.from.to_owned(), stream.life, session, number);
+                let (from, payload) = (stream.from.to_owned(), payload_of(number));
+                let message = Traffic::Number(from, stream.life, session, number, payload);
                 shared.account.sent(&stream, reader.cast(message).is_ok());
             }
             if number % 8 == 0 {
