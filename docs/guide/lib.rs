@@ -25,6 +25,7 @@ pages! {
     quick_start: "src/quick-start.md",
     security: "src/security.md",
     sharing: "src/sharing.md",
+    simulation: "src/simulation.md",
     slow_readers: "src/slow-readers.md",
     testing: "src/testing.md",
     transports: "src/transports.md",

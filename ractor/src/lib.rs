@@ -72,7 +72,8 @@
 //!
 //! # Features
 //!
-//! They are upstream's. `tokio_runtime` and `message_span_propogation` are on by default.
+//! They are upstream's, but for `simulation`. `tokio_runtime` and `message_span_propogation` are on by
+//! default.
 //!
 //! | feature | effect |
 //! |---|---|
@@ -82,6 +83,7 @@
 //! | `async-trait` | the traits of actors are those of the crate `async-trait` |
 //! | `monitors` | an actor may watch another one without being its supervisor |
 //! | `output-port-v2` | upstream's second version of output ports |
+//! | `simulation` | hosts that `mycelium-simulation` runs in one process have registries of their own |
 //! | `async-std` | actors run on async-std, without `tokio_runtime` |
 //!
 //! The guide is in `docs/guide` of the repository, `UPSTREAM.md` lists every difference from stock.
@@ -98,6 +100,12 @@ include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));
 pub mod remoting;
 
 pub mod inlet;
+
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod realm;
+#[cfg(not(feature = "simulation"))]
+mod realm;
 
 pub mod dead_letters;
 

@@ -35,6 +35,7 @@
 //! | `message_span_propogation` | spans of `tracing` follow messages; on by default |
 //! | `async-trait` | has to be on when `ractor` has it on; the build says so |
 //! | `monitors` | switches on ractor's `monitors` |
+//! | `simulation` | hosts that `mycelium-simulation` runs in one process are apart |
 //!
 //! # Upstream's documentation
 //!
@@ -45,4 +46,7 @@ include!(concat!(env!("OUT_DIR"), "/upstream/src/lib.rs"));
 mod fork_guard;
 pub mod link;
 pub mod peers;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 pub mod transport;

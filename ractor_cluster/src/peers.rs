@@ -227,7 +227,20 @@ pub(crate) fn ids_of(nodes: &[Incarnation]) -> Vec<NodeId> {
 /// The id of another peer. Ids are given once per process, so that two node servers never give the
 /// same one; 0 is this process.
 pub(crate) fn next_node_id() -> NodeId {
+    #[cfg(feature = "simulation")]
+    if let Some(node_id) = crate::simulation::next_node_id() {
+        return node_id;
+    }
     NEXT_NODE_ID.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Forgets the peers from this id on, which an earlier simulation left behind, and who had which
+/// id.
+#[cfg(feature = "simulation")]
+pub(crate) fn forget_from(first: NodeId) {
+    peers().retain(|node_id, _| *node_id < first);
+    names::forget_from(first);
+    identities::forget();
 }
 
 /// The id of a peer's actor.

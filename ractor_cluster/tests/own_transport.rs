@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use common::doubler::{Doubler, Question};
-use common::{node_server, peer, until, watched, Node, Stage};
+use common::{node_server, peer, until, watched, Node, Stage, COOKIE};
 use ractor::actor::actor_config::{ActorConfig, TransportPreference};
 use ractor::{pg, Actor, ActorRef};
 use ractor_cluster::link::options::{Location, Peer, PeerPolicy};
@@ -17,7 +17,7 @@ use ractor_cluster::peers::{self, PeerEvent};
 use ractor_cluster::transport::{
     Channel, Connecting, Connector, FrameSink, FrameStream, TcpTransport, Transport, TransportKind,
 };
-use ractor_cluster::NodeServerMessage;
+use ractor_cluster::{NodeServer, NodeServerMessage};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -131,6 +131,30 @@ async fn listen(server: ActorRef<NodeServerMessage>) -> (SocketAddr, JoinHandle<
         }
     });
     (address, accepting)
+}
+
+#[tokio::test]
+async fn nodes_that_do_not_listen_are_reached_by_it() {
+    let remote = PeerPolicy::default().with_location(Location::Remote);
+    let options = LinkOptions::default().with_listens(false).with_peer(Peer::named("deaf"), remote);
+    // They have no port, by which others of one host name are told apart.
+    let server = |name: &str| {
+        let (cookie, name) = (COOKIE.to_owned(), name.to_owned());
+        NodeServer::new(0, cookie, name.clone(), name, None, None).with_links(options.clone())
+    };
+    let mut deaf = Node::spawn(server("deaf")).await;
+    let mut mute = Node::spawn(server("mute")).await;
+    assert_eq!(link::listening(&deaf.server), []);
+    let (address, listener) = listen(deaf.server.clone()).await;
+    let dialled = Arc::new(Dialled { address, times: AtomicUsize::new(0) });
+
+    link::connect(&mute.server, Arc::new(MyConnector(dialled))).await.unwrap();
+
+    mute.next(Stage::Ready).await;
+    deaf.next(Stage::Ready).await;
+    listener.abort();
+    mute.stop().await;
+    deaf.stop().await;
 }
 
 #[tokio::test]

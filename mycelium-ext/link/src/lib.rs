@@ -5,6 +5,8 @@
 //! `ractor_cluster` uses it. Nothing here waits, reads a clock or opens a connection, so that tests
 //! and a fuzzer drive all of it with bytes alone.
 
+#[doc(hidden)]
+pub mod chance;
 pub mod codec;
 pub mod credit;
 #[cfg(test)]

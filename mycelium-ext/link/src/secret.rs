@@ -113,7 +113,7 @@ pub fn same(ours: &[u8], theirs: &[u8]) -> bool {
 
 /// A nonce, or a share.
 pub fn draw() -> [u8; BYTES] {
-    rand::random()
+    crate::chance::random()
 }
 
 #[cfg(test)]

@@ -214,11 +214,13 @@ mod tests {
     use crate::config::{Limits, Tuning};
 
     /// Options that a configuration sets by other sections: `node.id`, `node.transport`, `listen`,
-    /// `node.limits`, `security`, `nodes`, `traces` and `node.shm`.
-    const ELSEWHERE: [&str; 9] = [
+    /// `node.limits`, `security`, `nodes`, `traces` and `node.shm`. A node that does not listen is for
+    /// applications with a transport of their own.
+    const ELSEWHERE: [&str; 10] = [
         "number",
         "preference",
         "unix",
+        "listens",
         "listeners",
         "limits",
         "security",

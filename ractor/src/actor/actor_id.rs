@@ -106,6 +106,10 @@ static NEXT_PID: AtomicU64 = AtomicU64::new(0);
 
 /// The id of the next actor of this process.
 pub(crate) fn get_new_local_id() -> ActorId {
+    #[cfg(feature = "simulation")]
+    if let Some(pid) = crate::realm::next_pid() {
+        return ActorId::Local(pid);
+    }
     // Uniqueness is all that is asked of the counter; nothing is published with it.
     ActorId::Local(NEXT_PID.fetch_add(1, atomic::Ordering::Relaxed))
 }

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mycelium_link::codec::What;
+use ractor::concurrency::Instant;
 use ractor::port::ReplySink;
 use ractor::{MessagingErr, RpcReplyPort};
 

@@ -172,6 +172,12 @@ pub(crate) fn replaced_by(session: ActorId) -> Option<Incarnation> {
     locked(&CONTEST).as_ref()?.sessions.get(&session)?.replaced_by
 }
 
+/// No incarnation was ever silent.
+#[cfg(feature = "simulation")]
+pub(crate) fn forget() {
+    locked(&CONTEST).get_or_insert_default().silent.clear();
+}
+
 /// Asks the sessions for a sign of life. Returns those that gave none, and the incarnation that
 /// did.
 pub(crate) async fn ask(

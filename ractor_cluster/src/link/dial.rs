@@ -13,6 +13,7 @@ use super::upgrade::Upgrade;
 use super::{Event, LinkEvent};
 use crate::transport::{ArcTransport, Connector, Transport, TransportKind};
 use crate::NodeSessionMessage;
+use mycelium_link::chance;
 use mycelium_link::secret::{Role, Secret};
 
 /// The pauses between two tries to make a broken link again grow from the first to the second.
@@ -83,7 +84,7 @@ impl Dialler {
         let task = ractor::concurrency::spawn(async move {
             let mut pause = FIRST_PAUSE;
             loop {
-                let jittered = rand::rng().random_range(pause / 2..=pause);
+                let jittered = chance::rng().random_range(pause / 2..=pause);
                 ractor::concurrency::sleep(jittered).await;
                 match self.dial(&route, true).await {
                     Ok(link) => {

@@ -33,6 +33,9 @@ pub(crate) struct Server {
     /// Places for dials of addresses that peers told.
     pub(crate) supplied_dials: Arc<Semaphore>,
     cell: ActorCell,
+    /// The simulated host that it is on.
+    #[cfg(feature = "simulation")]
+    host: Option<tokio::runtime::Id>,
     listening: Mutex<Vec<Listening>>,
     sockets: Mutex<OwnSockets>,
 }
@@ -57,6 +60,17 @@ pub struct Listening {
 }
 
 impl Server {
+    /// Whether it is on the simulated host that this is called on, if there are any.
+    #[cfg(feature = "simulation")]
+    fn is_here(&self) -> bool {
+        self.host == ractor::realm::current()
+    }
+
+    #[cfg(not(feature = "simulation"))]
+    const fn is_here(&self) -> bool {
+        true
+    }
+
     /// The Unix socket, if there is one.
     pub(crate) fn unix_socket(&self) -> Option<PathBuf> {
         let listening = locked(&self.listening);
@@ -154,6 +168,8 @@ pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOption
         incarnation: Incarnation::begin(),
         max_frame,
         cell: server.get_cell(),
+        #[cfg(feature = "simulation")]
+        host: ractor::realm::current(),
         listening: Mutex::default(),
         sockets: Mutex::new(OwnSockets::Open(None)),
     };
@@ -168,7 +184,10 @@ pub(crate) fn register(server: &ActorRef<NodeServerMessage>, options: LinkOption
 /// Which starts of nodes this process is, so many at most: the latest.
 pub(crate) fn incarnations(most: usize) -> Vec<Incarnation> {
     let mut all: Vec<_> = match &*locked(&SERVERS) {
-        Some(servers) => servers.values().map(|server| server.incarnation).collect(),
+        Some(servers) => {
+            let here = servers.values().filter(|server| server.is_here());
+            here.map(|server| server.incarnation).collect()
+        }
         None => Vec::new(),
     };
     all.sort_unstable_by(|one, other| other.cmp(one));

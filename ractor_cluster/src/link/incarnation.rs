@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
+use mycelium_link::chance;
+
 use super::locked::locked;
 
 /// One start of a node server. Of two incarnations of one name, the one that started later is
@@ -27,11 +29,15 @@ impl Incarnation {
     /// A new one, which is greater than all others of this process.
     pub(crate) fn begin() -> Self {
         static LAST: Mutex<u64> = Mutex::new(0);
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = chance::wall_clock().duration_since(SystemTime::UNIX_EPOCH);
         let now = u64::try_from(now.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
+        if chance::is_simulated() {
+            // The process has hosts whose starts do not depend on each other.
+            return Self { started: now, tie: chance::random() };
+        }
         let mut last = locked(&LAST);
         *last = now.max(last.saturating_add(1));
-        Self { started: *last, tie: rand::random() }
+        Self { started: *last, tie: chance::random() }
     }
 
     /// When it started, by the clock of its machine.

@@ -42,6 +42,11 @@ options! {
         /// The transport that this node sends over, where neither the receiving actor nor its node
         /// pins one. A pinned kind also forbids to look for cheaper ones.
         preference: TransportPreference = TransportPreference::Adaptive, with_preference;
+        /// Whether the node listens by itself. With `false` it listens neither at its port nor at a
+        /// Unix socket nor at its further listeners: peers reach it by connections that the
+        /// application hands to [`accept`](super::accept). Nodes that do not listen have no port, and
+        /// refuse each other as their own when they have the same host name.
+        listens: bool = true, with_listens;
         /// Whether and where to listen for peers of this machine.
         unix: UnixListening = UnixListening::Automatic;
         /// Further listeners, beside the one of the node server's port.

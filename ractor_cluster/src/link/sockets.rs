@@ -71,7 +71,7 @@ impl fmt::Debug for Sockets {
 }
 
 /// Closes the sockets when it is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct CloseOnDrop(pub(crate) Sockets);
 
 impl Drop for CloseOnDrop {

@@ -88,7 +88,8 @@ impl Listener {
     }
 }
 
-/// The listeners' tasks, which end with the state.
+/// The listeners' tasks, which end with the state. There are none in a node that does not listen.
+#[derive(Default)]
 pub(crate) struct ListenerState {
     _sockets: CloseOnDrop,
     _tasks: JoinSet<()>,
@@ -110,6 +111,10 @@ impl Actor for Listener {
         _: ActorRef<ListenerMessage>,
         node_server: ActorRef<NodeServerMessage>,
     ) -> Result<ListenerState, ActorProcessingErr> {
+        let server = directory::server(self.node_server.get_id());
+        if server.as_ref().is_some_and(|server| !server.options.listens) {
+            return Ok(ListenerState::default());
+        }
         let listener = bind::bind(self.address, self.port).await?;
         let address = listener.local_addr()?;
         if address.port() != self.port {
@@ -121,7 +126,6 @@ impl Actor for Listener {
         };
         let mut acceptors = vec![Acceptor::tcp(listener, tls)];
         let mut registered = Vec::new();
-        let server = directory::server(self.node_server.get_id());
         if let Some(server) = &server {
             acceptors.extend(self.bind_others(server).await?);
             for acceptor in &acceptors {

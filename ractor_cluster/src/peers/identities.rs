@@ -89,6 +89,15 @@ pub(crate) fn release(session: ActorId, in_order: bool) {
     }
 }
 
+/// No name has a number any more, and the sessions of simulated hosts are gone.
+#[cfg(feature = "simulation")]
+pub(crate) fn forget() {
+    if let Some(Identities { known, sessions }) = identities().as_mut() {
+        known.clear();
+        sessions.retain(|session, _| session.pid() < ractor::realm::FIRST_PID);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ractor::ActorId;

@@ -40,6 +40,14 @@ pub fn where_is(node_id: NodeId, name: &str) -> Option<ActorCell> {
     names().as_ref()?.get(&node_id)?.by_name.get(name).cloned()
 }
 
+/// The peers from this id on have no actors any more.
+#[cfg(feature = "simulation")]
+pub(super) fn forget_from(first: NodeId) {
+    if let Some(names) = names().as_mut() {
+        names.retain(|node_id, _| *node_id < first);
+    }
+}
+
 /// The proxy of an actor of a peer.
 pub(crate) fn proxy(node_id: NodeId, pid: u64) -> Option<ActorCell> {
     names().as_ref()?.get(&node_id)?.by_pid.get(&pid).cloned()

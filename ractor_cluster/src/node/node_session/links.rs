@@ -57,6 +57,7 @@ use crate::transport::Activity;
 #[cfg(unix)]
 use crate::transport::UnixSocketConnector;
 use crate::transport::{Channel, Connector, TransportKind};
+use mycelium_link::chance;
 use mycelium_link::secret::{draw, Role, BYTES};
 
 #[path = "links/bounds.rs"]
@@ -382,7 +383,8 @@ impl Active {
     /// Whether links that do not leave the machine are looked for, and taken. They are made where
     /// messages are pinned to another transport too: they prove where the peer is.
     fn may_be_local(&self) -> bool {
-        self.policy().location != Location::Remote
+        // Hosts that are simulated share a process, and no memory.
+        self.policy().location != Location::Remote && !chance::is_simulated()
     }
 
     /// Whether messages are pinned to a transport between machines.

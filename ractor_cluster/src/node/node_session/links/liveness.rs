@@ -5,8 +5,9 @@
 //! that was suspended, or whose session was busy, finds the frames of the meantime in its next
 //! round.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use ractor::concurrency::Instant;
 use ractor::ActorRef;
 
 use super::super::{AbortOnDropTask, NodeSession, NodeSessionState};
