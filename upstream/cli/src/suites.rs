@@ -43,7 +43,7 @@ enum Place {
 /// Where a set differs from another one in few lines, only the tests that those can reach run: the
 /// crate's own, and for the cluster those of two processes. Upstream's sets run their doctests
 /// once, with the default features.
-const SUITES: [Suite; 21] = [
+const SUITES: [Suite; 22] = [
     Suite::here("ractor", &["-p", "ractor"]),
     Suite::here("ractor cluster,monitors", &["-p", "ractor", "--features", "cluster,monitors"]),
     Suite::here("ractor cluster", &["-p", "ractor", "--features", "cluster", "--lib"]),
@@ -112,6 +112,9 @@ const SUITES: [Suite; 21] = [
             "--exclude=ractor",
             "--exclude=ractor_cluster",
             "--exclude=ractor_cluster_derive",
+            // They would have all others built for simulation.
+            "--exclude=mycelium-simulation",
+            "--exclude=mycelium-guide",
             // No other package switches these on.
             "--features=mycelium-examples/membership,mycelium-examples/metrics,mycelium-examples/otel,mycelium-examples/spinning,mycelium-examples/tls,mycelium-examples/view",
         ],
@@ -119,6 +122,7 @@ const SUITES: [Suite; 21] = [
     // Without the cluster feature, which the rest of the workspace switches on. After the set that
     // waits longest, in which time this one is built.
     Suite::here("mycelium-ext", &["-p", "mycelium-ext"]),
+    Suite::here("mycelium-simulation", &["-p", "mycelium-simulation", "-p", "mycelium-guide"]),
 ];
 
 impl Suite {
