@@ -32,7 +32,7 @@
 //! [reference](Node::server) may be used as with stock `ractor`. Around it:
 //!
 //! * **Peers.** Each `[nodes.X]` with an address is dialled whenever there is no session with it,
-//!   whoever opened that. Between two attempts there is a pause, which doubles up to a bound and is
+//!   of either end. Between two attempts there is a pause, which doubles up to a bound and is
 //!   drawn at random from the upper half of its step; a session that lasts starts it anew.
 //! * **Members.** With `[cluster]`, or [`NodeBuilder::cluster`], it finds the other nodes by gossip
 //!   and keeps a session with each that is alive: [`membership`](crate::membership), with the

@@ -42,7 +42,7 @@
 //!
 //! A node with `[view] socket = "on"` in its configuration, or
 //! [`NodeBuilder::view`](crate::node::NodeBuilder::view), serves its snapshots on a Unix socket in
-//! the [private folder](folder()) of its user. Whoever is not that user is refused, by the mode of
+//! the [private folder](folder()) of its user. Other users are refused, by the mode of
 //! the folder and, on Linux, by the credentials of the connection. [`list`] finds the nodes of this
 //! user, and [`Target::ask`] asks one. `mycelium top` does both.
 //!

@@ -13,7 +13,7 @@ use super::queue::Delivery;
 
 /// A fast actor that passes on what it gets to the actor it is started with: a bounded lane before
 /// an actor that was written without one. When that actor's mailbox is bounded too it waits for
-/// room there. What came by `Arc` goes on by `Arc`.
+/// room there. A message that came by `Arc` goes on by `Arc`.
 ///
 /// It fails, and its supervisor is told, when the other has ended.
 ///

@@ -24,13 +24,13 @@ pub(crate) trait FrameReceiver: Send + Sync + UnwindSafe + RefUnwindSafe + 'stat
     /// Whether the reader is to pause. `context` is woken when it may go on.
     ///
     /// # Errors
-    /// What came before is no frame of a peer. The link ends.
+    /// An earlier frame is no frame of a peer. The link ends.
     fn pauses(&self, turn: &mut Self::Turn, context: &mut Context<'_>) -> io::Result<bool>;
 
     /// Takes a frame. Returns whether others are to get a turn before the next one.
     ///
     /// # Errors
-    /// What came is no frame of a peer. The link ends.
+    /// It is no frame of a peer. The link ends.
     fn receive(&self, frame: TransportMessage, turn: &mut Self::Turn) -> io::Result<bool>;
 
     /// A turn of reading is over.

@@ -4,8 +4,8 @@ use super::NodeBuilder;
 use crate::config::StreamListen;
 use crate::node::StartError;
 
-/// Every listener for TLS demands a certificate if there is somebody to vouch for it, and whoever
-/// is dialled is shown this node's own, if it has one.
+/// Every listener for TLS demands a certificate if there is somebody to vouch for it, and a peer
+/// that is dialled is shown this node's own, if it has one.
 pub(super) fn prepare(
     builder: &mut NodeBuilder,
     listen: &mut [StreamListen],

@@ -13,7 +13,7 @@
 //! The other one learns by its own end that nothing is held any more, however that came about.
 //!
 //! The descriptors of the memory and of arenas are closed at the other end then. What is left has
-//! no name: whoever ends, and however, the kernel gives everything back.
+//! no name: when a process ends, the kernel gives everything back.
 //!
 //! The taker receives, checks and closes descriptors on a [thread of its own](blocking), where the
 //! peer may make each of these calls block. There is room for as many descriptors as a message can

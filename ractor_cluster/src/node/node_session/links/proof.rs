@@ -2,8 +2,8 @@
 //! cookie, bound to this connection, before upstream's handshake may succeed.
 //!
 //! 1. `Hello` goes both ways, and then upstream's names.
-//! 2. The one who connected sends its `Proof` when it has the other's name: whoever can reach a
-//!    listener gets nothing of it to try cookies on.
+//! 2. The one who connected sends its `Proof` when it has the other's name: a stranger who
+//!    reaches a listener gets nothing of it to try cookies on.
 //! 3. The other verifies it, and answers by its own.
 //! 4. Upstream's answer to a challenge, and its acknowledgement, count with a verified proof only.
 //!
