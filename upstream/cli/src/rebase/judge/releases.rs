@@ -202,9 +202,18 @@ fn home(stem: &str, file: &str) -> String {
     format!("{stem}.{}", file.rsplit('.').next().unwrap())
 }
 
+/// The edits that are confined to an item; without those of an import that edits of several files
+/// name: such lines do not move, and there is one in many a file.
 fn edits_with_items(reports: &[Report]) -> Vec<&EditReport> {
     let edits = reports.iter().flat_map(|report| &report.edits);
-    let found: Vec<_> = edits.filter(|edit| edit.item.is_some()).collect();
+    let is_twice = |edit: &EditReport| {
+        edit.item.as_deref().is_some_and(|item| item.starts_with("use "))
+            && reports
+                .iter()
+                .flat_map(|report| &report.edits)
+                .any(|other| other.item == edit.item && other.file != edit.file)
+    };
+    let found: Vec<_> = edits.filter(|edit| edit.item.is_some() && !is_twice(edit)).collect();
     assert!(!found.is_empty(), "the fork has no edit with an item");
     found
 }
