@@ -57,7 +57,7 @@ const LAST: usize = 6;
 pub const LARGE: usize = 7;
 
 /// Bytes that wait to be sent to actors that are sent little, from which on those that are sent
-/// more than [`QUANTUM`] lose their place among them. On a machine also where [`WINDOW`] bytes of
+/// more than [`QUANTUM`] lose their place among them. On a machine also where [`SPARSE_WINDOW`] bytes of
 /// theirs are on their way: the kernel takes megabytes for a peer that reads nothing.
 const CONGESTED: usize = 32 * 1024;
 /// See [`CONGESTED`]. Bytes.
@@ -70,16 +70,23 @@ const PART: usize = 128 * 1024;
 /// put parts together, and copies each for that.
 const WHOLE: usize = 1024 * 1024;
 
-/// The bytes of a bulk lane that are on their way on a machine. What is sent to other actors waits
-/// behind them: about 900 messages of 64 bytes. With half of it casts take a tenth longer.
-const WINDOW: usize = 96 * 1024;
-/// The same while somebody waits for answers of actors that are sent little, which is until
-/// [`CALLED`] bytes have gone after a call or an answer: each of them waits behind what is on its
-/// way.
-const NARROW_WINDOW: usize = 64 * 1024;
+/// The bytes of a bulk lane that are on their way on a machine, as many as its ring holds.
+const WINDOW: usize = WHOLE;
+/// The messages of a bulk lane that are on their way on a machine. What is sent to other actors
+/// waits behind them, and small ones take about 0.3 µs each.
+const WIDE_WINDOW: u64 = 4096;
+/// The same while answers of actors that are sent little are waited for, which is until [`CALLED`]
+/// bytes have gone after a call or an answer.
+const NARROW_WINDOW: u64 = 640;
 /// See [`NARROW_WINDOW`].
-const CALLED: usize = 64 * 1024 * 1024;
-/// The same, of the lane of large messages: two that go whole.
+const CALLED: usize = 24 * 1024 * 1024;
+/// So many bytes may always be on their way, however many messages they are: with less a lane waits
+/// for acknowledgements.
+const SMALL_WINDOW: usize = 64 * 1024;
+/// The bytes on their way on a machine from which on the lane of those that are sent little is
+/// [congested](CONGESTED).
+const SPARSE_WINDOW: usize = 96 * 1024;
+/// The same as [`WINDOW`], of the lane of large messages: two that go whole.
 const LARGE_WINDOW: usize = 2 * WHOLE;
 /// The same of any lane, with the payloads that the peer reads in place. It copies those whose
 /// receiver keeps a `Vec`, and all that follows waits for that.
@@ -128,17 +135,18 @@ impl Lane {
     /// Whether as much is on its way as may be on a machine. A lane waits for an answer alone: it
     /// is not full as long as no request for one is on its way.
     fn is_full(&self, slot: usize, way: Way, is_called: bool) -> bool {
-        let window = match slot {
-            LARGE => LARGE_WINDOW,
-            _ if is_called => NARROW_WINDOW,
-            _ => WINDOW,
+        let messages = if is_called { NARROW_WINDOW } else { WIDE_WINDOW };
+        let fills = match slot {
+            LARGE => self.fills(LARGE_WINDOW, way),
+            _ if self.out.frames_under_way() < messages => self.fills(WINDOW, way),
+            _ => self.fills(SMALL_WINDOW, way),
         };
-        self.fills(window, way) && self.asks.front().is_some_and(|ask| self.out.has_sent(*ask))
+        fills && self.asks.front().is_some_and(|ask| self.out.has_sent(*ask))
     }
 
     /// Whether it has too much to go, as the lane of those that are sent little.
     fn is_congested(&self, way: Way) -> bool {
-        self.out.unsent() >= CONGESTED || self.fills(WINDOW, way)
+        self.out.unsent() >= CONGESTED || self.fills(SPARSE_WINDOW, way)
     }
 
     fn fills(&self, window: usize, way: Way) -> bool {

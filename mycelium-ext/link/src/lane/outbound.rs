@@ -217,8 +217,17 @@ impl Outbound {
 
     /// Whether the link that is taken now was handed a frame.
     pub(crate) fn has_sent(&self, sequence: u64) -> bool {
+        sequence < self.first_unsent()
+    }
+
+    /// The frames that were sent and are not acknowledged.
+    pub(crate) fn frames_under_way(&self) -> u64 {
+        self.first_unsent().saturating_sub(self.acknowledged() + 1)
+    }
+
+    fn first_unsent(&self) -> u64 {
         let unsent = self.chunks.get(self.cursor).map(|chunk| chunk.first);
-        sequence < unsent.unwrap_or(self.next - self.open_count)
+        unsent.unwrap_or(self.next - self.open_count)
     }
 
     /// Takes a frame, which `write` writes, but for its end, which is not copied. It should take no
