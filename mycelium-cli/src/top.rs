@@ -38,7 +38,7 @@ pub(crate) struct TopArgs {
     /// A file that has the cookie for a node on another machine.
     #[arg(long, value_name = "FILE", requires = "node")]
     pub(crate) cookie_file: Option<PathBuf>,
-    /// The name by which a node on another machine knows this program. Where nodes show
+    /// The name that this program has at a node on another machine. Where nodes show
     /// certificates it has to be in the one of the configuration. By default it is unlike any other.
     #[arg(long, value_name = "NAME", requires = "node")]
     pub(crate) name: Option<String>,

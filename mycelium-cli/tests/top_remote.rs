@@ -1,5 +1,5 @@
 //! `mycelium top` at a node on another machine: who has the cookie sees it, if it shows itself, and
-//! nobody else sees anything.
+//! others see nothing.
 
 #![cfg(all(unix, feature = "cluster"))]
 

@@ -186,7 +186,7 @@ fn collect() -> io::Result<(String, Receiver<Span>)> {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             match stream.and_then(take) {
-                // Nobody may wait for them any more.
+                // The receiver may have gone.
                 Ok(spans) => spans.into_iter().for_each(|span| _ = sender.send(span)),
                 Err(error) => eprintln!("an export failed: {error}"),
             }

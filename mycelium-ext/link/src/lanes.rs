@@ -57,8 +57,8 @@ const LAST: usize = 6;
 pub const LARGE: usize = 7;
 
 /// Bytes that wait to be sent to actors that are sent little, from which on those that are sent
-/// more than [`QUANTUM`] lose their place among them. On a machine also where [`SPARSE_WINDOW`] bytes of
-/// theirs are on their way: the kernel takes megabytes for a peer that reads nothing.
+/// more than [`QUANTUM`] lose their place among them. On a machine also where [`SPARSE_WINDOW`]
+/// bytes of theirs are on their way: the kernel takes megabytes for a peer that reads nothing.
 const CONGESTED: usize = 32 * 1024;
 /// See [`CONGESTED`]. Bytes.
 const QUANTUM: usize = 8 * 1024;
@@ -74,11 +74,11 @@ const WHOLE: usize = 1024 * 1024;
 const WINDOW: usize = WHOLE;
 /// The messages of a bulk lane that are on their way on a machine. What is sent to other actors
 /// waits behind them, and small ones take about 0.3 µs each.
-const WIDE_WINDOW: u64 = 4096;
+const WIDE_MESSAGES: u64 = 4096;
 /// The same while answers of actors that are sent little are waited for, which is until [`CALLED`]
 /// bytes have gone after a call or an answer.
-const NARROW_WINDOW: u64 = 640;
-/// See [`NARROW_WINDOW`].
+const NARROW_MESSAGES: u64 = 640;
+/// See [`NARROW_MESSAGES`].
 const CALLED: usize = 24 * 1024 * 1024;
 /// So many bytes may always be on their way, however many messages they are: with less a lane waits
 /// for acknowledgements.
@@ -135,7 +135,7 @@ impl Lane {
     /// Whether as much is on its way as may be on a machine. A lane waits for an answer alone: it
     /// is not full as long as no request for one is on its way.
     fn is_full(&self, slot: usize, way: Way, is_called: bool) -> bool {
-        let messages = if is_called { NARROW_WINDOW } else { WIDE_WINDOW };
+        let messages = if is_called { NARROW_MESSAGES } else { WIDE_MESSAGES };
         let fills = match slot {
             LARGE => self.fills(LARGE_WINDOW, way),
             _ if self.out.frames_under_way() < messages => self.fills(WINDOW, way),
@@ -203,7 +203,7 @@ pub struct Lanes {
     way: Way,
     /// Whether all is sent that there is.
     is_last: bool,
-    /// The bytes of bulk lanes that go by the [`NARROW_WINDOW`].
+    /// The bytes that bulk lanes send with [`NARROW_MESSAGES`] under way.
     called: usize,
     slots: [Option<Box<Lane>>; SLOTS],
     assigned: HashMap<Receiver, Assigned>,

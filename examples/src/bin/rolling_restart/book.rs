@@ -1,4 +1,4 @@
-//! The book: what was written, by which clerk, and who held the desk. It has a fence, and finds out
+//! The book: what was written, the clerk of each order, and who held the desk. It has a fence, and finds out
 //! whether anything was there twice.
 
 use std::collections::HashSet;

@@ -71,14 +71,14 @@ fn on_a_machine_a_flood_leaves_the_others_before_the_kernel_has_it() {
             pair.transmit(usize::MAX);
         }
         let way: usize = pair.link.iter().map(|frame| frame.len()).sum();
-        assert_eq!(way < 128 * WIDE_WINDOW as usize, is_near, "{way}");
+        assert_eq!(way < 128 * WIDE_MESSAGES as usize, is_near, "{way}");
         pair.finish();
     }
 }
 
 /// The messages that a flood has on its way when the peer acknowledges nothing.
 fn way_of_a_flood(lanes: &mut Lanes) -> u64 {
-    for _ in 0..2 * WIDE_WINDOW {
+    for _ in 0..2 * WIDE_MESSAGES {
         push(lanes, 64);
     }
     lanes.transmit(|_| true);
@@ -111,7 +111,7 @@ fn a_call_makes_the_window_of_a_flood_narrow_until_much_has_gone() {
         lanes.set_way(NEAR);
         lanes.message(SPARSE, 0, what, (&[], Bytes::new()));
         for has_gone in [false, true] {
-            let window = if narrows && !has_gone { NARROW_WINDOW } else { WIDE_WINDOW };
+            let window = if narrows && !has_gone { NARROW_MESSAGES } else { WIDE_MESSAGES };
             let way = way_of_a_flood(&mut lanes);
             assert!((window..window + 1024).contains(&way), "{what:?}, {has_gone}: {way}");
             (0..=CALLED / WHOLE).for_each(|_| push(&mut lanes, WHOLE));
