@@ -423,18 +423,32 @@ struct Answering;
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Answering {
     type Msg = Question;
-    type State = u64;
-    type Arguments = ();
+    type State = (u64, mpsc::UnboundedReceiver<()>);
+    type Arguments = mpsc::UnboundedReceiver<()>;
 
-    async fn pre_start(&self, _: ActorRef<Question>, _: ()) -> Result<u64, ActorProcessingErr> {
-        Ok(0)
+    async fn pre_start(
+        &self,
+        _: ActorRef<Question>,
+        leave: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok((0, leave))
+    }
+
+    /// Waits until the test has sent everything.
+    async fn post_start(
+        &self,
+        _: ActorRef<Question>,
+        (_, leave): &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        leave.recv().await;
+        Ok(())
     }
 
     async fn handle(
         &self,
         _: ActorRef<Question>,
         question: Question,
-        answered: &mut u64,
+        (answered, _): &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         *answered += 1;
         let (Question::Keyed(port) | Question::Kept(port)) = question;
@@ -445,14 +459,17 @@ impl Actor for Answering {
 #[ractor::concurrency::test]
 async fn calls_without_a_key_are_all_answered_and_a_replaced_one_fails_at_once() {
     let config = conflating::<Question>(8, Overflow::Reject);
-    let (actor, handle) = Actor::spawn_with_config(None, Answering, (), config).await.unwrap();
+    let (go_on, leave) = mpsc::unbounded_channel();
+    let (actor, handle) = Actor::spawn_with_config(None, Answering, leave, config).await.unwrap();
 
-    // Sent one after the other, before the actor has a turn.
-    let (first, second, third, fourth) = tokio::join!(
+    // Sent one after the other; only then the actor may handle the first.
+    let (first, second, third, fourth, _) = tokio::join!(
+        biased;
         actor.call(Question::Keyed, None),
         actor.call(Question::Kept, None),
         actor.call(Question::Kept, None),
         actor.call(Question::Keyed, None),
+        async { go_on.send(()) },
     );
 
     assert!(matches!(first, Ok(CallResult::SenderError)), "{first:?}");
