@@ -9,7 +9,8 @@
 //! | `data_plane` | what the senders and readers of one session share |
 //! | `room`, `frame_bound` | its bounds: bytes that wait, bytes of a frame |
 //! | `receipts`, `calls` | the frames that came by its lanes; our calls that wait |
-//! | `arrivals`, `receiver`, `answers` | incoming frames, by links and before; answers to the peer |
+//! | `arrivals`, `turn`, `receiver` | incoming frames, by links and before; turns of reading them |
+//! | `answers` | answers to the peer |
 //! | `arrived`, `backlog`, `slices` | what waits for the session's actor |
 //! | `proxy`, `announcer` | outlets of proxies; announcements to the peer |
 //! | `credits`, `grants` | credits at bounded mailboxes: of this node, and of the peer |
@@ -92,6 +93,7 @@ pub(crate) mod sockets;
 pub(crate) mod split_transport;
 pub(crate) mod stock;
 pub mod traces;
+pub(crate) mod turn;
 pub(crate) mod upgrade;
 pub mod view;
 pub(crate) mod writer;

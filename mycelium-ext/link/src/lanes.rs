@@ -31,8 +31,10 @@ mod choice;
 mod turns;
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{Hash, Hasher};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use foldhash::fast::RandomState;
 
 use crate::codec::{self, Frame, Numbers, What};
 use crate::lane::{Chunk, Frames, LaneError, Outbound, Parts};
@@ -91,7 +93,10 @@ const LARGE_WINDOW: usize = 2 * WHOLE;
 /// The same of any lane, with the payloads that the peer reads in place. It copies those whose
 /// receiver keeps a `Vec`, and all that follows waits for that.
 const LENT_WINDOW: usize = 4 * WHOLE;
-/// A lane with a window asks for an acknowledgement after so many bytes.
+/// A lane with a window asks for acknowledgements so often in what it holds, in messages or bytes.
+/// Each costs both ends about as much as two messages, and a wake-up.
+const ASKS: usize = 4;
+/// It does so after so many bytes at least, however many messages they are.
 const ASK_EVERY: usize = 24 * 1024;
 /// Payloads from here on stay where they are. Bytes.
 const COPIED: usize = 16 * 1024;
@@ -113,7 +118,7 @@ pub fn parse(lane: u32) -> Result<(u32, usize), LaneError> {
 }
 
 /// For whom a message is, as far as order is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Receiver {
     /// An actor of the peer, by its number there.
     Actor(u64),
@@ -121,24 +126,45 @@ pub enum Receiver {
     CallersOf(u64),
 }
 
+impl Receiver {
+    /// A number of its own, unless there are more than 2^63 actors.
+    fn key(self) -> u64 {
+        match self {
+            Self::Actor(pid) => pid << 1,
+            Self::CallersOf(pid) => pid << 1 | 1,
+        }
+    }
+}
+
+impl Hash for Receiver {
+    /// At once: each message to an actor that is sent much is looked up.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.key());
+    }
+}
+
 #[derive(Debug, Default)]
 struct Lane {
     out: Outbound,
     numbers: Numbers,
-    /// The bytes that were pushed since the peer was asked for an acknowledgement.
-    unasked: usize,
+    /// The bytes that were pushed since the peer was asked for an acknowledgement, and the messages.
+    unasked: (usize, u64),
     /// The requests for one that the peer has not answered.
     asks: VecDeque<u64>,
+}
+
+/// The messages that fill the window of a bulk lane.
+fn most_messages(is_called: bool) -> u64 {
+    if is_called { NARROW_MESSAGES } else { WIDE_MESSAGES }
 }
 
 impl Lane {
     /// Whether as much is on its way as may be on a machine. A lane waits for an answer alone: it
     /// is not full as long as no request for one is on its way.
     fn is_full(&self, slot: usize, way: Way, is_called: bool) -> bool {
-        let messages = if is_called { NARROW_MESSAGES } else { WIDE_MESSAGES };
         let fills = match slot {
             LARGE => self.fills(LARGE_WINDOW, way),
-            _ if self.out.frames_under_way() < messages => self.fills(WINDOW, way),
+            _ if self.out.frames_under_way() < most_messages(is_called) => self.fills(WINDOW, way),
             _ => self.fills(SMALL_WINDOW, way),
         };
         fills && self.asks.front().is_some_and(|ask| self.out.has_sent(*ask))
@@ -164,12 +190,8 @@ impl Recent {
     const BUCKETS: usize = 256;
 
     fn bucket(receiver: Receiver) -> usize {
-        let key = match receiver {
-            Receiver::Actor(pid) => pid << 1,
-            Receiver::CallersOf(pid) => pid << 1 | 1,
-        };
         // Fibonacci hashing: Knuth, The Art of Computer Programming, volume 3, 6.4.
-        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+        (receiver.key().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
     }
 }
 
@@ -206,7 +228,8 @@ pub struct Lanes {
     /// The bytes that bulk lanes send with [`NARROW_MESSAGES`] under way.
     called: usize,
     slots: [Option<Box<Lane>>; SLOTS],
-    assigned: HashMap<Receiver, Assigned>,
+    /// SipHash, which is what `std` has, costs a flood a tenth of all that its sender does.
+    assigned: HashMap<Receiver, Assigned, RandomState>,
     /// Of the lane of those that are sent little.
     recent: Recent,
     /// The request for an acknowledgement that was pushed last, by lane.
@@ -238,7 +261,7 @@ impl Lanes {
             is_last: false,
             called: 0,
             slots: Default::default(),
-            assigned: HashMap::new(),
+            assigned: HashMap::default(),
             recent: Recent(Box::new([0; Recent::BUCKETS])),
             asked: [0; SLOTS],
             wanted: [0; SLOTS],
@@ -259,8 +282,18 @@ impl Lanes {
         self.way = way;
     }
 
+    #[inline]
     fn lane(&mut self, slot: usize) -> &mut Lane {
-        self.slots[slot].get_or_insert_default()
+        if self.slots[slot].is_none() {
+            self.begin(slot);
+        }
+        self.slots[slot].as_mut().expect("made just now")
+    }
+
+    /// The first frame of a lane comes.
+    #[cold]
+    fn begin(&mut self, slot: usize) {
+        self.slots[slot] = Some(Box::default());
     }
 
     fn out(&self, slot: usize) -> Option<&Outbound> {
@@ -304,35 +337,36 @@ impl Lanes {
         slot: usize,
         acknowledged: u64,
         what: What<'_>,
-        (args, tail): (&[u8], Bytes),
+        (args, tail): (&[u8], &Bytes),
     ) {
         // A copy costs less than a chunk more.
         let (copied, tail) = if tail.len() < COPIED {
-            (tail, Bytes::new())
+            (&tail[..], Bytes::new())
         } else {
             malloc_hint::expect_much();
-            (Bytes::new(), tail)
+            (&[][..], tail.clone())
         };
         if slot <= SPARSE && matches!(what, What::Call { .. } | What::Reply { .. }) {
             self.called = CALLED;
         }
         let (lane, size) =
             (number(self.preference, slot) as u8, args.len() + tail.len() + copied.len());
-        let Lane { out, numbers, .. } = self.lane(slot);
+        let (is_near, is_called) = (self.way.is_near, self.called > 0);
+        let Lane { out, numbers, unasked, asks } = self.lane(slot);
         let frame = Frame { lane, sequence: out.next_sequence(), acknowledged };
         let write = |out: &mut BytesMut| {
             codec::write(frame, what, numbers, out);
             out.put_slice(args);
-            out.put_slice(&copied);
+            out.put_slice(copied);
         };
         let room = what.room() + args.len() + copied.len();
         out.push(room, write, tail);
-        if slot > SPARSE && self.way.is_near {
-            let lane = self.lane(slot);
-            lane.unasked += size;
-            if lane.unasked >= ASK_EVERY {
-                lane.unasked = 0;
-                lane.asks.push_back(lane.out.next_sequence());
+        if slot > SPARSE && is_near {
+            *unasked = (unasked.0 + size, unasked.1 + 1);
+            let is_many = || unasked.1 >= most_messages(is_called) / ASKS as u64;
+            if unasked.0 >= WINDOW / ASKS || (unasked.0 >= ASK_EVERY && is_many()) {
+                *unasked = (0, 0);
+                asks.push_back(out.next_sequence());
                 self.push_control(slot, self.ask);
             }
         }
@@ -345,14 +379,18 @@ impl Lanes {
         }
         let way = self.way;
         let lane = self.lane(slot);
-        let (last, is_congested) = (lane.out.last(), lane.is_congested(way));
-        if slot == SPARSE {
-            self.recent.0[Recent::bucket(receiver)] = last;
-        }
+        let last = lane.out.last();
         if slot != SPARSE {
             let assigned = Assigned { slot, last, burst: 0 };
-            self.assigned.insert(receiver, assigned);
-        } else if is_congested {
+            match self.assigned.get_mut(&receiver) {
+                Some(known) => *known = assigned,
+                None => _ = self.assigned.insert(receiver, assigned),
+            }
+            return;
+        }
+        let is_congested = lane.is_congested(way);
+        self.recent.0[Recent::bucket(receiver)] = last;
+        if is_congested {
             let none = Assigned { slot, last, burst: 0 };
             let assigned = self.assigned.entry(receiver).or_insert(none);
             if assigned.slot != SPARSE {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ractor::remoting::{deliver_to_each, Incoming};
-use ractor::{ActorCell, ActorId, ActorRef};
+use ractor::{ActorCell, ActorRef};
 use tracing::Span;
 
 use super::answers::Answer;
@@ -21,8 +21,8 @@ use super::decode::{Decoded, Outcome};
 use super::grants::Arrival;
 use super::link_table::known;
 use super::receipts::{bits, InboundLane};
-use super::receiver::Decoding;
 use super::slices::SLICE;
+use super::turn::{where_is, LastActor, Turn};
 use super::{Event, LinkEvent};
 use crate::peers::sender::Delivering;
 use crate::protocol::meta::network_message::Message as Network;
@@ -33,7 +33,7 @@ use crate::protocol::NetworkMessage;
 use crate::NodeSessionMessage;
 use mycelium_link::codec::{self, CodecError, Head, Kind, Message};
 use mycelium_link::lane::{Accepted, Due, Inbound, LaneError, Partial};
-use mycelium_link::lanes::{LANES, LARGE};
+use mycelium_link::lanes::LARGE;
 
 /// What a session cannot go on after.
 #[derive(Debug)]
@@ -78,52 +78,6 @@ impl From<CodecError> for Broken {
     }
 }
 
-/// What turns of reading have left to do.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    /// What the peer has acknowledged.
-    acknowledged: [u64; LANES],
-    /// Of which lanes, a bit each.
-    seen: u64,
-    /// When the peer is to get acknowledgements.
-    due: Due,
-    /// The actors that something was delivered to since others had a turn, and the elements of the
-    /// lists that came.
-    deliveries: usize,
-    /// The last frame, while it is decoded elsewhere.
-    pub(super) decoding: Option<Decoding>,
-}
-
-/// Deliveries in a row before other tasks of the runtime get a turn.
-const MOST_DELIVERIES: usize = 512;
-
-impl Default for Turn {
-    fn default() -> Self {
-        Self { acknowledged: [0; LANES], seen: 0, due: Due::Later, deliveries: 0, decoding: None }
-    }
-}
-
-impl Turn {
-    /// Whether something is left although no more came.
-    pub(crate) fn is_owed(&self) -> bool {
-        self.due > Due::Later
-    }
-
-    /// A frame came whose lists have so many elements.
-    pub(crate) fn listed(&mut self, elements: usize) {
-        self.deliveries += elements;
-    }
-
-    /// Whether other tasks are to get a turn before the next frame. Begins the next turn then.
-    pub(crate) fn is_long(&mut self) -> bool {
-        let is_long = self.deliveries >= MOST_DELIVERIES;
-        if is_long {
-            self.deliveries = 0;
-        }
-        is_long
-    }
-}
-
 impl DataPlane {
     /// Takes a frame that a link brought, of which the end may lie in memory of the peer. Only one
     /// link at a time brings frames of a lane in order. Returns one that takes long to decode, to
@@ -133,6 +87,7 @@ impl DataPlane {
     ///
     /// # Errors
     /// The bytes are no frame: the link ends. What ends the session is told to its actor.
+    #[inline]
     pub(crate) fn receive(
         self: &Arc<Self>,
         (frame, lent): (Bytes, Bytes),
@@ -160,6 +115,7 @@ impl DataPlane {
         is_idle: bool,
         session: &ActorRef<NodeSessionMessage>,
     ) {
+        turn.last = LastActor::default();
         self.see_to(turn, session);
         if turn.due >= if is_idle { Due::WhenIdle } else { Due::Now } {
             turn.due = Due::Later;
@@ -210,6 +166,7 @@ impl DataPlane {
         }
     }
 
+    #[inline]
     fn receive_message(
         self: &Arc<Self>,
         head: Head,
@@ -240,7 +197,7 @@ impl DataPlane {
         if accepted == Accepted::Duplicate {
             return Ok(());
         }
-        let message = Message { lent, ..head.message(frame, names)? };
+        let message = head.message((frame, lent), names)?;
         if message.trace.is_some() && !self.traces.are_agreed() {
             return Err(Broken::Trace);
         }
@@ -253,7 +210,7 @@ impl DataPlane {
             let weight = Weight { bytes: size, cost: 0, elements: deliveries };
             self.hand_over(message, Some(place), weight, session);
         } else {
-            self.deliver(message);
+            self.deliver(message, &mut turn.last);
         }
         Ok(())
     }
@@ -352,7 +309,12 @@ impl DataPlane {
     }
 
     /// Puts a message where it belongs.
-    pub(crate) fn deliver(self: &Arc<Self>, Message { kind, args, lent, trace }: Message<'_>) {
+    #[inline]
+    pub(crate) fn deliver(
+        self: &Arc<Self>,
+        Message { kind, args, lent, trace }: Message<'_>,
+        last: &mut LastActor,
+    ) {
         let _delivering = Delivering::of(self.node_id());
         let span = trace.and_then(|it| self.traces.incoming(it, &kind, self.node_id()));
         let span = span.as_ref();
@@ -360,7 +322,7 @@ impl DataPlane {
             Kind::Cast { to, method, metadata } => {
                 let metadata = metadata.as_deref();
                 let message = Incoming { variant: &method, args, lent, metadata, reply: None };
-                self.deliver_to(to, message, span);
+                self.deliver_to((to, last), message, span);
             }
             Kind::Call { to, tag, timeout, method, metadata } => {
                 let timeout = timeout.map(Duration::from_millis);
@@ -375,11 +337,11 @@ impl DataPlane {
                 }
                 let metadata = metadata.as_deref();
                 let message = Incoming { variant: &method, args, lent, metadata, reply: answer };
-                self.deliver_to(to, message, span);
+                self.deliver_to((to, last), message, span);
             }
             Kind::Many { to, method, metadata } => {
                 let actors: Vec<ActorCell> =
-                    to.into_iter().filter_map(|to| self.actor(to)).collect();
+                    to.into_iter().filter_map(|to| self.one_of_many(to)).collect();
                 let metadata = metadata.as_deref();
                 let message = Incoming { variant: &method, args, lent, metadata, reply: None };
                 let mut arrivals: Vec<_> = actors.iter().map(|it| self.arrival(it)).collect();
@@ -402,25 +364,41 @@ impl DataPlane {
         }
     }
 
-    fn deliver_to(self: &Arc<Self>, to: u64, message: Incoming<'_>, span: Option<&Span>) {
-        let Some(actor) = self.actor(to) else { return };
-        let arrival = self.arrival(&actor);
+    #[inline]
+    fn deliver_to(
+        self: &Arc<Self>,
+        (to, last): (u64, &mut LastActor),
+        message: Incoming<'_>,
+        span: Option<&Span>,
+    ) {
+        let Some(actor) = self.actor(to, last) else { return };
+        let arrival = self.arrival(actor);
         let outcome = actor.deliver_in(message, Arrival::entry(arrival.as_ref()), span);
-        self.dead_letter(Arrival::settle(arrival, &actor, outcome), (&actor).into());
+        self.dead_letter(Arrival::settle(arrival, actor, outcome), actor.into());
     }
 
     /// An actor that the peer may send to, or one more dead letter.
-    fn actor(&self, pid: u64) -> Option<ActorCell> {
-        let actor = where_is(pid).filter(|actor| self.is_open() && actor.supports_remoting());
+    #[inline]
+    fn actor<'a>(&self, pid: u64, last: &'a mut LastActor) -> Option<&'a ActorCell> {
+        let actor = last.of(pid).filter(|actor| self.may_get(actor));
+        self.or_dead_letter(actor, pid)
+    }
+
+    /// The same, of a message to several.
+    fn one_of_many(&self, pid: u64) -> Option<ActorCell> {
+        self.or_dead_letter(where_is(pid).filter(|actor| self.may_get(actor)), pid)
+    }
+
+    fn may_get(&self, actor: &ActorCell) -> bool {
+        self.is_open() && actor.supports_remoting()
+    }
+
+    fn or_dead_letter<A>(&self, actor: Option<A>, pid: u64) -> Option<A> {
         if actor.is_none() {
             self.dead_letter(Some(Cause::NoActor), Target::Pid(pid));
         }
         actor
     }
-}
-
-fn where_is(pid: u64) -> Option<ActorCell> {
-    ractor::registry::where_is_pid(ActorId::Local(pid))
 }
 
 /// Bytes in one piece and in memory of this process.

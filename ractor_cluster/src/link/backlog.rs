@@ -3,9 +3,10 @@
 //!
 //! It waits here and not in the actor's mailbox, which has one wake-up of it at a time. So timers,
 //! the ends of links and the end of the session wait for one item, and not for all. Beyond a bound
-//! the readers of the session's links pause, until half of it is handled: the peer's socket fills,
-//! and the peer waits. That is the only back pressure that a stock node understands. A node of the
-//! fork also keeps in its replay window what has not been handled here.
+//! the readers of the session's links pause, until half of it is handled, or all of it where there
+//! are messages: the peer's socket fills, and the peer waits. That is the only back pressure that a
+//! stock node understands. A node of the fork also keeps in its replay window what has not been
+//! handled here.
 //!
 //! What waits counts as what it takes in memory: the bytes of its frame, and what its lists become
 //! when they are decoded. A long list is taken slice by slice, and the frame counts, and is not
@@ -32,6 +33,11 @@ use crate::NodeSessionMessage;
 const MOST_FRAMES: usize = 1024;
 /// The bytes of memory that wait from which on the readers pause. One frame may exceed it.
 const MOST_BYTES: usize = 1024 * 1024;
+/// What waits from which on a message that has to wait as well has the readers pause until nothing
+/// does. Such messages go to their actors by themselves when nothing waits, for about half of the
+/// processor's work. A peer that floods would keep them on the longer way.
+const MOST_BEFORE_MESSAGES: usize = 128;
+
 /// The lane and the sequence number of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -83,6 +89,8 @@ struct Waiting {
     bytes: usize,
     /// The readers that pause.
     readers: Vec<Waker>,
+    /// They do until nothing waits.
+    is_emptied: bool,
     closed: bool,
     /// The peer is refused: readers pause for good.
     refused: bool,
@@ -160,9 +168,11 @@ impl Backlog {
             let count = self.count.fetch_add(1, Ordering::AcqRel) + 1;
             let Item { arrived, place, weight } = item;
             waiting.bytes += weight.memory();
+            let is_message = matches!(arrived, Arrived::Message(_));
+            waiting.is_emptied |= is_message && count >= MOST_BEFORE_MESSAGES;
             let what = slices::Waiting::of(arrived, self.caps.name_bytes);
             waiting.items.push_back(Entry { what, place, weight });
-            if count >= MOST_FRAMES || waiting.bytes >= MOST_BYTES {
+            if count >= MOST_FRAMES || waiting.bytes >= MOST_BYTES || waiting.is_emptied {
                 self.full.store(true, Ordering::Release);
             }
             is_first
@@ -282,10 +292,14 @@ impl Backlog {
             let mut waiting = locked(&self.waiting);
             let count = self.count.fetch_sub(1, Ordering::AcqRel) - 1;
             waiting.bytes -= bytes;
-            let has_room = count <= MOST_FRAMES / 2 && waiting.bytes <= MOST_BYTES / 2;
+            let has_room = match waiting.is_emptied {
+                true => count == 0,
+                false => count <= MOST_FRAMES / 2 && waiting.bytes <= MOST_BYTES / 2,
+            };
             if !has_room || !self.is_full() || waiting.refused {
                 return;
             }
+            waiting.is_emptied = false;
             self.full.store(false, Ordering::Release);
             std::mem::take(&mut waiting.readers)
         };

@@ -24,6 +24,8 @@ pub(crate) struct Grants {
     /// The mailboxes that were announced to it. Without an account it holds all that fits, since it
     /// has sent nothing.
     holders: Mutex<HashMap<u64, Option<Arc<Holder>>>>,
+    /// Whether there ever was one, so that a message to any other mailbox costs no look at it.
+    are_lent: AtomicBool,
     /// Those whose totals it is to be told.
     due: Mutex<Vec<Arc<Holder>>>,
 }
@@ -152,6 +154,7 @@ impl DataPlane {
             let Slot::Vacant(slot) = holders.entry(pid) else { continue };
             let Some(watch) = Watch::of(actor, capacity, returns) else { continue };
             let granted = watch.granter.first(actor.mailbox_len() as u64);
+            self.credits.grants.are_lent.store(true, Ordering::Release);
             if granted == capacity {
                 slot.insert(None);
             } else {
@@ -180,10 +183,16 @@ impl DataPlane {
 
     /// A message of the peer has come for an actor: the account that it uses, if the actor's
     /// mailbox is bounded and was announced to the peer.
+    #[inline]
     pub(super) fn arrival(self: &Arc<Self>, actor: &ActorCell) -> Option<Arrival> {
-        if !self.credits.are_spoken() {
+        // The peer heard of the first one before it could send to it.
+        if !self.credits.grants.are_lent.load(Ordering::Acquire) {
             return None;
         }
+        self.arrival_at(actor)
+    }
+
+    fn arrival_at(self: &Arc<Self>, actor: &ActorCell) -> Option<Arrival> {
         let (capacity, returns) = lent(actor)?;
         let pid = actor.get_id().pid();
         let mut holders = locked(&self.credits.grants.holders);

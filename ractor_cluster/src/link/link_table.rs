@@ -294,7 +294,7 @@ impl<S: FrameSource> LinkTable<S> {
         (preference, slot): (u32, usize),
         acknowledged: impl FnOnce(u32) -> u64,
         (what, receivers): (What<'_>, impl Iterator<Item = Receiver>),
-        args: (&[u8], Bytes),
+        args: (&[u8], &Bytes),
     ) -> PendingFlush<S> {
         let size = args.0.len() + args.1.len();
         let lanes = &mut self.family(preference).lanes;
@@ -479,15 +479,22 @@ impl<S: FrameSource> LinkTable<S> {
         (0..).zip(there).filter_map(|(number, there)| there.then_some(number))
     }
 
+    #[inline]
     fn family(&mut self, preference: u32) -> &mut Family {
         let index = preference as usize;
         if self.families[index].is_none() {
-            let link = self.best(preference);
-            let mut lanes = Lanes::new(preference, self.has_slots, ask);
-            lanes.set_way(link.map(|link| self.way(link)).unwrap_or_default());
-            self.families[index] = Some(Family { lanes, link, next: None });
+            self.found(preference);
         }
         self.families[index].as_mut().expect("made just now")
+    }
+
+    /// The first frame of a preference comes.
+    #[cold]
+    fn found(&mut self, preference: u32) {
+        let link = self.best(preference);
+        let mut lanes = Lanes::new(preference, self.has_slots, ask);
+        lanes.set_way(link.map(|link| self.way(link)).unwrap_or_default());
+        self.families[preference as usize] = Some(Family { lanes, link, next: None });
     }
 }
 

@@ -102,7 +102,7 @@ impl Outlet for Proxy {
         let Some(port) = message.reply.take() else {
             let (method, metadata) = (message.variant.as_ref(), message.metadata.as_deref());
             let what = What::Cast { to: self.pid, method, metadata, trace };
-            let args = (message.args.head.as_slice(), message.args.tail.clone());
+            let args = (message.args.head.as_slice(), &message.args.tail);
             self.traffic.message(self.pid, what, args).on();
             message.args.recycle();
             return Ok(());
@@ -131,7 +131,7 @@ impl Outlet for Proxy {
             metadata: message.metadata.as_deref(),
             trace,
         };
-        let args = (message.args.head.as_slice(), message.args.tail.clone());
+        let args = (message.args.head.as_slice(), &message.args.tail);
         let push = self.traffic.message(self.pid, what, args);
         // A caller that waits for the only answer sends nothing more with the call.
         if is_alone {

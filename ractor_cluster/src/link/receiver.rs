@@ -12,12 +12,12 @@ use ractor::ActorRef;
 use tokio::task::JoinHandle;
 
 use super::admission::Admission;
-use super::arrivals::Turn;
 use super::arrived::Arrived;
 use super::backlog::{Backlog, Item, Weight};
 use super::data_plane::DataPlane;
 use super::decode::{self, Caps, Decoded, Outcome, Undecodable};
 use super::reader::{self, FrameReceiver, Read};
+use super::turn::Turn;
 use super::{Event, LinkEvent};
 use crate::net::SessionMessage;
 use crate::protocol::NetworkMessage;

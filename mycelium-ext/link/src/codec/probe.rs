@@ -27,7 +27,7 @@ impl Probe {
     /// It is no message. A session ends with the first such frame.
     pub fn read(&mut self, frame: &Bytes) -> Result<Option<Read>, impl std::error::Error> {
         let Some(head) = head(frame)? else { return Ok(None) };
-        let message = head.message(frame.clone(), &mut self.names)?.into_owned();
+        let message = head.message((frame.clone(), Bytes::new()), &mut self.names)?.into_owned();
         Ok::<_, CodecError>(Some(Read { head, message }))
     }
 

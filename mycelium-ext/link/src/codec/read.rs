@@ -159,6 +159,7 @@ impl Message<'_> {
 }
 
 /// The head of a frame, or `None` when it is a frame of protobuf.
+#[inline]
 pub fn head(frame: &[u8]) -> Result<Option<Head>, CodecError> {
     if frame.first() != Some(&MARK) {
         return Ok(None);
@@ -195,11 +196,12 @@ impl Head {
         Ok(Part { sequence: self.sequence, total, offset, bytes: frame })
     }
 
-    /// The message behind the head of `frame`, of which the arguments keep what is theirs. `names`
-    /// learns those that it brings.
+    /// The message behind the head of `frame`, of which the arguments keep what is theirs. `lent`
+    /// is their end, where it lies in memory of the peer. `names` learns those that it brings.
+    #[inline]
     pub fn message<'a>(
         &self,
-        mut frame: Bytes,
+        (mut frame, lent): (Bytes, Bytes),
         names: &'a mut Names,
     ) -> Result<Message<'a>, CodecError> {
         let mut cursor = Cursor { bytes: &frame, at: self.at };
@@ -241,9 +243,10 @@ impl Head {
         };
         let at = cursor.at;
         frame.advance(at);
-        Ok(Message { kind, args: frame, lent: Bytes::new(), trace })
+        Ok(Message { kind, args: frame, lent, trace })
     }
 
+    #[inline]
     fn method<'a>(
         &self,
         cursor: &mut Cursor<'_>,

@@ -18,7 +18,7 @@ fn there_and_back(what: What<'_>, args: &[u8], numbers: &mut Numbers, names: &mu
     let frame = written(what, numbers, args);
     let head = head(&frame).unwrap().expect("a frame of messages");
     assert_eq!((head.lane, head.sequence, head.acknowledged), (3, 1 << 33, 5));
-    let message = head.message(frame.clone(), names).unwrap();
+    let message = head.message((frame.clone(), Bytes::new()), names).unwrap();
     assert_eq!(message.args, args);
     let there = probe::what(&message);
     assert_eq!(format!("{there:?}"), format!("{what:?}"));
@@ -92,7 +92,7 @@ fn a_peer_cannot_have_more_methods_numbered() {
         let what = What::Cast { to: 1, method: name, metadata: None, trace: None };
         let frame = written(what, &mut Numbers::default(), b"");
         let head = head(&frame).unwrap().unwrap();
-        head.message(frame.clone(), names).map(|_| ())
+        head.message((frame.clone(), Bytes::new()), names).map(|_| ())
     };
     for _ in 0..MAX_NAMES {
         define("same", &mut names).unwrap();
@@ -105,7 +105,7 @@ fn what_is_not_known_is_refused() {
     let read = |frame: &[u8]| {
         let frame = Bytes::copy_from_slice(frame);
         let head = head(&frame)?.expect("a frame of messages");
-        head.message(frame, &mut Names::default()).map(|_| ())
+        head.message((frame, Bytes::new()), &mut Names::default()).map(|_| ())
     };
     // Zero, kind, lane, sequence, acknowledged, and the rest.
     assert_eq!(read(&[0, 6, 0, 1, 0]), Err(CodecError::Kind(6)));
@@ -134,7 +134,7 @@ fn a_context_stands_whole_in_front_of_the_arguments() {
     let with = |trace: &[u8]| {
         let frame = Bytes::from([&[0, 0x41, 0, 1, 0, 1, 0, 0], trace].concat());
         let head = head(&frame).unwrap().expect("a frame of messages");
-        head.message(frame.clone(), &mut Names::default()).map(|it| (it.trace, it.args))
+        head.message((frame.clone(), Bytes::new()), &mut Names::default()).map(|it| (it.trace, it.args))
     };
     for length in 0..TRACE {
         assert_eq!(with(&vec![1; length]), Err(CodecError::Short));
@@ -181,7 +181,7 @@ proptest! {
         let frame = Bytes::from(frame);
         if let Ok(Some(head)) = head(&frame) {
             let mut names = Names::default();
-            if let Ok(message) = head.message(frame.clone(), &mut names) {
+            if let Ok(message) = head.message((frame.clone(), Bytes::new()), &mut names) {
                 prop_assert!(message.args.len() < frame.len());
             }
         }

@@ -87,7 +87,7 @@ impl Pair {
         let receiver = Receiver::Actor(to);
         let is_urgent = to == 0;
         let slot = self.lanes.slot_for(receiver, is_urgent, size);
-        self.lanes.message(slot, 0, what, (&args, tail));
+        self.lanes.message(slot, 0, what, (&args, &tail));
         self.lanes.note(receiver, slot, size);
         self.noted |= self.lanes.is_ready(slot);
     }
@@ -104,7 +104,7 @@ impl Pair {
             left = later;
             // One payload for all: it has no number of a receiver.
             let what = What::Many { to: &now, method: "tick", metadata: None, trace: None };
-            self.lanes.message(slot, 0, what, (&[], Bytes::from(vec![7; size])));
+            self.lanes.message(slot, 0, what, (&[], &Bytes::from(vec![7; size])));
             self.noted |= self.lanes.is_ready(slot);
             for to in now {
                 self.lanes.note(Receiver::Actor(to), slot, size);
@@ -199,7 +199,7 @@ impl Pair {
             frame = whole;
         }
         if incoming.inbound.accept(head.sequence, frame.len()).unwrap() == Accepted::Deliver {
-            let message = head.message(frame, &mut incoming.names).unwrap();
+            let message = head.message((frame, Bytes::new()), &mut incoming.names).unwrap();
             let to = match message.kind {
                 Kind::Cast { to, .. } => to,
                 Kind::Many { to, .. } => {

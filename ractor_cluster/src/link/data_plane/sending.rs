@@ -52,7 +52,7 @@ impl DataPlane {
         &self,
         to: u64,
         what: What<'_>,
-        args: (&[u8], Bytes),
+        args: (&[u8], &Bytes),
     ) -> PendingFlush {
         self.put(|table| {
             let (wanted, receiver) = (table.wanted_by(to), Receiver::Actor(to));
@@ -108,7 +108,6 @@ impl DataPlane {
                 left = later;
                 let what = named.to(&now);
                 let to = (what, now.iter().map(|pid| Receiver::Actor(*pid)));
-                let args = (args.0, args.1.clone());
                 table.message((preference, slot), |it| self.receipts.acknowledgement(it), to, args)
             });
             push.on();
@@ -132,7 +131,7 @@ impl DataPlane {
                 _ => unreachable!("no other is an answer"),
             };
             let slot = table.slot_for((ADAPTIVE, false), callers, args.len());
-            let (to, args) = ((what, std::iter::once(callers)), (args, Bytes::new()));
+            let (to, args) = ((what, std::iter::once(callers)), (args, &Bytes::new()));
             table.message((ADAPTIVE, slot), |it| self.receipts.acknowledgement(it), to, args)
         });
         // While the peer waits for no other answer, none is sent with this one.

@@ -14,6 +14,7 @@ use super::*;
 use crate::link::data_plane::{Bounds, Link};
 use crate::link::link_table::ADAPTIVE;
 use crate::link::traces::Traces;
+use crate::link::turn::LastActor;
 use crate::link::writer::FrameSource;
 use crate::net::SessionMessage;
 use crate::protocol::meta::network_message::Message as Network;
@@ -96,14 +97,15 @@ async fn a_peer_that_takes_nothing_is_told_later() {
 
     while traffic.takes_answers() {
         let what = What::Cast { to: 1, method: "", metadata: None, trace: None };
-        traffic.message(1, what, (&[7; 60_000], Bytes::new())).on();
+        traffic.message(1, what, (&[7; 60_000], &Bytes::new())).on();
     }
     let (credits, mut frames) = told(&traffic, link.get_id());
     assert!(credits.is_empty());
     for _ in 0..MESSAGES {
         let kind = Kind::Cast { to: pid, method: Cow::Borrowed(""), metadata: None };
         let args = Bytes::copy_from_slice(&7_u64.to_be_bytes());
-        traffic.deliver(Message { kind, args, lent: Bytes::new(), trace: None });
+        let message = Message { kind, args, lent: Bytes::new(), trace: None };
+        traffic.deliver(message, &mut LastActor::default());
         while cell.mailbox_len() > 0 {
             tokio::task::yield_now().await;
         }

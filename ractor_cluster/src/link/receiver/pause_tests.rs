@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake};
 
+use bytes::BytesMut;
+use mycelium_link::codec::{self, What};
+use mycelium_link::lanes::{number, URGENT};
 use prost::Message as _;
 
 use super::tests::{Actors, Written};
@@ -126,5 +129,42 @@ async fn the_reader_of_a_stock_peer_pauses_too() {
         drop(backlog.take(&actors.session));
     }
     assert!(woken.0.load(Ordering::Relaxed));
+    actors.end().await;
+}
+
+/// Control traffic, and then messages without end.
+fn messages_behind(frame: u64) -> Bytes {
+    let Some(sequence) = frame.checked_sub(1).filter(|it| *it > 0) else { return envelope(1) };
+    // Too long for a number, so each frame can be read by itself.
+    let method = "n".repeat(1000);
+    let what = What::Cast { to: 1, method: &method, metadata: None, trace: None };
+    let frame = codec::Frame { lane: number(ADAPTIVE, URGENT) as u8, sequence, acknowledged: 0 };
+    let mut out = BytesMut::new();
+    codec::write(frame, what, &mut codec::Numbers::default(), &mut out);
+    out.freeze()
+}
+
+#[tokio::test]
+async fn messages_behind_control_traffic_wait_until_nothing_does_and_then_no_more() {
+    const WAIT: usize = 128;
+    let actors = Actors::start().await;
+    let (traffic, written) = (actors.traffic(1 << 20), Written::default());
+    let count = Arc::<AtomicUsize>::default();
+    let (reader, _writer) =
+        actors.ends(&traffic, Flood { frame: messages_behind, read: count.clone() }, &written);
+    let woken = Arc::<Woken>::default();
+    read(&reader, &woken);
+    assert_eq!(count.load(Ordering::Relaxed), WAIT);
+    for left in (0..WAIT).rev() {
+        assert!(traffic.is_diverted() && !woken.0.load(Ordering::Relaxed), "{left} wait");
+        assert!(reader.poll(&mut Context::from_waker(&woken.clone().into())).is_pending());
+        drop(traffic.backlog().take(&actors.session).expect("something waits"));
+    }
+    assert!(woken.0.load(Ordering::Relaxed));
+    assert_eq!(count.load(Ordering::Relaxed), WAIT, "the reader did not pause");
+    // All others go where they belong.
+    read(&reader, &woken);
+    assert!(count.load(Ordering::Relaxed) > FLOOD as usize);
+    assert!(!traffic.is_diverted());
     actors.end().await;
 }

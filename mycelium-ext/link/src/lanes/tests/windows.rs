@@ -46,7 +46,7 @@ fn a_window_holds_nothing_where_no_answer_is_on_its_way() {
     let mut lanes = Pair::default().lanes;
     let send = |lanes: &mut Lanes| {
         let what = What::Cast { to: 1, method: "tick", metadata: None, trace: None };
-        lanes.message(FIRST_BULK, 0, what, (&[], Bytes::from(vec![7; 8_000])));
+        lanes.message(FIRST_BULK, 0, what, (&[], &Bytes::from(vec![7; 8_000])));
         lanes.transmit(|_| true);
     };
     // More than a window, and fewer frames than a peer acknowledges without being asked.
@@ -87,7 +87,7 @@ fn way_of_a_flood(lanes: &mut Lanes) -> u64 {
 
 fn push(lanes: &mut Lanes, size: usize) {
     let what = What::Cast { to: 1, method: "tick", metadata: None, trace: None };
-    lanes.message(FIRST_BULK, 0, what, (&[], Bytes::from(vec![7; size])));
+    lanes.message(FIRST_BULK, 0, what, (&[], &Bytes::from(vec![7; size])));
 }
 
 fn acknowledge_all(lanes: &mut Lanes) {
@@ -109,7 +109,7 @@ fn a_call_makes_the_window_of_a_flood_narrow_until_much_has_gone() {
     for (what, narrows) in [(call, true), (reply, true), (cast, false)] {
         let mut lanes = Pair::default().lanes;
         lanes.set_way(NEAR);
-        lanes.message(SPARSE, 0, what, (&[], Bytes::new()));
+        lanes.message(SPARSE, 0, what, (&[], &Bytes::new()));
         for has_gone in [false, true] {
             let window = if narrows && !has_gone { NARROW_MESSAGES } else { WIDE_MESSAGES };
             let way = way_of_a_flood(&mut lanes);
@@ -127,7 +127,7 @@ fn larger_messages_fill_the_way_although_calls_are_made() {
     lanes.set_way(NEAR);
     let call =
         What::Call { to: 2, tag: 1, timeout: None, method: "ask", metadata: None, trace: None };
-    lanes.message(SPARSE, 0, call, (&[], Bytes::new()));
+    lanes.message(SPARSE, 0, call, (&[], &Bytes::new()));
     (0..2 * WINDOW / 4096).for_each(|_| push(&mut lanes, 4096));
     lanes.transmit(|_| true);
     let way = lanes.out(FIRST_BULK).unwrap().under_way(false);

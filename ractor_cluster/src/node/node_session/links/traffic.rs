@@ -13,6 +13,7 @@ use crate::link::ends::ending_of;
 use crate::link::quiet_log::{limited_warn, peer_line};
 use crate::link::settle::Finding;
 use crate::link::stock::{Outbound, ENTRY};
+use crate::link::turn::LastActor;
 use crate::link::Refusal;
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
@@ -81,7 +82,9 @@ impl NodeSession {
         let Some(active) = state.links.speaking() else { return Ok(()) };
         match arrived {
             Arrived::Nothing | Arrived::Frame(_) => {}
-            Arrived::Message(message) => active.traffic.deliver(message),
+            Arrived::Message(message) => {
+                active.traffic.deliver(message, &mut LastActor::default());
+            }
             Arrived::Control(Enveloped::Control(message)) => {
                 self.handle_control(state, message, myself.clone()).await?;
             }
