@@ -37,43 +37,53 @@ impl Colours {
     }
 }
 
+/// A screen of fewer columns leaves out some of each table.
+const NARROW: u16 = 72;
+
 /// Draws all of it.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, colours: Colours) {
+    let head_lines = head(state, frame.area().width);
     let [head, spark, tabs, body, foot] = Layout::vertical([
-        Constraint::Length(2),
+        Constraint::Length(head_lines.len() as u16),
         Constraint::Length(2),
         Constraint::Length(1),
         Constraint::Fill(1),
         Constraint::Length(1),
     ])
     .areas(frame.area());
-    draw_head(frame, head, state);
+    frame.render_widget(Paragraph::new(head_lines), head);
     draw_rate(frame, spark, state, colours);
     draw_tabs(frame, tabs, state);
     draw_body(frame, body, state, colours);
     draw_foot(frame, foot, state, colours);
 }
 
-fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &State) {
-    let lines = match &state.snapshot {
-        Some(snapshot) => {
-            let node = &snapshot.node;
-            let took = snapshot.took_us / 1000;
-            let title = format!(
-                "{}  process {}  up {}  (snapshot in {took} ms)",
-                plain(&node.name),
-                node.pid,
-                time(node.uptime_ms)
-            );
-            vec![
-                Line::styled(title, Style::new().add_modifier(Modifier::BOLD)),
-                Line::raw(tables::head(snapshot)),
-            ]
-        }
-        None if state.watched.is_none() => vec![Line::raw("choose a node, and press Enter")],
-        None => vec![Line::raw("asking the node")],
+/// The lines at the top. What does not fit beside the sums of the actors stands below them.
+fn head(state: &State, width: u16) -> Vec<Line<'static>> {
+    let Some(snapshot) = &state.snapshot else {
+        let words = match state.watched {
+            None => "choose a node, and press Enter",
+            Some(_) => "asking the node",
+        };
+        return vec![Line::raw(words), Line::raw("")];
     };
-    frame.render_widget(Paragraph::new(lines), area);
+    let node = &snapshot.node;
+    let took = snapshot.took_us / 1000;
+    let title = format!(
+        "{}  process {}  up {}  (snapshot in {took} ms)",
+        plain(&node.name),
+        node.pid,
+        time(node.uptime_ms)
+    );
+    let mut lines = vec![Line::styled(title, Style::new().add_modifier(Modifier::BOLD))];
+    let [actors, peers] = tables::head(snapshot);
+    let both = format!("{actors}; {peers}");
+    if both.chars().count() <= usize::from(width) {
+        lines.push(Line::raw(both));
+    } else {
+        lines.extend([Line::raw(actors), Line::raw(peers)]);
+    }
+    lines
 }
 
 fn draw_rate(frame: &mut Frame<'_>, area: Rect, state: &State, colours: Colours) {
@@ -105,9 +115,12 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, state: &mut State, colours: Colo
     if state.tab == Tab::Nodes {
         let rows = tables::nodes(&state.nodes);
         state.row = state.row.min(rows.len().saturating_sub(1));
-        let widths = [fill(2), length(8), length(7), fill(3)];
-        let chosen = Some(state.row);
-        return draw_table(frame, area, (&tables::NODES, &widths), (rows, chosen, 0), colours);
+        let columns = Columns {
+            titles: &tables::NODES,
+            widths: &[fill(1), length(8), length(7), fill(1)],
+            only_wide: &[3],
+        };
+        return draw_table(frame, area, columns, (rows, Some(state.row), 0), colours);
     }
     let Some(snapshot) = &state.snapshot else { return };
     let (rates, filter) = (&state.rates, state.filter.as_str());
@@ -128,22 +141,42 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, state: &mut State, colours: Colo
     let peers =
         [fill(1), length(8), length(5), length(10), length(10), length(8), length(6), length(14)];
     let losses = [length(15), fill(1), length(12)];
-    let (titles, widths, rows): (&[&str], &[Constraint], _) = match state.tab {
-        Tab::Actors => (&tables::ACTORS, &actors, tables::actors(snapshot, rates)),
-        Tab::Tree => (&tables::TREE, &tree, tables::tree(snapshot, filter)),
-        Tab::Groups => (&tables::GROUPS, &groups, tables::groups(snapshot, filter)),
-        Tab::Peers => (&tables::PEERS, &peers, tables::peers(snapshot, rates, filter)),
-        Tab::Losses => (&tables::LOSSES, &losses, tables::losses(snapshot, filter)),
+    let (titles, widths, only_wide, rows): (&[&str], &[Constraint], &[usize], _) = match state.tab {
+        Tab::Actors => (&tables::ACTORS, &actors, &[3, 5], tables::actors(snapshot, rates)),
+        Tab::Tree => (&tables::TREE, &tree, &[], tables::tree(snapshot, filter)),
+        Tab::Groups => (&tables::GROUPS, &groups, &[], tables::groups(snapshot, filter)),
+        Tab::Peers => (&tables::PEERS, &peers, &[1, 5, 6], tables::peers(snapshot, rates, filter)),
+        Tab::Losses => (&tables::LOSSES, &losses, &[], tables::losses(snapshot, filter)),
         Tab::Nodes => return,
     };
     state.row = state.row.min(rows.len().saturating_sub(1));
-    draw_table(frame, area, (titles, widths), (rows, None, state.row), colours);
+    let columns = Columns { titles, widths, only_wide };
+    draw_table(frame, area, columns, (rows, None, state.row), colours);
+}
+
+/// The columns of a table.
+struct Columns<'a> {
+    titles: &'a [&'a str],
+    widths: &'a [Constraint],
+    /// The numbers of those that a narrow screen leaves out.
+    only_wide: &'a [usize],
+}
+
+impl Columns<'_> {
+    /// Those of `cells`, one for each column, that a screen of this width shows.
+    fn shown<T>(&self, width: u16, cells: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+        let shows = move |number: usize| width >= NARROW || !self.only_wide.contains(&number);
+        cells
+            .into_iter()
+            .enumerate()
+            .filter_map(move |(number, cell)| shows(number).then_some(cell))
+    }
 }
 
 fn draw_table(
     frame: &mut Frame<'_>,
     area: Rect,
-    (titles, widths): (&[&str], &[Constraint]),
+    columns: Columns<'_>,
     (rows, chosen, first): (Vec<Row>, Option<usize>, usize),
     colours: Colours,
 ) {
@@ -152,13 +185,15 @@ fn draw_table(
         if chosen == Some(index) {
             style = style.add_modifier(Modifier::REVERSED);
         }
-        ratatui::widgets::Row::new(row.cells).style(style)
+        ratatui::widgets::Row::new(columns.shown(area.width, row.cells)).style(style)
     };
     // Those that are not on the screen need no widgets.
     let shown = rows.into_iter().enumerate().skip(first).take(usize::from(area.height));
-    let head = ratatui::widgets::Row::new(titles.iter().copied())
-        .style(Style::new().add_modifier(Modifier::UNDERLINED));
-    frame.render_widget(Table::new(shown.map(row), widths.iter().copied()).header(head), area);
+    let titles = columns.shown(area.width, columns.titles.iter().copied());
+    let head =
+        ratatui::widgets::Row::new(titles).style(Style::new().add_modifier(Modifier::UNDERLINED));
+    let widths = columns.shown(area.width, columns.widths.iter().copied());
+    frame.render_widget(Table::new(shown.map(row), widths).header(head), area);
 }
 
 fn draw_foot(frame: &mut Frame<'_>, area: Rect, state: &State, colours: Colours) {
@@ -245,14 +280,51 @@ mod tests {
         for size in [(80, 24), (60, 12), (160, 50)] {
             let (text, colours) = screen(&mut shown(), size, true);
             assert!(text.contains("feed@h  process 7  up 1m01s"), "{text}");
-            assert!(text.contains("2 actors, 1 handling, 3 waiting, 0 lost; 1 peers"), "{text}");
+            assert!(text.contains("2 actors, 1 handling, 3 waiting, 0 lost; 1 peer"), "{text}");
             assert!(text.contains("handled 100/s"), "{text}");
             assert!(text.contains("3/8") && text.contains("1m01s"), "{text}");
             assert!(colours.contains(&Color::Red), "a handler that runs for long is red");
             assert!(!text.contains('\u{1b}'), "names do not change the terminal: {text:?}");
         }
+        let (narrow, _) = screen(&mut shown(), (60, 12), true);
+        assert!(narrow.contains("book?[2J") && narrow.contains("Page"), "{narrow}");
         let (wide, _) = screen(&mut shown(), (160, 50), true);
         assert!(wide.contains("book?[2J") && wide.contains("Page"), "{wide}");
+    }
+
+    #[test]
+    fn a_head_that_is_too_long_takes_a_line_more() {
+        let mut state = shown();
+        let mut snapshot = snapshot(300, 8);
+        let arena = serde_json::json!({"size": 1 << 28, "used": 0, "links": 1, "leases": 0,
+            "lent": 0});
+        snapshot.arena = Some(serde_json::from_value(arena).expect("an arena"));
+        state.take(Ok(snapshot), Instant::now());
+        let (narrow, _) = screen(&mut state, (60, 12), true);
+        assert!(narrow.contains("\n1 peer, arena 0 B of 256.0 MiB, 0 leases\n"), "{narrow}");
+        let (wide, _) = screen(&mut state, (120, 12), true);
+        assert!(wide.contains("0 lost; 1 peer, arena 0 B of 256.0 MiB, 0 leases\n"), "{wide}");
+    }
+
+    #[test]
+    fn a_reader_of_a_connection_that_waits_is_not_red() {
+        let mut state = shown();
+        let mut snapshot = snapshot(300, 8);
+        snapshot.actors[0].actor_type = "ractor_cluster::net::session::SessionReader".into();
+        state.take(Ok(snapshot), Instant::now());
+        let (text, colours) = screen(&mut state, (80, 24), true);
+        assert!(text.contains("SessionReader") && text.contains("1m01s"), "{text}");
+        assert!(!colours.contains(&Color::Red), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_screen_has_room_for_the_names_of_peers() {
+        let mut state = shown();
+        state.show(Tab::Peers);
+        let (text, _) = screen(&mut state, (60, 12), true);
+        assert!(text.contains("archive@h") && text.contains("ok, 2 kept"), "{text}");
+        assert!(!text.contains("backlog"), "{text}");
+        assert!(screen(&mut state, (80, 12), true).0.contains("backlog"));
     }
 
     #[test]

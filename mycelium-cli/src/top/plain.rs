@@ -28,7 +28,7 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> String {
         plain(&node.name),
         node.pid,
         time(node.uptime_ms),
-        tables::head(snapshot)
+        tables::head(snapshot).join("; ")
     );
     table(&mut text, &tables::ACTORS, &tables::actors(snapshot, &rates));
     table(&mut text, &tables::GROUPS, &tables::groups(snapshot, ""));

@@ -36,13 +36,17 @@ impl Row {
 /// A handler that has run for so many milliseconds is one to look at.
 const LONG: u64 = 1000;
 
+/// Upstream's actor that reads a connection. It waits for bytes in its handler, so that each node
+/// with a peer has one that has run for long.
+const READER: &str = "ractor_cluster::net::session::SessionReader";
+
 pub(super) const ACTORS: [&str; 9] =
     ["id", "name", "type", "status", "waiting", "high", "handled", "/s", "handling"];
 
 fn mark_of(actor: &ActorView) -> Mark {
     let is_full = actor.capacity.is_some_and(|capacity| actor.waiting >= capacity);
     match actor.handling_ms {
-        Some(time) if time >= LONG => Mark::Bad,
+        Some(time) if time >= LONG && actor.actor_type != READER => Mark::Bad,
         _ if is_full || actor.lost > 0 => Mark::Notable,
         _ => Mark::None,
     }
@@ -228,19 +232,20 @@ pub(super) fn nodes(nodes: &[Found]) -> Vec<Row> {
     nodes.iter().map(row).collect()
 }
 
-/// The line above everything.
-pub(super) fn head(snapshot: &Snapshot) -> String {
+/// What stands above everything: of the actors, and of the peers.
+pub(super) fn head(snapshot: &Snapshot) -> [String; 2] {
     let totals = &snapshot.totals;
     let arena = snapshot.arena.map_or_else(String::new, |arena| {
         let (used, size) = (bytes(arena.used as u64), bytes(arena.size as u64));
         format!(", arena {used} of {size}, {} leases", arena.leases)
     });
-    format!(
-        "{} actors, {} handling, {} waiting, {} lost; {} peers{arena}",
+    let actors = format!(
+        "{} actors, {} handling, {} waiting, {} lost",
         count(totals.actors as u64),
         count(totals.handling as u64),
         count(totals.waiting as u64),
         count(totals.lost),
-        snapshot.peers.len(),
-    )
+    );
+    let peers = snapshot.peers.len();
+    [actors, format!("{peers} {}{arena}", if peers == 1 { "peer" } else { "peers" })]
 }
