@@ -6,6 +6,19 @@
 //! runtime is blocked. A node with `[metrics] listen` in its configuration, or
 //! [`NodeBuilder::metrics`](crate::node::NodeBuilder::metrics), has one.
 //!
+//! ```
+//! use mycelium_ext::metrics::MetricsServer;
+//! use std::io::{Read as _, Write as _};
+//! use std::net::TcpStream;
+//!
+//! let server = MetricsServer::start("127.0.0.1:0".parse()?, "feed@h")?;
+//! let mut scraper = TcpStream::connect(server.address())?;
+//! scraper.write_all(b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")?;
+//! let mut answer = String::new();
+//! scraper.read_to_string(&mut answer)?;
+//! assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("mycelium_actors"), "{answer}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //! # What is in it
 //!
 //! Figures of actors are summed up by the type of the actor, for the first 32 types that were seen;

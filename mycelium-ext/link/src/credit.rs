@@ -20,6 +20,23 @@
 //! those that ask, in turn. An empty mailbox lends something to each of them. Where other senders
 //! keep the mailbox full, a peer without a credit gets one after as many messages as the mailbox
 //! holds.
+//!
+//! # Example
+//!
+//! ```
+//! use mycelium_link::credit::{CreditError, Window};
+//!
+//! // A mailbox of four, whose announcement granted two. It returns what finds no room.
+//! let window = Window::new(4, 2, false)?;
+//! assert!(window.take(false) && window.take(false));
+//! assert!(!window.take(false), "the message is not sent");
+//! // The peer has granted three in all, and dropped nothing.
+//! window.grant(3, 0)?;
+//! assert!(window.take(false));
+//! // It may not take back what it granted.
+//! assert!(matches!(window.grant(1, 0), Err(CreditError::TakenBack { .. })));
+//! # Ok::<(), CreditError>(())
+//! ```
 
 use std::collections::VecDeque;
 use std::fmt;

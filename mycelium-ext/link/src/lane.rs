@@ -8,6 +8,25 @@
 //! What waits and what is kept are the same bytes: frames are written behind each other, each
 //! behind its length, as they go over a link, and a link is handed them in chunks. The only copy is
 //! that into the chunk, and a large payload is spared even that.
+//!
+//! ```
+//! use bytes::{BufMut as _, Bytes};
+//! use mycelium_link::HEADER;
+//! use mycelium_link::lane::Outbound;
+//!
+//! let mut lane = Outbound::default();
+//! for word in ["one", "three"] {
+//!     lane.push(word.len(), |into| into.put_slice(word.as_bytes()), Bytes::new());
+//! }
+//! let chunk = lane.transmit().expect("two frames are to go");
+//! assert_eq!(chunk.frames.len(), 2 * HEADER + "onethree".len());
+//! assert!(lane.transmit().is_none());
+//! // The peer has the first one. The other one goes again by the next link.
+//! lane.acknowledge(1)?;
+//! lane.rewind();
+//! assert_eq!(lane.transmit().map(|chunk| chunk.frames.len()), Some(HEADER + "three".len()));
+//! # Ok::<(), mycelium_link::lane::LaneError>(())
+//! ```
 
 mod inbound;
 mod outbound;

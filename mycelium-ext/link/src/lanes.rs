@@ -26,6 +26,29 @@
 //! **Order.** Messages to an actor keep their order. It stays on its lane as long as the peer has
 //! not acknowledged all that went to it by that lane; where it has to change before, what goes by
 //! the new lane is held until then.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use mycelium_link::lanes::{CONTROL, Lanes, number, parse};
+//!
+//! // The request that has the peer acknowledge a frame, in a form of the application's.
+//! let ask = |lane: u32, frame: u64| Bytes::from(format!("ask {lane} {frame}"));
+//! let mut lanes = Lanes::new(2, true, ask);
+//! lanes.control(|lane, frame| {
+//!     assert_eq!((lane, frame), (number(2, CONTROL), 1));
+//!     Bytes::from_static(b"spawned")
+//! });
+//! let mut chunks = 0;
+//! lanes.transmit(|_| {
+//!     chunks += 1;
+//!     true
+//! });
+//! assert_eq!(chunks, 1);
+//! lanes.acknowledge(CONTROL, 1)?;
+//! assert!(lanes.is_idle());
+//! assert_eq!(parse(number(2, CONTROL))?, (2, CONTROL));
+//! # Ok::<(), mycelium_link::lane::LaneError>(())
+//! ```
 
 mod choice;
 mod turns;

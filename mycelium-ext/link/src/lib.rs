@@ -4,6 +4,23 @@
 //!
 //! `ractor_cluster` uses it. Nothing here waits, reads a clock or opens a connection, so that tests
 //! and a fuzzer drive all of it with bytes alone.
+//!
+//! ```
+//! use bytes::{BufMut as _, Bytes};
+//! use mycelium_link::lane::{Accepted, Inbound, Outbound};
+//!
+//! let (mut here, mut there) = (Outbound::default(), Inbound::default());
+//! here.push(5, |into| into.put_slice(b"hello"), Bytes::new());
+//! // The link breaks when the frame has gone, so it goes again by the next link.
+//! assert!(here.transmit().is_some());
+//! assert_eq!(there.accept(1, 5)?, Accepted::Deliver);
+//! here.rewind();
+//! assert!(here.transmit().is_some());
+//! assert_eq!(there.accept(1, 5)?, Accepted::Duplicate);
+//! here.acknowledge(there.acknowledgement())?;
+//! assert!(here.is_idle());
+//! # Ok::<(), mycelium_link::lane::LaneError>(())
+//! ```
 
 #[doc(hidden)]
 pub mod chance;

@@ -4,6 +4,21 @@
 //! only listened to that link cannot attach another. Proofs are HMAC-SHA-256 over both nonces of
 //! the new link, the role of who proves, and the kind of transport, and are compared in constant
 //! time.
+//!
+//! ```
+//! use mycelium_link::secret::{Nonces, Role, Secret, draw};
+//!
+//! let (client, server) = (draw(), draw());
+//! let secret = Secret::new("the cookie", &client, &server).expect("both shares have 32 bytes");
+//! let nonces = Nonces { dialler: draw(), listener: draw() };
+//! let proof = secret.proof(Role::Dialler, "unix", &nonces);
+//! assert!(secret.verify(Role::Dialler, "unix", &nonces, &proof));
+//! // It proves nothing for the other end, for another kind of link, or with another cookie.
+//! assert!(!secret.verify(Role::Listener, "unix", &nonces, &proof));
+//! assert!(!secret.verify(Role::Dialler, "tcp", &nonces, &proof));
+//! let other = Secret::new("another", &client, &server).expect("both shares have 32 bytes");
+//! assert!(!other.verify(Role::Dialler, "unix", &nonces, &proof));
+//! ```
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};

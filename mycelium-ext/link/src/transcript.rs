@@ -5,6 +5,30 @@
 //! answer, is let in. This proof is HMAC-SHA-256 over both ends' nonces of 32 bytes, their names,
 //! addresses and versions, the kind of channel that each end sees, and, where the channel has one,
 //! its binding. It is good for one end of one connection.
+//!
+//! ```
+//! use mycelium_link::secret::{Role, draw};
+//! use mycelium_link::transcript::{End, Transcript};
+//!
+//! let end = |name: &str| End {
+//!     version: 2,
+//!     nonce: draw().to_vec(),
+//!     channel: "tcp".into(),
+//!     bound: false,
+//!     name: name.into(),
+//!     connection_string: "127.0.0.1:4697".into(),
+//!     protocol: 1,
+//!     incarnation: None,
+//! };
+//! let mut transcript =
+//!     Transcript { dialler: end("a@h"), listener: end("b@h"), connection_id: 7, binding: None };
+//! let proof = transcript.proof("the cookie", Role::Dialler);
+//! assert!(transcript.verify("the cookie", Role::Dialler, &proof));
+//! assert!(!transcript.verify("the cookie", Role::Listener, &proof));
+//! // An attacker who changes what an end said has no proof of it.
+//! transcript.listener.name = "c@h".into();
+//! assert!(!transcript.verify("the cookie", Role::Dialler, &proof));
+//! ```
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

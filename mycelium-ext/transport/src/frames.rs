@@ -1,5 +1,24 @@
 //! Frames on a stream of bytes: the length as eight bytes, big endian, and the frame, as stock
 //! `ractor_cluster` writes them.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use mycelium_transport::frames::{FrameReader, FrameWriter};
+//! use mycelium_transport::{FrameSink, FrameStream, TransportMessage};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let (near, far) = tokio::io::duplex(64);
+//! let mut sink: Box<dyn FrameSink> = Box::new(FrameWriter::new(near));
+//! let mut stream: Box<dyn FrameStream> = Box::new(FrameReader::new(far, 1024));
+//! sink.queue(TransportMessage::Bytes(Bytes::from_static(b"a frame"))).expect("it takes bytes");
+//! sink.flush().await?;
+//! drop(sink);
+//! assert!(matches!(stream.frame().await?, Some(TransportMessage::Bytes(frame)) if frame == "a frame"));
+//! assert!(stream.frame().await?.is_none(), "the stream has ended");
+//! # Ok(())
+//! # }
+//! ```
 
 mod length;
 mod reader;

@@ -5,6 +5,30 @@
 //!
 //! Whatever carries bytes in order carries frames as stock `ractor_cluster` does: the length of the
 //! frame as eight bytes, big endian, and the frame ([`frames`]).
+//!
+//! ```
+//! use bytes::Bytes;
+//! use mycelium_transport::{TcpTransport, Transport, TransportKind, TransportMessage};
+//! use tokio::net::TcpListener;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let here = TcpTransport::connect(listener.local_addr()?).await?;
+//! let there = TcpTransport::new(listener.accept().await?.0);
+//! assert_eq!(here.kind(), TransportKind::Tcp);
+//!
+//! let (mut sink, _stream) = Box::new(here).split(1024);
+//! let (_sink, mut stream) = Box::new(there).split(1024);
+//! sink.queue(TransportMessage::Bytes(Bytes::from_static(b"a frame"))).expect("it takes bytes");
+//! sink.flush().await?;
+//! match stream.frame().await? {
+//!     Some(TransportMessage::Bytes(frame)) => assert_eq!(frame, "a frame"),
+//!     other => panic!("{other:?}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod activity;
 #[doc(hidden)]
