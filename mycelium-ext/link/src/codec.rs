@@ -39,6 +39,26 @@
 //! | name of a method | the rest of the frame; 256 bytes and 1024 names of a lane where it is numbered |
 //! | metadata | the rest of the frame, which contains it |
 //! | number | ten bytes; one that is no method, lane or actor is refused |
+//!
+//! ```
+//! use bytes::{Bytes, BytesMut};
+//! use mycelium_link::codec::{CodecError, Frame, Kind, Names, Numbers, What, head, write};
+//!
+//! let mut frame = BytesMut::new();
+//! let cast = What::Cast { to: 7, method: "Price", metadata: None, trace: None };
+//! let place = Frame { lane: 2, sequence: 1, acknowledged: 0 };
+//! write(place, cast, &mut Numbers::default(), &mut frame);
+//! frame.extend_from_slice(b"arguments");
+//!
+//! let frame = frame.freeze();
+//! let head = head(&frame)?.expect("no protobuf begins so");
+//! assert_eq!((head.lane, head.sequence), (2, 1));
+//! let mut names = Names::default();
+//! let message = head.message((frame, Bytes::new()), &mut names)?;
+//! assert!(matches!(message.kind, Kind::Cast { to: 7, ref method, .. } if method == "Price"));
+//! assert_eq!(message.args, "arguments");
+//! # Ok::<(), CodecError>(())
+//! ```
 
 mod method;
 pub mod probe;
