@@ -2,6 +2,43 @@
 //!
 //! A view is made of what the actor keeps anyway, when it is asked for. Nothing is counted for it
 //! while nobody asks, but one sum when an actor takes messages out of its mailbox.
+//!
+//! ```
+//! use ractor::{view, Actor, ActorProcessingErr, ActorRef};
+//!
+//! struct Tick;
+//! ractor::local_message!(Tick);
+//!
+//! struct Feed;
+//!
+//! # #[cfg_attr(feature = "async-trait", ractor::async_trait)]
+//! impl Actor for Feed {
+//!     type Msg = Tick;
+//!     type State = ();
+//!     type Arguments = ();
+//!
+//!     async fn pre_start(&self, _: ActorRef<Tick>, _: ()) -> Result<(), ActorProcessingErr> {
+//!         Ok(())
+//!     }
+//!
+//!     async fn handle(&self, _: ActorRef<Tick>, _: Tick, _: &mut ()) -> Result<(), ActorProcessingErr> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (feed, stopped) = Actor::spawn(Some("feed".to_owned()), Feed, ()).await?;
+//! let all = view::actors();
+//! let seen = all.iter().find(|actor| actor.name.as_deref() == Some("feed")).expect("it lives");
+//! assert!(seen.actor_type.ends_with("Feed"));
+//! assert_eq!((seen.waiting, seen.lost), (0, 0));
+//! feed.stop(None);
+//! stopped.await?;
+//! assert!(view::actors().iter().all(|actor| actor.id != feed.get_id()));
+//! # Ok(())
+//! # }
+//! ```
 
 use crate::{ActorId, ActorName, ActorStatus};
 

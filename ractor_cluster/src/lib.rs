@@ -25,6 +25,31 @@
 //! | [`link`] | options, limits and security of a node; counters of refusals and dead letters |
 //! | [`transport`] | what links are made of, and transports of your own |
 //!
+//! A node is started as with stock. What the fork adds may be chosen, and looked at:
+//!
+//! ```
+//! use ractor::Actor;
+//! use ractor_cluster::link::options::LinkOptions;
+//! use ractor_cluster::{link, peers, NodeServer};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cookie = "16 random bytes or more".to_owned();
+//! let server = NodeServer::new(0, cookie, "feed".to_owned(), "localhost".to_owned(), None, None)
+//!     .with_listen_addr([127, 0, 0, 1].into())
+//!     .with_links(LinkOptions::default().with_number(7));
+//! let (node, stopped) = Actor::spawn(None, server, ()).await?;
+//! for peer in peers::list() {
+//!     println!("{} is {}, by {:?}", peer.name, peer.locality, peer.active());
+//! }
+//! for (cause, count) in link::dead_letters() {
+//!     println!("{count} messages reached no actor: {cause:?}");
+//! }
+//! node.stop(None);
+//! stopped.await?;
+//! # Ok(())
+//! # }
+//! ```
 //! `mycelium_ext::node::Node` starts a node in a few lines, or from `mycelium.toml`. The guide is
 //! in `docs/guide` of the repository.
 //!
