@@ -8,6 +8,7 @@
 //! | `link_table` | the links of a session, and what goes out over each |
 //! | `data_plane` | what the senders and readers of one session share |
 //! | `room`, `frame_bound` | its bounds: bytes that wait, bytes of a frame |
+//! | `round_trip` | pings, and how long their answers took |
 //! | `receipts`, `calls` | the frames that came by its lanes; our calls that wait |
 //! | `arrivals`, `receiver`, `answers` | incoming frames, by links and before; answers to the peer |
 //! | `arrived`, `backlog`, `slices` | what waits for the session's actor |
@@ -86,6 +87,7 @@ pub(crate) mod receiver;
 mod refusal;
 pub(crate) mod refuse;
 mod room;
+pub(crate) mod round_trip;
 pub(crate) mod settle;
 mod slices;
 pub(crate) mod sockets;

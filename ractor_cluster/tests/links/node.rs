@@ -12,6 +12,7 @@ use ractor::remoting::Encoder;
 use ractor::{call, call_t, pg, Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef};
 use ractor::{BytesConvertable, MessagingErr, RpcReplyPort, SupervisionEvent};
 use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy, UnixListening};
+use ractor_cluster::link::view;
 use ractor_cluster::node::{NodeConnectionMode, NodeServerSessionInformation};
 use ractor_cluster::peers::{self, Locality, PeerEvent, PeerInfo};
 use ractor_cluster::transport::TransportKind;
@@ -329,6 +330,17 @@ impl Running {
             ["links", name, kinds] => {
                 until(name, |peer| peer.is_some_and(|peer| kinds_of(peer) == *kinds)).await
             }
+            // Until pings by each link to the peer were answered. That is no event.
+            ["round-trips", name] => loop {
+                let node_id = peer(name).ok_or("no such peer")?.node_id;
+                let mut sessions = view::sessions().into_iter();
+                let session = sessions.find(|it| it.node_id == node_id).ok_or("no session")?;
+                let links = session.links;
+                if !links.is_empty() && links.iter().all(|link| link.round_trip.is_some()) {
+                    break Ok(links.len().to_string());
+                }
+                tokio::task::yield_now().await;
+            },
             ["gone", name] => until(name, |peer| peer.is_none()).await,
             ["id", name] => Ok(peer(name).ok_or("no such peer")?.node_id.to_string()),
             ["kinds", name] => Ok(kinds_of(&peer(name).ok_or("no such peer")?)),
