@@ -205,7 +205,13 @@ mod tests {
             "groups": [{"scope": "s", "group": "readers", "local": 1, "remote": 2}],
             "peers": [{"node_id": 1, "name": "archive@h", "number": null, "release": "0.1",
                 "locality": "remote",
-                "links": [{"kind": "tcp", "peer": "p", "local": "l", "active": true, "sent_bytes": 2048}],
+                "links": [
+                    {"kind": "tcp", "peer": "p", "local": "l", "active": true, "sent_bytes": 2048,
+                     "round_trip": {"latest_ns": 9, "smoothed_ns": 12_345_678, "smallest_ns": 8,
+                        "answered": 2}},
+                    // As a node shows it that does not measure it.
+                    {"kind": "unix", "peer": "q", "local": "l", "active": false, "sent_bytes": 0},
+                ],
                 "session": {"sent": 5, "received": 0, "dead_letters": 0, "frames": 10,
                     "acknowledged": acknowledged, "kept": 2, "kept_bytes": 10, "unsent_bytes": 0,
                     "window_bytes": 100, "calls": 0, "answering": 0}}],
@@ -271,6 +277,8 @@ mod tests {
         state.show(Tab::Peers);
         let (text, colours) = screen(&mut state, (80, 24), true);
         assert!(text.contains("archive@h") && text.contains("ok, 2 kept"), "{text}");
+        let link = |to: &str| text.lines().find(|line| line.trim().starts_with(to)).expect("it");
+        assert!(link("* p ").contains("rtt 12.3ms") && !link("q ").contains("rtt"), "{text}");
         assert!(colours.contains(&Color::Green) && !colours.contains(&Color::Red));
         state.take(Ok(snapshot(300, 7)), Instant::now());
         let (text, colours) = screen(&mut state, (80, 24), true);
