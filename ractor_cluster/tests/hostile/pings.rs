@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use ractor_cluster::link::view::{self, RoundTrip};
+use ractor_cluster::link::LinkOptions;
 use ractor_cluster::transport::TransportKind;
 
 use crate::client::Client;
@@ -103,9 +104,17 @@ async fn lies(client: &mut Client, name: &str, begun: Instant) {
     assert!(least <= then.smoothed && then.smoothed <= most, "{seen:?} {then:?}");
 }
 
+/// A node that sends the pings alone that it sends to all peers: it asks no silent one.
+async fn scene(name: &str) -> Scene {
+    let options = LinkOptions::default()
+        .with_reconnect_grace(Duration::ZERO)
+        .with_silence_timeout(Duration::ZERO);
+    Scene::with(name, options).await
+}
+
 #[tokio::test]
 async fn a_liar_of_the_fork_makes_no_round_trip_up() {
-    let mut scene = Scene::start("pings-fork").await;
+    let mut scene = scene("pings-fork").await;
     let begun = Instant::now();
     let mut liar = scene.guest(TransportKind::Tcp).await;
     watched(lies(&mut liar, "guest-1", begun)).await;
@@ -114,7 +123,7 @@ async fn a_liar_of_the_fork_makes_no_round_trip_up() {
 
 #[tokio::test]
 async fn a_stock_node_has_a_round_trip_and_makes_none_up() {
-    let scene = Scene::start("pings-stock").await;
+    let scene = scene("pings-stock").await;
     let begun = Instant::now();
     let mut liar = stock(&scene, "pings-stock").await;
     watched(lies(&mut liar, "pings-stock", begun)).await;
