@@ -11,6 +11,8 @@ mod failures;
 mod namespaces;
 mod node;
 mod process;
+#[path = "../common/witness.rs"]
+mod witness;
 
 use std::process::ExitCode;
 
