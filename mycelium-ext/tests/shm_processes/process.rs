@@ -1,7 +1,11 @@
 //! Another process, and what this one has of the system.
 
+use std::collections::BTreeSet;
+use std::fs::{self, DirEntry};
 use std::future::Future;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Longer than anything here takes.
@@ -56,7 +60,7 @@ pub(crate) fn end_with_parent() {
         .expect("every process may have it");
 }
 
-/// What this process and the system have that a link could leave behind.
+/// What this process has that a link could leave behind, and what it has left in the system.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Belongings {
     descriptors: usize,
@@ -64,14 +68,43 @@ pub(crate) struct Belongings {
     named: usize,
 }
 
+/// The folder of shared memory that has a name. It is the whole machine's: other programs have
+/// their memory there too.
+const NAMED: &str = "/dev/shm";
+
+/// The inodes in [`NAMED`] that this process was ever seen to have open or mapped.
+static SEEN: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+
+fn is_named(path: &str) -> bool {
+    path.strip_prefix(NAMED).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn entries(folder: &str) -> impl Iterator<Item = DirEntry> {
+    fs::read_dir(folder).into_iter().flatten().map_while(Result::ok)
+}
+
 impl Belongings {
     pub(crate) fn now() -> Self {
-        let entries = |folder| std::fs::read_dir(folder).map_or(0, Iterator::count);
-        let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux has it");
+        let maps = fs::read_to_string("/proc/self/maps").expect("Linux has it");
+        let mapped = maps.lines().filter_map(|line| {
+            // Addresses, permissions, offset, device, inode, path.
+            let mut words = line.split_whitespace();
+            let inode = words.nth(4)?.parse().ok()?;
+            words.next().is_some_and(is_named).then_some(inode)
+        });
+        let opened = entries("/proc/self/fd").filter_map(|it| {
+            let path = fs::read_link(it.path()).ok()?;
+            is_named(path.to_str()?).then(|| Some(fs::metadata(it.path()).ok()?.ino()))?
+        });
+        let mut seen = SEEN.lock().expect("no panic");
+        seen.extend(mapped.chain(opened));
+        let is_ours = |it: &DirEntry| {
+            seen.contains(&it.ino()) || it.file_name().to_string_lossy().contains("mycelium")
+        };
         Self {
-            descriptors: entries("/proc/self/fd"),
+            descriptors: entries("/proc/self/fd").count(),
             mapped: maps.lines().filter(|line| line.contains("memfd:mycelium")).count(),
-            named: entries("/dev/shm"),
+            named: entries(NAMED).filter(is_ours).count(),
         }
     }
 
