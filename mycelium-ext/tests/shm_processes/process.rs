@@ -6,7 +6,7 @@ use std::future::Future;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ pub(crate) fn end_with_parent() {
 }
 
 /// What this process has that a link could leave behind, and what it has left in the system.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Belongings {
     descriptors: usize,
     mapped: usize,
@@ -74,6 +74,9 @@ const NAMED: &str = "/dev/shm";
 
 /// The inodes in [`NAMED`] that this process was ever seen to have open or mapped.
 static SEEN: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+
+/// The least of each that there was when a test began.
+static LEAST: Mutex<Option<Belongings>> = Mutex::new(None);
 
 fn is_named(path: &str) -> bool {
     path.strip_prefix(NAMED).is_some_and(|rest| rest.starts_with('/'))
@@ -108,14 +111,43 @@ impl Belongings {
         }
     }
 
-    /// Holds that the process has what it had before. What a peer may make slow to close is closed
-    /// on threads of its own, which may take a moment.
+    /// The same, when a test begins. What the test before has dropped may be closed on threads of
+    /// their own, and still be among it.
+    pub(crate) fn before() -> Self {
+        let now = Self::now();
+        let mut least = LEAST.lock().expect("no panic");
+        let so_far = least.get_or_insert(now);
+        *so_far = Self {
+            descriptors: so_far.descriptors.min(now.descriptors),
+            mapped: so_far.mapped.min(now.mapped),
+            named: so_far.named.min(now.named),
+        };
+        now
+    }
+
+    /// Holds that the process has no more than it had before. What a peer may make slow to close is
+    /// closed on threads of its own, which may take a moment.
     pub(crate) fn are_again(before: &Self) {
-        let begun = std::time::Instant::now();
-        while Self::now() != *before && begun.elapsed() < std::time::Duration::from_secs(10) {
+        let has_more = |now: &Self| {
+            now.descriptors > before.descriptors
+                || now.mapped > before.mapped
+                || now.named > before.named
+        };
+        let begun = Instant::now();
+        while has_more(&Self::now()) && begun.elapsed() < LONG {
             std::thread::yield_now();
         }
-        assert_eq!(Self::now(), *before);
+        let now = Self::now();
+        assert!(!has_more(&now), "{now:?}, and before {before:?}");
+    }
+
+    /// Holds that the process has no more than when any test began: a single one may have begun
+    /// with more than it left.
+    pub(crate) fn are_the_least() {
+        let least = *LEAST.lock().expect("no panic");
+        if let Some(least) = least {
+            Self::are_again(&least);
+        }
     }
 
     /// Whether memory of links is mapped.
