@@ -1,16 +1,18 @@
 //! The directory of a node with its I/O: messages to the other nodes, and those who wait.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use mycelium_link::chance;
 use mycelium_membership::{Member, Membership};
 use mycelium_transport::log_limit::LineLimit;
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorRef, ActorStatus, BytesConvertable, pg};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::directory::{
     Action, Directory, Entry, Envelope, FencingNumber, Ignored, NotAsked, Now, Owner, Pace, Rival,
@@ -54,8 +56,8 @@ pub(super) struct Registered {
 
 pub(super) struct State {
     pub(super) directory: Directory<ActorCell>,
-    pub(super) registered: HashMap<Arc<str>, Registered>,
-    pub(super) offers: HashMap<Arc<str>, mpsc::UnboundedSender<Command>>,
+    pub(super) registered: BTreeMap<Arc<str>, Registered>,
+    pub(super) offers: BTreeMap<Arc<str>, mpsc::UnboundedSender<Command>>,
     pub(super) is_stopped: bool,
     last_id: u64,
 }
@@ -90,8 +92,8 @@ impl Core {
         let pace = Pace { settle: 8 * interval, retry: interval, digest: 10 * interval };
         let state = State {
             directory: Directory::new(own, pace),
-            registered: HashMap::new(),
-            offers: HashMap::new(),
+            registered: BTreeMap::new(),
+            offers: BTreeMap::new(),
             is_stopped: false,
             last_id: 0,
         };
@@ -139,7 +141,9 @@ impl Core {
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut State, Now) -> T) -> T {
         let now = Now {
             elapsed: self.began.elapsed(),
-            wall: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |it| it.as_millis() as u64),
+            wall: chance::wall_clock()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |it| it.as_millis() as u64),
         };
         let result = {
             let mut state = self.state.lock();

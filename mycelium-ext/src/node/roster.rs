@@ -1,6 +1,6 @@
 //! The connected peers, and the tasks that wait for changes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -81,7 +81,7 @@ impl Incoming {
 
 #[derive(Debug, Default)]
 struct State {
-    sessions: HashMap<ActorId, Session>,
+    sessions: BTreeMap<ActorId, Session>,
     /// Dialled streams that the server has not taken yet.
     dialled: HashMap<StreamKey, VecDeque<watch::Sender<Progress>>>,
     /// The one whose session the server makes just now.
