@@ -98,12 +98,14 @@
 
 mod host;
 mod machine;
+mod network;
 mod sessions;
 mod simulation;
 mod trace;
 mod transport;
 
 pub use host::Host;
+pub use network::gossip_address;
 pub use simulation::{Builder, Simulation};
 pub use trace::{Digest, Event, Trace};
 
