@@ -70,12 +70,14 @@ impl Actor for Clock {
 
     async fn handle(
         &self,
-        _: ActorRef<Beat>,
+        myself: ActorRef<Beat>,
         Beat::Beat: Beat,
         number: &mut FencingNumber,
     ) -> Result<(), ActorProcessingErr> {
         if !self.book.admits(*number) {
+            // The other one may be gone, so that this is the only one.
             self.host.record(format_args!("is fenced out as {number}"));
+            myself.stop(None);
         }
         Ok(())
     }
