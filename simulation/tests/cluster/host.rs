@@ -49,7 +49,15 @@ struct Clock {
     host: Host,
     name: &'static str,
     life: Life,
+    names: Names,
     book: Book,
+}
+
+impl Clock {
+    /// Whether this node takes it for the one that stays.
+    fn stays(&self, number: FencingNumber) -> bool {
+        self.names.holder(SINGLETON).is_some_and(|holder| holder.number == number)
+    }
 }
 
 impl Actor for Clock {
@@ -75,9 +83,11 @@ impl Actor for Clock {
         number: &mut FencingNumber,
     ) -> Result<(), ActorProcessingErr> {
         if !self.book.admits(*number) {
-            // The other one may be gone, so that this is the only one.
             self.host.record(format_args!("is fenced out as {number}"));
-            myself.stop(None);
+            if self.stays(*number) {
+                // The other one may be gone. In its place this one is started anew.
+                myself.stop(None);
+            }
         }
         Ok(())
     }
@@ -145,9 +155,10 @@ pub(crate) async fn run(host: Host, node: Node, shared: Shared) -> Result<(), Fa
     let (names, membership) = names.zip(membership).ok_or("it is in no cluster")?;
     let own = membership.members().iter().find_map(|it| it.incarnation.filter(|_| it.is_this_node));
     let life = shared.book.starts(name, own.ok_or("it does not know itself")?);
-    let (of, book) = (host.clone(), shared.book.clone());
+    let (of, its_names, book) = (host.clone(), names.clone(), shared.book.clone());
     let _offer = singleton::offer(names, SINGLETON, move |number| {
-        let clock = Clock { host: of.clone(), name, life, book: book.clone() };
+        let (names, book) = (its_names.clone(), book.clone());
+        let clock = Clock { host: of.clone(), name, life, names, book };
         async move { Actor::spawn(None, clock, number).await.map(|(clock, _)| clock) }
     })?;
     let claiming = tokio::spawn(claim(host.clone(), life, names.clone(), shared.clone()));
