@@ -7,6 +7,7 @@ use std::time::Duration;
 use chitchat::{
     ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, Serializable, spawn_chitchat,
 };
+use mycelium_transport::changed::Changed;
 use parking_lot::Mutex;
 use tokio::net::UdpSocket;
 use tokio::sync::{broadcast, watch};
@@ -46,7 +47,7 @@ const OWN_FOR: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 struct Shared {
     members: Mutex<Arc<[Member]>>,
-    changed: watch::Sender<()>,
+    changed: Changed,
     events: broadcast::Sender<MemberEvent>,
     wire: Arc<Wire>,
 }
@@ -143,7 +144,7 @@ impl Membership {
         };
         let shared = Arc::new(Shared {
             members: Mutex::new([this.clone()].into()),
-            changed: watch::Sender::new(()),
+            changed: Changed::default(),
             events: broadcast::Sender::new(EVENTS),
             wire,
         });
@@ -378,7 +379,7 @@ impl Node {
                     // There may be no reader.
                     let _ = self.shared.events.send(event);
                 }
-                self.shared.changed.send_replace(());
+                self.shared.changed.tell();
             }
         }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use mycelium_link::chance;
 use mycelium_membership::{Member, Membership};
+use mycelium_transport::changed::Changed;
 use mycelium_transport::log_limit::LineLimit;
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorRef, ActorStatus, BytesConvertable, pg};
@@ -68,7 +69,7 @@ pub(crate) struct Core {
     membership: Weak<Membership>,
     demand: Arc<Demand>,
     /// Bumped when names may have changed.
-    changed: watch::Sender<()>,
+    changed: Changed,
     began: Instant,
     interval: Duration,
     unreadable: AtomicU64,
@@ -101,7 +102,7 @@ impl Core {
             state: Mutex::new(state),
             membership: Arc::downgrade(membership),
             demand,
-            changed: watch::Sender::new(()),
+            changed: Changed::default(),
             began: Instant::now(),
             interval,
             unreadable: AtomicU64::new(0),
@@ -153,7 +154,7 @@ impl Core {
             self.demand.set_by_names(state.directory.tells_others());
             result
         };
-        self.changed.send_replace(());
+        self.changed.tell();
         result
     }
 
