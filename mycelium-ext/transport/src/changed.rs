@@ -47,7 +47,7 @@ impl Changed {
 
     /// Something has changed.
     pub fn tell(&self) {
-        self.senders().iter().for_each(|sender| _ = sender.send_replace(()));
+        self.senders().iter().for_each(|sender| sender.send_replace(()));
     }
 }
 
