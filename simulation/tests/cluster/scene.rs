@@ -70,12 +70,13 @@ pub(crate) fn run(seed: u64) -> Outcome {
     }
 }
 
-/// The hosts become one cluster, and stay that.
+/// The hosts become one cluster, and stay that. Where they were not parted they see each other all
+/// the time.
 fn settles(
     simulation: &mut Simulation,
     shared: &Shared,
     running: &[&'static str],
-    within: Duration,
+    (within, was_parted): (Duration, bool),
     after: &str,
 ) -> Result<(), Failure> {
     let until = simulation.now() + within;
@@ -85,11 +86,14 @@ fn settles(
             return Err(format!("{within:?} after {after}: {doubts}").into());
         }
         simulation.run_for(STEP)?;
+        if !was_parted {
+            shared.book.is_once(0);
+        }
     }
     let until = simulation.now() + QUIET;
     while simulation.now() < until {
         simulation.run_for(STEP)?;
-        shared.book.is_quiet();
+        shared.book.is_once(1);
     }
     let doubts = shared.book.doubts(running).join("\n        ");
     if !doubts.is_empty() {
@@ -118,15 +122,15 @@ fn go(simulation: &mut Simulation, seed: u64, shared: &Shared) -> Result<(), Fai
     faults::happen(simulation, seed, &plan, |host| book.crashes(host), Simulation::run_for)?;
     split(simulation, &mut chance)?;
     shared.is_settled.store(true, Ordering::Relaxed);
-    settles(simulation, shared, &HOSTS, HEALS, "the last fault")?;
+    settles(simulation, shared, &HOSTS, (HEALS, true), "the last fault")?;
 
     let gone = *HOSTS.choose(&mut chance).expect("there are some");
     book.crashes(gone);
     simulation.crash(gone);
     let others: Vec<_> = HOSTS.into_iter().filter(|host| *host != gone).collect();
-    settles(simulation, shared, &others, DROPS, "a crash")?;
+    settles(simulation, shared, &others, (DROPS, false), "a crash")?;
     simulation.restart(gone);
-    settles(simulation, shared, &HOSTS, HEALS, "a restart")?;
+    settles(simulation, shared, &HOSTS, (HEALS, false), "a restart")?;
     if book.times() < 4 {
         book.violation("names and singletons have not moved");
     }
