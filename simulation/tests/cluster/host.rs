@@ -117,7 +117,7 @@ async fn claim(host: Host, life: Life, names: Names, shared: Shared) -> Result<(
             host.record(format_args!("has the name as {number}"));
             shared.book.gets(Kind::Name, name, life, number);
             loop {
-                let while_kept = Duration::from_millis(500 + host.draw(3000));
+                let while_kept = Duration::from_millis(100 + host.draw(1500));
                 let released = tokio::time::timeout(while_kept, registration.released()).await;
                 if let Ok(why) = released {
                     host.record(format_args!("has lost the name as {number}: {why}"));
@@ -131,7 +131,7 @@ async fn claim(host: Host, life: Life, names: Names, shared: Shared) -> Result<(
             }
             shared.book.loses(Kind::Name, name, number);
         }
-        tokio::time::sleep(Duration::from_millis(200 + host.draw(400))).await;
+        tokio::time::sleep(Duration::from_millis(10 + host.draw(60))).await;
     }
 }
 

@@ -25,6 +25,9 @@ const HEALS: Duration = Duration::from_secs(30);
 /// A host that has crashed is dropped within this time, and what it had is elsewhere.
 const DROPS: Duration = Duration::from_secs(10);
 
+/// How long the name goes from host to host without faults.
+const HANDS_OVER: Duration = Duration::from_secs(4);
+
 /// How long a cluster without faults is looked at.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -123,6 +126,15 @@ fn go(simulation: &mut Simulation, seed: u64, shared: &Shared) -> Result<(), Fai
     split(simulation, &mut chance)?;
     shared.is_settled.store(true, Ordering::Relaxed);
     settles(simulation, shared, &HOSTS, (HEALS, true), "the last fault")?;
+
+    // Without faults the name goes from host to host, and is never at two.
+    shared.is_settled.store(false, Ordering::Relaxed);
+    let until = simulation.now() + HANDS_OVER;
+    while simulation.now() < until {
+        simulation.run_for(STEP)?;
+        book.is_once(0);
+    }
+    shared.is_settled.store(true, Ordering::Relaxed);
 
     let gone = *HOSTS.choose(&mut chance).expect("there are some");
     book.crashes(gone);
