@@ -5,8 +5,8 @@
 //! messages go from the threads of senders to those of actors, and their boxes come back this way.
 //! Actors keep no boxes, so that one that idles needs no memory for them.
 //!
-//! Boxes are found by the type of their message. Nothing in here is unsafe for that, and no memory
-//! of one type is ever used for another.
+//! Boxes are found by the type of their message, and are downcast: nothing in here is unsafe, and no
+//! memory of one type is used for another.
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
@@ -19,42 +19,28 @@ use parking_lot::Mutex;
 /// allocate.
 const MOST_BYTES: usize = 16 * 1024;
 
-/// About the bytes of a magazine. A thread keeps two of each type.
+/// About the bytes of a magazine. A thread keeps two of each type at most.
 const MAGAZINE_BYTES: usize = 16 * 1024;
+
+/// The boxes of a magazine at most.
+const MAGAZINE_BOXES: usize = 64;
 
 /// Types of messages that a thread keeps boxes for.
 const TYPES: usize = 8;
 
-/// A thread that keeps boxes for as many types drops those of one for a new type at every so
-/// manieth box of another type.
+/// When a thread keeps boxes for that many types, the boxes of one of them make room for a new
+/// type after so many boxes of other types.
 const STRANGERS: usize = 64;
 
 /// The bytes of all boxes in the depot.
 const DEPOT_BYTES: usize = 2 * 1024 * 1024;
 
-/// An empty box.
-type Empty<M> = Box<Option<M>>;
+/// An empty box, of a message of any type.
+type Spare = Box<dyn Any + Send>;
 
 /// Whether boxes of a type are used again.
 const fn is_kept<M>() -> bool {
     mem::size_of::<M>() < MOST_BYTES
-}
-
-/// The bytes of one box, at least one.
-const fn bytes_of_one<M>() -> usize {
-    match mem::size_of::<Option<M>>() {
-        0 => 1,
-        bytes => bytes,
-    }
-}
-
-/// The boxes of a magazine.
-const fn magazine<M>() -> usize {
-    match MAGAZINE_BYTES / bytes_of_one::<M>() {
-        0 => 1,
-        count if count > 64 => 64,
-        count => count,
-    }
 }
 
 thread_local! {
@@ -63,26 +49,49 @@ thread_local! {
 
 /// An empty box, if there is one.
 #[inline]
-pub(super) fn take<M: Send + 'static>() -> Option<Empty<M>> {
+pub(super) fn take<M: Send + 'static>() -> Option<Box<Option<M>>> {
     if !is_kept::<M>() {
         return None;
     }
     // A thread that ends has none.
-    SHELF.try_with(|shelf| shelf.borrow_mut().with(Row::take)).ok().flatten().flatten()
+    let spare = SHELF.try_with(|shelf| shelf.borrow_mut().row::<M>()?.take());
+    spare.ok()??.downcast().ok()
 }
 
 /// Keeps a box, or frees it.
 #[inline]
-pub(super) fn put<M: Send + 'static>(empty: Empty<M>) {
+pub(super) fn put<M: Send + 'static>(empty: Box<Option<M>>) {
     if is_kept::<M>() && empty.is_none() {
-        let _ = SHELF.try_with(|shelf| shelf.borrow_mut().with(|row| row.put(empty)));
+        let _ = SHELF.try_with(|shelf| {
+            if let Some(row) = shelf.borrow_mut().row::<M>() {
+                row.put(empty);
+            }
+        });
+    }
+}
+
+/// What is to be known of a type of messages.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    id: TypeId,
+    /// The bytes of one box, at least one.
+    bytes: usize,
+    /// The boxes of a magazine.
+    magazine: usize,
+}
+
+impl Kind {
+    fn of<M: 'static>() -> Self {
+        let bytes = mem::size_of::<Option<M>>().max(1);
+        let magazine = (MAGAZINE_BYTES / bytes).clamp(1, MAGAZINE_BOXES);
+        Self { id: TypeId::of::<M>(), bytes, magazine }
     }
 }
 
 /// The boxes that a thread keeps.
 struct Shelf {
-    /// A [`Row`] for each type, that of the latest type first.
-    rows: Vec<Box<dyn Any>>,
+    /// One for each type, that of the latest type first.
+    rows: Vec<Row>,
     /// Boxes of types without a row that were asked for, or were to be kept.
     strangers: usize,
 }
@@ -92,56 +101,63 @@ impl Shelf {
         Self { rows: Vec::new(), strangers: 0 }
     }
 
-    /// Does something with the boxes of a type, unless the thread keeps none of it.
+    /// The boxes of a type, unless the thread keeps none of it.
     #[inline]
-    fn with<M: Send + 'static, R>(&mut self, run: impl FnOnce(&mut Row<M>) -> R) -> Option<R> {
-        if let Some(row) = self.rows.first_mut().and_then(|row| row.downcast_mut()) {
-            return Some(run(row));
+    fn row<M: 'static>(&mut self) -> Option<&mut Row> {
+        let is_first = self.rows.first().is_some_and(|row| row.kind.id == TypeId::of::<M>());
+        if is_first || self.bring_forward(Kind::of::<M>) {
+            self.rows.first_mut()
+        } else {
+            None
         }
-        self.bring_forward().map(run)
     }
 
-    /// Puts the boxes of a type before those of the others.
+    /// Puts the boxes of a type before those of the others, if the thread keeps any.
     #[cold]
     #[inline(never)]
-    fn bring_forward<M: Send + 'static>(&mut self) -> Option<&mut Row<M>> {
-        if let Some(place) = self.rows.iter().position(|row| row.is::<Row<M>>()) {
+    fn bring_forward(&mut self, kind: fn() -> Kind) -> bool {
+        let kind = kind();
+        if let Some(place) = self.rows.iter().position(|row| row.kind.id == kind.id) {
             self.rows.swap(0, place);
-        } else {
-            if self.rows.len() == TYPES {
-                self.strangers += 1;
-                if self.strangers < STRANGERS {
-                    return None;
-                }
-                self.strangers = 0;
-                self.rows.pop();
-            }
-            self.rows.insert(0, Box::new(Row::<M>::new()));
+            return true;
         }
-        self.rows.first_mut()?.downcast_mut()
+        if self.rows.len() == TYPES {
+            self.strangers += 1;
+            if self.strangers < STRANGERS {
+                return false;
+            }
+            self.strangers = 0;
+            self.rows.pop();
+        }
+        self.rows.insert(0, Row::new(kind));
+        true
     }
 }
 
 /// The boxes of one type that a thread keeps: two magazines at most.
-struct Row<M> {
-    boxes: Vec<Empty<M>>,
+struct Row {
+    kind: Kind,
+    boxes: Vec<Spare>,
+    /// So many boxes are kept at most.
+    most: usize,
     /// How many boxes are made before the depot is asked again, which had none.
     patience: usize,
 }
 
-impl<M: Send + 'static> Row<M> {
-    fn new() -> Self {
-        Self { boxes: Vec::with_capacity(2 * magazine::<M>()), patience: 0 }
+impl Row {
+    fn new(kind: Kind) -> Self {
+        let most = 2 * kind.magazine;
+        Self { kind, boxes: Vec::with_capacity(most), most, patience: 0 }
     }
 
     #[inline]
-    fn take(&mut self) -> Option<Empty<M>> {
+    fn take(&mut self) -> Option<Spare> {
         self.boxes.pop().or_else(|| self.refill())
     }
 
     #[inline]
-    fn put(&mut self, empty: Empty<M>) {
-        if self.boxes.len() == 2 * magazine::<M>() {
+    fn put(&mut self, empty: Spare) {
+        if self.boxes.len() >= self.most {
             self.hand_over();
         }
         self.boxes.push(empty);
@@ -149,15 +165,15 @@ impl<M: Send + 'static> Row<M> {
 
     #[cold]
     #[inline(never)]
-    fn refill(&mut self) -> Option<Empty<M>> {
+    fn refill(&mut self) -> Option<Spare> {
         if self.patience > 0 {
             self.patience -= 1;
             return None;
         }
-        let from_depot = DEPOT.lock().take::<M>();
+        let from_depot = DEPOT.lock().take(self.kind);
         match from_depot {
-            Some(mut boxes) => self.boxes.append(&mut boxes),
-            None => self.patience = magazine::<M>(),
+            Some(mut magazine) => self.boxes.append(&mut magazine),
+            None => self.patience = self.kind.magazine,
         }
         self.boxes.pop()
     }
@@ -166,10 +182,9 @@ impl<M: Send + 'static> Row<M> {
     #[inline(never)]
     fn hand_over(&mut self) {
         // The newer ones stay, which the processor's cache has.
-        let boxes: Vec<Empty<M>> = self.boxes.drain(..magazine::<M>()).collect();
-        let magazine = Box::new(boxes);
+        let magazine = self.boxes.drain(..self.kind.magazine).collect();
         // Freed without the lock.
-        let given_up = DEPOT.lock().put::<M>(magazine);
+        let given_up = DEPOT.lock().put(self.kind, magazine);
         drop(given_up);
     }
 }
@@ -179,16 +194,14 @@ static DEPOT: Mutex<Depot> = Mutex::new(Depot::new());
 /// The boxes that no thread keeps.
 struct Depot {
     stacks: BTreeMap<TypeId, Stack>,
-    /// Of all boxes.
+    /// The bytes of all boxes.
     bytes: usize,
 }
 
-/// The magazines of one type, all full: a `Vec<Empty<M>>` each.
-#[derive(Default)]
+/// The magazines of one type, each of them full.
 struct Stack {
-    magazines: Vec<Box<dyn Any + Send>>,
-    /// Of all its boxes.
-    bytes: usize,
+    kind: Kind,
+    magazines: Vec<Vec<Spare>>,
 }
 
 impl Depot {
@@ -196,71 +209,71 @@ impl Depot {
         Self { stacks: BTreeMap::new(), bytes: 0 }
     }
 
-    fn take<M: Send + 'static>(&mut self) -> Option<Vec<Empty<M>>> {
-        let stack = self.stacks.get_mut(&TypeId::of::<M>())?;
-        let taken = stack.magazines.pop()?;
-        let bytes = magazine::<M>() * bytes_of_one::<M>();
-        stack.bytes -= bytes;
-        self.bytes -= bytes;
-        taken.downcast().ok().map(|boxes| *boxes)
+    fn take(&mut self, kind: Kind) -> Option<Vec<Spare>> {
+        let magazine = self.stacks.get_mut(&kind.id)?.magazines.pop()?;
+        self.bytes -= kind.magazine * kind.bytes;
+        Some(magazine)
     }
 
-    /// Returns what is given up for want of room: a magazine of the type that has most.
+    /// Returns what is given up for want of room: magazines of the type that has most.
     #[must_use]
-    fn put<M: Send + 'static>(&mut self, added: Box<Vec<Empty<M>>>) -> Vec<Box<dyn Any + Send>> {
-        let bytes = magazine::<M>() * bytes_of_one::<M>();
-        let stack = self.stacks.entry(TypeId::of::<M>()).or_default();
-        stack.magazines.push(added);
-        stack.bytes += bytes;
-        self.bytes += bytes;
+    fn put(&mut self, kind: Kind, magazine: Vec<Spare>) -> Vec<Vec<Spare>> {
+        let new = || Stack { kind, magazines: Vec::new() };
+        self.stacks.entry(kind.id).or_insert_with(new).magazines.push(magazine);
+        self.bytes += kind.magazine * kind.bytes;
         let mut given_up = Vec::new();
         while self.bytes > DEPOT_BYTES {
-            let Some(most) = self.stacks.values_mut().max_by_key(|stack| stack.bytes) else {
-                break;
-            };
-            let each = most.bytes / most.magazines.len();
-            given_up.extend(most.magazines.pop());
-            most.bytes -= each;
-            self.bytes -= each;
+            let most = self.stacks.values().max_by_key(|stack| stack.bytes()).map(|it| it.kind);
+            let Some(magazine) = most.and_then(|most| self.take(most)) else { break };
+            given_up.push(magazine);
         }
         given_up
     }
 }
 
+impl Stack {
+    fn bytes(&self) -> usize {
+        self.magazines.len() * self.kind.magazine * self.kind.bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::any::TypeId;
     use std::thread;
 
     use super::{
-        bytes_of_one, magazine, put, take, Depot, Empty, DEPOT_BYTES, MAGAZINE_BYTES, MOST_BYTES,
-        SHELF, TYPES,
+        put, take, Depot, Kind, Spare, DEPOT_BYTES, MAGAZINE_BYTES, MOST_BYTES, SHELF, STRANGERS,
+        TYPES,
     };
 
-    /// A message of `N` bytes, of a type that only one test has.
+    /// A message of `N` bytes, of a size that only one test has.
     struct Bytes<const N: usize>(#[allow(dead_code)] [u8; N]);
 
-    fn empty<M>() -> Empty<M> {
+    fn empty<const N: usize>() -> Box<Option<Bytes<N>>> {
         Box::new(None)
     }
 
-    fn address<M>(empty: &Empty<M>) -> usize {
-        std::ptr::from_ref::<Option<M>>(empty) as usize
+    fn address<const N: usize>(empty: &Option<Bytes<N>>) -> usize {
+        std::ptr::from_ref(empty) as usize
     }
 
-    /// How many boxes this thread keeps for a type.
-    fn kept<M: Send + 'static>() -> usize {
-        SHELF.with_borrow_mut(|shelf| shelf.with::<M, _>(|row| row.boxes.len())).unwrap_or(0)
+    /// How many boxes this thread keeps for messages of a size.
+    fn kept<const N: usize>() -> usize {
+        let id = Kind::of::<Bytes<N>>().id;
+        SHELF.with_borrow(|shelf| {
+            let row = shelf.rows.iter().find(|row| row.kind.id == id);
+            row.map_or(0, |row| row.boxes.len())
+        })
     }
 
     #[test]
     fn the_box_that_was_put_last_is_taken_first() {
-        let (first, last) = (empty::<Bytes<200>>(), empty());
-        let addresses = (address(&last), address(&first));
+        let (first, last) = (empty::<200>(), empty::<200>());
+        let (first_address, last_address) = (address(&first), address(&last));
         put(first);
         put(last);
-        let taken = (take::<Bytes<200>>().unwrap(), take::<Bytes<200>>().unwrap());
-        assert_eq!((address(&taken.0), address(&taken.1)), addresses);
+        let taken = [(); 2].map(|()| take::<Bytes<200>>().unwrap());
+        assert_eq!(taken.each_ref().map(|it| address(it)), [last_address, first_address]);
         assert!(take::<Bytes<200>>().is_none());
     }
 
@@ -268,24 +281,23 @@ mod tests {
     fn a_box_that_is_not_empty_and_a_large_one_are_freed() {
         put(Box::new(Some(Bytes([0; 201]))));
         assert!(take::<Bytes<201>>().is_none());
-        put(empty::<Bytes<MOST_BYTES>>());
+        put(empty::<MOST_BYTES>());
         assert!(take::<Bytes<MOST_BYTES>>().is_none());
-        put(empty::<Bytes<{ MOST_BYTES - 1 }>>());
+        put(empty::<{ MOST_BYTES - 1 }>());
         assert!(take::<Bytes<{ MOST_BYTES - 1 }>>().is_some());
     }
 
     #[test]
     fn a_thread_keeps_two_magazines_and_others_find_the_rest() {
-        type Message = Bytes<1000>;
-        let magazine = magazine::<Message>();
-        assert!(magazine * bytes_of_one::<Message>() <= MAGAZINE_BYTES);
+        let magazine = Kind::of::<Bytes<1000>>().magazine;
+        assert!(magazine * 1000 <= MAGAZINE_BYTES);
         for _ in 0..3 * magazine {
-            put(empty::<Message>());
+            put(empty::<1000>());
         }
-        assert_eq!(kept::<Message>(), 2 * magazine);
+        assert_eq!(kept::<1000>(), 2 * magazine);
         let other = thread::spawn(move || {
-            (0..magazine).for_each(|_| assert!(take::<Message>().is_some()));
-            assert!(take::<Message>().is_none(), "the depot had one magazine");
+            let taken = [(); 64].map(|()| take::<Bytes<1000>>());
+            assert_eq!(taken.iter().flatten().count(), magazine, "the depot had one magazine");
         });
         other.join().unwrap();
     }
@@ -293,46 +305,50 @@ mod tests {
     #[test]
     fn a_thread_keeps_boxes_of_some_types_and_lets_a_new_one_in_now_and_then() {
         fn keep<const N: usize>() {
-            put(empty::<Bytes<N>>());
+            put(empty::<N>());
         }
-        let others = [keep::<300>, keep::<301>, keep::<302>, keep::<303>];
-        let more = [keep::<304>, keep::<305>, keep::<306>, keep::<307>];
-        others.iter().chain(&more).for_each(|keep| keep());
-        assert_eq!(others.len() + more.len(), TYPES);
+        let types = [
+            keep::<300>,
+            keep::<301>,
+            keep::<302>,
+            keep::<303>,
+            keep::<304>,
+            keep::<305>,
+            keep::<306>,
+            keep::<307>,
+        ];
+        assert_eq!(types.len(), TYPES);
+        types.iter().for_each(|keep| keep());
 
+        (1..STRANGERS).for_each(|_| keep::<308>());
+        assert_eq!(kept::<308>(), 0, "the others keep their boxes");
         keep::<308>();
-        assert_eq!(kept::<Bytes<308>>(), 0, "the others keep their boxes");
-        for _ in 0..super::STRANGERS {
-            keep::<308>();
-        }
-        assert!(kept::<Bytes<308>>() > 0);
+        assert_eq!(kept::<308>(), 1);
         SHELF.with_borrow(|shelf| assert_eq!(shelf.rows.len(), TYPES));
     }
 
     #[test]
     fn the_depot_has_a_bound_and_gives_up_what_it_has_most_of() {
-        type Many = Bytes<400>;
-        type Few = Bytes<401>;
-        fn full<M>() -> Box<Vec<Empty<M>>> {
-            Box::new((0..magazine::<M>()).map(|_| empty()).collect())
+        let (many, few) = (Kind::of::<Bytes<400>>(), Kind::of::<Bytes<500>>());
+        fn full(kind: Kind) -> Vec<Spare> {
+            (0..kind.magazine).map(|_| Box::new(kind.bytes) as Spare).collect()
         }
         let mut depot = Depot::new();
-        let mut put = 0;
-        while depot.put::<Many>(full()).is_empty() {
-            put += 1;
+        let mut fit = 0;
+        while depot.put(many, full(many)).is_empty() {
+            fit += 1;
         }
-        let each = magazine::<Many>() * bytes_of_one::<Many>();
-        assert_eq!(put, DEPOT_BYTES / each);
+        assert_eq!(fit, DEPOT_BYTES / (many.magazine * many.bytes));
 
-        let given_up = depot.put::<Few>(full());
-        assert!(given_up.len() == 1 && given_up[0].is::<Vec<Empty<Many>>>());
+        for magazine in depot.put(few, full(few)) {
+            assert_eq!(magazine[0].downcast_ref(), Some(&many.bytes));
+        }
         assert!(depot.bytes <= DEPOT_BYTES);
-        let sum: usize = depot.stacks.values().map(|stack| stack.bytes).sum();
-        assert_eq!(depot.bytes, sum);
+        assert_eq!(depot.bytes, depot.stacks.values().map(|stack| stack.bytes()).sum());
 
-        assert_eq!(depot.take::<Few>().map(|boxes| boxes.len()), Some(magazine::<Few>()));
-        assert!(depot.take::<Few>().is_none());
-        while depot.take::<Many>().is_some() {}
-        assert_eq!((depot.bytes, depot.stacks[&TypeId::of::<Many>()].bytes), (0, 0));
+        assert_eq!(depot.take(few).map(|magazine| magazine.len()), Some(few.magazine));
+        assert!(depot.take(few).is_none());
+        while depot.take(many).is_some() {}
+        assert_eq!(depot.bytes, 0);
     }
 }
