@@ -43,8 +43,9 @@ pub(crate) mod sync {
     pub(crate) use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 }
 
-/// Messages up to so many bytes wait in the mailbox itself, larger ones in a box of their own:
-/// moving so much twice costs about what a box does.
+/// Messages up to so many bytes wait in the mailbox itself, larger ones in a box of their own: out
+/// of a box a message is moved once, and a shared message takes no more room in such a mailbox than
+/// its `Arc`.
 const INLINE_BYTES: usize = 128;
 
 /// Whether messages of a type wait in the mailbox itself.

@@ -344,7 +344,7 @@ mod tests {
             assert_eq!(magazine[0].downcast_ref(), Some(&many.bytes));
         }
         assert!(depot.bytes <= DEPOT_BYTES);
-        assert_eq!(depot.bytes, depot.stacks.values().map(|stack| stack.bytes()).sum());
+        assert_eq!(depot.bytes, depot.stacks.values().map(|stack| stack.bytes()).sum::<usize>());
 
         assert_eq!(depot.take(few).map(|magazine| magazine.len()), Some(few.magazine));
         assert!(depot.take(few).is_none());
