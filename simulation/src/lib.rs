@@ -93,7 +93,7 @@
 //! | runs as in a process | does not |
 //! |---|---|
 //! | `NodeServer`, sessions, handshakes, election, incarnations | sockets, TLS, Unix sockets, shared memory |
-//! | `mycelium_ext::node::Node`, membership, cluster names, singletons: [`Simulation::node`] | whom the gossip chooses: the seed draws that |
+//! | `Node` of `mycelium-ext`, membership, names, singletons | the choice of members to gossip with |
 //! | lanes, acknowledgement, replay, credits | view, metrics, busy polling |
 //! | names, pids, groups, supervision, timers of ractor | `ractor_cluster::peers::events`, counters of dead letters and refusals: of all hosts together |
 

@@ -32,7 +32,7 @@ impl Seen {
         self.alive.lock().unwrap().insert(host.name().to_owned(), alive);
     }
 
-    /// Whether these hosts see each other alive, and nobody else.
+    /// Whether these hosts see each other alive, and no other one.
     fn know_each_other(&self, hosts: &[&str]) -> bool {
         let alive = self.alive.lock().unwrap();
         hosts.iter().all(|host| {

@@ -1,8 +1,8 @@
 //! Gossip on a simulated host, which is the same in each run of a seed.
 //!
-//! Chitchat draws from the system, whom it gossips with in a round, and in which order it handles
-//! what is ready at the same time. So a simulation chooses whom in its place, by the same rule, and
-//! nothing else is ready at the time of a round.
+//! Chitchat draws the members that it gossips with in a round from the system, and tokio draws the
+//! order in which chitchat handles what is ready at one time. So a simulation chooses the members
+//! in its place, by the same rule, and nothing else is ready at the time of a round.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -156,7 +156,7 @@ impl Port {
         true
     }
 
-    /// Whom to gossip with, once in an interval: some of those that live, and sometimes a dead one.
+    /// The members to gossip with, once in an interval: some that live, and sometimes a dead one.
     pub(crate) fn choose(&self, heard: &[Heard], own: SocketAddr, now: Instant) -> Vec<SocketAddr> {
         let Some(port) = self.simulated() else { return Vec::new() };
         if now < port.rounds.lock().next {

@@ -22,7 +22,7 @@ const SINGLETON: &str = "clock";
 #[derive(Clone, Default)]
 pub(crate) struct Shared {
     pub(crate) book: Book,
-    /// Nobody gives a name up by itself any more.
+    /// No host gives the name up by itself any more.
     pub(crate) is_settled: Arc<AtomicBool>,
 }
 
