@@ -21,8 +21,10 @@ th, td { text-align: right; padding: .15rem .5rem; border-bottom: 1px solid #888
 th:first-child { text-align: left; padding-left: 0 }
 thead th { font-weight: 600 }
 figure { margin: 1rem 0 }
-svg { width: 100%; font-size: 10px }
-svg text { fill: currentColor; text-anchor: middle }
+figure, .wide { overflow-x: auto }
+code { overflow-wrap: anywhere }
+svg { width: 100%; min-width: 40rem; font-size: 10px }
+svg text { fill: currentColor; text-anchor: middle; paint-order: stroke; stroke: Canvas; stroke-width: 3px }
 svg .name { text-anchor: start }
 .line { fill: none; stroke-width: 1.6 }
 .s0 { stroke: #d55e00; --c: #d55e00 } .s1 { stroke: #0072b2; --c: #0072b2 }
@@ -32,6 +34,7 @@ svg .name { text-anchor: start }
 .axis, .mark { stroke: currentColor; fill: none }
 .mark { stroke-dasharray: 3 2 }
 .verdict { border: 1px solid; padding: .6rem .8rem }
+@media (max-width: 40rem) { table { font-size: .85rem } th, td { padding: .15rem .3rem } }
 ";
 
 /// The page.
@@ -81,7 +84,8 @@ pub(crate) fn render(outcome: &Outcome, faults: &[Fault], machine: &Machine) -> 
 
 fn table(page: &mut String, outcome: &Outcome, section: &Section) {
     let title = escaped(&section.title);
-    write!(page, "<table>\n<caption>{title}</caption>\n<thead><tr><th>").expect("a string grows");
+    write!(page, "<div class=\"wide\"><table>\n<caption>{title}</caption>\n<thead><tr><th>")
+        .expect("a string grows");
     for place in outcome.plan.places() {
         write!(page, "<th scope=\"col\">{}", escaped(&place.name)).expect("a string grows");
     }
@@ -93,7 +97,7 @@ fn table(page: &mut String, outcome: &Outcome, section: &Section) {
         }
         page.push('\n');
     }
-    page.push_str("</table>\n");
+    page.push_str("</table></div>\n");
 }
 
 /// The kind of replay in which a question is answered for a place.
@@ -162,10 +166,16 @@ fn figure(page: &mut String, title: &str, picture: &str) {
         .expect("a string grows");
 }
 
+/// The text as it stands in HTML. A number does not break between its groups of digits.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
+    let mut letters = text.chars().peekable();
+    let mut after_digit = false;
+    while let Some(letter) = letters.next() {
+        let in_number = after_digit && letters.peek().is_some_and(char::is_ascii_digit);
+        after_digit = letter.is_ascii_digit();
         match letter {
+            ' ' if in_number => escaped.push('\u{a0}'),
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
@@ -220,6 +230,20 @@ mod tests {
         // What is the same for everybody is said, and not shown.
         let checksum = format!("{:016x}", outcome.replays[0].expected.of(0));
         assert!(!page.contains(&checksum), "{page}");
+    }
+
+    #[test]
+    fn a_number_stays_on_one_line() {
+        assert_eq!(escaped("1 049 276 bytes, 2 000"), "1\u{a0}049\u{a0}276 bytes, 2\u{a0}000");
+    }
+
+    #[test]
+    fn what_is_wider_than_a_telephone_scrolls_in_a_box() {
+        let page = render(&finished(), &[], &machine());
+        let tables = page.matches("<table>").count();
+        assert!(tables > 0);
+        assert_eq!(page.matches("<div class=\"wide\"><table>").count(), tables);
+        assert_eq!(page.matches("</table></div>").count(), tables);
     }
 
     #[test]
