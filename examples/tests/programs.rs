@@ -64,6 +64,8 @@ programs! {
         1 of "survives is out of reach: peer gone: workers";
     #[cfg(feature = "cluster")]
     order_book: 1 of "1000 books of 1 MiB, ";
+    #[cfg(feature = "cluster")]
+    shared_memory: 1 of "a call with 65536 bytes, and back: ", 1 of "a ping by tcp, and back: ";
     #[cfg(feature = "tls")]
     strict_nodes: 1 of "the reader is connected to feed@", 1 of "refused this node (certificate)";
     #[cfg(feature = "membership")]

@@ -6,6 +6,8 @@
 mod common;
 #[path = "common/nodes.rs"]
 mod nodes;
+#[path = "common/tmux.rs"]
+mod tmux;
 
 use std::fs;
 use std::io::Read;
@@ -17,6 +19,7 @@ use tempfile::TempDir;
 
 use common::{Lines, recording};
 use nodes::{command, configured, dialling};
+use tmux::{SIZES, Tmux, fits};
 
 /// A running node. Dropped, it is killed.
 struct Node {
@@ -421,73 +424,20 @@ fn top_prints_the_node_that_is_meant() {
     assert!(types.len() > 0 && !json.to_string().contains("sesame"), "{json}");
 }
 
-/// A server of tmux with a screen. Dropped, it ends.
-struct Tmux(String);
-
-impl Tmux {
-    fn run(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("tmux");
-        let output = command.args(["-L", &self.0, "-f", "/dev/null"]).args(arguments).output();
-        String::from_utf8_lossy(&output.expect("tmux runs").stdout).into_owned()
-    }
-
-    /// Ends it, and waits until it has ended: a session that is begun before is lost with it.
-    #[track_caller]
-    fn end(&self) {
-        self.run(&["kill-server"]);
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        loop {
-            let mut sessions = Command::new("tmux");
-            let asked = sessions.args(["-L", &self.0, "list-sessions"]).output();
-            if !asked.expect("tmux runs").status.success() {
-                return;
-            }
-            assert!(std::time::Instant::now() < deadline, "the server does not end");
-            std::thread::yield_now();
-        }
-    }
-
-    /// The screen, once `holds` is true of it.
-    #[track_caller]
-    fn until(&self, holds: impl Fn(&str) -> bool) -> String {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        loop {
-            let screen = self.run(&["capture-pane", "-p"]);
-            if holds(&screen) {
-                return screen;
-            }
-            assert!(std::time::Instant::now() < deadline, "it takes too long: {screen}");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Drop for Tmux {
-    fn drop(&mut self) {
-        self.run(&["kill-server"]);
-    }
-}
-
 #[test]
 fn top_fits_screens_of_three_sizes_and_gives_them_back() {
-    if Command::new("tmux").arg("-V").output().is_err() {
-        eprintln!("skipped: there is no tmux");
-        return;
-    }
+    let Some(tmux) = Tmux::new("top") else { return };
     let folder = private_folder();
     let node = Node::start(folder.path(), "shown", "", &["--readers", "1"]);
     node.address("shown");
-    let tmux = Tmux(format!("mycelium-{}", std::process::id()));
     let sockets = folder.path().join("run");
     let top =
         format!("XDG_RUNTIME_DIR={} {} top", sockets.display(), env!("CARGO_BIN_EXE_mycelium"));
-    for (width, height) in [("80", "24"), ("60", "15"), ("160", "50")] {
-        let command = format!("{top}; echo status $?; cat");
-        tmux.run(&["new-session", "-d", "-x", width, "-y", height, &command]);
+    for size in SIZES {
+        tmux.begin(size, &format!("{top}; echo status $?; cat"));
         let screen = tmux.until(|it| it.contains("shown@test") && it.contains("Running"));
         assert!(screen.lines().any(|line| line.starts_with("q quit")), "{screen}");
-        let widest = screen.lines().map(|line| line.chars().count()).max();
-        assert!(widest <= width.parse().ok(), "{screen}");
+        fits(&screen, size);
         tmux.run(&["send-keys", "2"]);
         tmux.until(|it| it.contains("  1 Listener"));
         tmux.run(&["send-keys", "q"]);
@@ -500,7 +450,7 @@ fn top_fits_screens_of_three_sizes_and_gives_them_back() {
     let start = |before: &str| {
         let command = format!("{before} {top} & echo $! >pid; fg >/dev/null; echo status $?; cat");
         let inner = format!("cd {}; bash -mc '{command}'", folder.path().display());
-        tmux.run(&["new-session", "-d", "-x", "80", "-y", "24", &inner]);
+        tmux.begin(SIZES[0], &inner);
         tmux.until(|it| it.contains("shown@test"));
         let pid = fs::read_to_string(folder.path().join("pid")).expect("its number");
         pid.trim().parse().ok().and_then(Pid::from_raw).expect("a number")

@@ -5,6 +5,8 @@
 
 #[path = "common/lines.rs"]
 mod lines;
+#[path = "common/tmux.rs"]
+mod tmux;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +16,7 @@ use std::process::{Child, Command, Output, Stdio};
 use lines::Lines;
 use serde_json::Value;
 use tempfile::TempDir;
+use tmux::{SIZES, Tmux, fits};
 
 const COOKIE: &str = "the cookie of these tests";
 
@@ -174,4 +177,92 @@ fn a_node_that_does_not_show_itself_says_so_and_so_do_wrong_arguments() {
     drop(node);
     let gone = refused(&top(folder, &[address, "--cookie-file", "cookie", "--once"]));
     assert!(gone.contains(address), "{gone}");
+}
+
+/// A shell's command that watches the node at this address, and says how that ended.
+fn watching(folder: &Path, address: &str, cookie: &str) -> String {
+    let (folder, program) = (folder.display(), env!("CARGO_BIN_EXE_mycelium"));
+    format!(
+        "cd {folder}; XDG_RUNTIME_DIR={folder}/run {program} top {address} --cookie-file {cookie}; \
+         echo status $?; cat"
+    )
+}
+
+/// Ends what is watched by its key, and demands that the screen is given back.
+#[track_caller]
+fn quits(tmux: &Tmux) {
+    tmux.run(&["send-keys", "q"]);
+    let after = tmux.until(|it| it.contains("status 0"));
+    assert!(!after.contains("q quit") && !after.contains("@test"), "{after}");
+    tmux.end();
+}
+
+#[test]
+fn a_remote_node_fits_screens_of_three_sizes() {
+    let Some(tmux) = Tmux::new("remote") else { return };
+    let folder = folder();
+    let folder = folder.path();
+    let node = Node::start(folder, "afar", "remote = true\n");
+    let address = node.address("afar");
+    for size in SIZES {
+        tmux.begin(size, &watching(folder, &address, "cookie"));
+        let screen = tmux.until(|it| it.contains("afar@test") && it.contains("Running"));
+        assert!(screen.lines().any(|line| line.starts_with("q quit")), "{screen}");
+        fits(&screen, size);
+        tmux.run(&["send-keys", "2"]);
+        fits(&tmux.until(|it| it.contains("  1 Listener")), size);
+        // The one who watches is a peer, which the node pings.
+        tmux.run(&["send-keys", "4"]);
+        let screen = tmux.until(|it| it.contains("top-") && it.contains(" tcp "));
+        fits(&screen, size);
+        assert!(!screen.contains(COOKIE), "{screen}");
+        let has_round_trip = |line: &str| line.contains(" rtt ") && line.ends_with('s');
+        let screen = tmux.until(|it| it.lines().any(has_round_trip));
+        fits(&screen, size);
+        quits(&tmux);
+    }
+}
+
+#[test]
+fn on_a_screen_a_wrong_cookie_shows_nothing_but_why() {
+    let Some(tmux) = Tmux::new("wrong") else { return };
+    let folder = folder();
+    let folder = folder.path();
+    let node = Node::start(folder, "closed", "remote = true\n");
+    let address = node.address("closed");
+    for size in SIZES {
+        tmux.begin(size, &watching(folder, &address, "wrong"));
+        let screen = tmux.until(|it| it.contains("cookie"));
+        fits(&screen, size);
+        // Nor does another table.
+        tmux.run(&["send-keys", "2"]);
+        let again = tmux.until(|it| it.contains("cookie"));
+        for screen in [screen, again] {
+            let shown =
+                ["closed@", "process ", "Running", "Listener", "another cookie than", COOKIE];
+            assert!(!shown.iter().any(|it| screen.contains(it)), "{screen}");
+        }
+        quits(&tmux);
+    }
+}
+
+#[test]
+fn on_a_screen_the_end_of_a_remote_node_is_said() {
+    let Some(tmux) = Tmux::new("ends") else { return };
+    let folder = folder();
+    let folder = folder.path();
+    for size in SIZES {
+        let node = Node::start(folder, "mortal", "remote = true\n");
+        let address = node.address("mortal");
+        tmux.begin(size, &watching(folder, &address, "cookie"));
+        tmux.until(|it| it.contains("mortal@test") && it.contains("Running"));
+        // Its process is killed: it says no goodbye.
+        drop(node);
+        // What was seen last stays, with the reason below.
+        let is_told = |line: &str| line.contains(&address) || line.contains("has ended");
+        let screen = tmux.until(|it| it.lines().last().is_some_and(is_told));
+        assert!(screen.contains("mortal@test") && screen.contains("Running"), "{screen}");
+        fits(&screen, size);
+        quits(&tmux);
+    }
 }

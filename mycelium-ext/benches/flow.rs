@@ -2,8 +2,9 @@
 //! `cargo bench -p mycelium-ext --features cluster --bench flow`.
 //!
 //! `-- ROUNDS` says how often each is measured. Both processes run two worker threads. In each
-//! round and for each transport: calls with nothing else on the link; a call right behind 300,000
-//! casts of 64 bytes; and calls while 256 messages of 1 MiB go by.
+//! round and for each transport: the first call of a session, right behind 300,000 casts of 64
+//! bytes; calls with nothing else on the link; a call behind as many casts again; and calls while
+//! 256 messages of 1 MiB go by.
 //!
 //! `-- slow ROUNDS MESSAGES ROOM WORD` measures something else: large messages to several readers,
 //! one of them slow.
@@ -111,6 +112,7 @@ fn quantiles(times: &mut [Duration]) -> (Duration, Duration) {
 #[derive(Default)]
 struct Times {
     idle: Vec<Duration>,
+    first_behind_flood: Vec<Duration>,
     behind_flood: Vec<Duration>,
     flood: Vec<Duration>,
     beside_large: Vec<Duration>,
@@ -125,6 +127,13 @@ async fn all_handled(actor: &ActorRef<Ask>, all: u64) -> Result<(), Box<dyn Erro
     Ok(())
 }
 
+fn cast_all(sink: &ActorRef<Ask>) -> Result<(), String> {
+    for _ in 0..FLOOD {
+        sink.cast(Ask::Take(vec![7; 64])).map_err(|it| format!("{it:?}: {it}"))?;
+    }
+    Ok(())
+}
+
 async fn round(transport: &str, times: &mut Times) -> Result<(), Box<dyn Error>> {
     let here = node("here", transport, "").await?;
     let address = here.addresses()[0].to_string();
@@ -133,16 +142,18 @@ async fn round(transport: &str, times: &mut Times) -> Result<(), Box<dyn Error>>
     here.connected("there").await;
     let (sink, echo) = (member("sink").await, member("echo").await);
 
+    cast_all(&sink)?;
+    times.first_behind_flood.push(call(&echo).await?.0);
+    all_handled(&sink, FLOOD).await?;
+
     for _ in 0..IDLE_CALLS {
         times.idle.push(call(&echo).await?.0);
     }
 
     let start = Instant::now();
-    for _ in 0..FLOOD {
-        sink.cast(Ask::Take(vec![7; 64])).map_err(|it| format!("{it:?}: {it}"))?;
-    }
+    cast_all(&sink)?;
     times.behind_flood.push(call(&echo).await?.0);
-    all_handled(&sink, FLOOD).await?;
+    all_handled(&sink, 2 * FLOOD).await?;
     times.flood.push(start.elapsed());
 
     let start = Instant::now();
@@ -163,7 +174,7 @@ async fn round(transport: &str, times: &mut Times) -> Result<(), Box<dyn Error>>
         times.beside_large.push(call(&echo).await?.0);
     }
     assert_eq!(sent.load(Ordering::Relaxed), LARGE);
-    all_handled(&sink, FLOOD + LARGE).await?;
+    all_handled(&sink, 2 * FLOOD + LARGE).await?;
     times.large.push(start.elapsed());
     here.stop().await;
     Ok(())
@@ -214,6 +225,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{kind}:");
         for (what, times) in [
             ("call, nothing else", &mut times.idle),
+            ("first call, behind 300,000 casts", &mut times.first_behind_flood),
             ("call behind 300,000 casts of 64 B", &mut times.behind_flood),
             ("the casts, until handled", &mut times.flood),
             ("call beside 256 x 1 MiB", &mut times.beside_large),

@@ -44,6 +44,8 @@
 //!
 //! [`NodeBuilder::cluster`]: crate::node::NodeBuilder::cluster
 
+#[cfg(feature = "simulation")]
+pub use mycelium_membership::{Datagrams, Receiving};
 pub use mycelium_membership::{
     Incarnation, Member, MemberEvent, MemberState, Membership, MembershipError, Refused,
 };

@@ -76,6 +76,8 @@ mod keep;
 mod members;
 mod roster;
 mod server;
+#[cfg(feature = "simulation")]
+mod simulated;
 
 use std::sync::Arc;
 
@@ -99,6 +101,8 @@ pub use error::{ConnectError, StartError};
 pub use event::NodeEvent;
 pub use ractor_cluster::link::options::{CertificateNames, Peer, PeerPolicy, Security};
 pub use ractor_cluster::peers::{LinkInfo, Locality, PeerEvent, PeerInfo};
+#[cfg(feature = "simulation")]
+pub use simulated::{Network, Opening};
 
 /// A running node. It stops when it is dropped; [`stop`](Self::stop) also waits for that.
 #[derive(Debug)]

@@ -71,6 +71,10 @@
 //! seen. So the actor on the side that is left behind changes nothing from then on, whether it has
 //! heard of the other one or not. The same protects from a process that was suspended and goes on.
 //!
+//! An actor whose request is refused should end, so that it is started anew with a higher number.
+//! The node of the other one may have crashed before the sides saw each other, and then this actor
+//! is the only one that is left.
+//!
 //! # Tracing
 //!
 //! | event | level | fields |

@@ -82,7 +82,7 @@ pub use remote::{RemoteError, RemoteTarget};
 pub use request::{Request, Sort};
 pub use server::ViewServer;
 pub use snapshot::{
-    ActorView, ArenaView, Count, GroupView, LinkView, NodeView, PeerView, SessionView, Snapshot,
-    Totals,
+    ActorView, ArenaView, Count, GroupView, LinkView, NodeView, PeerView, RoundTripView,
+    SessionView, Snapshot, Totals,
 };
 pub use watch::Watcher;

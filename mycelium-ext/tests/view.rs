@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex};
 
 use mycelium_ext::config::{Config, Environment};
 use mycelium_ext::node::Node;
-use mycelium_ext::view::{self, ActorView, PeerView, Request, Sort, Target, ViewServer};
+use mycelium_ext::view::{
+    self, ActorView, PeerView, Request, RoundTripView, Sort, Target, ViewServer,
+};
 use ractor::actor::actor_config::{Mailbox, Overflow};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent, pg};
 
@@ -261,6 +263,16 @@ async fn sessions_are_balanced_and_show_no_secret() {
     assert_eq!(handled.waiting, 0);
     let to_a = peer(&target, "view-a@view-test").expect("it is connected");
     assert!(to_a.links.iter().any(|it| it.active && it.sent_bytes > 0), "{to_a:?}");
+    // A node pings its peers, also while nothing is sent.
+    for name in ["view-a@view-test", "view-b@view-test"] {
+        let measured = until(|| {
+            let of = peer(&target, name)?.round_trip()?;
+            (of.answered >= 2).then_some(of)
+        });
+        let RoundTripView { latest_ns, smoothed_ns, smallest_ns, .. } = measured;
+        assert!(0 < smallest_ns && smallest_ns <= smoothed_ns, "{measured:?}");
+        assert!(smallest_ns <= latest_ns, "{measured:?}");
+    }
 
     let snapshot = target.ask(&Request::all(1000)).expect("it answers");
     let text = serde_json::to_string(&snapshot).expect("JSON");

@@ -8,6 +8,7 @@
 //! | `link_table` | the links of a session, and what goes out over each |
 //! | `data_plane` | what the senders and readers of one session share |
 //! | `room`, `frame_bound` | its bounds: bytes that wait, bytes of a frame |
+//! | `round_trip` | pings, and how long their answers took |
 //! | `receipts`, `calls` | the frames that came by its lanes; our calls that wait |
 //! | `arrivals`, `turn`, `receiver` | incoming frames, by links and before; turns of reading them |
 //! | `answers` | answers to the peer |
@@ -87,6 +88,7 @@ pub(crate) mod receiver;
 mod refusal;
 pub(crate) mod refuse;
 mod room;
+pub(crate) mod round_trip;
 pub(crate) mod settle;
 mod slices;
 pub(crate) mod sockets;

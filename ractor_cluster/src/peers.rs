@@ -189,7 +189,18 @@ fn peers() -> MutexGuard<'static, BTreeMap<NodeId, PeerInfo>> {
 /// All peers of this process's nodes.
 #[must_use]
 pub fn list() -> Vec<PeerInfo> {
-    peers().values().cloned().collect()
+    peers().values().filter(is_here).cloned().collect()
+}
+
+/// Whether a peer is one of the simulated host that this is called on, if there are any.
+#[cfg(feature = "simulation")]
+fn is_here(peer: &&PeerInfo) -> bool {
+    crate::simulation::is_here(peer.node_id)
+}
+
+#[cfg(not(feature = "simulation"))]
+const fn is_here(_: &&PeerInfo) -> bool {
+    true
 }
 
 /// The peer with this id; `None` when its session has ended, or is not yet authenticated.
@@ -221,7 +232,7 @@ pub fn events() -> broadcast::Receiver<PeerEvent> {
 pub(crate) fn ids_of(nodes: &[Incarnation]) -> Vec<NodeId> {
     let peers = peers();
     let is_one = |peer: &&PeerInfo| peer.incarnation.is_some_and(|it| nodes.contains(&it));
-    peers.values().filter(is_one).map(|peer| peer.node_id).collect()
+    peers.values().filter(is_here).filter(is_one).map(|peer| peer.node_id).collect()
 }
 
 /// The id of another peer. Ids are given once per process, so that two node servers never give the
@@ -255,6 +266,8 @@ pub(crate) fn id_of(node_id: NodeId, pid: u64) -> ActorId {
 
 /// Notes what is known of a peer by now, and tells of its locality when that changed.
 pub(crate) fn publish(peer: PeerInfo) {
+    #[cfg(feature = "simulation")]
+    crate::simulation::has(peer.node_id);
     let (node_id, to) = (peer.node_id, peer.locality);
     let before = peers().insert(node_id, peer.clone());
     match before {

@@ -8,11 +8,12 @@ mod common;
 
 use std::sync::Arc;
 
+use common::witness::{witness, Nothing, Told};
 use common::{until, watched, Node, Stage};
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use ractor_cluster::link::options::{Location, Peer, PeerPolicy};
 use ractor_cluster::link::LinkOptions;
-use ractor_cluster::peers::{self, RemoteFailure};
+use ractor_cluster::peers;
 use ractor_cluster::RactorClusterMessage;
 use tokio::sync::{mpsc, Mutex, Semaphore};
 use tokio::task::yield_now;
@@ -58,64 +59,11 @@ impl Actor for Mortal {
     }
 }
 
-/// What a supervisor or a monitor is told of an end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Told {
-    Terminated(Option<String>),
-    Failed { text: String, panic: Option<bool> },
-}
-
-/// Passes on what it is told.
-struct Witness(mpsc::UnboundedSender<Told>);
-
-#[derive(ractor_cluster::RactorMessage)]
-struct Nothing;
-
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Witness {
-    type Msg = Nothing;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Nothing>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _: ActorRef<Nothing>,
-        event: SupervisionEvent,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        let told = match event {
-            SupervisionEvent::ActorTerminated(_, state, reason) => {
-                drop(state);
-                Told::Terminated(reason)
-            }
-            SupervisionEvent::ActorFailed(_, error) => {
-                let failure = error.downcast_ref::<RemoteFailure>();
-                Told::Failed {
-                    text: error.to_string(),
-                    panic: failure.map(RemoteFailure::is_panic),
-                }
-            }
-            _ => return Ok(()),
-        };
-        Ok(self.0.send(told)?)
-    }
-}
-
 /// Those who watch one proxy.
 struct Watchers {
     supervisor: (ActorRef<Nothing>, mpsc::UnboundedReceiver<Told>),
     #[cfg(feature = "monitors")]
     monitor: (ActorRef<Nothing>, mpsc::UnboundedReceiver<Told>),
-}
-
-async fn witness() -> (ActorRef<Nothing>, mpsc::UnboundedReceiver<Told>) {
-    let (sender, told) = mpsc::unbounded_channel();
-    let (witness, _) = Actor::spawn(None, Witness(sender), ()).await.expect("it starts");
-    (witness, told)
 }
 
 impl Watchers {

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_ext::node::{Node, NodeBuilder};
 use mycelium_link::chance;
 use ractor::{Actor, ActorId, ActorRef};
 use ractor_cluster::link::{self, LinkOptions};
@@ -14,6 +15,7 @@ use rand::RngExt as _;
 
 use crate::Failure;
 use crate::machine::Machine;
+use crate::network::OfHost;
 use crate::sessions::{Sessions, Watcher};
 use crate::trace::Trace;
 use crate::transport::{self, Dial};
@@ -54,6 +56,35 @@ impl Host {
             Some(NodeConnectionMode::Isolated),
         );
         let (server, _) = Actor::spawn(None, node.with_links(links), ()).await?;
+        Self::of(server, machine, trace).await
+    }
+
+    /// Starts a node of `mycelium-ext` on the runtime of this host.
+    pub(crate) async fn start_node(
+        builder: NodeBuilder,
+        machine: Arc<Machine>,
+        trace: Trace,
+    ) -> Result<(Self, Node), Failure> {
+        ractor::realm::enter();
+        trace.note(&machine.name, format_args!("starts"));
+        let node = builder.start().await?;
+        let host = Self::of(node.server().clone(), machine, trace).await?;
+        Ok((host, node))
+    }
+
+    /// A node before anything is chosen for it.
+    pub(crate) fn builder(machine: &Arc<Machine>, trace: &Trace) -> NodeBuilder {
+        let network = OfHost { machine: machine.clone(), trace: trace.clone() };
+        let builder = Node::builder(machine.name.clone()).host(machine.name.clone());
+        builder.cookie(COOKIE).simulated(Arc::new(network))
+    }
+
+    async fn of(
+        server: ActorRef<NodeServerMessage>,
+        machine: Arc<Machine>,
+        trace: Trace,
+    ) -> Result<Self, Failure> {
+        let name = machine.name.clone();
         let sessions = Sessions::new();
         let watcher =
             Watcher { sessions: sessions.clone(), host: name.clone(), trace: trace.clone() };

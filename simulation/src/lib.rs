@@ -81,8 +81,8 @@
 //! Two runs of one seed and one program have the same [`Trace::digest`], in one process and in two,
 //! as long as the software of the hosts draws nothing that is random by itself:
 //!
-//! * Randomness comes from [`Host::draw`]. The order of `std`'s `HashMap`, and of
-//!   `tokio::select!` without `biased`, is random.
+//! * Randomness comes from [`Host::draw`]. The order of `std`'s `HashMap`, of `tokio::select!`
+//!   without `biased`, and of tasks that wait for one channel of `tokio::sync::watch`, is random.
 //! * Time is tokio's: `tokio::time::{sleep, Instant}`. `std::time::Instant` and `SystemTime` are the
 //!   machine's.
 //! * All runs on one thread. Of `spawn_blocking` and threads of one's own nobody knows when they
@@ -92,18 +92,21 @@
 //!
 //! | runs as in a process | does not |
 //! |---|---|
-//! | `NodeServer`, sessions, handshakes, election, incarnations | `mycelium_ext::Node`, membership, cluster names, singletons |
-//! | lanes, acknowledgement, replay, credits | sockets, TLS, Unix sockets, shared memory |
-//! | names, pids, groups, supervision, timers of ractor | `ractor_cluster::peers::list`, counters of dead letters and refusals: of all hosts together |
+//! | `NodeServer`, sessions, handshakes, election, incarnations | sockets, TLS, Unix sockets, shared memory |
+//! | `Node` of `mycelium-ext`, membership, names, singletons | the choice of members to gossip with |
+//! | lanes, acknowledgement, replay, credits | view, metrics, busy polling |
+//! | names, pids, groups, supervision, timers of ractor | `ractor_cluster::peers::events`, counters of dead letters and refusals: of all hosts together |
 
 mod host;
 mod machine;
+mod network;
 mod sessions;
 mod simulation;
 mod trace;
 mod transport;
 
 pub use host::Host;
+pub use network::gossip_address;
 pub use simulation::{Builder, Simulation};
 pub use trace::{Digest, Event, Trace};
 

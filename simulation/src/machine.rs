@@ -51,6 +51,11 @@ impl Machine {
         self.is_down.load(Ordering::Relaxed)
     }
 
+    /// Whether its tasks are being dropped.
+    pub(crate) fn crashes(&self) -> bool {
+        self.crashes.load(Ordering::Relaxed)
+    }
+
     /// Closes the connections of what ran before. Called on the host, as the first thing.
     pub(crate) fn begin(&self) {
         self.crashes.store(false, Ordering::Relaxed);
@@ -84,7 +89,7 @@ impl<T: Send + Unpin + 'static> Held<T> {
         one: impl FnOnce(Pin<&mut T>) -> Poll<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
         match &mut self.half {
-            Some(half) if !self.machine.crashes.load(Ordering::Relaxed) => one(Pin::new(half)),
+            Some(half) if !self.machine.crashes() => one(Pin::new(half)),
             _ => Poll::Pending,
         }
     }
@@ -92,7 +97,7 @@ impl<T: Send + Unpin + 'static> Held<T> {
 
 impl<T: Send + 'static> Drop for Held<T> {
     fn drop(&mut self) {
-        if self.machine.crashes.load(Ordering::Relaxed) {
+        if self.machine.crashes() {
             if let Some(half) = self.half.take() {
                 let mut left = self.machine.left.lock().unwrap_or_else(PoisonError::into_inner);
                 left.insert(self.number, Box::new(half));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mycelium_transport::changed::Changed;
 use ractor::ActorId;
 use ractor_cluster::node::NodeServerSessionInformation;
 use ractor_cluster::{NodeEventSubscription, NodeId};
@@ -20,12 +21,12 @@ struct Session {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     ready: Mutex<BTreeMap<String, Session>>,
-    changes: watch::Sender<()>,
+    changes: Changed,
 }
 
 impl Sessions {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { ready: Mutex::default(), changes: watch::Sender::new(()) })
+        Arc::new(Self { ready: Mutex::default(), changes: Changed::default() })
     }
 
     fn locked(&self) -> MutexGuard<'_, BTreeMap<String, Session>> {
@@ -76,7 +77,7 @@ impl NodeEventSubscription for Watcher {
         self.trace.note(&self.host, format_args!("session with {peer} is ready"));
         let (actor, node_id) = (session.actor.get_id(), session.node_id);
         self.sessions.locked().insert(peer, Session { actor, node_id });
-        self.sessions.changes.send_replace(());
+        self.sessions.changes.tell();
     }
 
     fn node_session_disconnected(&self, session: NodeServerSessionInformation) {
@@ -87,6 +88,6 @@ impl NodeEventSubscription for Watcher {
             ready.remove(&peer);
         }
         drop(ready);
-        self.sessions.changes.send_replace(());
+        self.sessions.changes.tell();
     }
 }

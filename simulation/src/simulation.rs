@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use mycelium_ext::node::{Node, NodeBuilder};
 use mycelium_link::chance;
 use ractor::actor::actor_config::TransportPreference;
 use ractor::realm::Hosts;
@@ -126,20 +127,55 @@ impl Simulation {
         R: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         let (links, trace) = (self.links.clone(), self.trace.clone());
+        let start = move |machine| Host::start(machine, links.clone(), trace.clone());
+        self.add(name, start, software);
+    }
+
+    /// Adds a host with a node of `mycelium-ext`: membership, names and singletons run on it. `build`
+    /// chooses what the node is started with, each time that the host starts; its name, its host
+    /// name, its cookie and its network are chosen already. Otherwise as [`host`](Self::host), but
+    /// that the software owns the node, which stops when it is dropped.
+    ///
+    /// Options of [`Builder::links`] are for other hosts.
+    ///
+    /// # Panics
+    /// There is a host of this name.
+    pub fn node<B, F, R>(&mut self, name: &str, build: B, software: F)
+    where
+        B: Fn(NodeBuilder) -> NodeBuilder + 'static,
+        F: Fn(Host, Node) -> R + 'static,
+        R: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let trace = self.trace.clone();
+        let start = move |machine: Arc<Machine>| {
+            let builder = build(Host::builder(&machine, &trace));
+            Host::start_node(builder, machine, trace.clone())
+        };
+        self.add(name, start, move |(host, node)| software(host, node));
+    }
+
+    fn add<S, H, T, F, R>(&mut self, name: &str, start: S, software: F)
+    where
+        S: Fn(Arc<Machine>) -> H + 'static,
+        H: Future<Output = Result<T, Failure>> + Send + 'static,
+        T: Send + 'static,
+        F: Fn(T) -> R + 'static,
+        R: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
         let machine = Machine::new(name);
         self.machines.insert(name.to_owned(), machine.clone());
-        let software = std::rc::Rc::new(software);
+        let run = std::rc::Rc::new((start, software));
         self.sim.host(name, move || {
-            let (links, trace, machine) = (links.clone(), trace.clone(), machine.clone());
-            let software = software.clone();
+            let (run, machine) = (run.clone(), machine.clone());
             async move {
                 machine.begin();
                 if machine.is_down() {
                     return std::future::pending().await;
                 }
                 let failed = of_host(&machine.name);
+                let (start, software) = &*run;
                 // On the runtime itself: when the host crashes, they are dropped there.
-                let host = tokio::spawn(Host::start(machine, links, trace)).await;
+                let host = tokio::spawn(start(machine)).await;
                 let host = host.unwrap_or_else(|error| Err(error.into())).map_err(&failed)?;
                 let running = tokio::spawn(software(host)).await;
                 running.unwrap_or_else(|error| Err(error.into())).map_err(&failed)?;

@@ -22,7 +22,7 @@ use crate::machine::{Held, Machine};
 use crate::trace::{Trace, fingerprint};
 
 /// The port that each node listens at.
-const PORT: u16 = 4697;
+pub(crate) const PORT: u16 = 4697;
 
 /// A connection of the simulated network.
 struct Simulated {
@@ -32,13 +32,15 @@ struct Simulated {
     local: String,
     peer: String,
     trace: Trace,
+    connector: Option<Arc<dyn Connector>>,
 }
 
 impl Simulated {
     fn new(stream: TcpStream, machine: &Arc<Machine>, peer: String, trace: Trace) -> Self {
         let (reader, writer) = stream.into_split();
         let (reader, writer) = (machine.hold(reader), machine.hold(writer));
-        Self { reader, writer, local: machine.name.clone(), peer, trace }
+        let local = machine.name.clone();
+        Self { reader, writer, local, peer, trace, connector: None }
     }
 }
 
@@ -55,9 +57,8 @@ impl Transport for Simulated {
         format!("simulated://{}", self.local)
     }
 
-    /// The session has the [`Dial`] that made it.
     fn connector(&self) -> Option<Arc<dyn Connector>> {
-        None
+        self.connector.clone()
     }
 
     fn channel(&self) -> Channel {
@@ -65,7 +66,7 @@ impl Transport for Simulated {
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
-        let Self { reader, writer, local, peer, trace } = *self;
+        let Self { reader, writer, local, peer, trace, .. } = *self;
         let frames = Box::new(FrameReader::new(reader, max_frame));
         let traced = Traced { frames, local, peer, trace, ended: false };
         (Box::new(FrameWriter::new(writer)), Box::new(traced))
@@ -135,12 +136,24 @@ pub(crate) struct Dial {
 }
 
 impl Dial {
+    /// A connection that its session does not know how to make again.
     async fn dial(self) -> io::Result<Box<dyn Transport>> {
+        Ok(Box::new(self.simulated().await?))
+    }
+
+    /// A connection that its session makes again when it breaks.
+    pub(crate) async fn dial_for_good(self) -> io::Result<Box<dyn Transport>> {
+        let connector: Arc<dyn Connector> = Arc::new(self.clone());
+        let simulated = self.simulated().await?;
+        Ok(Box::new(Simulated { connector: Some(connector), ..simulated }))
+    }
+
+    async fn simulated(self) -> io::Result<Simulated> {
         let Self { machine, peer, trace } = self;
         trace.note(&machine.name, format_args!("dials {peer}"));
         let stream = TcpStream::connect((peer.as_str(), PORT)).await?;
         trace.note(&machine.name, format_args!("connected to {peer}"));
-        Ok(Box::new(Simulated::new(stream, &machine, peer, trace)))
+        Ok(Simulated::new(stream, &machine, peer, trace))
     }
 }
 

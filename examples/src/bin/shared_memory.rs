@@ -1,5 +1,5 @@
 //! Two nodes in two processes of a machine, which find each other by TCP and go on by shared
-//! memory; and what a call takes.
+//! memory; what a call takes, and what a ping by each of their links.
 //!
 //!     cargo run --release -p mycelium-examples --features cluster --bin shared_memory
 //!
@@ -13,6 +13,7 @@ use mycelium_ext::config::{Config, Environment};
 use mycelium_ext::node::Node;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, pg};
 use ractor_cluster::RactorClusterMessage;
+use ractor_cluster::link::view::{self, RoundTrip};
 use ractor_cluster::transport::TransportKind;
 
 const GROUP: &str = "echo";
@@ -102,6 +103,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         println!("a call with {size} bytes, and back: {:?}", start.elapsed() / CALLS);
     }
+    // A ping goes by each link in turn, every few seconds.
+    for (kind, round_trip) in round_trips().await {
+        println!("a ping by {kind}, and back: {:?}", round_trip.smoothed);
+    }
     here.stop().await;
     Ok(())
+}
+
+/// The round trips of the links to the only peer, once each has one.
+async fn round_trips() -> Vec<(TransportKind, RoundTrip)> {
+    loop {
+        let links = view::sessions().remove(0).links;
+        let measured: Option<Vec<_>> =
+            links.iter().map(|link| Some((link.info.kind, link.round_trip?))).collect();
+        match measured {
+            Some(measured) => break measured,
+            None => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
 }

@@ -138,8 +138,9 @@ fn draw_body(frame: &mut Frame<'_>, area: Rect, state: &mut State, colours: Colo
     ];
     let tree = [fill(1), length(9), length(11), length(8)];
     let groups = [fill(2), fill(1), length(6), length(9)];
-    let peers =
-        [fill(1), length(8), length(5), length(10), length(10), length(8), length(6), length(14)];
+    // On less the names of peers go before where they are, and before their backlog.
+    let more = if area.width < 76 { length(0) } else { length(8) };
+    let peers = [fill(1), more, length(5), length(10), length(10), more, length(6), length(14)];
     let losses = [length(15), fill(1), length(12)];
     let (titles, widths, only_wide, rows): (&[&str], &[Constraint], &[usize], _) = match state.tab {
         Tab::Actors => (&tables::ACTORS, &actors, &[3, 5], tables::actors(snapshot, rates)),
@@ -240,7 +241,13 @@ mod tests {
             "groups": [{"scope": "s", "group": "readers", "local": 1, "remote": 2}],
             "peers": [{"node_id": 1, "name": "archive@h", "number": null, "release": "0.1",
                 "locality": "remote",
-                "links": [{"kind": "tcp", "peer": "p", "local": "l", "active": true, "sent_bytes": 2048}],
+                "links": [
+                    {"kind": "tcp", "peer": "p", "local": "l", "active": true, "sent_bytes": 2048,
+                     "round_trip": {"latest_ns": 9, "smoothed_ns": 12_345_678, "smallest_ns": 8,
+                        "answered": 2}},
+                    // As a node shows it that does not measure it.
+                    {"kind": "unix", "peer": "q", "local": "l", "active": false, "sent_bytes": 0},
+                ],
                 "session": {"sent": 5, "received": 0, "dead_letters": 0, "frames": 10,
                     "acknowledged": acknowledged, "kept": 2, "kept_bytes": 10, "unsent_bytes": 0,
                     "window_bytes": 100, "calls": 0, "answering": 0}}],
@@ -343,6 +350,11 @@ mod tests {
         state.show(Tab::Peers);
         let (text, colours) = screen(&mut state, (80, 24), true);
         assert!(text.contains("archive@h") && text.contains("ok, 2 kept"), "{text}");
+        let link = |to: &str| text.lines().find(|line| line.trim().starts_with(to)).expect("it");
+        assert!(link("* p ").contains("rtt 12.3ms") && !link("q ").contains("rtt"), "{text}");
+        let (narrow, _) = screen(&mut state, (60, 15), true);
+        assert!(narrow.contains("archive@") && narrow.contains("ok, 2 kept"), "{narrow}");
+        assert!(narrow.contains(" rtt 12.3ms\n"), "{narrow}");
         assert!(colours.contains(&Color::Green) && !colours.contains(&Color::Red));
         state.take(Ok(snapshot(300, 7)), Instant::now());
         let (text, colours) = screen(&mut state, (80, 24), true);

@@ -6,7 +6,7 @@ use mycelium_ext::view::{ActorView, PeerView, SessionView, Snapshot};
 
 use super::find::Found;
 use super::state::Rates;
-use super::text::{bytes, count, plain, time, type_name};
+use super::text::{bytes, count, plain, short_time, time, type_name};
 
 /// How a row stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +168,8 @@ pub(super) fn peers(snapshot: &Snapshot, rates: &Rates, filter: &str) -> Vec<Row
                 String::new(),
                 link.kind.clone(),
                 bytes(link.sent_bytes),
+                link.round_trip
+                    .map_or_else(String::new, |it| format!("rtt {}", short_time(it.smoothed_ns))),
             ];
             rows.push(Row::new(Mark::None, cells));
         }

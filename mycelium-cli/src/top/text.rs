@@ -4,19 +4,23 @@ use std::time::Duration;
 
 /// A number with a unit of thousands, in at most five characters: `950`, `12.3k`, `4.0M`.
 pub(super) fn count(number: u64) -> String {
-    const UNITS: [&str; 5] = ["k", "M", "G", "T", "P"];
-    if number < 1000 {
-        return number.to_string();
+    match number < 1000 {
+        true => number.to_string(),
+        false => in_thousands(number, &["k", "M", "G", "T", "P"]),
     }
+}
+
+/// A number in the first of the units, each a thousand of the one before, that makes it short.
+fn in_thousands(number: u64, units: &[&str]) -> String {
     let mut value = number as f64 / 1000.0;
     let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
+    while value >= 999.5 && unit + 1 < units.len() {
         value /= 1000.0;
         unit += 1;
     }
     match value < 99.95 {
-        true => format!("{value:.1}{}", UNITS[unit]),
-        false => format!("{value:.0}{}", UNITS[unit]),
+        true => format!("{value:.1}{}", units[unit]),
+        false => format!("{value:.0}{}", units[unit]),
     }
 }
 
@@ -44,6 +48,15 @@ pub(super) fn time(milliseconds: u64) -> String {
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         3600..86400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
         _ => format!("{}d{:02}h", seconds / 86400, seconds / 3600 % 24),
+    }
+}
+
+/// A time of so many nanoseconds, with three digits at most, in at most six characters: `950ns`,
+/// `15.3µs`, `1.5ms`, `60.0s`. Beyond 999 seconds it is longer.
+pub(super) fn short_time(nanoseconds: u64) -> String {
+    match nanoseconds < 1000 {
+        true => format!("{nanoseconds}ns"),
+        false => in_thousands(nanoseconds, &["µs", "ms", "s"]),
     }
 }
 
@@ -87,6 +100,16 @@ mod tests {
             (time(40), time(61_000), time(90_061_000)),
             ("40ms".into(), "1m01s".into(), "1d01h".into())
         );
+        let times = [
+            (950, "950ns"),
+            (15_340, "15.3µs"),
+            (999_600, "1.0ms"),
+            (123_456_789, "123ms"),
+            (60_000_000_000, "60.0s"),
+        ];
+        for (nanoseconds, text) in times {
+            assert_eq!(short_time(nanoseconds), text);
+        }
     }
 
     #[test]

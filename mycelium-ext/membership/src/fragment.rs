@@ -1,7 +1,9 @@
 //! Messages that are larger than a datagram, in parts.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::seal::{HEAD, Session, TAG};
 

@@ -53,6 +53,7 @@
 //! | events that a reader may be behind | 256; it is told how many it missed |
 
 mod digest;
+mod error;
 mod fragment;
 mod member;
 mod options;
@@ -61,12 +62,17 @@ mod refused;
 mod run;
 mod seal;
 mod seeds;
+#[cfg(feature = "simulation")]
+mod simulated;
 mod socket;
 mod view;
 mod window;
 
+pub use error::MembershipError;
 pub use member::{Incarnation, Member, MemberEvent, MemberState};
 pub use options::{Options, Secret};
 pub use refused::Refused;
-pub use run::{Membership, MembershipError};
+pub use run::Membership;
+#[cfg(feature = "simulation")]
+pub use simulated::{Datagrams, Receiving};
 pub use view::SecondVoice;

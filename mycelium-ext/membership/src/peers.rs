@@ -17,7 +17,10 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use mycelium_link::chance;
+use tokio::time::Instant;
 
 use crate::fragment::{self, Joined, Joiner, LEAST, SMALLEST};
 use crate::refused::Refused;
@@ -115,7 +118,7 @@ fn oldest<K: Copy, V>(map: &HashMap<K, V>, since: impl Fn(&V) -> Instant) -> Opt
 impl Peers {
     /// With a session of its own; the first of `accepted` seals.
     pub(crate) fn new(accepted: Vec<ClusterKey>) -> Option<Self> {
-        let session: Session = rand::random();
+        let session: Session = chance::random();
         let key = accepted.first()?.of_session(&session);
         Some(Self {
             session,
@@ -220,7 +223,7 @@ impl Peers {
             let gone = oldest.and_then(|to| self.hellos.remove(&to));
             self.unanswered += u64::from(gone.is_some_and(|hello| hello.message.is_some()));
         }
-        let challenge = rand::random();
+        let challenge = chance::random();
         self.unanswered += u64::from(message.is_some() && waits >= WAITING);
         let message = message.filter(|_| waits < WAITING);
         self.hellos.insert(to, Hello { challenge, since: now, message });
@@ -294,7 +297,7 @@ impl Peers {
             let oldest = oldest(&self.asked, |asked| asked.since);
             oldest.and_then(|asked| self.asked.remove(&asked));
         }
-        let fresh = || Asked { challenge: rand::random(), since: now };
+        let fresh = || Asked { challenge: chance::random(), since: now };
         let asked = self.asked.entry((head.session, from)).or_insert_with(fresh).challenge;
         let reply = self.greet(Kind::Reply, head.session, challenge, asked);
         Received { answers: vec![reply], ..Received::default() }

@@ -1,26 +1,27 @@
 //! A membership that runs.
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chitchat::{
     ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, Serializable, spawn_chitchat,
 };
+use mycelium_transport::changed::Changed;
 use parking_lot::Mutex;
 use tokio::net::UdpSocket;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use crate::error::MembershipError;
 use crate::member::{Facts, Member, MemberEvent, MemberState, is_name};
 use crate::options::Options;
 use crate::peers::Peers;
 use crate::refused::{Counters, Refused};
 use crate::seal::ClusterKey;
 use crate::seeds::Seeds;
-use crate::socket::{Sealed, Wire};
+use crate::socket::{Port, Sealed, Wire};
 use crate::view::{Heard, Id, Pace, SAMPLES, SecondVoice, View};
 
 /// Events that a slow reader may be behind before it misses some.
@@ -42,77 +43,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often addresses that are this node's own are found out again.
 const OWN_FOR: Duration = Duration::from_secs(60);
 
-/// Says why a membership did not start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum MembershipError {
-    /// The name of this node cannot be one.
-    Name {
-        /// The name.
-        name: String,
-    },
-    /// There is no secret.
-    NoSecret,
-    /// It listens on all addresses of the machine, and not one is named that others reach.
-    NoAdvertised {
-        /// Where it listens.
-        listen: SocketAddr,
-    },
-    /// What this node tells of itself is too much.
-    Facts {
-        /// What is wrong.
-        problem: String,
-    },
-    /// The socket could not be opened.
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// The gossip did not begin.
-    Gossip {
-        /// Why.
-        error: String,
-    },
-}
-
-impl fmt::Display for MembershipError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name { name } => write!(
-                f,
-                "{name:?} is no name of a member: it has 1 to 255 bytes without white space"
-            ),
-            Self::NoSecret => f.write_str("gossip needs the cookie of the cluster"),
-            Self::NoAdvertised { listen } => write!(
-                f,
-                "the gossip listens on {listen}, which is no address that others reach: set \
-                 advertise to one"
-            ),
-            Self::Facts { problem } => write!(f, "what this node tells of itself: {problem}"),
-            Self::Listen { address, source } => {
-                write!(f, "cannot listen for gossip on {address} by UDP: {source}")
-            }
-            Self::Gossip { error } => write!(f, "the gossip did not begin: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for MembershipError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Listen { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
-
 /// What readers see.
 #[derive(Debug)]
 struct Shared {
     members: Mutex<Arc<[Member]>>,
-    changed: watch::Sender<()>,
+    changed: Changed,
     events: broadcast::Sender<MemberEvent>,
     wire: Arc<Wire>,
 }
@@ -140,26 +75,7 @@ impl Membership {
         options: Options,
         voice: Arc<dyn SecondVoice>,
     ) -> Result<Self, MembershipError> {
-        if !is_name(&options.name) {
-            return Err(MembershipError::Name { name: options.name });
-        }
-        let keys = options.secrets.iter().filter(|secret| !secret.bytes().is_empty());
-        let keys = keys.map(|secret| ClusterKey::new(&options.cluster, secret.bytes())).collect();
-        let peers = Peers::new(keys).ok_or(MembershipError::NoSecret)?;
-        let facts = Facts {
-            incarnation: options.incarnation,
-            machine: options.machine.as_deref().map(Arc::from),
-            addresses: options.addresses.clone().into(),
-        };
-        let told = facts.to_string();
-        match told.parse::<Facts>() {
-            Ok(read) if read == facts => {}
-            Ok(_) => {
-                let problem = "it does not read as it is written".to_owned();
-                return Err(MembershipError::Facts { problem });
-            }
-            Err(problem) => return Err(MembershipError::Facts { problem }),
-        }
+        let (peers, facts, told) = checked(&options)?;
         let address = options.listen;
         let listening = async {
             let socket = UdpSocket::bind(address).await?;
@@ -168,6 +84,34 @@ impl Membership {
         };
         let (socket, own) =
             listening.await.map_err(|source| MembershipError::Listen { address, source })?;
+        let port = Port::System(socket);
+        Self::begin(options, voice, (peers, facts, told), (port, own)).await
+    }
+
+    /// As [`start`](Self::start), on a simulated host: `datagrams` stands in the place of a socket,
+    /// and others reach it at `own`. [`Options::listen`] and [`Options::advertise`] have no effect.
+    ///
+    /// # Errors
+    /// [`MembershipError`]; nothing is left running then.
+    #[cfg(feature = "simulation")]
+    pub async fn start_simulated(
+        mut options: Options,
+        voice: Arc<dyn SecondVoice>,
+        datagrams: Box<dyn crate::simulated::Datagrams>,
+        own: SocketAddr,
+    ) -> Result<Self, MembershipError> {
+        options.advertise = None;
+        let checked = checked(&options)?;
+        let port = crate::simulated::SimulatedPort::new(datagrams, options.interval);
+        Self::begin(options, voice, checked, (Port::Simulated(port), own)).await
+    }
+
+    async fn begin(
+        options: Options,
+        voice: Arc<dyn SecondVoice>,
+        (peers, facts, told): (Peers, Facts, String),
+        (port, own): (Port, SocketAddr),
+    ) -> Result<Self, MembershipError> {
         let gossip = match options.advertise {
             Some(mut advertised) => {
                 if advertised.port() == 0 {
@@ -181,7 +125,7 @@ impl Membership {
             None => own,
         };
         let wire = Arc::new(Wire {
-            socket,
+            port,
             peers: Mutex::new(peers),
             known: Mutex::default(),
             counters: Counters::default(),
@@ -200,7 +144,7 @@ impl Membership {
         };
         let shared = Arc::new(Shared {
             members: Mutex::new([this.clone()].into()),
-            changed: watch::Sender::new(()),
+            changed: Changed::default(),
             events: broadcast::Sender::new(EVENTS),
             wire,
         });
@@ -278,6 +222,31 @@ impl Membership {
     }
 }
 
+/// What this node gossips with, and what it tells of itself, if the options are right.
+fn checked(options: &Options) -> Result<(Peers, Facts, String), MembershipError> {
+    if !is_name(&options.name) {
+        return Err(MembershipError::Name { name: options.name.clone() });
+    }
+    let keys = options.secrets.iter().filter(|secret| !secret.bytes().is_empty());
+    let keys = keys.map(|secret| ClusterKey::new(&options.cluster, secret.bytes())).collect();
+    let peers = Peers::new(keys).ok_or(MembershipError::NoSecret)?;
+    let facts = Facts {
+        incarnation: options.incarnation,
+        machine: options.machine.as_deref().map(Arc::from),
+        addresses: options.addresses.clone().into(),
+    };
+    let told = facts.to_string();
+    match told.parse::<Facts>() {
+        Ok(read) if read == facts => {}
+        Ok(_) => {
+            let problem = "it does not read as it is written".to_owned();
+            return Err(MembershipError::Facts { problem });
+        }
+        Err(problem) => return Err(MembershipError::Facts { problem }),
+    }
+    Ok((peers, facts, told))
+}
+
 /// Chitchat's task ends with this.
 struct Gossip(ChitchatHandle);
 
@@ -339,6 +308,7 @@ impl Node {
                 let ended = gossip.0.termination_watcher();
                 tokio::pin!(ended);
                 tokio::select! {
+                    biased;
                     ended = &mut ended => match ended {
                         Ok(()) => "it ended".to_owned(),
                         Err(error) => error.to_string(),
@@ -376,8 +346,12 @@ impl Node {
             let is_new = began.elapsed() < 4 * self.options.interval;
             // At first more often, since there is much to find.
             tokio::time::sleep(if is_new { tick / 5 } else { tick }).await;
+            #[cfg(feature = "simulation")]
+            self.shared.wire.port.after_round().await;
             let now = Instant::now();
             let heard = self.hear(gossip).await;
+            #[cfg(feature = "simulation")]
+            let chosen = self.shared.wire.port.choose(&heard, self.gossip, now);
             let mut events = view.update(heard, &*self.voice, now);
             if now.saturating_duration_since(own_since) >= OWN_FOR {
                 own_since = now;
@@ -389,9 +363,10 @@ impl Node {
             let (alive, down) = view.gossip_addresses();
             let round = self.seeds.round(&own, &alive, &down, now);
             for address in round.gossip {
-                // It fails when the gossip has ended, which is noticed elsewhere.
-                let _ = gossip.0.gossip(address);
+                self.gossip_with(gossip, address);
             }
+            #[cfg(feature = "simulation")]
+            chosen.into_iter().for_each(|address| self.gossip_with(gossip, address));
             if round.nobody {
                 let seeds: Arc<[String]> = self.options.seeds.clone().into();
                 tracing::warn!(?seeds, "no seed answers; this node is alone, and goes on trying");
@@ -404,9 +379,17 @@ impl Node {
                     // There may be no reader.
                     let _ = self.shared.events.send(event);
                 }
-                self.shared.changed.send_replace(());
+                self.shared.changed.tell();
             }
         }
+    }
+
+    fn gossip_with(&self, gossip: &Gossip, address: SocketAddr) {
+        // It fails when the gossip has ended, which is noticed elsewhere.
+        let asked = gossip.0.gossip(address);
+        #[cfg(feature = "simulation")]
+        self.shared.wire.port.asked(asked.is_ok());
+        let _ = asked;
     }
 
     async fn hear(&self, gossip: &Gossip) -> Vec<Heard> {

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use mycelium_link::chance;
+use rand::RngExt as _;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// Addresses of all seeds, at most.
 const ADDRESSES: usize = 256;
@@ -133,7 +136,7 @@ impl Seeds {
             (self.pause, self.in_vain, self.is_told) = (self.shortest, 0, false);
             self.next = Some(now + WHERE_OTHERS_ARE);
             let any = |list: &[&SocketAddr]| {
-                (!list.is_empty()).then(|| *list[rand::random_range(0..list.len())])
+                (!list.is_empty()).then(|| *list[chance::rng().random_range(0..list.len())])
             };
             let down: Vec<_> = down.iter().collect();
             let gossip: BTreeSet<_> = [any(&others), any(&down)].into_iter().flatten().collect();
@@ -142,7 +145,7 @@ impl Seeds {
         let gossip: BTreeSet<_> = others.into_iter().chain(down).copied().collect();
         let gossip: Vec<_> = gossip.into_iter().collect();
         // From the upper half of the step, so that many nodes do not come at once.
-        let pause = self.pause.mul_f64(0.5 + rand::random::<f64>() / 2.0);
+        let pause = self.pause.mul_f64(0.5 + chance::random::<f64>() / 2.0);
         self.next = Some(now + pause);
         self.pause = (self.pause * 2).min(LONGEST.max(self.shortest));
         let is_resolved = self.resolved.is_some();

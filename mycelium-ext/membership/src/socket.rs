@@ -3,13 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chitchat::transport::{Socket, Transport};
 use chitchat::{ChitchatMessage, Deserializable, Serializable};
 use parking_lot::Mutex;
 use tokio::net::UdpSocket;
+use tokio::time::Instant;
 
 use crate::digest::Known;
 use crate::fragment::LARGEST;
@@ -22,10 +23,47 @@ const AFTER_ERROR: Duration = Duration::from_millis(50);
 /// Datagrams that are taken in a row before other tasks have their turn.
 const TURN: u32 = 64;
 
+/// What datagrams are sent and received with.
+#[derive(Debug)]
+pub(crate) enum Port {
+    /// A socket of the system.
+    System(UdpSocket),
+    /// That of a simulated host.
+    #[cfg(feature = "simulation")]
+    Simulated(crate::simulated::SimulatedPort),
+}
+
+impl Port {
+    async fn send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        match self {
+            Self::System(socket) => socket.send_to(datagram, to).await.map(drop),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(port) => port.send(datagram, to),
+        }
+    }
+
+    fn try_send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        match self {
+            Self::System(socket) => socket.try_send_to(datagram, to).map(drop),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(port) => port.send(datagram, to),
+        }
+    }
+
+    /// Cancel safe.
+    async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self {
+            Self::System(socket) => socket.recv_from(buffer).await,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(port) => port.recv_from(buffer).await,
+        }
+    }
+}
+
 /// What the sockets of one node share.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    pub(crate) socket: UdpSocket,
+    pub(crate) port: Port,
     pub(crate) peers: Mutex<Peers>,
     pub(crate) known: Mutex<Known>,
     pub(crate) counters: Counters,
@@ -35,7 +73,7 @@ impl Wire {
     async fn transmit(&self, to: SocketAddr, datagrams: Vec<Vec<u8>>) {
         for datagram in datagrams {
             // The system takes it or not, which waits for no peer.
-            if let Err(error) = self.socket.send_to(&datagram, to).await {
+            if let Err(error) = self.port.send_to(&datagram, to).await {
                 self.counters.count(Refused::Io, 1, &format_args!("{to}: {error}"));
                 return;
             }
@@ -45,7 +83,7 @@ impl Wire {
     /// What goes back does not wait: a flood leaves no time.
     fn answer(&self, to: SocketAddr, answers: &[Vec<u8>]) {
         for answer in answers {
-            if let Err(error) = self.socket.try_send_to(answer, to) {
+            if let Err(error) = self.port.try_send_to(answer, to) {
                 if error.kind() != io::ErrorKind::WouldBlock {
                     self.counters.count(Refused::Io, 1, &format_args!("{to}: {error}"));
                 }
@@ -94,6 +132,8 @@ pub(crate) struct Sealed(pub(crate) Arc<Wire>);
 #[async_trait]
 impl Transport for Sealed {
     async fn open(&self, _: SocketAddr) -> anyhow::Result<Box<dyn Socket>> {
+        #[cfg(feature = "simulation")]
+        self.0.port.begin();
         Ok(Box::new(SealedSocket { wire: self.0.clone(), buffer: [0; LARGEST + 1], turn: 0 }))
     }
 }
@@ -108,6 +148,10 @@ struct SealedSocket {
 #[async_trait]
 impl Socket for SealedSocket {
     async fn send(&mut self, to: SocketAddr, message: ChitchatMessage) -> anyhow::Result<()> {
+        #[cfg(feature = "simulation")]
+        if !self.wire.port.takes(&message) {
+            return Ok(());
+        }
         let bytes = message.serialize_to_vec();
         let (datagrams, lost) = {
             let mut peers = self.wire.peers.lock();
@@ -128,7 +172,7 @@ impl Socket for SealedSocket {
                 self.turn = 0;
                 tokio::task::yield_now().await;
             }
-            let (length, from) = match self.wire.socket.recv_from(&mut self.buffer).await {
+            let (length, from) = match self.wire.port.recv_from(&mut self.buffer).await {
                 Ok(received) => received,
                 Err(error) => {
                     self.wire.counters.count(Refused::Io, 1, &error);

@@ -10,7 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use ractor_cluster::link;
 
-use super::tally::{Actors, Peers};
+use super::tally::{Actors, Peers, RoundTrip};
 use crate::view::{ArenaView, Request, Snapshot, Subject, Watcher};
 
 /// Figures are not made anew when they are so young.
@@ -163,6 +163,13 @@ impl Figures {
         };
         let bytes =
             |name, help, of| Family::gauge(name, help).unit(Unit::Bytes).each("peer", each(of));
+        let round_trips = |name, help, of: fn(RoundTrip) -> Duration| {
+            let measured = self
+                .peers
+                .by_name()
+                .filter_map(move |(name, it)| Some((name, it.round_trip.map(of)?.as_secs_f64())));
+            Family::gauge(name, help).unit(Unit::Seconds).each_float("peer", measured)
+        };
         families.extend([
             Family::gauge("peers", "Peers that are connected")
                 .each("locality", self.peers.localities()),
@@ -184,6 +191,8 @@ impl Figures {
                 "Frames neither acknowledged nor kept: a fault of ours",
             )
             .each("peer", each(|it| it.missing)),
+            round_trips("round_trip", "Of control to the peer, smoothed", |it| it.smoothed),
+            round_trips("smallest_round_trip", "The shortest of it", |it| it.smallest),
             Family::gauge("links", "Links to peers")
                 .each("kind", self.peers.kinds().map(|(kind, [count, _])| (kind, count))),
             Family::counter("link_sent", "What links took, with what went again")

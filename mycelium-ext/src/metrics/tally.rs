@@ -7,7 +7,7 @@ use std::time::Duration;
 use ractor::ActorId;
 use ractor::view::ActorView as Actor;
 
-use crate::view::{LinkView, PeerView, SessionView};
+use crate::view::{LinkView, PeerView, RoundTripView, SessionView};
 
 /// The types of actors that have figures of their own: the first ones that were seen.
 pub(super) const MOST_TYPES: usize = 32;
@@ -120,6 +120,22 @@ pub(super) struct OfPeer {
     pub(super) answering: u64,
     /// Frames that are neither acknowledged nor kept.
     pub(super) missing: u64,
+    /// The longest, once there is one.
+    pub(super) round_trip: Option<RoundTrip>,
+}
+
+/// The round trip to a peer. The smoothed one stands first: the longest is found by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RoundTrip {
+    pub(super) smoothed: Duration,
+    pub(super) smallest: Duration,
+}
+
+impl From<RoundTripView> for RoundTrip {
+    fn from(view: RoundTripView) -> Self {
+        let [smoothed, smallest] = [view.smoothed_ns, view.smallest_ns].map(Duration::from_nanos);
+        Self { smoothed, smallest }
+    }
 }
 
 impl OfPeer {
@@ -174,6 +190,7 @@ impl Peers {
                 sessions.insert(peer.node_id, counters);
                 let of = self.peers.get_mut(short(&peer.name)).unwrap_or(&mut self.other);
                 of.add(session, grown);
+                of.round_trip = of.round_trip.max(peer.round_trip().map(RoundTrip::from));
             }
             for link in &peer.links {
                 let ends = ends(peer.node_id, link);

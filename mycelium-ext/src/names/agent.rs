@@ -145,6 +145,8 @@ async fn run(core: Arc<Core>, membership: Arc<Membership>, roster: Arc<Roster>) 
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
+            _ = ticks.tick() => core.tick(&membership.members()),
             changed = changes.changed() => match changed {
                 Ok(()) => core.members(&membership.members()),
                 Err(_) => return,
@@ -160,7 +162,6 @@ async fn run(core: Arc<Core>, membership: Arc<Membership>, roster: Arc<Roster>) 
                 }
                 Err(RecvError::Closed) => return,
             },
-            _ = ticks.tick() => core.tick(&membership.members()),
         }
     }
 }

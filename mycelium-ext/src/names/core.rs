@@ -1,16 +1,19 @@
 //! The directory of a node with its I/O: messages to the other nodes, and those who wait.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use mycelium_link::chance;
 use mycelium_membership::{Member, Membership};
+use mycelium_transport::changed::Changed;
 use mycelium_transport::log_limit::LineLimit;
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorRef, ActorStatus, BytesConvertable, pg};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::directory::{
     Action, Directory, Entry, Envelope, FencingNumber, Ignored, NotAsked, Now, Owner, Pace, Rival,
@@ -54,8 +57,8 @@ pub(super) struct Registered {
 
 pub(super) struct State {
     pub(super) directory: Directory<ActorCell>,
-    pub(super) registered: HashMap<Arc<str>, Registered>,
-    pub(super) offers: HashMap<Arc<str>, mpsc::UnboundedSender<Command>>,
+    pub(super) registered: BTreeMap<Arc<str>, Registered>,
+    pub(super) offers: BTreeMap<Arc<str>, mpsc::UnboundedSender<Command>>,
     pub(super) is_stopped: bool,
     last_id: u64,
 }
@@ -66,7 +69,7 @@ pub(crate) struct Core {
     membership: Weak<Membership>,
     demand: Arc<Demand>,
     /// Bumped when names may have changed.
-    changed: watch::Sender<()>,
+    changed: Changed,
     began: Instant,
     interval: Duration,
     unreadable: AtomicU64,
@@ -90,8 +93,8 @@ impl Core {
         let pace = Pace { settle: 8 * interval, retry: interval, digest: 10 * interval };
         let state = State {
             directory: Directory::new(own, pace),
-            registered: HashMap::new(),
-            offers: HashMap::new(),
+            registered: BTreeMap::new(),
+            offers: BTreeMap::new(),
             is_stopped: false,
             last_id: 0,
         };
@@ -99,7 +102,7 @@ impl Core {
             state: Mutex::new(state),
             membership: Arc::downgrade(membership),
             demand,
-            changed: watch::Sender::new(()),
+            changed: Changed::default(),
             began: Instant::now(),
             interval,
             unreadable: AtomicU64::new(0),
@@ -139,7 +142,9 @@ impl Core {
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut State, Now) -> T) -> T {
         let now = Now {
             elapsed: self.began.elapsed(),
-            wall: SystemTime::UNIX_EPOCH.elapsed().map_or(0, |it| it.as_millis() as u64),
+            wall: chance::wall_clock()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |it| it.as_millis() as u64),
         };
         let result = {
             let mut state = self.state.lock();
@@ -149,7 +154,7 @@ impl Core {
             self.demand.set_by_names(state.directory.tells_others());
             result
         };
-        self.changed.send_replace(());
+        self.changed.tell();
         result
     }
 

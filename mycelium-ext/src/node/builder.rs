@@ -91,6 +91,9 @@ pub struct NodeBuilder {
     /// Whether spans go on at peers.
     #[cfg(feature = "otel")]
     traces: bool,
+    /// That of a simulated host.
+    #[cfg(feature = "simulation")]
+    network: Option<Arc<dyn super::Network>>,
 }
 
 impl NodeBuilder {
@@ -124,6 +127,8 @@ impl NodeBuilder {
             metrics: None,
             #[cfg(feature = "otel")]
             traces: false,
+            #[cfg(feature = "simulation")]
+            network: None,
         }
     }
 
@@ -325,6 +330,14 @@ impl NodeBuilder {
     /// dialled.
     pub fn cluster(mut self, cluster: ClusterSettings) -> Self {
         self.cluster = Some(cluster);
+        self
+    }
+
+    /// Runs it on a simulated host: it listens nowhere and has no sockets, and reaches others by
+    /// `network` alone.
+    #[cfg(feature = "simulation")]
+    pub fn simulated(mut self, network: Arc<dyn super::Network>) -> Self {
+        self.network = Some(network);
         self
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use mycelium_transport::changed::Changed;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -22,7 +23,7 @@ pub(crate) struct Demand {
     asked: Mutex<Asked>,
     /// Actors of this node have names, ask for some, or are offered as singletons.
     by_names: AtomicBool,
-    changed: watch::Sender<()>,
+    changed: Changed,
 }
 
 impl Demand {
@@ -43,13 +44,13 @@ impl Demand {
     /// Whether this node has names, or asks for some: it then tells all members.
     pub(crate) fn set_by_names(&self, has_names: bool) {
         if self.by_names.swap(has_names, Ordering::AcqRel) != has_names {
-            self.changed.send_replace(());
+            self.changed.tell();
         }
     }
 
     fn change(&self, change: impl FnOnce(&mut Asked)) {
         change(&mut self.asked.lock());
-        self.changed.send_replace(());
+        self.changed.tell();
     }
 }
 

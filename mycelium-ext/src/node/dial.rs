@@ -35,6 +35,9 @@ pub(super) struct Dialer {
     pub(super) roster: Arc<Roster>,
     pub(super) connect_timeout: Duration,
     pub(super) handshake_timeout: Duration,
+    /// That of a simulated host.
+    #[cfg(feature = "simulation")]
+    pub(super) network: Option<Arc<dyn super::Network>>,
 }
 
 /// A session that was dialled, and is ready.
@@ -82,9 +85,29 @@ impl Dialer {
 
     /// Opens the connection and gives it to the server.
     async fn open(&self, target: &Target) -> Result<watch::Receiver<Progress>, ConnectError> {
+        let stream = self.stream(target).await?;
+        let Some(key) = key_of(&stream) else { return Err(ConnectError::Stopped) };
+        let progress = self.roster.dialled(key.clone());
+        let stream = Box::new(stream);
+        let message = NodeServerMessage::ConnectionOpened { stream, is_server: false };
+        if self.server.cast(message).is_err() {
+            self.roster.opening(&key);
+            self.roster.opened();
+            return Err(ConnectError::Stopped);
+        }
+        Ok(progress)
+    }
+
+    /// Opens the connection.
+    async fn stream(&self, target: &Target) -> Result<NetworkStream, ConnectError> {
         let address = || target.address.clone();
         let unreachable = |source| ConnectError::Unreachable { address: address(), source };
-        let stream = match (&target.address, &target.tls) {
+        #[cfg(feature = "simulation")]
+        if let Some(network) = &self.network {
+            let connected = network.connect(&target.address).await;
+            return connected.map(NetworkStream::Transport).map_err(unreachable);
+        }
+        Ok(match (&target.address, &target.tls) {
             (Address::Tcp(endpoint), _) => {
                 let (stream, local_addr, peer_addr) = tcp(endpoint).await.map_err(unreachable)?;
                 NetworkStream::Raw { peer_addr, local_addr, stream }
@@ -102,17 +125,7 @@ impl Dialer {
                 NetworkStream::Transport(Box::new(transport))
             }
             (Address::Unix(path), _) => unix(path).await.map_err(unreachable)?,
-        };
-        let Some(key) = key_of(&stream) else { return Err(ConnectError::Stopped) };
-        let progress = self.roster.dialled(key.clone());
-        let stream = Box::new(stream);
-        let message = NodeServerMessage::ConnectionOpened { stream, is_server: false };
-        if self.server.cast(message).is_err() {
-            self.roster.opening(&key);
-            self.roster.opened();
-            return Err(ConnectError::Stopped);
-        }
-        Ok(progress)
+        })
     }
 }
 

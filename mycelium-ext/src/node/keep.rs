@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use mycelium_link::chance;
 use ractor_cluster::link::{Refusal, RefusedBy};
 use ractor_cluster::peers::PeerInfo;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::dial::{Dialer, Dialled, Target};
@@ -152,18 +154,18 @@ pub(super) async fn keep(dialer: Dialer, wanted: Wanted, patience: Patience) {
                 if since.elapsed() >= patience.reset {
                     backoff.reset();
                 }
-                backoff.pause(rand::random())
+                backoff.pause(chance::random())
             }
             Err(Missed::Stopped) => return,
             Err(Missed::Connected) => continue,
             Err(Missed::Begun) => {
-                let pause = backoff.pause(rand::random());
+                let pause = backoff.pause(chance::random());
                 let connected = dialer.roster.wait_for(is(true));
                 let _ = tokio::time::timeout(pause, connected).await;
                 continue;
             }
             Err(Missed::Failed(target, error)) => {
-                let retry_in = backoff.pause(rand::random());
+                let retry_in = backoff.pause(chance::random());
                 tracing::warn!(
                     peer = %name,
                     peer.address = %target.address,

@@ -1,6 +1,6 @@
 //! The gossip of a node, and the sessions with the members that are alive.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,11 +80,22 @@ impl Members {
         dialer: Dialer,
         span: &tracing::Span,
     ) -> Result<Self, StartError> {
+        #[cfg(feature = "simulation")]
+        let network = dialer.network.clone();
+        #[cfg(feature = "simulation")]
+        let cluster = match &network {
+            // No name is resolved.
+            Some(_) => ClusterSettings { gossip: Some(Endpoint::loopback(0).into()), ..cluster },
+            None => cluster,
+        };
         let options = options(&cluster, &host, &dialer).await?;
         let voice = Arc::new(Sessions(dialer.roster.clone()));
         let machine = options.machine.clone();
-        let membership = Membership::start(options, voice).await.map_err(StartError::Membership)?;
-        let membership = Arc::new(membership);
+        #[cfg(feature = "simulation")]
+        let starting = super::simulated::start_membership(network, options, voice);
+        #[cfg(not(feature = "simulation"))]
+        let starting = Membership::start(options, voice);
+        let membership = Arc::new(starting.await.map_err(StartError::Membership)?);
         tracing::info!(cluster = %*cluster.name, gossip = %membership.address(), "gossips");
         let demand = Arc::new(Demand::default());
         let full_mesh = cluster.full_mesh_up_to.as_deref().copied();
@@ -101,7 +112,7 @@ impl Members {
             span: span.clone(),
             places: Arc::new(Semaphore::new(DIALS)),
             tasks: JoinSet::new(),
-            kept: HashMap::new(),
+            kept: BTreeMap::new(),
         };
         let connecting = tokio::spawn(connecting.run().instrument(span.clone()));
         Ok(Self { membership, interval: *cluster.pace.interval, demand, connecting })
@@ -241,7 +252,7 @@ struct Connecting {
     span: tracing::Span,
     places: Arc<Semaphore>,
     tasks: JoinSet<()>,
-    kept: HashMap<String, Kept>,
+    kept: BTreeMap<String, Kept>,
 }
 
 /// A task that keeps the session with a member, as the member was when it began.
@@ -265,6 +276,7 @@ impl Connecting {
             while self.tasks.try_join_next().is_some() {}
             // Their ends are those of what is in `self`.
             tokio::select! {
+                biased;
                 _ = changes.changed() => {}
                 _ = asked.changed() => {}
                 () = tokio::time::sleep(LOOK) => {}
@@ -299,7 +311,7 @@ impl Connecting {
             let is_other = !member.is_this_node && *member.name != *self.name;
             member.state.is_alive() && is_other && !is_configured && member.problem.is_none()
         };
-        let alive: HashMap<&str, &Member> =
+        let alive: BTreeMap<&str, &Member> =
             members.iter().filter(wanted).map(|member| (&*member.name, member)).collect();
         self.kept.retain(|name, kept| {
             let stays = alive.get(&**name).is_some_and(|member| {

@@ -1,9 +1,10 @@
 //! The connected peers, and the tasks that wait for changes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mycelium_transport::changed::Changed;
 use mycelium_transport::log_limit::LineLimit;
 use parking_lot::Mutex;
 use ractor::{ActorCell, ActorId};
@@ -49,7 +50,7 @@ pub(super) enum Progress {
 pub(crate) struct Roster {
     state: Mutex<State>,
     /// Bumped with each change of who is ready.
-    changed: watch::Sender<()>,
+    changed: Changed,
     events: broadcast::Sender<NodeEvent>,
     handshake_timeout: Duration,
     /// Of the lines about peers that connect: a peer can come and go without end.
@@ -81,7 +82,7 @@ impl Incoming {
 
 #[derive(Debug, Default)]
 struct State {
-    sessions: HashMap<ActorId, Session>,
+    sessions: BTreeMap<ActorId, Session>,
     /// Dialled streams that the server has not taken yet.
     dialled: HashMap<StreamKey, VecDeque<watch::Sender<Progress>>>,
     /// The one whose session the server makes just now.
@@ -110,7 +111,7 @@ impl Roster {
     pub(super) fn new(handshake_timeout: Duration, log_lines: u32) -> Self {
         Self {
             state: Mutex::default(),
-            changed: watch::Sender::new(()),
+            changed: Changed::default(),
             events: broadcast::Sender::new(EVENTS),
             handshake_timeout,
             incoming: Incoming::new(log_lines),
@@ -200,7 +201,7 @@ impl Roster {
     /// The server has stopped: no peer is connected.
     pub(super) fn clear(&self) {
         *self.state.lock() = State::default();
-        self.changed.send_replace(());
+        self.changed.tell();
     }
 
     /// Ends a session that has not come further in time.
@@ -272,7 +273,7 @@ impl NodeEventSubscription for Watcher {
                 "connected"
             );
         }
-        self.0.changed.send_replace(());
+        self.0.changed.tell();
         self.0.tell(NodeEvent::Connected(peer));
     }
 
@@ -301,7 +302,7 @@ impl NodeEventSubscription for Watcher {
                         "disconnected"
                     );
                 }
-                self.0.changed.send_replace(());
+                self.0.changed.tell();
                 self.0.tell(NodeEvent::Disconnected { peer, reason });
             }
             None => {

@@ -103,6 +103,7 @@ impl Runner {
         tracing::info!(singleton = &*self.name, %number, actor = %actor.get_id(), "runs here");
         loop {
             tokio::select! {
+                biased;
                 _ = actor.wait(None) => {
                     let rest = self.rest.next(began.elapsed());
                     tracing::warn!(singleton = &*self.name, %number, ?rest, "its actor has ended");

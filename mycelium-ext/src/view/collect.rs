@@ -11,7 +11,8 @@ use ractor_cluster::peers::{self, PeerInfo};
 
 use super::request::{Facts, Request};
 use super::snapshot::{
-    ActorView, Count, GroupView, LinkView, NodeView, PeerView, SessionView, Snapshot, Totals,
+    ActorView, Count, GroupView, LinkView, NodeView, PeerView, RoundTripView, SessionView,
+    Snapshot, Totals,
 };
 use super::watch::Watcher;
 
@@ -196,6 +197,18 @@ fn link_view(link: sessions::LinkView) -> LinkView {
         local: link.info.local,
         active: link.info.active,
         sent_bytes: link.sent_bytes,
+        round_trip: link.round_trip.map(round_trip),
+    }
+}
+
+fn round_trip(of: sessions::RoundTrip) -> RoundTripView {
+    // 584 years of them fit.
+    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    RoundTripView {
+        latest_ns: nanoseconds(of.latest),
+        smoothed_ns: nanoseconds(of.smoothed),
+        smallest_ns: nanoseconds(of.smallest),
+        answered: of.answered,
     }
 }
 

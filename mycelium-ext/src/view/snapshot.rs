@@ -129,6 +129,16 @@ pub struct PeerView {
     pub session: Option<SessionView>,
 }
 
+impl PeerView {
+    /// The round trip of the link that messages take, or of the cheapest one that has any.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<RoundTripView> {
+        let active = self.links.iter().find(|link| link.active);
+        let own = active.and_then(|link| link.round_trip);
+        own.or_else(|| self.links.iter().find_map(|link| link.round_trip))
+    }
+}
+
 /// A link to a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -143,6 +153,25 @@ pub struct LinkView {
     pub active: bool,
     /// The bytes of messages and session control that it took, those included that went again.
     pub sent_bytes: u64,
+    /// How long the peer takes to answer pings by it; `None` before one is answered, and in
+    /// snapshots of nodes that do not measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip: Option<RoundTripView>,
+}
+
+/// The round trips of a link: of control, which does not wait for messages. The ping goes by the
+/// link, and the answer by the peer's cheapest one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RoundTripView {
+    /// The last one, in nanoseconds.
+    pub latest_ns: u64,
+    /// All of them, smoothed as in RFC 6298, in nanoseconds.
+    pub smoothed_ns: u64,
+    /// The shortest one since the link began, in nanoseconds.
+    pub smallest_ns: u64,
+    /// How many pings were answered.
+    pub answered: u64,
 }
 
 /// What went by the session with a peer. A stock node numbers nothing: most of it is 0 then.

@@ -208,8 +208,7 @@ pub(crate) fn a_payload_outlives_its_sender() -> Result<(), Failed> {
 /// the end there is nothing left of them.
 pub(crate) fn killed_readers_leave_nothing() -> Result<(), Failed> {
     const READERS: usize = 3;
-    run(async { builder("before").start().await.unwrap().stop().await });
-    let before = Belongings::now();
+    let before = Belongings::before();
     run(async {
         let node = builder("this").start().await?;
         let address = node.addresses()[0].to_string();

@@ -63,7 +63,7 @@ pub(crate) fn hold(words: &[String]) -> ExitCode {
 
 pub(crate) fn a_killed_peer_ends_the_link() -> Result<(), Failed> {
     for makes in [true, false] {
-        let before = Belongings::now();
+        let before = Belongings::before();
         run(async {
             // This end waits for a frame.
             let (process, (_sink, mut stream)) = linked(makes, "nothing").await?;
@@ -98,7 +98,7 @@ pub(crate) fn a_killed_peer_ends_the_link() -> Result<(), Failed> {
 }
 
 pub(crate) fn frames_cross_between_processes() -> Result<(), Failed> {
-    let before = Belongings::now();
+    let before = Belongings::before();
     for makes in [true, false] {
         run(async {
             let (_process, (mut sink, mut stream)) = linked(makes, "echo").await?;

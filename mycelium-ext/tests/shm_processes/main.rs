@@ -33,8 +33,10 @@ fn main() -> ExitCode {
     process::run(async {});
     // So is the arena.
     mycelium_ext::arena::Arena::of_process(64 << 20).expect("there is memory");
+    // And what the first node of a process makes.
+    process::run(async { nodes::builder("before").start().await.expect("it starts").stop().await });
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 14] = [
+    let tests: [(&str, Test); 15] = [
         ("a_killed_peer_ends_the_link", link::a_killed_peer_ends_the_link),
         ("frames_cross_between_processes", link::frames_cross_between_processes),
         ("nodes_choose_shared_memory", nodes::nodes_choose_shared_memory),
@@ -55,6 +57,10 @@ fn main() -> ExitCode {
             "references_to_unknown_nodes_are_to_nobody",
             references::references_to_unknown_nodes_are_to_nobody,
         ),
+        ("all_of_them_leave_nothing", || {
+            process::Belongings::are_the_least();
+            Ok(())
+        }),
     ];
     let trials = tests.map(|(name, test)| Trial::test(name, test)).into();
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };

@@ -143,9 +143,7 @@ async fn asks() -> Result<(), Failed> {
 }
 
 pub(crate) fn nodes_choose_shared_memory() -> Result<(), Failed> {
-    // What the first node of a process makes once.
-    run(async { builder("before").start().await.unwrap().stop().await });
-    let before = Belongings::now();
+    let before = Belongings::before();
     run(async {
         let node = builder("this").start().await?;
         let process = other(&node, true);

@@ -1,8 +1,12 @@
 //! Another process, and what this one has of the system.
 
+use std::collections::BTreeSet;
+use std::fs::{self, DirEntry};
 use std::future::Future;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -56,33 +60,94 @@ pub(crate) fn end_with_parent() {
         .expect("every process may have it");
 }
 
-/// What this process and the system have that a link could leave behind.
-#[derive(Debug, PartialEq, Eq)]
+/// What this process has that a link could leave behind, and what it has left in the system.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Belongings {
     descriptors: usize,
     mapped: usize,
     named: usize,
 }
 
+/// The folder of shared memory that has a name. It is the whole machine's: other programs have
+/// their memory there too.
+const NAMED: &str = "/dev/shm";
+
+/// The inodes in [`NAMED`] that this process was ever seen to have open or mapped.
+static SEEN: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+
+/// The least of each that there was when a test began.
+static LEAST: Mutex<Option<Belongings>> = Mutex::new(None);
+
+fn is_named(path: &str) -> bool {
+    path.strip_prefix(NAMED).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn entries(folder: &str) -> impl Iterator<Item = DirEntry> {
+    fs::read_dir(folder).into_iter().flatten().map_while(Result::ok)
+}
+
 impl Belongings {
     pub(crate) fn now() -> Self {
-        let entries = |folder| std::fs::read_dir(folder).map_or(0, Iterator::count);
-        let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux has it");
+        let maps = fs::read_to_string("/proc/self/maps").expect("Linux has it");
+        let mapped = maps.lines().filter_map(|line| {
+            // Addresses, permissions, offset, device, inode, path.
+            let mut words = line.split_whitespace();
+            let inode = words.nth(4)?.parse().ok()?;
+            words.next().is_some_and(is_named).then_some(inode)
+        });
+        let opened = entries("/proc/self/fd").filter_map(|it| {
+            let path = fs::read_link(it.path()).ok()?;
+            is_named(path.to_str()?).then(|| Some(fs::metadata(it.path()).ok()?.ino()))?
+        });
+        let mut seen = SEEN.lock().expect("no panic");
+        seen.extend(mapped.chain(opened));
+        let is_ours = |it: &DirEntry| {
+            seen.contains(&it.ino()) || it.file_name().to_string_lossy().contains("mycelium")
+        };
         Self {
-            descriptors: entries("/proc/self/fd"),
+            descriptors: entries("/proc/self/fd").count(),
             mapped: maps.lines().filter(|line| line.contains("memfd:mycelium")).count(),
-            named: entries("/dev/shm"),
+            named: entries(NAMED).filter(is_ours).count(),
         }
     }
 
-    /// Holds that the process has what it had before. What a peer may make slow to close is closed
-    /// on threads of its own, which may take a moment.
+    /// The same, when a test begins. What the test before has dropped may be closed on threads of
+    /// their own, and still be among it.
+    pub(crate) fn before() -> Self {
+        let now = Self::now();
+        let mut least = LEAST.lock().expect("no panic");
+        let so_far = least.get_or_insert(now);
+        *so_far = Self {
+            descriptors: so_far.descriptors.min(now.descriptors),
+            mapped: so_far.mapped.min(now.mapped),
+            named: so_far.named.min(now.named),
+        };
+        now
+    }
+
+    /// Holds that the process has no more than it had before. What a peer may make slow to close is
+    /// closed on threads of its own, which may take a moment.
     pub(crate) fn are_again(before: &Self) {
-        let begun = std::time::Instant::now();
-        while Self::now() != *before && begun.elapsed() < std::time::Duration::from_secs(10) {
+        let has_more = |now: &Self| {
+            now.descriptors > before.descriptors
+                || now.mapped > before.mapped
+                || now.named > before.named
+        };
+        let begun = Instant::now();
+        while has_more(&Self::now()) && begun.elapsed() < LONG {
             std::thread::yield_now();
         }
-        assert_eq!(Self::now(), *before);
+        let now = Self::now();
+        assert!(!has_more(&now), "{now:?}, and before {before:?}");
+    }
+
+    /// Holds that the process has no more than when any test began: a single one may have begun
+    /// with more than it left.
+    pub(crate) fn are_the_least() {
+        let least = *LEAST.lock().expect("no panic");
+        if let Some(least) = least {
+            Self::are_again(&least);
+        }
     }
 
     /// Whether memory of links is mapped.

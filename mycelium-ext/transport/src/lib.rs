@@ -41,6 +41,8 @@ pub mod arena;
 #[cfg(unix)]
 #[doc(hidden)]
 pub mod blocking;
+#[doc(hidden)]
+pub mod changed;
 mod channel;
 pub mod frames;
 #[doc(hidden)]

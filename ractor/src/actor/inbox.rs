@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use super::actor_properties::{ActorProperties, Identity};
 use super::control::Urgent;
-use super::mailbox::{is_inline, queue, Kind, Parcel, Queue};
+use super::mailbox::{is_inline, queue, Held, Kind, Parcel, Queue};
 use super::receive::{poll_receive, poll_signal, Received};
 use crate::actor::actor_config::ActorConfig;
 use crate::actor::messages::StopMessage;
@@ -43,7 +43,7 @@ pub(crate) struct Inbox<M: Message> {
 /// The mailbox, and what was taken from it and not handled yet.
 enum Receiver<M> {
     Inline(Taken<M>),
-    Heap(Taken<Box<M>>),
+    Heap(Taken<Held<M>>),
 }
 
 struct Taken<S> {
@@ -87,7 +87,7 @@ pub(crate) fn create<M: Message>(
         let (cell, taken) = taken::<M>(identity, config).map_err(wrong)?;
         (cell, Receiver::Inline(taken))
     } else {
-        let (cell, taken) = taken::<Box<M>>(identity, config).map_err(wrong)?;
+        let (cell, taken) = taken::<Held<M>>(identity, config).map_err(wrong)?;
         (cell, Receiver::Heap(taken))
     };
     #[cfg(test)]
@@ -218,14 +218,14 @@ impl<M: Message> Inbox<M> {
     pub(crate) fn take_plain(&mut self) -> M {
         match &mut self.mailbox {
             Receiver::Inline(taken) => taken.pop().into_plain(),
-            Receiver::Heap(taken) => *taken.pop().into_plain(),
+            Receiver::Heap(taken) => taken.pop().into_plain().into_inner(),
         }
     }
 
     /// As [`take_plain`](Self::take_plain), of a message that waits in a box.
-    pub(crate) fn take_heap(&mut self) -> Box<M> {
+    pub(crate) fn take_held(&mut self) -> Held<M> {
         match &mut self.mailbox {
-            Receiver::Inline(taken) => Box::new(taken.pop().into_plain()),
+            Receiver::Inline(taken) => Held::new(taken.pop().into_plain()),
             Receiver::Heap(taken) => taken.pop().into_plain(),
         }
     }

@@ -6,6 +6,8 @@ mod bound;
 mod chunks;
 #[path = "mailbox/conflating.rs"]
 mod conflating;
+#[path = "mailbox/held.rs"]
+mod held;
 #[path = "mailbox/keyed.rs"]
 mod keyed;
 #[path = "mailbox/parcel.rs"]
@@ -16,6 +18,8 @@ mod queue;
 mod settle;
 #[path = "mailbox/slots.rs"]
 mod slots;
+#[path = "mailbox/spares.rs"]
+mod spares;
 
 use std::any::Any;
 use std::mem;
@@ -23,6 +27,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 pub(crate) use bound::Bound;
 pub(crate) use conflating::conflating;
+pub(crate) use held::Held;
 pub(crate) use keyed::{discard, KeyOf};
 pub(crate) use parcel::{Kind, Parcel};
 pub(crate) use queue::{Found, Queue, Refused, Seen, Sleep};
@@ -38,8 +43,9 @@ pub(crate) mod sync {
     pub(crate) use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 }
 
-/// Messages up to so many bytes wait in the mailbox itself, larger ones in a box of their own:
-/// moving so much twice costs about what a box does.
+/// Messages up to so many bytes wait in the mailbox itself, larger ones in a box of their own: out
+/// of a box a message is moved once, and a shared message takes no more room in such a mailbox than
+/// its `Arc`.
 const INLINE_BYTES: usize = 128;
 
 /// Whether messages of a type wait in the mailbox itself.
@@ -58,7 +64,7 @@ pub(crate) const fn is_large<M>() -> bool {
 
 /// A queue of messages as those see it who do not know what the actor handles.
 pub(crate) trait Mailbox: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
-    /// The [`Queue`] itself: of `Parcel<M>` or of `Parcel<Box<M>>`, as [`is_inline`] says.
+    /// The [`Queue`] itself: of `Parcel<M>` or of `Parcel<Held<M>>`, as [`is_inline`] says.
     fn as_any(&self) -> &dyn Any;
 
     /// As [`Queue::put`].

@@ -5,6 +5,7 @@ use std::future::Future;
 #[cfg(feature = "cluster")]
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+use crate::actor::mailbox::Held;
 use crate::message::{BoxedDowncastErr, BoxedMessage};
 use crate::{ActorCell, Message};
 
@@ -102,15 +103,28 @@ macro_rules! processing_loop {
             /// before the handler runs, so that a message by value has no place in the loop's
             /// frame.
             #[inline(never)]
-            #[allow(clippy::boxed_local)]
             fn handle_large<'a>(
                 handler: &'a TActor,
                 myself: ActorRef<TActor::Msg>,
-                message: Box<TActor::Msg>,
+                mut message: Held<TActor::Msg>,
                 state: &'a mut TActor::State,
             ) -> Pin<Box<impl Future<Output = Result<(), ActorProcessingErr>> + use<'a, TActor>>>
             {
-                Box::pin(handler.handle(myself, *message, state))
+                let handling = Box::pin(handler.handle(myself, message.take(), state));
+                message.recycle();
+                handling
+            }
+
+            /// The handler's future for a message in a box. In a function of its own, where the
+            /// compiler knows that the future is apart from the box: it moves the message once.
+            #[inline(never)]
+            fn handle_held<'a>(
+                handler: &'a TActor,
+                myself: ActorRef<TActor::Msg>,
+                message: &mut Held<TActor::Msg>,
+                state: &'a mut TActor::State,
+            ) -> impl Future<Output = Result<(), ActorProcessingErr>> + use<'a, TActor> {
+                handler.handle(myself, message.take(), state)
             }
 
             /// [`handle_all`](Self::handle_all), in a box. In a function that returns before the
@@ -142,10 +156,15 @@ macro_rules! processing_loop {
                     macro_rules! run {
                         ($sent:ident, $handling:expr) => {{
                             let handling = pin!($handling);
+                            run_pinned!($sent, handling)
+                        }};
+                    }
+                    macro_rules! run_pinned {
+                        ($sent:ident, $handling:expr) => {{
                             #[cfg(feature = "message_span_propogation")]
-                            let handled = inbox.run_in($sent, handling).await;
+                            let handled = inbox.run_in($sent, $handling).await;
                             #[cfg(not(feature = "message_span_propogation"))]
-                            let handled = inbox.run(handling).await;
+                            let handled = inbox.run($handling).await;
                             handled
                         }};
                     }
@@ -163,12 +182,24 @@ macro_rules! processing_loop {
                                 };
                                 match kind {
                                     Kind::Plain if is_large::<TActor::Msg>() => {
-                                        let message = inbox.take_heap();
+                                        let message = inbox.take_held();
                                         let myself = myself.clone();
                                         run!(
                                             sent,
                                             Self::handle_large(handler, myself, message, state)
                                         )
+                                    }
+                                    Kind::Plain if !is_inline::<TActor::Msg>() => {
+                                        let mut message = inbox.take_held();
+                                        let myself = myself.clone();
+                                        let handling = pin!(Self::handle_held(
+                                            handler,
+                                            myself,
+                                            &mut message,
+                                            state
+                                        ));
+                                        message.recycle();
+                                        run_pinned!(sent, handling)
                                     }
                                     Kind::Plain => {
                                         let message = inbox.take_plain();
@@ -295,9 +326,9 @@ pub(crate) fn open<M: Message>(
 pub(crate) fn open_large<M: Message>(
     message: BoxedMessage,
     actor: &ActorCell,
-) -> Result<Option<Box<M>>, BoxedDowncastErr> {
+) -> Result<Option<Held<M>>, BoxedDowncastErr> {
     match open(message, actor) {
-        Ok(Some(message)) => Ok(Some(Box::new(message))),
+        Ok(Some(message)) => Ok(Some(Held::new(message))),
         Ok(None) => Ok(None),
         Err(error) => Err(error),
     }

@@ -12,7 +12,7 @@ use super::actor_cell::ActorCell;
 use super::actor_config::ActorConfig;
 use super::control::Urgent;
 use super::inbox::{Inbox, Next};
-use super::mailbox::{is_large, Kind};
+use super::mailbox::{is_inline, is_large, Held, Kind};
 use super::messages::{BoxedState, StopMessage};
 use super::run::{open, open_large, processing_loop, span, task, End};
 use super::{get_panic_string, Actor, ActorLifecycleGuard, ActorRuntime};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::actor::mailbox::Held;
 use crate::errors::UndeliveredCause;
 use crate::message::ArcMessage;
 use crate::{ActorCell, ActorId, ActorName};
@@ -200,7 +201,9 @@ impl Contents {
             Self::Owned(message) => match message.downcast::<T>() {
                 Ok(message) => Ok(*message),
                 // Large messages wait in a box of their own.
-                Err(message) => message.downcast::<Box<T>>().map(|it| **it).map_err(Self::Owned),
+                Err(message) => {
+                    message.downcast::<Held<T>>().map(|it| it.into_inner()).map_err(Self::Owned)
+                }
             },
         }
     }

@@ -124,7 +124,13 @@ impl DataPlane {
         let links = table.infos().into_iter().zip(table.links());
         SessionView {
             node_id: self.node_id(),
-            links: links.map(|(info, link)| LinkView { info, sent_bytes: link.sent }).collect(),
+            links: links
+                .map(|(info, link)| LinkView {
+                    info,
+                    sent_bytes: link.sent,
+                    round_trip: link.pings.round_trip(),
+                })
+                .collect(),
             sent: table.messages(),
             received: self.receipts.messages(),
             dead_letters: self.dead_letters.load(Ordering::Relaxed),
@@ -188,6 +194,16 @@ impl DataPlane {
     /// All links, the cheapest first.
     pub(crate) fn links(&self) -> Vec<(TransportKind, ActorRef<SessionMessage>)> {
         locked(&self.table).links().map(|link| (link.kind, link.actor.clone())).collect()
+    }
+
+    /// As [`LinkTable::pinged`].
+    pub(crate) fn pinged(&self, actor: ActorId, at: Duration) {
+        locked(&self.table).pinged(actor, at);
+    }
+
+    /// As [`LinkTable::ponged`].
+    pub(crate) fn ponged(&self, at: Duration, now: Duration) {
+        locked(&self.table).ponged(at, now);
     }
 
     /// The kind of the link whose actor this is.

@@ -9,12 +9,14 @@ mod routes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorId, ActorRef};
 
 use super::room::Queued;
+use super::round_trip::Pings;
 use super::writer::{FrameSource, LinkWriter};
 use mycelium_link::codec::What;
 use mycelium_link::lane::{Chunk, Frames, LaneError};
@@ -45,6 +47,7 @@ pub(crate) struct Link<S: FrameSource> {
     pub(crate) writer: Option<Arc<LinkWriter<S>>>,
     /// The bytes of its lanes that it took, those included that went again.
     pub(crate) sent: u64,
+    pub(crate) pings: Pings,
 }
 
 /// What goes by one link at a time.
@@ -201,6 +204,18 @@ impl<S: FrameSource> LinkTable<S> {
     /// All links, the cheapest first.
     pub(crate) fn links(&self) -> impl Iterator<Item = &Link<S>> {
         self.links.iter()
+    }
+
+    /// A ping goes by this link at this time since the session began.
+    pub(super) fn pinged(&mut self, actor: ActorId, at: Duration) {
+        if let Some(link) = self.links.iter_mut().find(|link| link.actor.get_id() == actor) {
+            link.pings.sent(at);
+        }
+    }
+
+    /// The peer has repeated the time of a ping, or something else.
+    pub(super) fn ponged(&mut self, at: Duration, now: Duration) {
+        self.links.iter_mut().any(|link| link.pings.answered(at, now));
     }
 
     /// The peer is known by another number from here on.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::data_plane::DataPlane;
 use super::locked::locked;
+pub use super::round_trip::RoundTrip;
 use crate::peers::LinkInfo;
 use crate::NodeId;
 
@@ -56,6 +57,10 @@ pub struct LinkView {
     pub info: LinkInfo,
     /// The bytes of messages and session control that it took, those included that went again.
     pub sent_bytes: u64,
+    /// What pings by it took, once one was answered. Every one to five seconds a ping goes by one
+    /// of the links of a session, in turn, also while nothing else goes by them. Stock peers answer
+    /// too. Links within a process have it as well.
+    pub round_trip: Option<RoundTrip>,
 }
 
 static SESSIONS: Mutex<Vec<Weak<DataPlane>>> = Mutex::new(Vec::new());

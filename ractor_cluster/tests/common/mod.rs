@@ -4,6 +4,7 @@
 
 pub mod doubler;
 pub mod server;
+pub mod witness;
 
 use std::future::Future;
 use std::time::Duration;

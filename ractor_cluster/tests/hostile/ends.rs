@@ -2,11 +2,11 @@
 //! a later version is no reason to stop, and a peer that knows no ends hears of none.
 
 use ractor::concurrency::JoinHandle;
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
 use ractor_cluster::transport::TransportKind;
-use tokio::sync::mpsc;
 
 use crate::client::Client;
+use crate::common::witness::{witness, Told};
 use crate::common::{peer, until, watched};
 use crate::logs::Mark;
 use crate::scene::{Count, Scene};
@@ -23,39 +23,6 @@ const FAILED: i32 = 3;
 const PANICKED: i32 = 4;
 /// Of no version that there is.
 const LATER: i32 = 99;
-
-/// Passes on how what it supervises ends: whether it failed, and the text.
-struct Witness(mpsc::UnboundedSender<(bool, Option<String>)>);
-
-#[derive(ractor_cluster::RactorMessage)]
-struct Nothing;
-
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Witness {
-    type Msg = Nothing;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Nothing>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _: ActorRef<Nothing>,
-        event: SupervisionEvent,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        match event {
-            SupervisionEvent::ActorTerminated(_, _, reason) => self.0.send((false, reason))?,
-            SupervisionEvent::ActorFailed(_, error) => {
-                self.0.send((true, Some(error.to_string())))?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
 
 fn end(pid: u64, kind: i32, text: Option<&[u8]>) -> ActorEnd {
     ActorEnd { pid, kind, text: text.map(<[u8]>::to_vec) }
@@ -107,20 +74,21 @@ async fn a_peer_may_say_anything_of_its_ends_within_bounds() {
     let scene = Scene::start("said-of-ends").await;
     let mut client = joined(&scene, "said-of-ends", Some(1)).await;
     let long = "x".repeat(60_000);
+    let stopped = |reason: &str| Told::Terminated(Some(reason.to_owned()));
+    let failed = |text: &str, panic| Told::Failed { text: text.to_owned(), panic: Some(panic) };
     let cases = [
-        (end(1, FAILED, Some(long.as_bytes())), (true, Some("x".repeat(1024)))),
-        (end(2, STOPPED, Some(long.as_bytes())), (false, Some("x".repeat(1024)))),
-        (end(3, LATER, Some(b"tomorrow")), (false, Some("remote".to_owned()))),
-        (end(4, PANICKED, None), (true, Some(String::new()))),
-        (end(5, KILLED, Some(b"by a letter")), (false, Some("killed".to_owned()))),
-        (end(6, STOPPED, None), (false, None)),
+        (end(1, FAILED, Some(long.as_bytes())), failed(&"x".repeat(1024), false)),
+        (end(2, STOPPED, Some(long.as_bytes())), stopped(&"x".repeat(1024))),
+        (end(3, LATER, Some(b"tomorrow")), stopped("remote")),
+        (end(4, PANICKED, None), failed("", true)),
+        (end(5, KILLED, Some(b"by a letter")), stopped("killed")),
+        (end(6, STOPPED, None), Told::Terminated(None)),
     ];
     let pids: Vec<u64> = cases.iter().map(|(end, _)| end.pid).collect();
     let proxies = announce(&mut client, "said-of-ends", &pids).await;
     for (ending, expected) in cases {
         let proxy = proxies.iter().find(|it| it.get_id().pid() == ending.pid).expect("it is one");
-        let (sender, mut told) = mpsc::unbounded_channel();
-        let (witness, _) = Actor::spawn(None, Witness(sender), ()).await.expect("it starts");
+        let (witness, mut told) = witness().await;
         proxy.link(witness.get_cell());
         // Again, and another way; and of an actor that there never was.
         let other = end(ending.pid, KILLED, Some(b"again"));

@@ -27,6 +27,7 @@ mod logs;
 mod message;
 mod multiplied;
 mod parts;
+mod pings;
 mod proofs;
 mod quiet;
 mod relay;

@@ -144,7 +144,7 @@ async fn a_stock_node_that_pings_and_reads_nothing_is_closed() {
     // Whose buffers are small.
     let mut stuck = stock_by(&scene, TransportKind::UnixSocket, "stock-pings").await;
     let log = Mark::of(&scene.log);
-    let pings = Client::encoded(ControlBody::Ping(Ping {})).repeat(1000);
+    let pings = Client::encoded(ControlBody::Ping(Ping::default())).repeat(1000);
     watched(async { while stuck.send_bytes(&pings).await.is_ok() {} }).await;
     log.told("a connection cannot be written to", "bytes was taken within").await;
     scene.serves(TransportKind::Tcp).await;

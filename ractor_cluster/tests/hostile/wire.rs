@@ -152,7 +152,7 @@ pub struct CallReply {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Control {
-    #[prost(oneof = "ControlBody", tags = "3, 1, 2, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "ControlBody", tags = "3, 4, 1, 2, 5, 6, 7, 8, 9")]
     pub body: Option<ControlBody>,
 }
 
@@ -164,6 +164,8 @@ pub enum ControlBody {
     Terminate(Terminate),
     #[prost(message, tag = "3")]
     Ping(Ping),
+    #[prost(message, tag = "4")]
+    Pong(Pong),
     #[prost(message, tag = "5")]
     PgJoin(PgJoin),
     #[prost(message, tag = "6")]
@@ -177,7 +179,24 @@ pub enum ControlBody {
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-pub struct Ping {}
+pub struct Timestamp {
+    #[prost(int64, tag = "1")]
+    pub seconds: i64,
+    #[prost(int32, tag = "2")]
+    pub nanos: i32,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Ping {
+    #[prost(message, optional, tag = "1")]
+    pub timestamp: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Pong {
+    #[prost(message, optional, tag = "1")]
+    pub timestamp: Option<Timestamp>,
+}
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Spawn {

@@ -11,6 +11,8 @@ mod failures;
 mod namespaces;
 mod node;
 mod process;
+#[path = "../common/witness.rs"]
+mod witness;
 
 use std::process::ExitCode;
 
@@ -128,6 +130,9 @@ fn neighbours_end_on_a_unix_socket() -> Result<(), Failed> {
     second.ask("spawn writers adaptive")?;
     first.ask("members writers 1")?;
     assert_eq!(first.ask("call writers")?, "0");
+    // Pings go by each of the links, from both ends.
+    assert_eq!(first.ask("round-trips second")?, "2");
+    assert_eq!(second.ask("round-trips first")?, "2");
     Ok(())
 }
 

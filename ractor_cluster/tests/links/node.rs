@@ -10,8 +10,9 @@ use ractor::actor::actor_config::{ActorConfig, TransportPreference};
 use ractor::errors::UndeliveredReason;
 use ractor::remoting::Encoder;
 use ractor::{call, call_t, pg, Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef};
-use ractor::{BytesConvertable, MessagingErr, RpcReplyPort, SupervisionEvent};
+use ractor::{BytesConvertable, MessagingErr, RpcReplyPort};
 use ractor_cluster::link::options::{LinkOptions, Location, Peer, PeerPolicy, UnixListening};
+use ractor_cluster::link::view;
 use ractor_cluster::node::{NodeConnectionMode, NodeServerSessionInformation};
 use ractor_cluster::peers::{self, Locality, PeerEvent, PeerInfo};
 use ractor_cluster::transport::TransportKind;
@@ -19,6 +20,8 @@ use ractor_cluster::{
     client_connect, NodeEventSubscription, NodeServer, NodeServerMessage, RactorClusterMessage,
 };
 use tokio::sync::{mpsc, watch};
+
+use crate::witness::{witness, Nothing, Told};
 
 /// Nothing here takes as long, unless it never happens.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -138,38 +141,9 @@ struct Running {
     events: watch::Receiver<Vec<PeerEvent>>,
     /// Calls that no actor answers, and how they ended.
     calls: Vec<tokio::task::JoinHandle<String>>,
-    /// Why watched proxies stopped.
-    reasons: mpsc::UnboundedReceiver<String>,
+    /// How watched proxies ended.
+    ends: mpsc::UnboundedReceiver<Told>,
     witness: ActorRef<Nothing>,
-}
-
-/// Learns why proxies stop.
-struct Witness(mpsc::UnboundedSender<String>);
-
-#[derive(ractor_cluster::RactorMessage)]
-struct Nothing;
-
-#[cfg_attr(feature = "async-trait", ractor::async_trait)]
-impl Actor for Witness {
-    type Msg = Nothing;
-    type State = ();
-    type Arguments = ();
-
-    async fn pre_start(&self, _: ActorRef<Nothing>, (): ()) -> Result<(), ActorProcessingErr> {
-        Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        _: ActorRef<Nothing>,
-        event: SupervisionEvent,
-        (): &mut (),
-    ) -> Result<(), ActorProcessingErr> {
-        if let SupervisionEvent::ActorTerminated(_, _, reason) = event {
-            _ = self.0.send(reason.unwrap_or_default());
-        }
-        Ok(())
-    }
 }
 
 /// Keeps what happened to peers.
@@ -242,11 +216,10 @@ async fn serve() -> Result<(), Failure> {
         .find(|it| it.kind == TransportKind::Tcp)
         .ok_or("it does not listen")?;
     println!("ok {}", tcp.address);
-    let (sender, reasons) = mpsc::unbounded_channel();
-    let (witness, _) = Actor::spawn(None, Witness(sender), ()).await?;
+    let (witness, ends) = witness().await;
     let events = keep_events();
     let (records, calls) = (HashMap::new(), Vec::new());
-    let mut running = Running { server, records, events, calls, reasons, witness };
+    let mut running = Running { server, records, events, calls, ends, witness };
     let mut lines = lines();
     while let Some(line) = lines.recv().await {
         match tokio::time::timeout(PATIENCE, running.obey(&line)).await {
@@ -329,6 +302,17 @@ impl Running {
             ["links", name, kinds] => {
                 until(name, |peer| peer.is_some_and(|peer| kinds_of(peer) == *kinds)).await
             }
+            // Until pings by each link to the peer were answered. That is no event.
+            ["round-trips", name] => loop {
+                let node_id = peer(name).ok_or("no such peer")?.node_id;
+                let mut sessions = view::sessions().into_iter();
+                let session = sessions.find(|it| it.node_id == node_id).ok_or("no session")?;
+                let links = session.links;
+                if !links.is_empty() && links.iter().all(|link| link.round_trip.is_some()) {
+                    break Ok(links.len().to_string());
+                }
+                tokio::task::yield_now().await;
+            },
             ["gone", name] => until(name, |peer| peer.is_none()).await,
             ["id", name] => Ok(peer(name).ok_or("no such peer")?.node_id.to_string()),
             ["kinds", name] => Ok(kinds_of(&peer(name).ok_or("no such peer")?)),
@@ -478,7 +462,10 @@ impl Running {
                 members(group).pop().ok_or("no member")?.link(self.witness.get_cell());
                 Ok(String::new())
             }
-            ["reason"] => Ok(self.reasons.recv().await.ok_or("no witness")?),
+            ["reason"] => match self.ends.recv().await.ok_or("no witness")? {
+                Told::Terminated(reason) => Ok(reason.unwrap_or_default()),
+                failed @ Told::Failed { .. } => Err(format!("{failed:?}").into()),
+            },
             // Waits until something has happened so many times since the start.
             ["happened", what, times] => {
                 let times: usize = times.parse()?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycelium_simulation::{Digest, Event, Failure, Host, Simulation};
+use mycelium_simulation::{Failure, Host, Simulation};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, call_t, pg};
 use ractor_cluster::link::{LinkOptions, dead_letters};
 use ractor_cluster::peers::{self, PeerEvent};
@@ -13,11 +13,15 @@ use ractor_cluster::{NodeId, NodeServerMessage, RactorClusterMessage};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::account::{Account, Session, Stream};
-use crate::faults;
+use crate::faults::{self, Plan};
+use crate::seeds::Outcome;
 
 pub(crate) const HOSTS: [&str; 3] = ["a", "b", "c"];
 
 const READERS: &str = "readers";
+
+/// How long faults go on.
+const FAULTS: Duration = Duration::from_secs(10);
 
 /// After so much virtual time without faults all nodes have to speak to each other. A connection
 /// may stand still since the last fault: its silence, the grace, and a handshake that hangs come
@@ -77,14 +81,6 @@ fn payload_of(number: u64) -> Vec<u8> {
 
 fn known(host: &str) -> &'static str {
     HOSTS.into_iter().find(|it| *it == host).expect("it is one of the three")
-}
-
-/// What a run has come to.
-pub(crate) struct Outcome {
-    pub(crate) digest: Digest,
-    pub(crate) events: Vec<Event>,
-    pub(crate) trace: String,
-    pub(crate) violations: Vec<String>,
 }
 
 /// What all hosts of a run know.
@@ -213,7 +209,9 @@ fn go(simulation: &mut Simulation, seed: u64, shared: &Shared) -> Result<Vec<Str
         }
     };
     pass(simulation, Duration::from_secs(1))?;
-    faults::happen(simulation, seed, account, &mut pass)?;
+    // Without a crash all accounts are exact.
+    let plan = Plan { hosts: &HOSTS, time: FAULTS, may_crash: seed % 2 == 1 };
+    faults::happen(simulation, seed, &plan, |host| account.crashed(host), &mut pass)?;
     shared.heard.lock().unwrap().clear();
     let until = simulation.now() + HEALS;
     while !shared.all_hear_all() && simulation.now() < until {

@@ -134,7 +134,8 @@ fn a_context_stands_whole_in_front_of_the_arguments() {
     let with = |trace: &[u8]| {
         let frame = Bytes::from([&[0, 0x41, 0, 1, 0, 1, 0, 0], trace].concat());
         let head = head(&frame).unwrap().expect("a frame of messages");
-        head.message((frame.clone(), Bytes::new()), &mut Names::default()).map(|it| (it.trace, it.args))
+        head.message((frame.clone(), Bytes::new()), &mut Names::default())
+            .map(|it| (it.trace, it.args))
     };
     for length in 0..TRACE {
         assert_eq!(with(&vec![1; length]), Err(CodecError::Short));

@@ -16,9 +16,14 @@ fn session(sent: u64) -> SessionView {
     }
 }
 
+fn round_trip(smoothed_ns: u64) -> RoundTripView {
+    RoundTripView { latest_ns: 7, smoothed_ns, smallest_ns: smoothed_ns / 2, answered: 3 }
+}
+
 fn link(sent_bytes: u64) -> LinkView {
     let (peer, local) = ("there".to_owned(), "here".to_owned());
-    LinkView { kind: "tcp".to_owned(), peer, local, active: true, sent_bytes }
+    let round_trip = Some(round_trip(sent_bytes));
+    LinkView { kind: "tcp".to_owned(), peer, local, active: true, sent_bytes, round_trip }
 }
 
 fn peer(node_id: u64, name: &str, sent: u64) -> PeerView {
@@ -66,6 +71,29 @@ fn counters_go_on_over_sessions_and_states_do_not_add_up() {
     peers.take(&[]);
     assert_eq!(peers.kinds().collect::<Vec<_>>(), [("tcp", [0, 90])]);
     assert_eq!(peers.localities().collect::<Vec<_>>(), [("remote", 0)]);
+}
+
+#[test]
+fn a_round_trip_is_that_of_the_link_that_messages_take_and_the_longest_of_several() {
+    let of = |peers: &[PeerView]| {
+        let mut sums = Peers::default();
+        sums.take(peers);
+        let (_, of) = sums.by_name().next().expect("it is there");
+        of.round_trip.map(|it| [it.smoothed, it.smallest].map(|it| it.as_nanos()))
+    };
+    let mut one = peer(1, "a@host", 5);
+    assert_eq!(of(std::slice::from_ref(&one)), Some([50, 25]));
+    let mut idle = link(900);
+    idle.active = false;
+    one.links.insert(0, idle);
+    assert_eq!(of(std::slice::from_ref(&one)), Some([50, 25]));
+    // While it has none of its own.
+    one.links[1].round_trip = None;
+    assert_eq!(of(std::slice::from_ref(&one)), Some([900, 450]));
+    one.links[0].round_trip = None;
+    assert_eq!(of(std::slice::from_ref(&one)), None);
+    let two = peer(2, "a@host", 7);
+    assert_eq!(of(&[peer(3, "a@host", 6), two, one]), Some([70, 35]));
 }
 
 #[test]

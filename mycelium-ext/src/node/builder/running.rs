@@ -33,6 +33,12 @@ impl Running {
         (roster, span): (Arc<Roster>, tracing::Span),
     ) -> Result<Self, StartError> {
         let mut links = builder.links();
+        #[cfg(feature = "simulation")]
+        if builder.network.is_some() {
+            links = links.with_unix(links::UnixListening::Off).with_listens(false);
+            links.busy_poll = false;
+            links.local_transport = None;
+        }
         let mut own = None;
         for listen in listen {
             let address = resolve(listen)

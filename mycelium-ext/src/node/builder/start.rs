@@ -55,12 +55,19 @@ impl NodeBuilder {
             .iter()
             .filter_map(|listening| Address::of(listening.kind, &listening.address))
             .collect::<Vec<_>>();
+        #[cfg(feature = "simulation")]
+        let addresses = match &self.network {
+            Some(network) => network.addresses(),
+            None => addresses,
+        };
 
         let dialer = Dialer {
             server: running.server.clone(),
             roster: roster.clone(),
             connect_timeout: *self.limits.connect_timeout,
             handshake_timeout: *self.limits.handshake_timeout,
+            #[cfg(feature = "simulation")]
+            network: self.network.clone(),
         };
         let patience = Patience {
             min: *self.limits.backoff_min,

@@ -6,7 +6,7 @@
 use std::any::type_name;
 
 use super::ActorProperties;
-use crate::actor::mailbox::{Bound, Displaced, Parcel, Queue, Refused, Way};
+use crate::actor::mailbox::{Bound, Displaced, Held, Parcel, Queue, Refused, Way};
 use crate::dead_letters::{self, Keeps};
 use crate::errors::{UndeliveredCause, UndeliveredReason};
 use crate::{ActorCell, ActorStatus, MessagingErr};
@@ -103,13 +103,13 @@ impl ActorProperties {
     /// As [`refused`](Self::refused), for a large message.
     #[cold]
     #[inline(never)]
-    pub(super) fn refused_large<M>(
+    pub(super) fn refused_large<M: Send + 'static>(
         &self,
-        back: Parcel<Box<M>>,
+        back: Parcel<Held<M>>,
         refusal: Refusal,
     ) -> Result<(), MessagingErr<M>> {
         self.returned::<M>(refusal.into());
-        Err(MessagingErr::SendErr(*back.into_plain()))
+        Err(MessagingErr::SendErr(back.into_plain().into_inner()))
     }
 
     /// Logs that a key panicked, if it is the first of this actor. The message goes back.

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use super::ActorProperties;
-use crate::actor::mailbox::{Displaced, Way};
+use crate::actor::mailbox::{Displaced, Held, Way};
 use crate::errors::UndeliveredReason;
 use crate::inlet::{Delivery, Inlet, Refused};
 use crate::{Message, MessagingErr};
@@ -38,12 +38,11 @@ impl ActorProperties {
     #[cold]
     #[inline(never)]
     // By value it would have a place in the frame of the caller.
-    #[allow(clippy::boxed_local)]
     pub(super) fn send_heap_into_inlet<M: Message>(
         &self,
-        message: Box<M>,
+        message: Held<M>,
     ) -> Result<(), MessagingErr<M>> {
-        self.send_into_inlet(*message)
+        self.send_into_inlet(message.into_inner())
     }
 
     /// Sends when there is room, with stock's errors.

@@ -8,7 +8,7 @@ use tracing::Span;
 use super::admission::Refusal;
 use super::ActorProperties;
 use crate::actor::actor_config::TransportPreference;
-use crate::actor::mailbox::{discard, is_inline, Displaced, Parcel, Way};
+use crate::actor::mailbox::{discard, is_inline, Displaced, Held, Parcel, Way};
 use crate::errors::{Undelivered, UndeliveredReason};
 use crate::message::{records_spans, ArcMessage, BoxedMessage};
 use crate::remoting::{Delivered, Entry, Outlet, Undeliverable};
@@ -73,8 +73,8 @@ impl ActorProperties {
             let queue = self.queue::<M>().ok_or(Undeliverable::WrongType)?;
             delivered(self.admit::<M, _>(queue, Parcel::plain_in(message, span), entry.into()))
         } else {
-            let queue = self.queue::<Box<M>>().ok_or(Undeliverable::WrongType)?;
-            let parcel = Parcel::plain_in(Box::new(message), span);
+            let queue = self.queue::<Held<M>>().ok_or(Undeliverable::WrongType)?;
+            let parcel = Parcel::plain_in(Held::new(message), span);
             delivered(self.admit::<M, _>(queue, parcel, entry.into()))
         }
     }

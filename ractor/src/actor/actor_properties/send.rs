@@ -3,7 +3,7 @@
 use std::any::type_name;
 
 use crate::actor::mailbox::{
-    is_inline, is_large, Bound, Displaced, Mailbox, Parcel, Queue, Refused, Way,
+    is_inline, is_large, Bound, Displaced, Held, Mailbox, Parcel, Queue, Refused, Way,
 };
 use crate::errors::UndeliveredReason;
 #[cfg(feature = "cluster")]
@@ -73,7 +73,7 @@ impl ActorProperties {
         } else if is_inline::<M>() {
             self.send_inline(message)
         } else {
-            self.send_heap(Box::new(message))
+            self.send_heap(Held::new(message))
         }
     }
 
@@ -89,8 +89,8 @@ impl ActorProperties {
     }
 
     #[inline(never)]
-    fn send_heap<M: Message>(&self, message: Box<M>) -> Result<(), MessagingErr<M>> {
-        let Some(queue) = self.queue::<Box<M>>() else {
+    fn send_heap<M: Message>(&self, message: Held<M>) -> Result<(), MessagingErr<M>> {
+        let Some(queue) = self.queue::<Held<M>>() else {
             return self.send_heap_into_inlet(message);
         };
         match self.admit::<M, _>(queue, Parcel::plain(message), Way::ByPolicy) {
@@ -208,8 +208,8 @@ impl ActorProperties {
                     put_when_room(bound, parcel, |it| self.admit::<M, _>(queue, it, Way::IfRoom));
                 return put.await.or_else(|(back, refusal)| self.refused(back, refusal));
             }
-            if let Some(queue) = self.queue::<Box<M>>() {
-                let parcel = Parcel::plain(Box::new(message));
+            if let Some(queue) = self.queue::<Held<M>>() {
+                let parcel = Parcel::plain(Held::new(message));
                 let put =
                     put_when_room(bound, parcel, |it| self.admit::<M, _>(queue, it, Way::IfRoom));
                 return put.await.or_else(|(back, refusal)| self.refused_large(back, refusal));

@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use std::marker::PhantomData;
 
 use super::keyed::KeyOf;
-use super::{is_inline, Bound, Parcel, Queue};
+use super::{is_inline, Bound, Held, Parcel, Queue};
 use crate::actor::actor_config::Conflate;
 use crate::message::BoxedMessage;
 
@@ -17,7 +17,7 @@ pub(crate) fn conflating<C: Conflate>(bound: Bound) -> Box<dyn Any> {
     if is_inline::<C::Message>() {
         Box::new(Queue::<Parcel<C::Message>>::keyed::<ByMessage<C>>(bound))
     } else {
-        Box::new(Queue::<Parcel<Box<C::Message>>>::keyed::<ByMessage<C>>(bound))
+        Box::new(Queue::<Parcel<Held<C::Message>>>::keyed::<ByMessage<C>>(bound))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::actor::actor_cell::ActorCell;
 use crate::actor::actor_config::ActorConfig;
 use crate::actor::control::Urgent;
 use crate::actor::inbox::{Inbox, Next};
-use crate::actor::mailbox::{is_large, Kind};
+use crate::actor::mailbox::{is_inline, is_large, Held, Kind};
 use crate::actor::messages::StopMessage;
 use crate::actor::run::{open, open_large, processing_loop, span, task, End};
 use crate::actor::{get_panic_string, ActorLifecycleGuard};

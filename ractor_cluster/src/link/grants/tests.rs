@@ -13,6 +13,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use super::*;
 use crate::link::data_plane::{Bounds, Link};
 use crate::link::link_table::ADAPTIVE;
+use crate::link::round_trip::Pings;
 use crate::link::traces::Traces;
 use crate::link::turn::LastActor;
 use crate::link::writer::FrameSource;
@@ -90,6 +91,7 @@ async fn a_peer_that_takes_nothing_is_told_later() {
         lends: false,
         writer: None,
         sent: 0,
+        pings: Pings::default(),
     });
     traffic.credits.speak(Some(1));
     traffic.open();

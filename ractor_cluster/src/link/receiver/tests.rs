@@ -15,6 +15,7 @@ use super::*;
 use crate::link::data_plane::{Bounds, Link, LinkWriter};
 use crate::link::link_table::ADAPTIVE;
 use crate::link::reader::TURN;
+use crate::link::round_trip::Pings;
 use crate::link::traces::Traces;
 use crate::link::writer::FrameSource as _;
 use crate::protocol::meta::network_message::Message as Network;
@@ -79,6 +80,7 @@ impl Actors {
             lends: false,
             writer: None,
             sent: 0,
+            pings: Pings::default(),
         });
         traffic
     }
@@ -288,6 +290,7 @@ async fn what_the_peer_was_told_by_a_link_that_broke_it_is_told_again() {
         lends: false,
         writer: Some(way.clone()),
         sent: 0,
+        pings: Pings::default(),
     });
     let mut writing = std::pin::pin!(way.run());
     assert!(writing.as_mut().poll(context).is_pending());

@@ -43,6 +43,7 @@ use crate::link::options::{Location, PeerPolicy};
 use crate::link::peer_addresses::PeerAddresses;
 use crate::link::proxy::Proxy;
 use crate::link::quiet_log::{peer_line, PeerLog};
+use crate::link::round_trip::Pings;
 use crate::link::settle::{Phase, Standing};
 use crate::link::stock::{StockPeer, StockProxy};
 use crate::link::traces::Traces;
@@ -202,6 +203,7 @@ impl Links {
             lends,
             writer: None,
             sent: 0,
+            pings: Pings::default(),
         });
         if let Some(admission) = &admission {
             admission.begins(myself);

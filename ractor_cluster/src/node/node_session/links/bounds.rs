@@ -308,6 +308,10 @@ impl NodeSession {
                 });
                 !told.sessions.is_empty() && !active.supplied.is_over()
             }
+            Some(Control::Pong(pong)) => {
+                active.ponged(pong, state.epoch.elapsed());
+                true
+            }
             _ => true,
         };
         self.tell_limits(state);

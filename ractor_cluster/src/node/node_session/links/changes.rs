@@ -12,6 +12,7 @@ use crate::link::arrived::Arrived;
 use crate::link::data_plane::Link;
 use crate::link::dead_letters::{self, Cause, Target};
 use crate::link::quiet_log::{limited_warn, peer_line};
+use crate::link::round_trip::Pings;
 use crate::link::settle::Finding;
 use crate::link::{Event, LinkEvent};
 use crate::net::{NetworkStream, Session, SessionMessage};
@@ -131,7 +132,16 @@ impl NodeSession {
             fork.redials.remove(&kind);
         }
         active.liveness.activity.note();
-        traffic.add(Link { kind, peer, local, actor: actor.clone(), lends, writer: None, sent: 0 });
+        traffic.add(Link {
+            kind,
+            peer,
+            local,
+            actor: actor.clone(),
+            lends,
+            writer: None,
+            sent: 0,
+            pings: Pings::default(),
+        });
         // It has ended, if it cannot be told.
         _ = actor.cast(SessionMessage::Join(traffic));
         if again {
@@ -213,8 +223,6 @@ impl NodeSession {
         let other = active.traffic.any();
         if state.is_tcp_actor(ended) {
             state.tcp = other;
-            state.ping_task = None;
-            state.start_ping_loop();
         }
         self.publish_news(state);
         None

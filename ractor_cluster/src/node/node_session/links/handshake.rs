@@ -44,6 +44,7 @@ impl NodeSession {
                 }
                 self.publish(state);
                 self.tell_of_stock(state);
+                state.start_pings();
                 false
             }
             Phase::Greeting => {
@@ -66,6 +67,8 @@ impl NodeSession {
                 let same_process = active.traffic.locality() == Locality::SameProcess;
                 if same_process {
                     state.be_ready_without_actors();
+                } else {
+                    state.start_pings();
                 }
                 same_process
             }

@@ -5,25 +5,31 @@
 //! that was suspended, or whose session was busy, finds the frames of the meantime in its next
 //! round.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use prost_types::Timestamp;
 use ractor::concurrency::Instant;
 use ractor::ActorRef;
 
 use super::super::{AbortOnDropTask, NodeSession, NodeSessionState};
 use super::{later, name_of, Active, Phase};
+use crate::link::data_plane::DataPlane;
 use crate::link::quiet_log::peer_line;
 use crate::link::Event;
 use crate::net::SessionMessage;
 use crate::node::NodeSessionMessage;
 use crate::protocol::control::control_message::Msg as Control;
-use crate::protocol::control::{ControlMessage, Ping};
+use crate::protocol::control::{ControlMessage, Ping, Pong};
 use crate::protocol::meta::network_message::Message;
 use crate::protocol::NetworkMessage;
 use crate::transport::Activity;
 
 /// Into so many rounds a silence is divided. In all but the first the peer is asked.
 const ROUNDS: u32 = 5;
+
+/// The nanoseconds of a second.
+const NANOSECONDS: u32 = 1_000_000_000;
 
 /// How long a peer has been silent.
 #[derive(Debug, Default)]
@@ -80,14 +86,55 @@ impl Active {
 impl Active {
     /// Asks the peer for a sign of life, by each link.
     fn ask(&self, epoch: Instant) {
-        let at = SystemTime::UNIX_EPOCH + epoch.elapsed();
-        let ping = Control::Ping(Ping { timestamp: Some(at.into()) });
-        let message = Message::Control(ControlMessage { msg: Some(ping) });
-        for (_, link) in self.traffic.links() {
-            let message = Some(message.clone());
-            // Its end is an event.
-            _ = link.cast(SessionMessage::Send(NetworkMessage { message }));
+        for (number, (_, link)) in (0..).zip(self.traffic.links()) {
+            // The answer says by which link by its time alone.
+            ping(&self.traffic, &link, epoch.elapsed() + Duration::from_nanos(number));
         }
+    }
+
+    /// The peer repeats a time, which should be that of a ping. `now` is since the session began,
+    /// as that is.
+    pub(super) fn ponged(&self, pong: &Pong, now: Duration) {
+        let Some(Timestamp { seconds, nanos }) = pong.timestamp else { return };
+        let (Ok(seconds), Ok(nanos)) = (u64::try_from(seconds), u32::try_from(nanos)) else {
+            return;
+        };
+        if nanos < NANOSECONDS {
+            self.traffic.ponged(Duration::new(seconds, nanos), now);
+        }
+    }
+}
+
+/// Sends a ping by a link, at this time since the session began. It goes before all that waits for
+/// the link.
+fn ping(traffic: &DataPlane, link: &ActorRef<SessionMessage>, at: Duration) {
+    let timestamp = Some((SystemTime::UNIX_EPOCH + at).into());
+    let ping = Control::Ping(Ping { timestamp });
+    let message = Some(Message::Control(ControlMessage { msg: Some(ping) }));
+    traffic.pinged(link.get_id(), at);
+    // Its end is an event.
+    _ = link.cast(SessionMessage::Send(NetworkMessage { message }));
+}
+
+impl NodeSessionState {
+    /// Sends a ping as often as upstream does, each by the next link in turn, the cheapest first.
+    /// Upstream then sends none: it would use the first link alone. Each link is known to live, and
+    /// what its round trip is.
+    pub(super) fn start_pings(&mut self) {
+        let Some(active) = self.links.0.as_deref().filter(|_| self.ping_task.is_none()) else {
+            return;
+        };
+        let (traffic, epoch) = (Arc::downgrade(&active.traffic), self.epoch);
+        self.ping_task = Some(AbortOnDropTask::new(ractor::concurrency::spawn(async move {
+            for turn in 0.. {
+                ractor::concurrency::sleep(Self::get_send_delay()).await;
+                let Some(traffic) = traffic.upgrade() else { break };
+                let links = traffic.links();
+                if let Some((_, link)) = links.get(turn % links.len().max(1)) {
+                    ping(&traffic, link, epoch.elapsed());
+                }
+            }
+        })));
     }
 }
 

@@ -121,7 +121,7 @@ impl NodeSession {
             "a session goes on by a link that came back"
         );
         state.tcp = Some(by);
-        state.start_ping_loop();
+        state.start_pings();
         peers::tell(PeerEvent::Resumed { node_id });
         true
     }

@@ -266,7 +266,7 @@ impl NodeSessionState {
 
     /// Between nodes of one process: they have the same actors and groups.
     pub(super) fn be_ready_without_actors(&mut self) {
-        self.start_ping_loop();
+        self.start_pings();
         self.tcp_send_control(ControlMessage { msg: Some(Control::Ready(Ready {})) });
         self.ready = match self.ready {
             ReadyState::Open | ReadyState::SyncSent => ReadyState::SyncSent,

@@ -1,4 +1,5 @@
 //! Faults that a seed draws, and their end.
+#![allow(unreachable_pub, reason = "each test is a crate")]
 
 use std::time::Duration;
 
@@ -7,15 +8,24 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::account::Account;
-use crate::scene::HOSTS;
-
-/// How long faults go on.
-const FOR: Duration = Duration::from_secs(10);
-
 type Pair = (&'static str, &'static str);
 
-const PAIRS: [Pair; 3] = [(HOSTS[0], HOSTS[1]), (HOSTS[0], HOSTS[2]), (HOSTS[1], HOSTS[2])];
+/// All pairs of these hosts.
+pub fn pairs(hosts: &[&'static str]) -> Vec<Pair> {
+    let of = |(place, one): (usize, &&'static str)| {
+        let others = hosts[place + 1..].iter();
+        others.map(|other| (*one, *other)).collect::<Vec<_>>()
+    };
+    hosts.iter().enumerate().flat_map(of).collect()
+}
+
+/// What faults there are.
+pub struct Plan<'a> {
+    pub hosts: &'a [&'static str],
+    /// How long they go on.
+    pub time: Duration,
+    pub may_crash: bool,
+}
 
 /// What ends a fault.
 enum Cure {
@@ -46,17 +56,17 @@ impl Cure {
 }
 
 /// Lets faults happen for a while, and ends all of them.
-pub(crate) fn happen(
+pub fn happen(
     simulation: &mut Simulation,
     seed: u64,
-    account: &Account,
+    plan: &Plan<'_>,
+    mut crashes: impl FnMut(&'static str),
     mut pass: impl FnMut(&mut Simulation, Duration) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut chance = StdRng::seed_from_u64(seed);
-    // Without a crash all accounts are exact.
-    let may_crash = seed % 2 == 1;
+    let pairs = pairs(plan.hosts);
     let mut cures: Vec<(Duration, Cure)> = Vec::new();
-    let until = simulation.now() + FOR;
+    let until = simulation.now() + plan.time;
     while simulation.now() < until {
         pass(simulation, millis(&mut chance, 100, 900))?;
         let now = simulation.now();
@@ -64,8 +74,8 @@ pub(crate) fn happen(
         cures = later;
         let due: Vec<(Duration, Cure)> = due;
         due.iter().for_each(|(_, cure)| cure.apply(simulation));
-        let pair = *PAIRS.choose(&mut chance).expect("there are some");
-        let host = *HOSTS.choose(&mut chance).expect("there are some");
+        let pair = *pairs.choose(&mut chance).expect("there are some");
+        let host = *plan.hosts.choose(&mut chance).expect("there are some");
         let is_free = !cures.iter().any(|(_, cure)| cure.is_of(pair));
         let is_up = !cures.iter().any(|(_, cure)| cure.is_of_host(host));
         let until = now + millis(&mut chance, 100, 6000);
@@ -89,8 +99,8 @@ pub(crate) fn happen(
             5 => {
                 simulation.set_latency(pair.0, pair.1, millis(&mut chance, 2, 400));
             }
-            6 if is_up && may_crash => {
-                account.crashed(host);
+            6 if is_up && plan.may_crash => {
+                crashes(host);
                 simulation.crash(host);
                 cures.push((until, Cure::Restart(host)));
             }
@@ -98,7 +108,7 @@ pub(crate) fn happen(
         }
     }
     cures.iter().for_each(|(_, cure)| cure.apply(simulation));
-    for (one, other) in PAIRS {
+    for (one, other) in pairs {
         simulation.set_latency(one, other, Duration::from_millis(20));
     }
     Ok(())
