@@ -19,7 +19,7 @@ use crate::process::{Process, end_with_parent};
 /// How long a feed broadcasts while its readers are killed. Without it the test takes seconds, and
 /// has fewer readers.
 const SECONDS: &str = "MYCELIUM_KILL_SECONDS";
-/// Which reader is killed when.
+/// Decides which of those that hold payloads is killed, when, and how large payloads are.
 const SEED: &str = "MYCELIUM_KILL_SEED";
 
 /// What a run is asked for.

@@ -5,7 +5,7 @@
 //! what this process has open.
 //!
 //! `MYCELIUM_KILL_SECONDS=300` makes the test `readers_are_killed_under_load` a long run with
-//! sixteen readers, and `MYCELIUM_KILL_SEED` repeats its choices.
+//! sixteen readers, and `MYCELIUM_KILL_SEED` repeats its random numbers.
 
 #[cfg(target_os = "linux")]
 mod arena;

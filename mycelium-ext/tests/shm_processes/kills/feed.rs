@@ -1,5 +1,6 @@
 //! The process that sends, and that kills its readers.
 
+use std::future::Future;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,22 +97,31 @@ impl Reader {
         }));
     }
 
-    /// Kills it, and returns how long it took until it held nothing.
-    fn kill(mut self, arena: &Arena, killed: &mut JoinSet<Duration>) {
-        let (since, arena, process) = (Instant::now(), arena.clone(), self.process.id());
+    fn give_up_pinning(&self) {
         if let Some(pinning) = &self.pinning {
             pinning.abort();
         }
+    }
+
+    fn end(self) {
+        self.give_up_pinning();
+        self.process.kill();
+    }
+
+    /// Kills it at once. The future returns how long it takes from here until it holds nothing.
+    fn kill(mut self, arena: Arena) -> impl Future<Output = Duration> {
+        let (since, process) = (Instant::now(), self.process.id());
+        self.give_up_pinning();
         self.process.begin_to_kill();
-        killed.spawn(soon(async move {
+        soon(async move {
             while arena.lent_to(process) > 0 {
                 tokio::task::yield_now().await;
             }
             let took = since.elapsed();
-            // Only now another process may have its number.
+            // Only now another process may get its number.
             self.process.kill();
             took
-        }));
+        })
     }
 }
 
@@ -150,25 +160,27 @@ async fn kills(plan: Plan, arena: &Arena, node: &Node, figures: &mut Figures) {
         if Instant::now() < next_kill {
             continue;
         }
-        // Most hold payloads. Some are being started, or being linked.
-        let any = dice.below(8) == 0;
-        let choice: Vec<_> = (0..plan.readers).filter(|it| any || readers[*it].holds()).collect();
+        let mut choice: Vec<_> = (0..plan.readers).filter(|it| readers[*it].holds()).collect();
         if choice.is_empty() {
             continue;
         }
+        // Most hold payloads. Some may be starting, or have no link yet.
+        if dice.below(8) == 0 {
+            choice = (0..plan.readers).collect();
+        }
         let number = choice[dice.below(choice.len())];
         assert!(!readers[number].process.has_ended(), "reader {number} has ended by itself");
-        match (readers[number].holds(), arena.lent_to(readers[number].process.id())) {
-            (true, 0) => panic!("reader {number} holds a payload that is not lent"),
-            (true, lent) => figures.leased.push(lent),
-            (false, _) => figures.early += 1,
-        }
         let holds = readers[number].holds();
         let old = std::mem::replace(&mut readers[number], Reader::start(&address, number));
-        match holds {
-            true => old.kill(arena, &mut killed),
-            // What it may be lent at this moment is seen at the end.
-            false => old.process.kill(),
+        if holds {
+            let leased = arena.lent_to(old.process.id());
+            assert!(leased > 0, "reader {number} holds a payload that is not lent");
+            figures.leased.push(leased);
+            killed.spawn(old.kill(arena.clone()));
+        } else {
+            figures.early += 1;
+            // The end of the run shows whether it was lent anything at this moment.
+            old.end();
         }
         last_kill = Instant::now();
         next_kill = last_kill + Duration::from_millis(50 + dice.below(101) as u64);
@@ -179,12 +191,7 @@ async fn kills(plan: Plan, arena: &Arena, node: &Node, figures: &mut Figures) {
     let ended = readers.iter_mut().filter_map(|it| it.process.has_ended().then_some(()));
     assert_eq!(ended.count(), 0, "readers have ended by themselves");
     figures.back.extend(killed.join_all().await);
-    for reader in readers {
-        if let Some(pinning) = &reader.pinning {
-            pinning.abort();
-        }
-        reader.process.kill();
-    }
+    readers.into_iter().for_each(Reader::end);
     until(arena, |usage| (usage.payloads, usage.lent, usage.links) == (0, 0, 0)).await;
 }
 

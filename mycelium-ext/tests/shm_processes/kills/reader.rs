@@ -57,7 +57,17 @@ struct Kept {
     pins: Vec<Bytes>,
 }
 
-struct Reader(Arc<Mutex<Kept>>);
+/// Keeps the last payloads; or, once it has so many that are lent, no others.
+struct Reader {
+    kept: Arc<Mutex<Kept>>,
+    outlives: bool,
+}
+
+impl Kept {
+    fn are_lent(&self) -> bool {
+        self.last.len() == KEPT && self.last.iter().all(|(_, payload)| is_lent(payload))
+    }
+}
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Reader {
@@ -75,13 +85,16 @@ impl Actor for Reader {
         message: Shown,
         (): &mut (),
     ) -> Result<(), ActorProcessingErr> {
-        let mut kept = self.0.lock().expect("no panic");
+        let mut kept = self.kept.lock().expect("no panic");
         match message {
             Shown::Tick { number, payload } => {
                 if !is_whole(&payload, number) {
                     // The feed notices that the process has ended.
                     eprintln!("payload {number} of {} bytes is not what was sent", payload.len());
                     exit(1);
+                }
+                if self.outlives && kept.are_lent() {
+                    return Ok(());
                 }
                 kept.last.push_back((number, payload));
                 if kept.last.len() > KEPT {
@@ -104,28 +117,26 @@ fn has_foreign_memory() -> bool {
     maps.lines().any(|line| line.contains(" r--s ") && line.contains("mycelium arena"))
 }
 
-/// A process that holds the last payloads, until it is killed. One that `outlives` its feed reads
-/// them again when that is gone, lets go of them, and ends.
+/// A process that holds the last payloads, until it is killed. One that `outlives` its feed holds
+/// some, reads them again when the feed is gone, lets go of them, and ends.
 pub(crate) fn reader(words: &[String]) -> ExitCode {
     end_with_parent();
     run(async {
         let node = builder(&words[1]).start().await.unwrap();
+        let outlives = words.get(2).is_some();
         let kept = Arc::<Mutex<Kept>>::default();
-        let (reader, end) = Actor::spawn(None, Reader(kept.clone()), ()).await.unwrap();
+        let (reader, end) =
+            Actor::spawn(None, Reader { kept: kept.clone(), outlives }, ()).await.unwrap();
         let cell = vec![reader.get_cell()];
         pg::join(group_of(std::process::id()), cell.clone());
         pg::join(READERS.to_owned(), cell);
         let address: Address = words[0].parse().unwrap();
         node.connect(address).await.unwrap();
-        if words.get(2).is_none() {
+        if !outlives {
             return std::future::pending().await;
         }
-        let holds = || {
-            let kept = kept.lock().expect("no panic");
-            kept.last.len() == KEPT && kept.last.iter().all(|(_, payload)| is_lent(payload))
-        };
         soon(async {
-            while !holds() {
+            while !kept.lock().expect("no panic").are_lent() {
                 tokio::task::yield_now().await;
             }
         })
