@@ -47,8 +47,8 @@ impl Plan {
     }
 }
 
-/// The process that sends: with a plan until that is over, as the next one not at all, and else until
-/// it is killed.
+/// The process that sends: with a plan until that is over, and else until it is killed. The `next`
+/// one sends nothing, and ends.
 pub(crate) fn feed(words: &[String]) -> ExitCode {
     end_with_parent();
     match words {
