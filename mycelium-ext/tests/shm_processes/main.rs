@@ -1,13 +1,18 @@
 //! Links by shared memory between processes, and what is left when one is killed: nothing.
 //!
-//! The test binary is the other process as well: started with `hold` or `node` it is one, and is
-//! killed when its parent ends. The tests run one after the other, since they count what this
-//! process has open.
+//! The test binary is the other process as well: started with `hold`, `node`, `feed` or `reader` it
+//! is one, and is killed when its parent ends. The tests run one after the other, since they count
+//! what this process has open.
+//!
+//! `MYCELIUM_KILL_SECONDS=300` makes the test `readers_are_killed_under_load` a long run with
+//! sixteen readers, and `MYCELIUM_KILL_SEED` repeats its random numbers.
 
 #[cfg(target_os = "linux")]
 mod arena;
 #[cfg(target_os = "linux")]
 mod credits;
+#[cfg(target_os = "linux")]
+mod kills;
 #[cfg(target_os = "linux")]
 mod link;
 #[cfg(target_os = "linux")]
@@ -27,6 +32,8 @@ fn main() -> ExitCode {
     match words.first().map(String::as_str) {
         Some("hold") => return link::hold(&words[1..]),
         Some("node") => return nodes::node(&words[1..]),
+        Some("feed") => return kills::feed(&words[1..]),
+        Some("reader") => return kills::reader(&words[1..]),
         _ => {}
     }
     // The first runtime may open what all others then share, and what stays open.
@@ -36,7 +43,7 @@ fn main() -> ExitCode {
     // And what the first node of a process makes.
     process::run(async { nodes::builder("before").start().await.expect("it starts").stop().await });
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 15] = [
+    let tests: [(&str, Test); 17] = [
         ("a_killed_peer_ends_the_link", link::a_killed_peer_ends_the_link),
         ("frames_cross_between_processes", link::frames_cross_between_processes),
         ("nodes_choose_shared_memory", nodes::nodes_choose_shared_memory),
@@ -52,6 +59,8 @@ fn main() -> ExitCode {
         ("processes_read_a_payload_where_it_lies", arena::processes_read_a_payload_where_it_lies),
         ("a_payload_outlives_its_sender", arena::a_payload_outlives_its_sender),
         ("killed_readers_leave_nothing", arena::killed_readers_leave_nothing),
+        ("readers_are_killed_under_load", kills::readers_are_killed_under_load),
+        ("readers_outlive_a_killed_feed", kills::readers_outlive_a_killed_feed),
         ("references_lead_to_their_actors", references::references_lead_to_their_actors),
         (
             "references_to_unknown_nodes_are_to_nobody",

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry};
 use std::future::Future;
+use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Longer than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// Turns what hangs into a failure.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
@@ -33,8 +35,36 @@ impl Process {
         Self(child.expect("it starts"))
     }
 
+    /// The same, with its temporary files in this folder, and its standard output to be read.
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Self {
+        let program = std::env::current_exe().expect("this program has a path");
+        let mut command = Command::new(program);
+        command.args(arguments).env("TMPDIR", folder).env_remove("XDG_RUNTIME_DIR");
+        Self(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts"))
+    }
+
+    /// What it writes, line by line.
+    pub(crate) fn lines(&mut self) -> Lines<BufReader<ChildStdout>> {
+        BufReader::new(self.0.stdout.take().expect("it is asked for once")).lines()
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("it was started").is_some()
+    }
+
+    /// Waits for its end, and returns whether it succeeded.
+    pub(crate) fn has_succeeded(mut self) -> bool {
+        self.0.wait().expect("it was started").success()
+    }
+
+    /// Sends SIGKILL, and does not wait for its end.
+    pub(crate) fn begin_to_kill(&mut self) {
+        self.0.kill().expect("it was started");
     }
 
     /// By SIGKILL.
@@ -148,6 +178,15 @@ impl Belongings {
         if let Some(least) = least {
             Self::are_again(&least);
         }
+    }
+
+    pub(crate) fn descriptors(&self) -> usize {
+        self.descriptors
+    }
+
+    /// How many mappings there are of memory of links and of the arena.
+    pub(crate) fn mapped(&self) -> usize {
+        self.mapped
     }
 
     /// Whether memory of links is mapped.

@@ -278,6 +278,29 @@ impl Arena {
         }
     }
 
+    /// The bytes of payloads that a process of this machine holds at present, once for each of its
+    /// links, those that have ended included; 0 for a process that holds nothing. Peers are heard
+    /// before on what they have done with.
+    ///
+    /// ```
+    /// use mycelium_transport::arena::Arena;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let arena = Arena::of_process(Arena::DEFAULT_BYTES)?;
+    /// // No process lends to itself.
+    /// assert_eq!(arena.lent_to(std::process::id()), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn lent_to(&self, process: u32) -> usize {
+        self.take_back();
+        let process = i32::try_from(process).ok();
+        let holders = self.lent.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        let holder = process.and_then(|it| holders.get(&Some(it))).and_then(Weak::upgrade);
+        holder.map_or(0, |it| it.bytes.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn locate(&self, payload: &[u8]) -> Option<usize> {
         self.region.locate(payload)
     }
