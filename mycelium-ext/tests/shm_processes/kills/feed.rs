@@ -222,8 +222,8 @@ pub(super) fn runs(plan: Plan) {
         node.stop().await;
         until(&arena, |usage| usage.used == 0).await;
     });
-    Belongings::are_again(&before);
     figures.hold(plan);
+    Belongings::are_again(&before);
 }
 
 /// Broadcasts until it is killed. Its address is the first line that it writes.
