@@ -435,7 +435,7 @@ fn top_fits_screens_of_three_sizes_and_gives_them_back() {
         format!("XDG_RUNTIME_DIR={} {} top", sockets.display(), env!("CARGO_BIN_EXE_mycelium"));
     for size in SIZES {
         tmux.begin(size, &format!("{top}; echo status $?; cat"));
-        let screen = tmux.until(|it| it.contains("shown@test") && it.contains("Running"));
+        let screen = tmux.until(|it| it.contains("shown@test") && it.contains("Listener"));
         assert!(screen.lines().any(|line| line.starts_with("q quit")), "{screen}");
         fits(&screen, size);
         tmux.run(&["send-keys", "2"]);

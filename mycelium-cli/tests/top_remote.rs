@@ -206,7 +206,7 @@ fn a_remote_node_fits_screens_of_three_sizes() {
     let address = node.address("afar");
     for size in SIZES {
         tmux.begin(size, &watching(folder, &address, "cookie"));
-        let screen = tmux.until(|it| it.contains("afar@test") && it.contains("Running"));
+        let screen = tmux.until(|it| it.contains("afar@test") && it.contains("Listener"));
         assert!(screen.lines().any(|line| line.starts_with("q quit")), "{screen}");
         fits(&screen, size);
         tmux.run(&["send-keys", "2"]);
@@ -255,13 +255,13 @@ fn on_a_screen_the_end_of_a_remote_node_is_said() {
         let node = Node::start(folder, "mortal", "remote = true\n");
         let address = node.address("mortal");
         tmux.begin(size, &watching(folder, &address, "cookie"));
-        tmux.until(|it| it.contains("mortal@test") && it.contains("Running"));
+        tmux.until(|it| it.contains("mortal@test") && it.contains("Listener"));
         // Its process is killed: it says no goodbye.
         drop(node);
         // What was seen last stays, with the reason below.
         let is_told = |line: &str| line.contains(&address) || line.contains("has ended");
         let screen = tmux.until(|it| it.lines().last().is_some_and(is_told));
-        assert!(screen.contains("mortal@test") && screen.contains("Running"), "{screen}");
+        assert!(screen.contains("mortal@test") && screen.contains("Listener"), "{screen}");
         fits(&screen, size);
         quits(&tmux);
     }
