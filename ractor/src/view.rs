@@ -21,7 +21,12 @@
 //!         Ok(())
 //!     }
 //!
-//!     async fn handle(&self, _: ActorRef<Tick>, _: Tick, _: &mut ()) -> Result<(), ActorProcessingErr> {
+//!     async fn handle(
+//!         &self,
+//!         _: ActorRef<Tick>,
+//!         _: Tick,
+//!         _: &mut (),
+//!     ) -> Result<(), ActorProcessingErr> {
 //!         Ok(())
 //!     }
 //! }

@@ -92,10 +92,13 @@
 //!
 //! | runs as in a process | does not |
 //! |---|---|
-//! | `NodeServer`, sessions, handshakes, election, incarnations | sockets, TLS, Unix sockets, shared memory |
+//! | `NodeServer`, sessions, handshakes, election, incarnations | sockets, TLS, shared memory |
 //! | `Node` of `mycelium-ext`, membership, names, singletons | the choice of members to gossip with |
 //! | lanes, acknowledgement, replay, credits | view, metrics, busy polling |
-//! | names, pids, groups, supervision, timers of ractor | `ractor_cluster::peers::events`, counters of dead letters and refusals: of all hosts together |
+//! | names, pids, groups, supervision, timers of ractor | events and counters by host (below) |
+//!
+//! `ractor_cluster::peers::events` and the counters of dead letters and refusals are those of all
+//! hosts together.
 
 mod host;
 mod machine;

@@ -23,8 +23,8 @@ pub trait Network: fmt::Debug + Send + Sync + 'static {
     fn addresses(&self) -> Vec<Address>;
 
     /// Connects to a host. The transport has to have a
-    /// [connector](ractor_cluster::transport::Transport::connector), by which its session makes the
-    /// connection again.
+    /// [connector](ractor_cluster::transport::Transport::connector): its session makes the
+    /// connection again with it.
     fn connect(&self, address: &Address) -> Connecting;
 
     /// Opens what the gossip sends with. It is asked once.

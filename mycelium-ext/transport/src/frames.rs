@@ -14,7 +14,8 @@
 //! sink.queue(TransportMessage::Bytes(Bytes::from_static(b"a frame"))).expect("it takes bytes");
 //! sink.flush().await?;
 //! drop(sink);
-//! assert!(matches!(stream.frame().await?, Some(TransportMessage::Bytes(frame)) if frame == "a frame"));
+//! let frame = stream.frame().await?;
+//! assert!(matches!(frame, Some(TransportMessage::Bytes(bytes)) if bytes == "a frame"));
 //! assert!(stream.frame().await?.is_none(), "the stream has ended");
 //! # Ok(())
 //! # }

@@ -1,5 +1,5 @@
-//! The book: what was written, the clerk of each order, and who held the desk. It has a fence, and finds out
-//! whether anything was there twice.
+//! The book holds the orders, the clerk of each, and the processes that had the desk. It has a
+//! fence, and finds what was there twice.
 
 use std::collections::HashSet;
 

@@ -196,8 +196,9 @@ impl Head {
         Ok(Part { sequence: self.sequence, total, offset, bytes: frame })
     }
 
-    /// The message behind the head of `frame`, of which the arguments keep what is theirs. `lent`
-    /// is their end, where it lies in memory of the peer. `names` learns those that it brings.
+    /// The message behind the head of `frame`. Its arguments keep their part of the frame's memory.
+    /// `lent` is their end, where it lies in memory of the peer. `names` learns those that the
+    /// message brings.
     #[inline]
     pub fn message<'a>(
         &self,

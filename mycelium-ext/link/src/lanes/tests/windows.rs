@@ -133,3 +133,14 @@ fn larger_messages_fill_the_way_although_calls_are_made() {
     let way = lanes.out(FIRST_BULK).unwrap().under_way(false);
     assert!((WINDOW..WINDOW + 64 * 1024).contains(&way), "{way}");
 }
+
+/// Each request costs both ends a frame and a wake-up.
+#[test]
+fn a_lane_asks_four_times_in_a_window_whatever_the_size_of_messages() {
+    for (size, messages) in [(64, WIDE_MESSAGES), (4096, (WINDOW / 4096) as u64)] {
+        let mut lanes = Pair::default().lanes;
+        lanes.set_way(NEAR);
+        (0..messages).for_each(|_| push(&mut lanes, size));
+        assert_eq!(lanes.slots[FIRST_BULK].as_ref().unwrap().asks.len(), ASKS, "{size} bytes");
+    }
+}

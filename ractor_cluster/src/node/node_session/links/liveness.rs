@@ -87,7 +87,7 @@ impl Active {
     /// Asks the peer for a sign of life, by each link.
     fn ask(&self, epoch: Instant) {
         for (number, (_, link)) in (0..).zip(self.traffic.links()) {
-            // The answer says by which link by its time alone.
+            // An answer repeats the time and nothing else: each link has a time of its own.
             ping(&self.traffic, &link, epoch.elapsed() + Duration::from_nanos(number));
         }
     }
