@@ -58,9 +58,13 @@ use bytes::Bytes;
 pub(crate) use region::Foreign;
 use region::{Region, Stretch};
 
-/// Payloads of so many bytes and more are lent. Below, a copy through the ring costs less than a
-/// lease.
+/// A payload of so many bytes and more is lent, wherever it lies: it is copied into the arena
+/// first.
 pub const THRESHOLD: usize = 16 * 1024;
+
+/// A payload of so many bytes and more is lent where it lies in the arena already, or goes to
+/// several peers, so that one copy is for all. Below, a copy through the ring costs less.
+pub const PLACED_THRESHOLD: usize = 2 * 1024;
 
 /// The largest arena of a peer that is mapped, in bytes.
 pub(crate) const LARGEST: usize = 64 << 30;
@@ -385,10 +389,15 @@ impl Arena {
 /// link lends, that link sees to it.
 fn once_for_all_peers(payload: &Bytes) -> Option<Bytes> {
     let arena = OF_PROCESS.get()?;
-    if payload.len() < THRESHOLD || arena.lent.links.load(Ordering::Relaxed) < 2 {
+    if payload.len() < PLACED_THRESHOLD || arena.lent.links.load(Ordering::Relaxed) < 2 {
         return None;
     }
     if arena.holds(payload) { None } else { arena.copy(payload).ok() }
+}
+
+/// Whether a payload lies in the arena of this process.
+pub(crate) fn is_placed(payload: &[u8]) -> bool {
+    OF_PROCESS.get().is_some_and(|arena| arena.holds(payload))
 }
 
 fn count(counter: &AtomicUsize, by: usize, up: bool) {

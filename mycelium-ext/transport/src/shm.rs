@@ -306,7 +306,10 @@ impl Transport for ShmTransport {
 
     /// It is not encrypted.
     fn channel(&self) -> Channel {
-        Channel { lends: self.lends.is_some(), ..Channel::default() }
+        Channel {
+            lends: self.lends.as_ref().map(|_| crate::arena::is_placed as _),
+            ..Channel::default()
+        }
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {

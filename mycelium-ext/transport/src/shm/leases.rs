@@ -38,6 +38,11 @@ impl<T> Lent<T> {
         self.free.len() == self.slots.len()
     }
 
+    /// How many are lent.
+    pub(crate) fn count(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
     /// Whether one more may be lent.
     pub(crate) fn has_slot(&self) -> bool {
         !self.free.is_empty() || self.slots.len() < SLOTS

@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::{Buf as _, Bytes};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::leases::{Forged, Held, Lent};
+use super::leases::{Forged, Held, Lent, SLOTS};
 use super::memory::Memory;
 use super::ring::{Side, returns};
 use crate::TransportMessage;
-use crate::arena::{Arena, Foreign, Holder, THRESHOLD, TakeBack};
+use crate::arena::{Arena, Foreign, Holder, PLACED_THRESHOLD, THRESHOLD, TakeBack};
 use crate::blocking::Deferred;
 use crate::frames::OpenFrame;
 use crate::log_limit::limited_warn;
@@ -73,7 +73,12 @@ impl Lender {
     /// through the ring.
     pub(super) fn lend(&mut self, payload: &Bytes) -> Option<[u8; DESCRIPTOR]> {
         let length = payload.len();
-        if length < THRESHOLD || !self.account.take_room(length) {
+        let is_lent = match length {
+            THRESHOLD.. => true,
+            PLACED_THRESHOLD.. => self.arena.holds(payload) && self.account.has_many_slots(),
+            _ => false,
+        };
+        if !is_lent || !self.account.take_room(length) {
             return None;
         }
         let lent = self.put(payload);
@@ -138,6 +143,12 @@ impl Account {
     fn came_back(&self, payload: &Bytes) {
         self.holder.give_back(payload.len());
         self.arena.count_lent(payload.len(), false);
+    }
+
+    /// Whether half of the slots are free. Payloads below [`THRESHOLD`] take no others, so that a
+    /// peer that keeps many of them can still be lent large ones.
+    fn has_many_slots(&self) -> bool {
+        self.state().lent.count() < SLOTS / 2
     }
 
     /// Takes room for so many bytes more that the peer holds. Of a peer that gives nothing back the

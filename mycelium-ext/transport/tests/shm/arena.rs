@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use mycelium_transport::arena::{Arena, THRESHOLD};
+use mycelium_transport::arena::{Arena, PLACED_THRESHOLD, THRESHOLD};
 use mycelium_transport::shm::{ShmOptions, ShmTransport};
 use mycelium_transport::{FrameSink, FrameStream, Transport, TransportMessage};
 use rustix::fs::SealFlags;
@@ -25,6 +25,8 @@ const MOST: u64 = 1 << 24;
 const MARKED: u64 = 1 << 63;
 /// The word of an end that reads payloads where they lie.
 const READS: u32 = 1 << 31;
+/// The payloads that a link may have lent at a time, in one direction.
+const SLOTS: usize = 1024;
 /// The pages of the hostile end's arena.
 const PAGES: u32 = 16;
 /// Where the taker looks for what its peer gave back.
@@ -150,6 +152,42 @@ async fn other_payloads_are_copied_once_and_small_ones_go_through_the_ring() {
     assert!(matches!(next(&mut there).await, TransportMessage::Bytes(_)));
 }
 
+/// Smaller payloads are lent where that takes no copy, and leave half of the slots to large ones.
+#[tokio::test]
+async fn a_small_payload_is_lent_where_it_lies_in_the_arena() {
+    let _alone = ALONE.lock().await;
+    let (mut here, mut there) = halves(ShmOptions::default()).await;
+    let is_placed = pair(ShmOptions::default()).await.a.channel().lends.unwrap();
+    let placed = |bytes: usize| arena().copy(&vec![5; bytes]).unwrap();
+    let small = placed(PLACED_THRESHOLD);
+    assert!(is_placed(&small) && !is_placed(&[5; PLACED_THRESHOLD]));
+
+    put(&mut here, b"head", &small);
+    put(&mut here, b"head", &placed(PLACED_THRESHOLD - 1));
+    watched(here.sink.flush()).await.unwrap();
+    let mut kept = vec![lent(&mut there).await.1];
+    assert_eq!(kept[0], small);
+    assert!(matches!(next(&mut there).await, TransportMessage::Bytes(_)), "too small");
+
+    for _ in 1..SLOTS / 2 {
+        put(&mut here, b"head", &small);
+        watched(here.sink.flush()).await.unwrap();
+        kept.push(lent(&mut there).await.1);
+    }
+    put(&mut here, b"head", &small);
+    put(&mut here, b"head", &placed(THRESHOLD));
+    watched(here.sink.flush()).await.unwrap();
+    let TransportMessage::Bytes(frame) = next(&mut there).await else { panic!("half is lent") };
+    assert_eq!(frame[4..], small);
+    assert_eq!(lent(&mut there).await.1.len(), THRESHOLD);
+    // There is room again.
+    kept.clear();
+    watched(here.sink.flush()).await.unwrap();
+    put(&mut here, b"head", &small);
+    watched(here.sink.flush()).await.unwrap();
+    assert_eq!(lent(&mut there).await.1, small);
+}
+
 #[tokio::test]
 async fn without_an_arena_at_either_end_all_is_copied() {
     let _alone = ALONE.lock().await;
@@ -158,7 +196,7 @@ async fn without_an_arena_at_either_end_all_is_copied() {
         let (here, there) = UnixStream::pair().unwrap();
         let (a, b) =
             tokio::try_join!(ShmTransport::offer(here, a), ShmTransport::take(there, b)).unwrap();
-        assert!(!a.channel().lends && !b.channel().lends);
+        assert!(a.channel().lends.is_none() && b.channel().lends.is_none());
         let (mut a, mut b, _) = Ends::new(a, b).split(MOST);
         let payload = arena().copy(&[3; 2 * THRESHOLD]).unwrap();
         for _ in 0..2 {
