@@ -79,11 +79,12 @@ fn a_sender_on_another_thread_opens_a_batch_of_its_own() {
 fn a_batch_of_another_thread_is_not_joined() {
     let [first, second] = [(); 2].map(|()| Writer::new());
     let _turns = [&first, &second].map(|it| it.batch.begin());
+    // This thread opened it last, and another one has opened it again.
+    flush(&first);
+    first.batch.close().flush();
     thread::scope(|scope| {
         scope.spawn(|| flush(&first));
     });
-    // It was written meanwhile, and has something to write again.
-    flush(&first);
     assert_eq!(first.counts(), (0, 2));
     flush(&second);
     assert_eq!(second.counts(), WOKEN);
