@@ -104,15 +104,15 @@ pub(crate) struct PendingFlush<S: FrameSource> {
     writer: Option<Arc<LinkWriter<S>>>,
     /// Much is waiting, and the task has had no turn.
     is_behind: bool,
-    /// Writing takes no call of the system.
-    is_cheap: bool,
+    /// The task is idle, and another one may write in its place.
+    joins: bool,
 }
 
 impl<S: FrameSource> PendingFlush<S> {
     pub(crate) fn on(self) {
         match self.writer {
+            Some(writer) if self.joins => together::flush(&writer),
             Some(writer) if self.is_behind => writer.help(false),
-            Some(writer) if self.is_cheap => together::flush(&writer),
             Some(writer) => writer.wake_task(),
             None => {}
         }
@@ -130,7 +130,7 @@ impl<S: FrameSource> PendingFlush<S> {
 /// No writer: there is nothing to write, or no link for it.
 impl<S: FrameSource> Default for PendingFlush<S> {
     fn default() -> Self {
-        Self { writer: None, is_behind: false, is_cheap: false }
+        Self { writer: None, is_behind: false, joins: false }
     }
 }
 

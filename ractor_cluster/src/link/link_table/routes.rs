@@ -131,6 +131,7 @@ impl<S: FrameSource> LinkTable<S> {
         let has_to_be_told = writer.note();
         let is_behind = family.lanes.unwritten() >= BEHIND;
         let writer = (has_to_be_told || is_behind).then(|| writer.clone());
-        PendingFlush { writer, is_behind, is_cheap: link.is_some_and(Link::is_cheap) }
+        let joins = has_to_be_told && link.is_some_and(Link::is_cheap);
+        PendingFlush { writer, is_behind, joins }
     }
 }
