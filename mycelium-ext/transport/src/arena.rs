@@ -42,6 +42,7 @@
 //! The way of reclamation is that of iceoryx2: counts in the sender's private memory, and for each
 //! connection a list of what it holds. Its files are what this does without.
 
+mod peer;
 mod region;
 mod space;
 
@@ -55,7 +56,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 
-pub(crate) use region::Foreign;
+pub(crate) use peer::PeerArena;
 use region::{Region, Stretch};
 
 /// Payloads of so many bytes and more are lent. Below, a copy through the ring costs less than a
@@ -96,6 +97,7 @@ struct Lent {
     holders: Mutex<HashMap<Option<i32>, Weak<Holder>>>,
     links: AtomicUsize,
     payloads: AtomicUsize,
+    relayed: AtomicUsize,
     bytes: AtomicUsize,
 }
 
@@ -110,6 +112,9 @@ pub(crate) trait TakeBack: fmt::Debug + Send + Sync {
 
     /// The process that holds it.
     fn holder(&self) -> &Holder;
+
+    /// Whether a payload of this arena can be lent where it lies.
+    fn can_relay(&self, arena: &Arc<PeerArena>) -> bool;
 }
 
 /// What a process holds, by all its links.
@@ -159,6 +164,8 @@ pub struct Usage {
     pub links: usize,
     /// The payloads that are lent, once for each link.
     pub payloads: usize,
+    /// Those of them that peers lent to this process, and that it passed on without a copy.
+    pub relayed: usize,
     /// Their bytes, once for each link.
     pub lent: usize,
 }
@@ -268,12 +275,13 @@ impl Arena {
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.take_back();
-        let Lent { links, payloads, bytes, .. } = &*self.lent;
+        let Lent { links, payloads, relayed, bytes, .. } = &*self.lent;
         Usage {
             size: self.size(),
             used: self.region.used(),
             links: links.load(Ordering::Relaxed),
             payloads: payloads.load(Ordering::Relaxed),
+            relayed: relayed.load(Ordering::Relaxed),
             lent: bytes.load(Ordering::Relaxed),
         }
     }
@@ -353,9 +361,14 @@ impl Arena {
 
     /// Hears all peers on what they have done with.
     pub(crate) fn take_back(&self) {
-        let accounts: Vec<_> = self.lent.accounts().iter().filter_map(Weak::upgrade).collect();
-        accounts.iter().for_each(|account| account.take_back());
+        self.accounts().iter().for_each(|account| account.take_back());
         self.see_to_ended();
+    }
+
+    /// Those of links that lend.
+    fn accounts(&self) -> Vec<Arc<dyn TakeBack>> {
+        // The last reference to one is not dropped under the lock.
+        self.lent.accounts().iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Takes back what peers held beyond the end of their links.
@@ -374,9 +387,11 @@ impl Arena {
         }
     }
 
-    /// A link has lent a payload of so many bytes, or got it back.
-    pub(crate) fn count_lent(&self, bytes: usize, is_lent: bool) {
+    /// A link has lent a payload of so many bytes, or got it back. It is relayed if it lies in
+    /// another arena.
+    pub(crate) fn count_lent(&self, bytes: usize, is_relayed: bool, is_lent: bool) {
         count(&self.lent.payloads, 1, is_lent);
+        count(&self.lent.relayed, usize::from(is_relayed), is_lent);
         count(&self.lent.bytes, bytes, is_lent);
     }
 }
@@ -388,7 +403,16 @@ fn once_for_all_peers(payload: &Bytes) -> Option<Bytes> {
     if payload.len() < THRESHOLD || arena.lent.links.load(Ordering::Relaxed) < 2 {
         return None;
     }
-    if arena.holds(payload) { None } else { arena.copy(payload).ok() }
+    if arena.holds(payload) {
+        return None;
+    }
+    if let Some((of, _)) = PeerArena::of(payload) {
+        // One link that cannot pass it on makes a copy of its own.
+        if arena.accounts().iter().filter(|account| !account.can_relay(&of)).count() < 2 {
+            return None;
+        }
+    }
+    arena.copy(payload).ok()
 }
 
 fn count(counter: &AtomicUsize, by: usize, up: bool) {
