@@ -371,6 +371,13 @@ impl Arena {
         self.lent.accounts().iter().filter_map(Weak::upgrade).collect()
     }
 
+    /// Hears all peers, where they hold what belongs to others.
+    pub(crate) fn hear_of_relayed(&self) {
+        if self.lent.relayed.load(Ordering::Relaxed) > 0 {
+            self.take_back();
+        }
+    }
+
     /// Takes back what peers held beyond the end of their links.
     pub(crate) fn see_to_ended(&self) {
         if self.lent.ended_links.load(Ordering::Relaxed) > 0 {

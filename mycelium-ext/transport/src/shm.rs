@@ -321,9 +321,8 @@ impl Transport for ShmTransport {
         let lender = self.lends.map(|(arena, pipe)| {
             Lender::new(arena, link.memory.clone(), self.side, pipe, self.process, passes)
         });
-        let borrower = self
-            .borrows
-            .map(|arena| Borrower::new(arena, link.clone(), self.side.other(), takes));
+        let borrower =
+            self.borrows.map(|arena| Borrower::new(arena, link.clone(), self.side.other(), takes));
         let sink = Sink::new(link.clone(), inlet, lender);
         let source = Source::new(link, outlet, borrower.as_ref().and_then(Borrower::regions));
         let opener = borrower.map(|it| Box::new(it) as Box<dyn OpenFrame>);

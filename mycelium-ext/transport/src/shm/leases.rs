@@ -115,9 +115,7 @@ impl Held {
 
     /// Whether the payload in a slot is held.
     pub(crate) fn holds(&self, slot: usize) -> bool {
-        self.words
-            .get(slot / 64)
-            .is_some_and(|word| word.load(Ordering::Relaxed) & bit(slot) != 0)
+        self.words.get(slot / 64).is_some_and(|word| word.load(Ordering::Relaxed) & bit(slot) != 0)
     }
 
     /// Gives a payload back, by the `word` of the slot's number that both sides share.

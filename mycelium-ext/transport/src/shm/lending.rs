@@ -313,7 +313,9 @@ impl OpenFrame for Borrower {
         let (slot, region) = (descriptor.get_u32() as usize, descriptor.get_u32());
         let (at, length) = (descriptor.get_u64(), descriptor.get_u64());
         let Some(arena) = self.arena(region) else {
-            return Err(broken(format!("the peer lends out of region {region}, which there is not")));
+            return Err(broken(format!(
+                "the peer lends out of region {region}, which there is not"
+            )));
         };
         if !arena.holds(at, length) {
             let why = format!("the peer lends {length} bytes at {at}, which its arena has not");
@@ -325,6 +327,10 @@ impl OpenFrame for Borrower {
         }
         if let Some(regions) = &self.regions {
             regions.note(region, slot);
+        }
+        // What this process has passed on comes back to the peer no later than it lends the next.
+        if let Some(own) = Arena::get() {
+            own.hear_of_relayed();
         }
         let loan = self.loan.clone();
         // They are in this process's address space, so they fit.

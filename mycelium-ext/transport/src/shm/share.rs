@@ -130,11 +130,7 @@ fn word_of(lending: Option<&Lending>) -> u32 {
 
 /// The peer's arena, of which it passed descriptors with its `word`. Without an arena of its own
 /// this side does not read in the peer's.
-fn arena_of_peer(
-    word: u32,
-    found: Vec<OwnedFd>,
-    own: bool,
-) -> io::Result<Option<Arc<PeerArena>>> {
+fn arena_of_peer(word: u32, found: Vec<OwnedFd>, own: bool) -> io::Result<Option<Arc<PeerArena>>> {
     let bytes = (word & !READS) as usize * arena::PAGE;
     let found: Option<[OwnedFd; OF_ARENA]> = match found.len() {
         0 => None,
@@ -211,10 +207,7 @@ pub(super) async fn offer(
 }
 
 /// Receives the answer to an offer, with the peer's word on arenas. A peer can make this block.
-fn receive_answer(
-    socket: &OwnedFd,
-    has_arena: bool,
-) -> io::Result<(u32, Option<Arc<PeerArena>>)> {
+fn receive_answer(socket: &OwnedFd, has_arena: bool) -> io::Result<(u32, Option<Arc<PeerArena>>)> {
     let mut answer = [0; ANSWER];
     let found = receive(socket, &mut answer)?;
     let word = u32::from_be_bytes([answer[1], answer[2], answer[3], answer[4]]);
@@ -311,7 +304,11 @@ fn is_sound(file: BorrowedFd<'_>, size: usize) -> io::Result<()> {
 }
 
 /// Sends bytes with descriptors, all or nothing, and never waits.
-pub(super) fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(super) fn send(
+    socket: impl AsFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS + OF_ARENA))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
