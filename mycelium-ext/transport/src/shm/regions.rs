@@ -299,8 +299,14 @@ fn receive(socket: &OwnedFd) -> io::Result<Message> {
     if pages > arena::LARGEST / arena::PAGE {
         return Err(refused(format!("the peer passes a region of {pages} pages: too many")));
     }
-    if pages == 0 && found.is_empty() {
-        return Ok(Message::Over { number });
+    if pages == 0 {
+        let count = found.len();
+        return match count {
+            0 => Ok(Message::Over { number }),
+            _ => Err(refused(format!(
+                "the peer passes {count} descriptors with the end of a region"
+            ))),
+        };
     }
     let [file, pipe]: [OwnedFd; 2] = found.try_into().map_err(|found: Vec<OwnedFd>| {
         let count = found.len();
