@@ -2,6 +2,7 @@
 //! them where the first one wrote them.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use libtest_mimic::Failed;
@@ -23,10 +24,11 @@ const LAST: &str = "last";
 const FIRST: &str = "first";
 
 #[derive(RactorClusterMessage)]
+#[shared]
 enum Passed {
     /// To be held.
     Hold { number: u64, payload: Bytes },
-    /// To be sent on to the actor of a group.
+    /// To be sent on to all actors of a group.
     PassOn { to: String, number: u64, payload: Bytes },
     /// To let go of all.
     Forget,
@@ -38,6 +40,9 @@ enum Passed {
     /// many of those it has passed on.
     #[rpc]
     Lent(RpcReplyPort<Vec<u64>>),
+    /// How many actors of a group the process knows.
+    #[rpc]
+    Known(String, RpcReplyPort<u64>),
 }
 
 struct Holder;
@@ -65,7 +70,8 @@ impl Actor for Holder {
         match message {
             Passed::Hold { number, payload } => held.push((number, payload)),
             Passed::PassOn { to, number, payload } => {
-                member(&to).await.cast(Passed::Hold { number, payload })?;
+                let message = Arc::new(Passed::Hold { number, payload });
+                _ = pg::broadcast_arc(&to, message).delivered();
             }
             Passed::Forget => held.clear(),
             Passed::Held(reply) => {
@@ -75,6 +81,7 @@ impl Actor for Holder {
                 let whole = held.iter().filter(whole).count();
                 reply.send([held.len(), lent, whole].map(|it| it as u64).into())?;
             }
+            Passed::Known(group, reply) => reply.send(pg::get_members(&group).len() as u64)?,
             Passed::Lent(reply) => {
                 let usage = Arena::get().map(|arena| arena.usage()).ok_or("there is no arena")?;
                 let figures = [usage.used, usage.payloads, usage.relayed];
@@ -91,16 +98,21 @@ async fn spawn(name: &str) -> ActorRef<Passed> {
     holder
 }
 
-async fn member(name: &str) -> ActorRef<Passed> {
+async fn members(group: &str, count: usize) -> Vec<ActorRef<Passed>> {
     soon(async {
         loop {
-            if let Some(member) = pg::get_members(&name.to_owned()).pop() {
-                return member.into();
+            let members = pg::get_members(&group.to_owned());
+            if members.len() == count {
+                return members.into_iter().map(ActorRef::from).collect();
             }
             tokio::task::yield_now().await;
         }
     })
     .await
+}
+
+async fn member(group: &str) -> ActorRef<Passed> {
+    members(group, 1).await.remove(0)
 }
 
 /// Waits until so many peers are reached by shared memory.
@@ -127,6 +139,10 @@ async fn lent(holder: &ActorRef<Passed>) -> Vec<u64> {
     soon(holder.call(Passed::Lent, None)).await.unwrap().unwrap()
 }
 
+async fn known(holder: &ActorRef<Passed>, group: &str) -> u64 {
+    soon(holder.call(|reply| Passed::Known(group.to_owned(), reply), None)).await.unwrap().unwrap()
+}
+
 async fn until(what: impl Fn(Usage) -> bool) {
     soon(async {
         while !what(Arena::get().unwrap().usage()) {
@@ -140,21 +156,24 @@ fn pass_on(number: u64, payload: &Bytes) -> Passed {
     Passed::PassOn { to: LAST.to_owned(), number, payload: payload.clone() }
 }
 
-/// Another process: a node of this name that connects to these addresses, and writes its own.
+/// Another process: a node of this name, which is `GROUP` or `GROUP-NUMBER`, that connects to these
+/// addresses, and writes its own.
 pub(crate) fn node(words: &[String]) -> ExitCode {
     end_with_parent();
     run(async {
         let [name, addresses @ ..] = words else { panic!("it has no name") };
         let node = builder(name).start().await.unwrap();
-        spawn(name).await;
+        spawn(name.split('-').next().unwrap()).await;
         for address in addresses {
             node.connect(address.parse::<Address>().unwrap()).await.unwrap();
         }
         reached(&node, addresses.len()).await;
         println!("{}", node.addresses()[0]);
         if name == FIRST {
+            let middle = member(MIDDLE).await;
+            soon(async { while known(&middle, LAST).await < 1 {} }).await;
             let payload = Bytes::from(vec![5; SIZE]);
-            member(MIDDLE).await.cast(pass_on(5, &payload)).unwrap();
+            middle.cast(pass_on(5, &payload)).unwrap();
         }
         std::future::pending().await
     })
@@ -170,37 +189,45 @@ async fn start(name: &str, addresses: &[&str]) -> Result<(Process, String), Fail
     Ok((process, line.ok_or("the process has failed")??))
 }
 
-/// The second one's arena is not used at all, and everything comes back.
+/// The one between does not use its own arena at all, for however many readers, and everything
+/// comes back.
 pub(crate) fn a_payload_is_passed_on_without_a_copy() -> Result<(), Failed> {
+    const READERS: usize = 2;
     let before = Belongings::before();
     run(async {
         let node = builder("this").start().await?;
         let own = node.addresses()[0].to_string();
-        let (second, address) = start(MIDDLE, &[&own]).await?;
-        let (third, _) = start(LAST, &[&own, &address]).await?;
-        reached(&node, 2).await;
-        let (middle, last) = (member(MIDDLE).await, member(LAST).await);
+        let (_second, address) = start(MIDDLE, &[&own]).await?;
+        let _third = start("last-1", &[&own, &address]).await?;
+        let _fourth = start("last-2", &[&own, &address]).await?;
+        reached(&node, 1 + READERS).await;
+        let (middle, readers) = (member(MIDDLE).await, members(LAST, READERS).await);
+        // The one between knows of both.
+        soon(async { while known(&middle, LAST).await < READERS as u64 {} }).await;
         let arena = Arena::get().expect("a link by shared memory makes it");
         assert_eq!(arena.usage().used, 0);
 
         for number in 1..=4 {
             middle.cast(pass_on(number, &Bytes::from(vec![number as u8; SIZE])))?;
         }
-        holds(&last, 4).await;
-        assert_eq!(lent(&middle).await, [0, 4, 4]);
-        // They are lent to the second process alone, and each is there once.
+        for reader in &readers {
+            holds(reader, 4).await;
+        }
+        assert_eq!(lent(&middle).await, [0, 8, 8]);
+        // They are lent to the process between alone, and each is there once.
         let usage = arena.usage();
         assert_eq!((usage.payloads, usage.relayed, usage.used), (4, 0, 4 * SIZE));
 
-        last.cast(Passed::Forget)?;
-        assert_eq!(held(&last).await, [0, 0, 0]);
-        // The second one hears of it when it is lent the next.
+        for reader in &readers {
+            reader.cast(Passed::Forget)?;
+            assert_eq!(held(reader).await, [0, 0, 0]);
+        }
+        // The process between hears of it when it is lent the next.
         middle.cast(Passed::Hold { number: 6, payload: Bytes::from(vec![6; SIZE]) })?;
         until(|usage| (usage.payloads, usage.used) == (1, SIZE)).await;
         holds(&middle, 1).await;
         middle.cast(Passed::Forget)?;
         until(|usage| (usage.payloads, usage.used) == (0, 0)).await;
-        drop((second, third));
         node.stop().await;
         Ok::<_, Failed>(())
     })?;
@@ -218,6 +245,7 @@ pub(crate) fn a_payload_outlives_the_process_between() -> Result<(), Failed> {
         let (_third, _) = start(LAST, &[&own, &address]).await?;
         reached(&node, 2).await;
         let (middle, last) = (member(MIDDLE).await, member(LAST).await);
+        soon(async { while known(&middle, LAST).await < 1 {} }).await;
         let arena = Arena::get().expect("a link by shared memory makes it");
         middle.cast(pass_on(1, &Bytes::from(vec![1; SIZE])))?;
         middle.cast(pass_on(2, &Bytes::from(vec![2; SIZE])))?;

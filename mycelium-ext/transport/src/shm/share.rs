@@ -350,7 +350,11 @@ pub(super) fn receive(socket: &OwnedFd, bytes: &mut [u8]) -> io::Result<Vec<Owne
             found.extend(descriptors);
         }
     }
-    if received.bytes != length || received.flags.contains(ReturnFlags::CTRUNC) {
+    // There is room for all that can come: this process may have no more.
+    if received.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(rustix::io::Errno::MFILE.into());
+    }
+    if received.bytes != length {
         return Err(refused("what the peer sends over the socket of shared memory is cut short"));
     }
     Ok(found)

@@ -35,7 +35,7 @@ fn marked(slot: u32, region: u32, at: u64, length: u64) -> Vec<u8> {
 }
 
 /// What goes over the socket before it.
-fn message(number: u32, pages: u32) -> Vec<u8> {
+pub(crate) fn message(number: u32, pages: u32) -> Vec<u8> {
     [&b"myregion"[..], &number.to_be_bytes(), &pages.to_be_bytes()].concat()
 }
 
@@ -293,12 +293,19 @@ async fn an_end_that_never_reads_its_socket_is_copied_to() {
 }
 
 /// A link to a hostile end that may pass regions.
-async fn passing() -> (Hostile, Box<dyn FrameSink>, Box<dyn FrameStream>) {
+pub(crate) async fn passing() -> (Hostile, Box<dyn FrameSink>, Box<dyn FrameStream>) {
     let lends = memory(BYTES, SealFlags::SHRINK);
     let descriptors = [lends.as_fd(), lends.as_fd()];
     let (hostile, taken) = Hostile::offer_also(&offer(READS | PAGES), &descriptors).await;
     let (sink, stream) = Box::new(taken.unwrap()).split(1 << 20);
     (hostile, sink, stream)
+}
+
+/// Writes a frame that lends out of a region.
+pub(crate) fn needs(hostile: &Hostile, region: u32) {
+    let frame = marked(0, region, 0, 1);
+    hostile.write(MAKER_BYTES, &frame);
+    hostile.publish(frame.len() as u64);
 }
 
 #[tokio::test]
@@ -331,9 +338,7 @@ async fn a_message_on_a_region_that_cannot_be_ends_the_link() {
             let (hostile, _sink, mut stream) = passing().await;
             send(&hostile.socket, &bytes, &descriptors);
             if is_due {
-                let frame = marked(0, 1, 0, 1);
-                hostile.write(MAKER_BYTES, &frame);
-                hostile.publish(frame.len() as u64);
+                needs(&hostile, 1);
             }
             broken(&mut stream, why).await;
         }
