@@ -13,13 +13,17 @@
 //! * **No counts that a peer could forge.** What a peer holds is written in this process's own
 //!   memory. A peer says that it has done with something that it was lent, and anything else that
 //!   it says ends the link.
+//! * **Passed on.** A payload that a peer has lent is sent on as it is: a third process maps the
+//!   arena that it lies in. A link passes on out of four arenas at a time. What lies in further ones
+//!   is copied, as for a peer of an older build.
 //! * **Bounds.** The arena has a size. One process may hold half of it, in at most 1024 payloads
 //!   for each link, and may go on holding beyond the end of at most 16 links. Beyond that a payload
 //!   is copied through the link, as small ones are.
 //! * **Trust.** A peer is a process of the same user that has the cookie. It can read the whole
-//!   arena, also what was sent to others. A reader trusts the sender not to change what it has
-//!   sent. Nothing is decoded out of foreign memory: a field that is not plain bytes is copied
-//!   first. Nodes with `strict` security neither lend nor read.
+//!   arena, also what was sent to others, and so can a process that it passes a payload on to. A
+//!   reader trusts the sender not to change what it has sent. Nothing is decoded out of foreign
+//!   memory: a field that is not plain bytes is copied first. Nodes with `strict` security neither
+//!   lend nor read.
 //!
 //! A link does all of this by itself for payloads of [`THRESHOLD`] bytes and more. An application
 //! that builds its payload in the arena spares the copy too:

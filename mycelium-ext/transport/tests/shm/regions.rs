@@ -134,6 +134,20 @@ async fn a_payload_of_another_process_is_passed_on_where_it_lies() {
     assert!(!owner.is_alone(), "there is the link");
 }
 
+/// The process between need not send anything for it.
+#[tokio::test]
+async fn what_was_passed_on_is_back_when_its_owner_lends_the_next() {
+    let _alone = ALONE.lock().await;
+    let mut owner = Owner::new().await;
+    let mut ends = halves(ShmOptions::default()).await;
+    let payload = owner.lend(3).await;
+    drop(passed(&mut ends, &payload).await);
+    drop(payload);
+    assert_eq!(owner.given_back(), 0);
+    let _next = owner.lend(4).await;
+    assert_eq!(owner.given_back(), 1 << 3);
+}
+
 /// What is passed on keeps the pipe of its owner open, beyond the end of each link on the way.
 #[tokio::test]
 async fn an_owner_is_told_when_the_last_reader_lets_go() {
@@ -206,11 +220,12 @@ async fn what_comes_back_to_its_owner_is_lent_as_its_own() {
         others.push((passed(&mut ends, &payload).await, payload, owner));
     }
     let used = arena().usage().used;
-    let mut payload = arena().copy(&[5; THRESHOLD]).unwrap();
+    let own = arena().copy(&[5; THRESHOLD]).unwrap();
+    let mut payload = own.clone();
     for _ in 0..3 {
         payload = passed(&mut ends, &payload).await;
     }
-    assert_eq!(payload, vec![5; THRESHOLD]);
+    assert_eq!(payload, own);
     assert_eq!(arena().usage().used, used + THRESHOLD);
 }
 
