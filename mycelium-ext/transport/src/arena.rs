@@ -14,8 +14,8 @@
 //!   memory. A peer says that it has done with something that it was lent, and anything else that
 //!   it says ends the link.
 //! * **Passed on.** A payload that a peer has lent is sent on as it is: a third process maps the
-//!   arena that it lies in. A link passes on out of four arenas at a time. What lies in further ones
-//!   is copied, as for a peer of an older build.
+//!   arena that it lies in. A link passes on out of four arenas at a time. What lies in further
+//!   ones is copied, as for a peer of an older build.
 //! * **Bounds.** The arena has a size. One process may hold half of it, in at most 1024 payloads
 //!   for each link, and may go on holding beyond the end of at most 16 links. Beyond that a payload
 //!   is copied through the link, as small ones are.

@@ -1,8 +1,8 @@
 //! Payloads that a link lends and borrows: see the [arena](crate::arena).
 //!
 //! In the ring a descriptor stands in place of the payload, at the end of its frame: the slot, the
-//! [region](super::regions), where the payload begins in it, and how many bytes it has. Such a frame
-//! is marked in its length, whose highest bit no length has.
+//! [region](super::regions), where the payload begins in it, and how many bytes it has. Such a
+//! frame is marked in its length, whose highest bit no length has.
 
 use std::io;
 use std::os::fd::OwnedFd;

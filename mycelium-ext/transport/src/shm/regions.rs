@@ -1,25 +1,25 @@
 //! Regions of a link: arenas of further processes, out of which a side passes on what it was lent.
 //!
-//! The arena of the sender itself is region 0, which comes when the link is made. For a payload
-//! that lies in the arena of a third process the sender passes that one's memory, with the end of
-//! the pipe that its owner watches, over the link's Unix socket, and only then the frame that names
-//! the region. Such a message has 16 bytes: a word to know it by, the number of the region, and how
-//! many pages it has. With no pages, and no descriptors, it says that the region is over.
+//! Region 0 is the arena of the sender itself, which comes when the link is made. A payload may lie
+//! in the arena of a third process. Then the sender passes that arena over the link's Unix socket,
+//! with the end of the pipe that its owner watches, and only after it the frame that names the
+//! region. Such a message has 16 bytes: a word to know it by, the number of the region, and how
+//! many pages it has. A message with no pages and no descriptors says that the region is over.
 //!
-//! * **Numbers** count from 1, and are not used again. So a frame never names a region that the
-//!   receiver takes for another one, although frames and messages come by two ways.
-//! * **Bounds.** A direction has 4 regions at a time. Further arenas wait until one of them is over:
-//!   their payloads are copied. The sender never waits for the socket: it copies then, too.
-//! * **What is needless ends the link.** A region is over only when a payload was lent out of it and
-//!   all of them are given back. So a peer cannot have regions mapped without end.
+//! * **Numbers** count from 1, and are not used again. Frames and messages come by two ways: with a
+//!   number that is used again, a frame could find the wrong arena.
+//! * **Bounds.** A direction has 4 regions at a time. Payloads of further arenas are copied. The
+//!   sender never waits for the socket: when it is full, the payload is copied, too.
+//! * **What is needless ends the link.** A region may end when a payload was lent out of it and all
+//!   of its payloads are given back. So each mapping costs the peer a frame and a slot.
 //! * **The owner** gets its memory back when all ends of its pipe are closed. The receiver keeps its
-//!   end until the region is over, or the link, and beyond as long as it holds something of it: also
-//!   when the sender is killed in between.
+//!   end as long as the region and the link last, and beyond that as long as it holds something of
+//!   the region: also when the sender is killed.
 //! * **Agreed.** A side that takes regions says so in a word of the shared memory, before it offers
-//!   or answers. A side of an older build leaves it 0, and is passed none.
+//!   or answers. A side of an older build leaves the word 0, and is passed none.
 //!
-//! Messages are received and checked, and their memory mapped, on a thread where a peer may make
-//! that [block](blocking), as offers are.
+//! A [thread](blocking) receives and checks a message, and maps its memory, as it does with offers:
+//! a peer may make each of these calls block.
 
 use std::future::Future;
 use std::io;
@@ -48,8 +48,8 @@ const MOST: usize = 4;
 /// The bit of a side's abilities that says that it takes regions.
 const TAKES: u64 = 1;
 
-/// Whether this process takes regions. It does until one could not be had, since the sender cannot
-/// know that.
+/// Whether this process takes regions. It does until there is no room to map one: the sender cannot
+/// know of that, and would break each new link in the same way.
 static ABLE: AtomicBool = AtomicBool::new(true);
 
 /// The end `side` says in the memory that it takes regions, if it does.
@@ -315,7 +315,12 @@ fn receive(socket: &OwnedFd) -> io::Result<Message> {
     let arena = PeerArena::map(file, pipe, pages * arena::PAGE).inspect_err(|error| {
         if error.kind() == io::ErrorKind::OutOfMemory {
             ABLE.store(false, Ordering::Relaxed);
-            limited_warn!(%error, pages, "a region of a peer is not mapped: its link ends, and none is taken from here on");
+            limited_warn!(
+                %error,
+                pages,
+                "there is no room for an arena that a peer passes on: the link ends, and later \
+                 links take no such arenas"
+            );
         }
     })?;
     Ok(Message::Region { number, arena })
