@@ -2,7 +2,7 @@
 //! them where the first one wrote them.
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use libtest_mimic::Failed;
@@ -40,12 +40,12 @@ enum Passed {
     /// many of those it has passed on.
     #[rpc]
     Lent(RpcReplyPort<Vec<u64>>),
-    /// How many actors of a group the process knows.
+    /// How many actors of a group the process knows, and how many peers it reaches by shared memory.
     #[rpc]
-    Known(String, RpcReplyPort<u64>),
+    Known(String, RpcReplyPort<Vec<u64>>),
 }
 
-struct Holder;
+struct Holder(Weak<Node>);
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Holder {
@@ -81,7 +81,11 @@ impl Actor for Holder {
                 let whole = held.iter().filter(whole).count();
                 reply.send([held.len(), lent, whole].map(|it| it as u64).into())?;
             }
-            Passed::Known(group, reply) => reply.send(pg::get_members(&group).len() as u64)?,
+            Passed::Known(group, reply) => {
+                let node = self.0.upgrade().ok_or("the node has stopped")?;
+                let known = [pg::get_members(&group).len(), by_shared_memory(&node)];
+                reply.send(known.map(|it| it as u64).into())?;
+            }
             Passed::Lent(reply) => {
                 let usage = Arena::get().map(|arena| arena.usage()).ok_or("there is no arena")?;
                 let figures = [usage.used, usage.payloads, usage.relayed];
@@ -92,8 +96,8 @@ impl Actor for Holder {
     }
 }
 
-async fn spawn(name: &str) -> ActorRef<Passed> {
-    let holder = Actor::spawn(None, Holder, ()).await.unwrap().0;
+async fn spawn(name: &str, node: &Arc<Node>) -> ActorRef<Passed> {
+    let holder = Actor::spawn(None, Holder(Arc::downgrade(node)), ()).await.unwrap().0;
     pg::join(name.to_owned(), vec![holder.get_cell()]);
     holder
 }
@@ -115,11 +119,14 @@ async fn member(group: &str) -> ActorRef<Passed> {
     members(group, 1).await.remove(0)
 }
 
+fn by_shared_memory(node: &Node) -> usize {
+    node.peers().iter().filter(|it| it.active() == Some(SharedMemory)).count()
+}
+
 /// Waits until so many peers are reached by shared memory.
 async fn reached(node: &Node, peers: usize) {
     soon(async {
-        let by = || node.peers().iter().filter(|it| it.active() == Some(SharedMemory)).count();
-        while by() < peers {
+        while by_shared_memory(node) < peers {
             tokio::task::yield_now().await;
         }
     })
@@ -139,8 +146,12 @@ async fn lent(holder: &ActorRef<Passed>) -> Vec<u64> {
     soon(holder.call(Passed::Lent, None)).await.unwrap().unwrap()
 }
 
-async fn known(holder: &ActorRef<Passed>, group: &str) -> u64 {
-    soon(holder.call(|reply| Passed::Known(group.to_owned(), reply), None)).await.unwrap().unwrap()
+/// Waits until the process of an actor reaches so many actors of a group, and so many peers by
+/// shared memory.
+async fn knows(holder: &ActorRef<Passed>, group: &str, actors: usize, peers: usize) {
+    let known = || holder.call(|reply| Passed::Known(group.to_owned(), reply), None);
+    let wanted = [actors as u64, peers as u64];
+    soon(async { while known().await.unwrap().unwrap() != wanted {} }).await;
 }
 
 async fn until(what: impl Fn(Usage) -> bool) {
@@ -162,8 +173,8 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
     end_with_parent();
     run(async {
         let [name, addresses @ ..] = words else { panic!("it has no name") };
-        let node = builder(name).start().await.unwrap();
-        spawn(name.split('-').next().unwrap()).await;
+        let node = Arc::new(builder(name).start().await.unwrap());
+        spawn(name.split('-').next().unwrap(), &node).await;
         for address in addresses {
             node.connect(address.parse::<Address>().unwrap()).await.unwrap();
         }
@@ -171,7 +182,7 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
         println!("{}", node.addresses()[0]);
         if name == FIRST {
             let middle = member(MIDDLE).await;
-            soon(async { while known(&middle, LAST).await < 1 {} }).await;
+            knows(&middle, LAST, 1, 2).await;
             let payload = Bytes::from(vec![5; SIZE]);
             middle.cast(pass_on(5, &payload)).unwrap();
         }
@@ -202,8 +213,7 @@ pub(crate) fn a_payload_is_passed_on_without_a_copy() -> Result<(), Failed> {
         let _fourth = start("last-2", &[&own, &address]).await?;
         reached(&node, 1 + READERS).await;
         let (middle, readers) = (member(MIDDLE).await, members(LAST, READERS).await);
-        // The one between knows of both.
-        soon(async { while known(&middle, LAST).await < READERS as u64 {} }).await;
+        knows(&middle, LAST, READERS, 1 + READERS).await;
         let arena = Arena::get().expect("a link by shared memory makes it");
         assert_eq!(arena.usage().used, 0);
 
@@ -245,7 +255,7 @@ pub(crate) fn a_payload_outlives_the_process_between() -> Result<(), Failed> {
         let (_third, _) = start(LAST, &[&own, &address]).await?;
         reached(&node, 2).await;
         let (middle, last) = (member(MIDDLE).await, member(LAST).await);
-        soon(async { while known(&middle, LAST).await < 1 {} }).await;
+        knows(&middle, LAST, 1, 2).await;
         let arena = Arena::get().expect("a link by shared memory makes it");
         middle.cast(pass_on(1, &Bytes::from(vec![1; SIZE])))?;
         middle.cast(pass_on(2, &Bytes::from(vec![2; SIZE])))?;
@@ -278,8 +288,8 @@ pub(crate) fn a_payload_outlives_the_process_between() -> Result<(), Failed> {
 /// The process that wrote it is killed: the last one reads on.
 pub(crate) fn a_payload_that_was_passed_on_outlives_its_sender() -> Result<(), Failed> {
     run(async {
-        let node = builder("this").start().await?;
-        let last = spawn(LAST).await;
+        let node = Arc::new(builder("this").start().await?);
+        let last = spawn(LAST, &node).await;
         let (_second, address) = start(MIDDLE, &[&node.addresses()[0].to_string()]).await?;
         let (first, _) = start(FIRST, &[&address]).await?;
         holds(&last, 1).await;
@@ -296,7 +306,7 @@ pub(crate) fn a_payload_that_was_passed_on_outlives_its_sender() -> Result<(), F
         last.cast(Passed::Forget)?;
         soon(async { while lent(&middle).await != [0, 0, 0] {} }).await;
         last.stop_and_wait(None, None).await?;
-        node.stop().await;
+        Arc::into_inner(node).ok_or("it is used still")?.stop().await;
         Ok(())
     })
 }

@@ -12,9 +12,9 @@
 //!   sender never waits for the socket: when it is full, the payload is copied, too.
 //! * **What is needless ends the link.** A region may end when a payload was lent out of it and all
 //!   of its payloads are given back. So each mapping costs the peer a frame and a slot.
-//! * **The owner** gets its memory back when all ends of its pipe are closed. The receiver keeps its
-//!   end as long as the region and the link last, and beyond that as long as it holds something of
-//!   the region: also when the sender is killed.
+//! * **The owner** gets its memory back when all ends of its pipe are closed. The receiver keeps
+//!   its end as long as the region and the link last, and beyond that as long as it holds something
+//!   of the region: also when the sender is killed.
 //! * **Agreed.** A side that takes regions says so in a word of the shared memory, before it offers
 //!   or answers. A side of an older build leaves the word 0, and is passed none.
 //!
