@@ -118,6 +118,11 @@ impl Held {
         word.fetch_or(bit(slot), Ordering::Relaxed) & bit(slot) == 0
     }
 
+    /// Whether the payload in a slot is held.
+    pub(crate) fn holds(&self, slot: usize) -> bool {
+        self.words.get(slot / 64).is_some_and(|word| word.load(Ordering::Relaxed) & bit(slot) != 0)
+    }
+
     /// Gives a payload back, by the `word` of the slot's number that both sides share.
     pub(crate) fn give_back(&self, slot: usize, word: &AtomicU64) {
         // Before the sender can use the slot again.
