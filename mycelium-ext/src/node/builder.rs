@@ -315,11 +315,11 @@ impl NodeBuilder {
     /// comes; without such a link it sleeps. The default is the runtime that starts the node.
     ///
     /// The node's tasks and sockets are on that thread, and so are the actors that a task of
-    /// [`Node::thread`] spawns: those are reached without waking a thread. Actors elsewhere are
-    /// woken as from any thread, and a cast from elsewhere to an actor of the thread is a call of
-    /// the system. The thread is shared by all of these: what blocks it, blocks the node. Its
-    /// runtime has one thread, so that `block_in_place` panics there. The thread ends with the
-    /// node, and what still runs on it ends without its `post_stop`.
+    /// [`Node::thread`](super::Node::thread) spawns: those are reached without waking a thread.
+    /// Actors elsewhere are woken as from any thread, and a cast from elsewhere to an actor of the
+    /// thread is a call of the system. The thread is shared by all of these: what blocks it, blocks
+    /// the node. Its runtime has one thread, so that `block_in_place` panics there. The thread ends
+    /// with the node, and what still runs on it ends without its `post_stop`.
     ///
     /// Give the thread a core that nothing else wants. Where both processes of a link are on one
     /// core, each waits until the kernel takes the core away from the other one.
