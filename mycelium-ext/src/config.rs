@@ -39,6 +39,7 @@
 //! | `node.shm.links` | `auto`, `off`: links by shared memory, on Linux | `auto` |
 //! | `node.shm.ring` | the memory of such a link, a direction each: the next power of two | `1 MiB` |
 //! | `node.shm.arena` | the memory in which peers of this machine read large payloads where they lie, for all nodes of the process; `0 B` for none; none with `security.mode = "strict"` | `256 MiB` |
+//! | `node.shm.spin_thread` | `"any"` or `"core N"`: a thread for the node alone, on that core, that polls links by shared memory without a pause; burns a core | none |
 //! | `node.shm.spin` | how long it looks for the next message before it sleeps: takes a core for as long | not at all |
 //! | `node.tuning.*` | what can be turned off: a field of [`Tuning`] each | in the example |
 //! | `node.limits.*` | what a node puts up with: a field of [`Limits`] each | in the example |
@@ -149,7 +150,7 @@ pub use ractor_cluster::link::options::{Location, UnixListening};
 pub use secret::Secret;
 pub use security::SecuritySettings;
 pub use setting::{Origin, Setting};
-pub use shm::{ShmLinks, ShmSettings};
+pub use shm::{ShmLinks, ShmSettings, SpinThread};
 pub use traces::TracesSettings;
 pub use tuning::Tuning;
 pub use values::{ConnectionMode, InvalidName, NodeName};

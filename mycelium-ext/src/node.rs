@@ -78,6 +78,8 @@ mod roster;
 mod server;
 #[cfg(feature = "simulation")]
 mod simulated;
+#[cfg(all(feature = "spinning", target_os = "linux"))]
+mod thread;
 
 use std::sync::Arc;
 
@@ -187,6 +189,15 @@ impl Node {
         &self.running.server
     }
 
+    /// The runtime of the thread that it has for itself, where it has one
+    /// ([`NodeBuilder::spinning`]). A task of this runtime, and the actors that such a task spawns,
+    /// are on that thread, and end with the node.
+    #[cfg(all(feature = "spinning", target_os = "linux"))]
+    #[must_use]
+    pub const fn thread(&self) -> Option<&tokio::runtime::Handle> {
+        self.running.runtime()
+    }
+
     /// Where it listens, with the real ports: TCP and TLS in the order of its configuration, and
     /// then the Unix socket.
     #[must_use]
@@ -204,7 +215,13 @@ impl Node {
     /// [`ConnectError`] names the address and what went wrong.
     pub async fn connect(&self, address: Address) -> Result<PeerInfo, ConnectError> {
         let tls = builder::tls_of(&address, self.authorities.as_ref());
-        Ok(self.dialer.connect(&Target { address, tls }).await?.peer)
+        let target = Target { address, tls };
+        let connect = self.dialer.connect(&target);
+        #[cfg(all(feature = "spinning", target_os = "linux"))]
+        if let Some(thread) = self.running.thread() {
+            return Ok(thread.within(connect).await?.peer);
+        }
+        Ok(connect.await?.peer)
     }
 
     /// The peers with which this node has a session, by their ids: where they are, and by which

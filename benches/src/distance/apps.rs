@@ -23,7 +23,7 @@ impl Apps {
         if SHM {
             let path = workspace()?.join("mycelium-ext");
             more += &format!(
-                "\n[dependencies.mycelium-ext]\npath = {path:?}\nfeatures = [\"cluster\"]\n"
+                "\n[dependencies.mycelium-ext]\npath = {path:?}\nfeatures = [\"cluster\", \"spinning\"]\n"
             );
             features.push("shm");
         }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::cores::Cores;
+
 /// Which of its builds a contender is a process of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Build {
@@ -18,6 +20,13 @@ pub(super) struct Contender {
     pub(super) way: &'static str,
 }
 
+impl Contender {
+    /// Whether its processes take their cores also while they have nothing to do.
+    pub(super) fn burns(&self) -> bool {
+        [FORK_THREAD, BARE_RING].contains(self)
+    }
+}
+
 const fn contender(name: &'static str, build: Build, way: &'static str) -> Contender {
     Contender { name, build, way }
 }
@@ -31,12 +40,15 @@ pub(super) const FORK_UNIX: Contender = contender("fork Unix", Build::Fork, "uni
 pub(super) const FORK_SHM: Contender = contender("fork shm", Build::Fork, "shm");
 pub(super) const FORK_SPINNING: Contender =
     contender("fork shm, spinning", Build::Fork, "shm-spinning");
+pub(super) const FORK_THREAD: Contender =
+    contender("fork shm, spinning thread", Build::Fork, "shm-thread");
 pub(super) const BARE_TCP: Contender = contender("bare TCP", Build::Fork, "bare-tcp");
 pub(super) const BARE_UNIX: Contender = contender("bare Unix", Build::Fork, "bare-unix");
 pub(super) const BLOCKING_TCP: Contender = contender("blocking TCP", Build::Fork, "blocking-tcp");
 pub(super) const BLOCKING_UNIX: Contender =
     contender("blocking Unix", Build::Fork, "blocking-unix");
 pub(super) const BARE_SHM: Contender = contender("bare shm", Build::Fork, "bare-shm");
+pub(super) const BARE_RING: Contender = contender("bare ring, spinning", Build::Fork, "bare-ring");
 
 /// Whether the fork has links by shared memory: then the application is built with them.
 pub(super) const SHM: bool = true;
@@ -48,14 +60,14 @@ pub(super) fn contenders() -> Vec<Contender> {
     let mut all =
         vec![STOCK_TCP, STOCK_TLS, STOCK_UNIX, FORK_TCP, FORK_TLS, FORK_UNIX, BARE_TCP, BARE_UNIX];
     if SHM {
-        all.extend([FORK_SHM, FORK_SPINNING, BARE_SHM]);
+        all.extend([FORK_SHM, FORK_SPINNING, FORK_THREAD, BARE_SHM, BARE_RING]);
     }
     all.extend([BLOCKING_TCP, BLOCKING_UNIX]);
     all
 }
 
 /// Pairs of columns: what the first needs, divided by what the second needs.
-pub(super) const RATIOS: [(Contender, Contender); 8] = [
+pub(super) const RATIOS: [(Contender, Contender); 9] = [
     (STOCK_TCP, FORK_TCP),
     (STOCK_TLS, FORK_TLS),
     (STOCK_UNIX, FORK_UNIX),
@@ -64,6 +76,7 @@ pub(super) const RATIOS: [(Contender, Contender); 8] = [
     (FORK_TCP, BARE_TCP),
     (CLAIMED, BARE_UNIX),
     (FORK_SHM, BARE_SHM),
+    (FORK_THREAD, BARE_RING),
 ];
 /// The column that the claim is about: never worse than stock TCP.
 pub(super) const CLAIMED: Contender = FORK_UNIX;
@@ -124,8 +137,13 @@ impl Case {
         .concat()
     }
 
-    /// Whether a contender can do it.
-    pub(super) fn is_for(self, contender: &Contender) -> bool {
+    /// Whether a contender can do it on as many cores.
+    pub(super) fn is_for(self, contender: &Contender, cores: &Cores) -> bool {
+        // They keep to a core each, and wait for each other. An idle thread burns what there is.
+        if contender.burns() {
+            let is_idle = self.work == Work::Idle && *contender == FORK_THREAD;
+            return cores.are_two() && (is_idle || self == Self::of(Work::Call, 64));
+        }
         // The limit of round trips: a sender of many does not wait for each.
         if contender.way.starts_with("blocking") {
             return self.work == Work::Call;

@@ -34,6 +34,11 @@ impl Cores {
         (all, why)
     }
 
+    /// Whether there are two to pin to.
+    pub(super) fn are_two(&self) -> bool {
+        self.list.as_ref().is_some_and(|list| list.contains(','))
+    }
+
     /// A command that runs `program` there.
     pub(super) fn command(&self, program: &std::path::Path) -> Command {
         match &self.list {

@@ -1,8 +1,8 @@
 //! What the fork has to reach, and whether it does.
 
 use super::case::{
-    BARE_TCP, BARE_UNIX, BLOCKING_TCP, BLOCKING_UNIX, Case, Contender, FORK_SHM, FORK_SPINNING,
-    FORK_TCP, FORK_UNIX, KIB, STOCK_TCP, STOCK_UNIX, Work,
+    BARE_RING, BARE_TCP, BARE_UNIX, BLOCKING_TCP, BLOCKING_UNIX, Case, Contender, FORK_SHM,
+    FORK_SPINNING, FORK_TCP, FORK_THREAD, FORK_UNIX, KIB, STOCK_TCP, STOCK_UNIX, Work,
 };
 use super::run::Results;
 use super::sample::Figure;
@@ -98,6 +98,14 @@ fn demands() -> Vec<Demand> {
         better(ONE, call(small), P50, FORK_SHM, 6.0, STOCK_TCP),
         aim(ONE, call(small), P50, FORK_SHM, Bound::Below(3.0)),
         better(TWO, call(small), P50, FORK_SPINNING, 15.0, STOCK_TCP),
+        Demand {
+            kind: Kind::Must,
+            cores: TWO,
+            case: call(small),
+            figure: P50,
+            contender: FORK_THREAD,
+            bound: Bound::Within(1.4, BARE_RING),
+        },
         better(ALL, cast(small), PerSecond, FORK_TCP, 5.0, STOCK_TCP),
         better(ALL, cast(small), PerSecond, FORK_SHM, 8.0, STOCK_TCP),
         better(ALL, cast(4 * KIB), Megabytes, FORK_TCP, 1.7, STOCK_TCP),

@@ -159,12 +159,11 @@ fn measure_together(
 ) -> Result<(), Failure> {
     let contenders = contenders();
     let start = |contender: &Contender| -> Result<Option<Pair>, Failure> {
-        if !all.iter().any(|results| results.case.is_for(contender)) {
+        let takes_part = all.iter().any(|results| results.case.is_for(contender, cores));
+        if contender.burns() || !takes_part {
             return Ok(None);
         }
-        let pair = Pair::start(apps, contender, cores)
-            .map_err(|error| format!("{} did not start: {error}", contender.name))?;
-        Ok(Some(pair))
+        Ok(Some(start_pair(apps, contender, cores)?))
     };
     let mut pairs = contenders.iter().map(start).collect::<Result<Vec<_>, _>>()?;
     for (number, results) in all.into_iter().enumerate() {
@@ -175,10 +174,15 @@ fn measure_together(
         // Another contender begins each time.
         for turn in 0..pairs.len() {
             let index = (turn + number + round) % pairs.len();
-            let Some(pair) = &mut pairs[index] else { continue };
-            if !results.case.is_for(&contenders[index]) {
+            if !results.case.is_for(&contenders[index], cores) {
                 continue;
             }
+            // It would take the cores from all others.
+            let mut own = match contenders[index].burns() {
+                true => Some(start_pair(apps, &contenders[index], cores)?),
+                false => None,
+            };
+            let Some(pair) = own.as_mut().or(pairs[index].as_mut()) else { continue };
             let failed = |error| format!("{}, {}: {error}", contenders[index].name, results.case);
             let time = Duration::from_millis(milliseconds);
             if let Some(preparation) = &preparation {
@@ -190,4 +194,9 @@ fn measure_together(
         results.rounds.push(samples);
     }
     Ok(())
+}
+
+fn start_pair(apps: &Apps, contender: &Contender, cores: &Cores) -> Result<Pair, Failure> {
+    Pair::start(apps, contender, cores)
+        .map_err(|error| format!("{} did not start: {error}", contender.name).into())
 }

@@ -109,7 +109,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &mut Section<'_, '_>) -> Draft
     section.finish(reader);
     let transport = node.setting(reader, "transport");
     validate::shared_memory(reader, &node.key("transport"), &transport, &shm);
-    validate::polling(reader, &node.key("shm.spin"), &tuning, &shm);
+    validate::polling(reader, &node.key("shm"), &tuning, &shm);
     Draft {
         name: node.setting(reader, "name"),
         id: node.setting(reader, "id"),

@@ -37,6 +37,39 @@ pub struct ShmSettings {
     pub arena: Setting<u64>,
     /// How long it looks for the next frame before it sleeps.
     pub spin: Setting<Duration>,
+    /// The thread that the node has for itself, and that polls without a pause.
+    pub spin_thread: Option<Setting<SpinThread>>,
+}
+
+/// The thread of a node that never sleeps, in `node.shm.spin_thread`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SpinThread {
+    /// The kernel may move it between cores.
+    Any,
+    /// It stays on this core, by its number from 0.
+    Core(usize),
+}
+
+impl fmt::Display for SpinThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::Core(core) => write!(f, "core {core}"),
+        }
+    }
+}
+
+impl Value for SpinThread {
+    const EXPECTED: &'static str = "\"any\", or a core, such as \"core 3\"";
+
+    fn read(text: &str) -> Result<Self, Option<String>> {
+        if text == "any" {
+            return Ok(Self::Any);
+        }
+        let number = text.strip_prefix("core ").ok_or(None)?;
+        number.parse().map(Self::Core).map_err(|_| None)
+    }
 }
 
 /// Whether a node has links by shared memory.
@@ -66,6 +99,7 @@ impl Default for ShmSettings {
             ring: Setting::default(DEFAULT_RING),
             arena: Setting::default(DEFAULT_ARENA),
             spin: Setting::default(Duration::ZERO),
+            spin_thread: None,
         }
     }
 }
@@ -109,5 +143,6 @@ pub(super) fn read(reader: &mut Reader<'_>, section: &mut Section<'_, '_>) -> Sh
     if let Some(spin) = section.setting(reader, "spin") {
         shm.spin = spin;
     }
+    shm.spin_thread = section.setting(reader, "spin_thread");
     shm
 }

@@ -136,10 +136,13 @@ fn shm(f: &mut fmt::Formatter<'_>, shm: &ShmSettings) -> fmt::Result {
             write!(f, ", an arena of {arena}")?;
         }
     }
-    match shm.spin.is_zero() {
-        true => writeln!(f),
-        false => writeln!(f, ", spins for {}", shm.spin.clone().map(humantime::format_duration)),
+    if !shm.spin.is_zero() {
+        write!(f, ", spins for {}", shm.spin.clone().map(humantime::format_duration))?;
     }
+    if let Some(thread) = &shm.spin_thread {
+        write!(f, ", spins on a thread of its own ({thread})")?;
+    }
+    writeln!(f)
 }
 
 fn peer(f: &mut fmt::Formatter<'_>, peer: &PeerSettings) -> fmt::Result {

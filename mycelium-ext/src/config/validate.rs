@@ -175,11 +175,25 @@ fn line<T>(setting: &Setting<T>) -> String {
     }
 }
 
-/// Compares the spinning of shared memory with the switch of busy polling.
-pub(super) fn polling(reader: &mut Reader<'_>, key: &str, tuning: &Tuning, shm: &ShmSettings) {
-    let Some(place) = shm.spin.place().filter(|_| !*tuning.busy_poll) else { return };
-    let off = line(&tuning.busy_poll);
-    let expected = format!("no spinning, since node.tuning.busy_poll is false{off}");
-    let found = format!("\"{}\"", humantime::format_duration(*shm.spin));
-    reader.mistake(place.clone(), key, expected, found, None);
+/// Compares the spinning of shared memory with the switch of busy polling, and the two kinds of it.
+pub(super) fn polling(reader: &mut Reader<'_>, section: &str, tuning: &Tuning, shm: &ShmSettings) {
+    let spin = shm.spin.place().map(|place| {
+        let found = format!("\"{}\"", humantime::format_duration(*shm.spin));
+        ("spin", place, found)
+    });
+    let thread = shm
+        .spin_thread
+        .as_ref()
+        .and_then(|thread| Some(("spin_thread", thread.place()?, format!("\"{}\"", **thread))));
+    if !*tuning.busy_poll {
+        let off = line(&tuning.busy_poll);
+        for (key, place, found) in [&spin, &thread].into_iter().flatten() {
+            let expected = format!("no spinning, since node.tuning.busy_poll is false{off}");
+            reader.mistake((*place).clone(), format!("{section}.{key}"), expected, found, None);
+        }
+    } else if let (Some((key, place, found)), Some(thread)) = (spin, &shm.spin_thread) {
+        let expected =
+            format!("no phase of spinning, since spin_thread never sleeps{}", line(thread));
+        reader.mistake(place.clone(), format!("{section}.{key}"), expected, found, None);
+    }
 }

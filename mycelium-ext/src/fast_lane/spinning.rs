@@ -1,10 +1,11 @@
-//! Fast actors that never sleep.
+//! Threads that never sleep: of fast actors, and of nodes.
 
 use std::io;
 use std::thread;
 
 use ractor::concurrency::JoinHandle;
 use ractor::{ActorCell, ActorName, SpawnErr};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use super::actor::FastActor;
@@ -18,7 +19,9 @@ type Started<A> = Result<
     SpawnErr,
 >;
 
-/// A thread that one fast actor has for itself, and that looks for messages without a pause.
+/// A thread that one fast actor has for itself, and that looks for messages without a pause. With
+/// the feature `cluster` a node may have one, too (`NodeBuilder::spinning`), which is described
+/// there.
 ///
 /// An ordinary actor sleeps when nothing waits for it, and a sender then pays for waking a thread,
 /// and waits until the kernel has done so. This one needs no wake-up. **It burns a whole core**, also
@@ -26,7 +29,7 @@ type Started<A> = Result<
 /// wants. On a machine with too few cores it is slower than an ordinary actor. The bench `spinning`
 /// measures both, and what they burn.
 ///
-/// The thread has a tokio runtime of its own with timers, and **without sockets and files**: a
+/// The thread of an actor has a tokio runtime of its own with timers, and **without sockets and files**: a
 /// handler that opens a `TcpStream` there panics. Tasks that a handler spawns run on this thread, and
 /// end with the actor. The thread ends when the actor does, whatever becomes of the runtime that
 /// started it.
@@ -127,25 +130,35 @@ impl SpinningThread {
         supervisor: Option<ActorCell>,
     ) -> Started<A> {
         let (tell, told) = oneshot::channel();
-        let run = move || {
-            let runtime = self.pin().and_then(|()| {
-                // Without sockets: a sender that puts a message in then makes no system call, since
-                // nothing ever sleeps in one.
-                tokio::runtime::Builder::new_current_thread().enable_time().build()
-            });
-            match runtime {
-                Ok(runtime) => runtime.block_on(spin::<A>(
-                    runtime::spawn(actor, name, arguments, lane, supervisor),
-                    tell,
-                )),
-                Err(error) => drop(tell.send(Err(SpawnErr::StartupFailed(error.into())))),
-            }
+        let run = move |runtime: io::Result<Runtime>| match runtime {
+            Ok(runtime) => runtime.block_on(spin::<A>(
+                runtime::spawn(actor, name, arguments, lane, supervisor),
+                tell,
+            )),
+            Err(error) => drop(tell.send(Err(SpawnErr::StartupFailed(error.into())))),
         };
-        let builder = thread::Builder::new().name("spinning actor".to_owned());
-        builder.spawn(run).map_err(|error| SpawnErr::StartupFailed(error.into()))?;
+        // Without sockets: a sender that puts a message in then makes no system call, since
+        // nothing ever sleeps in one.
+        self.run("spinning actor", |builder| builder.enable_time(), run)
+            .map_err(|error| SpawnErr::StartupFailed(error.into()))?;
         told.await.unwrap_or_else(|_| {
             Err(SpawnErr::StartupFailed("the thread of a spinning actor ended".into()))
         })
+    }
+
+    /// Starts the thread, which has a runtime of its own unless there is none to be had, and does
+    /// `work` on it.
+    pub(crate) fn run(
+        self,
+        name: &'static str,
+        enable: fn(&mut Builder) -> &mut Builder,
+        work: impl FnOnce(io::Result<Runtime>) + Send + 'static,
+    ) -> io::Result<()> {
+        let run = move || {
+            let build = || enable(&mut Builder::new_current_thread()).build();
+            work(self.pin().and_then(|()| build()));
+        };
+        thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
     }
 
     #[cfg(target_os = "linux")]
@@ -155,7 +168,7 @@ impl SpinningThread {
         let Some(core) = self.core else { return Ok(()) };
         let there_is_none = |why: io::Error| {
             let text =
-                format!("a spinning actor cannot stay on core {core}: {why}; `lscpu` counts");
+                format!("a spinning thread cannot stay on core {core}: {why}; `lscpu` counts");
             io::Error::new(why.kind(), text)
         };
         if core >= CpuSet::MAX_CPU {
@@ -172,7 +185,7 @@ impl SpinningThread {
             None => Ok(()),
             Some(core) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                format!("a spinning actor cannot stay on core {core}: only Linux keeps threads"),
+                format!("a spinning thread cannot stay on core {core}: only Linux keeps threads"),
             )),
         }
     }

@@ -18,10 +18,14 @@ use crate::address::Endpoint;
 use crate::address::{Address, InvalidAddress};
 #[cfg(target_os = "linux")]
 use crate::config::ShmLinks;
+#[cfg(all(feature = "spinning", target_os = "linux"))]
+use crate::config::SpinThread;
 use crate::config::{
     ClusterSettings, Config, ConnectionMode, Limits, NodeName, PeerSettings, PeerTls, Secret,
     StreamListen, Tuning, Warning, machine,
 };
+#[cfg(all(feature = "spinning", target_os = "linux"))]
+use crate::fast_lane::SpinningThread;
 #[cfg(target_os = "linux")]
 use crate::shm::{SharedMemory, ShmOptions};
 use crate::tls::{Authorities, Identity};
@@ -67,6 +71,9 @@ pub struct NodeBuilder {
     transport: TransportPreference,
     #[cfg(target_os = "linux")]
     shm: Option<ShmOptions>,
+    /// The thread that it is to have for itself.
+    #[cfg(all(feature = "spinning", target_os = "linux"))]
+    spinning: Option<SpinningThread>,
     known: Vec<(Peer, PeerPolicy)>,
     kept: Vec<Kept>,
     authorities: Option<Authorities>,
@@ -111,6 +118,8 @@ impl NodeBuilder {
             transport: TransportPreference::default(),
             #[cfg(target_os = "linux")]
             shm: Some(ShmOptions::default()),
+            #[cfg(all(feature = "spinning", target_os = "linux"))]
+            spinning: None,
             known: Vec::new(),
             kept: Vec::new(),
             authorities: None,
@@ -145,6 +154,13 @@ impl NodeBuilder {
         #[cfg(target_os = "linux")]
         {
             builder.shm = shm(config);
+        }
+        #[cfg(all(feature = "spinning", target_os = "linux"))]
+        {
+            builder.spinning = config.node.shm.spin_thread.as_deref().map(|thread| match thread {
+                SpinThread::Any => SpinningThread::new(),
+                SpinThread::Core(core) => SpinningThread::new().on_core(*core),
+            });
         }
         builder.warnings = config.warnings();
         #[cfg(all(feature = "view", unix))]
@@ -294,6 +310,27 @@ impl NodeBuilder {
         self
     }
 
+    /// Runs the node on `thread`, which never sleeps while the node has links by shared memory: it
+    /// polls all of them in turns, without a pause. **It burns its core then**, also while nothing
+    /// comes; without such a link it sleeps. The default is the runtime that starts the node.
+    ///
+    /// The node's tasks and sockets are on that thread, and so are the actors that a task of
+    /// [`Node::thread`](super::Node::thread) spawns: those are reached without waking a thread.
+    /// Actors elsewhere are woken as from any thread, and a cast from elsewhere to an actor of the
+    /// thread is a call of the system. The thread is shared by all of these: what blocks it, blocks
+    /// the node. Its runtime has one thread, so that `block_in_place` panics there. The thread ends
+    /// with the node, and what still runs on it ends without its `post_stop`.
+    ///
+    /// Give the thread a core that nothing else wants. Where both processes of a link are on one
+    /// core, each waits until the kernel takes the core away from the other one.
+    ///
+    /// A phase of spinning ([`ShmOptions::with_spin`]) is of no effect on it.
+    #[cfg(all(feature = "spinning", target_os = "linux"))]
+    pub fn spinning(mut self, thread: SpinningThread) -> Self {
+        self.spinning = Some(thread);
+        self
+    }
+
     /// What is known of a peer before it is met.
     pub fn known(mut self, peer: Peer, policy: PeerPolicy) -> Self {
         self.known.push((peer, policy));
@@ -359,8 +396,14 @@ impl NodeBuilder {
         {
             // Reading in place trusts the sender not to change what it has sent.
             let arena = |shm: ShmOptions| if self.security.strict { 0 } else { shm.arena() };
-            links.local_transport =
-                self.shm.map(|shm| Arc::new(SharedMemory::new(shm.with_arena(arena(shm)))) as _);
+            #[cfg(feature = "spinning")]
+            let sleepless = self.spinning.is_some();
+            #[cfg(not(feature = "spinning"))]
+            let sleepless = false;
+            links.local_transport = self.shm.map(|shm| {
+                let shm = shm.with_arena(arena(shm)).with_sleepless(sleepless || shm.sleepless());
+                Arc::new(SharedMemory::new(shm)) as _
+            });
         }
         #[cfg(feature = "otel")]
         {
@@ -393,6 +436,13 @@ fn supported(config: &Config) -> Result<(), StartError> {
     }
     if cfg!(not(feature = "otel")) && *config.traces.propagate {
         let what = "[traces]: build it with the feature `otel` of mycelium-ext";
+        return Err(StartError::Unsupported { what: what.to_owned() });
+    }
+    if cfg!(not(all(feature = "spinning", target_os = "linux")))
+        && config.node.shm.spin_thread.is_some()
+    {
+        let what = "node.shm.spin_thread: build it with the feature `spinning` of mycelium-ext, \
+                    for Linux";
         return Err(StartError::Unsupported { what: what.to_owned() });
     }
     let unix = |peer: &PeerSettings| matches!(peer.address.as_deref(), Some(Address::Unix(_)));

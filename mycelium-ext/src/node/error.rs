@@ -55,6 +55,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// There is no thread for it, or no such core.
+    #[cfg(all(feature = "spinning", target_os = "linux"))]
+    Thread(io::Error),
     /// It cannot take part in the gossip of its cluster.
     #[cfg(feature = "membership")]
     Membership(mycelium_membership::MembershipError),
@@ -86,6 +89,8 @@ impl fmt::Display for StartError {
             Self::Metrics { listen, source } => {
                 write!(f, "the metrics cannot be served at {listen}: {source}")
             }
+            #[cfg(all(feature = "spinning", target_os = "linux"))]
+            Self::Thread(error) => write!(f, "the node gets no thread of its own: {error}"),
             #[cfg(feature = "membership")]
             Self::Membership(error) => error.fmt(f),
             Self::Server(error) => write!(f, "the node's server did not start: {error}"),
@@ -101,6 +106,8 @@ impl std::error::Error for StartError {
             Self::Listen { source, .. } | Self::Resolve { source, .. } => Some(source),
             #[cfg(all(feature = "metrics", unix))]
             Self::Metrics { source, .. } => Some(source),
+            #[cfg(all(feature = "spinning", target_os = "linux"))]
+            Self::Thread(error) => Some(error),
             #[cfg(feature = "membership")]
             Self::Membership(error) => Some(error),
             #[cfg(unix)]

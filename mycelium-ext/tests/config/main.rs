@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use mycelium_ext::config::{
     Config, ConfigError, ConnectionMode, Environment, GossipSettings, Limits, Location, Mistake,
-    Origin, Place, ShmLinks, Tuning, UnixListening, ViewSocket,
+    Origin, Place, ShmLinks, SpinThread, Tuning, UnixListening, ViewSocket,
 };
 use ractor::actor::actor_config::TransportPreference;
 
@@ -258,6 +258,18 @@ fn shared_memory_is_set_by_its_section() {
     let shown = "rings of 64.0 KiB, no arena, spins for 20us\n";
     assert!(config.to_string().contains(shown), "{config}");
 
+    assert!(config.node.shm.spin_thread.is_none());
+    for (written, meant) in [("any", SpinThread::Any), ("core 3", SpinThread::Core(3))] {
+        let config = shm(&format!("[node.shm]\nspin_thread = \"{written}\"\n")).expect("right");
+        assert_eq!(config.node.shm.spin_thread.as_deref(), Some(&meant));
+        let shown = format!("spins on a thread of its own ({written})\n");
+        assert!(config.to_string().contains(&shown), "{config}");
+    }
+    for wrong in ["", "core", "core -1", "3", "all"] {
+        let error = shm(&format!("[node.shm]\nspin_thread = \"{wrong}\"\n")).unwrap_err();
+        assert!(error.to_string().contains("\"core 3\""), "{error}");
+    }
+
     let text = "[node.shm]\nlinks = \"of\"\nring = \"2 GiB\"\narena = \"1 TiB\"\nspin = \"fast\"\n";
     let error = shm(text).unwrap_err();
     let ConfigError::Mistakes(mistakes) = error else { panic!("{error}") };
@@ -307,6 +319,12 @@ fn what_is_on_can_be_turned_off() {
     let mistake = mistake(&format!("{NODE}{spins}"));
     assert_eq!(mistake.key, "node.shm.spin");
     assert!(mistake.to_string().contains("node.tuning.busy_poll is false (line 8)"), "{mistake}");
+    let spins = "[node.shm]\nspin_thread = \"any\"\n[node.tuning]\nbusy_poll = false\n";
+    assert_eq!(self::mistake(&format!("{NODE}{spins}")).key, "node.shm.spin_thread");
+    let both = "[node.shm]\nspin_thread = \"any\"\nspin = \"20us\"\n";
+    let mistake = self::mistake(&format!("{NODE}{both}"));
+    assert_eq!(mistake.key, "node.shm.spin");
+    assert!(mistake.to_string().contains("spin_thread never sleeps (line 6)"), "{mistake}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     // And what the first node of a process makes.
     process::run(async { nodes::builder("before").start().await.expect("it starts").stop().await });
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 20] = [
+    let tests: Vec<(&str, Test)> = vec![
         ("a_killed_peer_ends_the_link", link::a_killed_peer_ends_the_link),
         ("frames_cross_between_processes", link::frames_cross_between_processes),
         ("nodes_choose_shared_memory", nodes::nodes_choose_shared_memory),
@@ -58,6 +58,10 @@ fn main() -> ExitCode {
             "who_blocks_instead_of_looking_is_answered",
             nodes::who_blocks_instead_of_looking_is_answered,
         ),
+        #[cfg(feature = "spinning")]
+        ("a_node_has_a_thread_that_never_sleeps", nodes::a_node_has_a_thread_that_never_sleeps),
+        #[cfg(feature = "spinning")]
+        ("the_thread_of_a_node_ends_with_it", nodes::the_thread_of_a_node_ends_with_it),
         ("a_bounded_mailbox_is_felt", credits::a_bounded_mailbox_is_felt),
         ("processes_read_a_payload_where_it_lies", arena::processes_read_a_payload_where_it_lies),
         ("a_payload_outlives_its_sender", arena::a_payload_outlives_its_sender),
@@ -80,7 +84,7 @@ fn main() -> ExitCode {
             Ok(())
         }),
     ];
-    let trials = tests.map(|(name, test)| Trial::test(name, test)).into();
+    let trials = tests.into_iter().map(|(name, test)| Trial::test(name, test)).collect();
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     libtest_mimic::run(&arguments, trials).exit_code()
 }

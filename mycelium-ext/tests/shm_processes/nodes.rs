@@ -6,6 +6,10 @@ use std::time::Duration;
 use libtest_mimic::Failed;
 use mycelium_ext::address::Address;
 use mycelium_ext::config::{Config, Environment};
+#[cfg(feature = "spinning")]
+use mycelium_ext::fast_lane::SpinningThread;
+#[cfg(feature = "spinning")]
+use mycelium_ext::node::StartError;
 use mycelium_ext::node::{Listen, Locality, Node, NodeBuilder, PeerInfo};
 use mycelium_ext::shm::ShmOptions;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, pg};
@@ -65,10 +69,14 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
         let shm = match words[1].as_str() {
             "shm" => Some(ShmOptions::default()),
             "spins" => Some(ShmOptions::default().with_spin(SPIN)),
+            "thread" => Some(ShmOptions::default()),
             _ => None,
         };
         let name = words.get(2).map_or("other", String::as_str);
-        let node = builder(name).shm(shm).start().await.unwrap();
+        let node = builder(name).shm(shm);
+        #[cfg(feature = "spinning")]
+        let node = if words[1] == "thread" { node.spinning(SpinningThread::new()) } else { node };
+        let node = node.start().await.unwrap();
         let (echo, _) = Actor::spawn(None, Echo, ()).await.unwrap();
         pg::join(GROUP.to_owned(), vec![echo.get_cell()]);
         crate::credits::spawn().await;
@@ -316,4 +324,126 @@ pub(crate) fn who_blocks_instead_of_looking_is_answered() -> Result<(), Failed> 
         })?;
     }
     Ok(())
+}
+
+/// The threads of this process that are nodes: whether each sleeps at the moment.
+#[cfg(feature = "spinning")]
+fn node_threads() -> Vec<bool> {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux has it");
+    // One that has ended meanwhile has no state.
+    let stats =
+        tasks.flatten().filter_map(|it| std::fs::read_to_string(it.path().join("stat")).ok());
+    stats
+        .filter_map(|stat| Some(stat.split_once(" (spinning node) ")?.1.starts_with('S')))
+        .collect()
+}
+
+/// Until the thread of a node is gone.
+#[cfg(feature = "spinning")]
+async fn no_node_thread() {
+    soon(async {
+        while !node_threads().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Tells which thread it is on.
+#[cfg(feature = "spinning")]
+struct Where;
+
+#[cfg(feature = "spinning")]
+#[derive(RactorMessage)]
+struct Tell(RpcReplyPort<Option<String>>);
+
+#[cfg(feature = "spinning")]
+#[cfg_attr(feature = "async-trait", ractor::async_trait)]
+impl Actor for Where {
+    type Msg = Tell;
+    type State = ();
+    type Arguments = ();
+
+    async fn pre_start(&self, _: ActorRef<Tell>, (): ()) -> Result<(), ActorProcessingErr> {
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Tell>,
+        Tell(reply): Tell,
+        (): &mut (),
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(reply.send(std::thread::current().name().map(str::to_owned))?)
+    }
+}
+
+#[cfg(feature = "spinning")]
+pub(crate) fn a_node_has_a_thread_that_never_sleeps() -> Result<(), Failed> {
+    for there in ["thread", "shm"] {
+        run(async {
+            let node = builder("this").spinning(SpinningThread::new()).start().await?;
+            assert_eq!(node_threads().len(), 1);
+            let process = start(&node, there);
+            linked(&node, &[SharedMemory, UnixSocket, Tcp]).await;
+            // From another thread, and from its own.
+            asks().await?;
+            let echo = echo().await;
+            asks_often(&echo, 4, 5).await?;
+            let thread = node.thread().expect("it has one");
+            let spawned = thread.spawn(Actor::spawn(None, Where, ()));
+            let (actor, stopped) = soon(spawned).await??;
+            let name = soon(actor.call(Tell, None)).await?.unwrap();
+            assert_eq!(name.as_deref(), Some("spinning node"));
+            let asked = echo.clone();
+            soon(thread.spawn(async move { asks_often(&asked, 2, 60).await })).await??;
+            // The link is idle, and its reader does not sleep. It may wait for a lock now and then.
+            let asleep = (0..500).filter(|_| node_threads() == [true]).count();
+            assert!(asleep < 100, "it slept in {asleep} of 500 moments");
+            asks_often(&echo, 1, 10).await?;
+            // It learns of the peer's end.
+            process.kill();
+            soon(async {
+                while node.peers().iter().any(|peer| peer.active().is_some()) {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            actor.stop(None);
+            soon(stopped).await?;
+            soon(node.stop()).await;
+            no_node_thread().await;
+            Ok::<_, Failed>(())
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "spinning")]
+pub(crate) fn the_thread_of_a_node_ends_with_it() -> Result<(), Failed> {
+    run(async {
+        let node = builder("this").spinning(SpinningThread::new()).start().await?;
+        let _process = start(&node, "shm");
+        linked(&node, &[SharedMemory, UnixSocket, Tcp]).await;
+        drop(node);
+        no_node_thread().await;
+        let nowhere = SpinningThread::new().on_core(usize::MAX);
+        let refused = builder("this").spinning(nowhere).start().await;
+        assert!(matches!(refused, Err(StartError::Thread(_))), "{refused:?}");
+        no_node_thread().await;
+        let unnamed = Node::builder("th@is").cookie("sesame").spinning(SpinningThread::new());
+        assert!(unnamed.start().await.is_err());
+        no_node_thread().await;
+
+        let text = "[node]\nname = \"this\"\nhost = \"test\"\ncookie = \"sesame\"\n\
+                    [node.shm]\nspin_thread = \"any\"\n";
+        let nothing = Environment::of(Vec::<(&str, &str)>::new());
+        let config = Config::parse(text, "mycelium.toml", &nothing)?;
+        let node = Node::from_config(&config)?.start().await?;
+        assert!(node.thread().is_some());
+        assert_eq!(node_threads().len(), 1);
+        soon(node.stop()).await;
+        no_node_thread().await;
+        Ok(())
+    })
 }

@@ -10,7 +10,8 @@
 //! * **No trust.** What the peer writes is copied before it is looked at, and no index or length of
 //!   its is taken unchecked. A peer that breaks the protocol has its link ended.
 //! * **No core burned.** Who has nothing to read sleeps, unless a phase of spinning is asked for
-//!   ([`ShmOptions::with_spin`]), which takes a core for lower latency.
+//!   ([`ShmOptions::with_spin`]), or that it never sleeps ([`ShmOptions::with_sleepless`]), which
+//!   takes a core for lower latency.
 //!
 //! Nodes make such links by themselves: a `Node` of `mycelium_ext` gives its server a
 //! [`SharedMemory`]. [`ShmTransport`] is an end of one, for applications that connect processes by
@@ -84,6 +85,7 @@ pub const DEFAULT_CAPACITY: u64 = 1024 * 1024;
 pub struct ShmOptions {
     ring: usize,
     spin: Duration,
+    sleepless: bool,
     arena: usize,
 }
 
@@ -91,7 +93,7 @@ impl Default for ShmOptions {
     /// Rings of 1 MiB, no spinning, and an arena of 256 MiB.
     fn default() -> Self {
         let ring = DEFAULT_CAPACITY as usize;
-        Self { ring, spin: Duration::ZERO, arena: Arena::DEFAULT_BYTES }
+        Self { ring, spin: Duration::ZERO, sleepless: false, arena: Arena::DEFAULT_BYTES }
     }
 }
 
@@ -117,6 +119,19 @@ impl ShmOptions {
         Self { spin, ..self }
     }
 
+    /// Whether readers never sleep. Such a reader looks for a few microseconds, lets the other tasks
+    /// of its runtime have their turns, and looks again, also when nothing has come for long: **it
+    /// burns a core**. It makes no call of the system, and no peer has to wake it. The
+    /// [phase of spinning](Self::with_spin) is of no effect then.
+    ///
+    /// It is for a runtime of one thread that has a core for itself, as
+    /// `NodeBuilder::spinning` of `mycelium_ext` makes one: on a runtime with several threads the
+    /// other ones wake, and take tasks away. Each process has its own.
+    #[must_use]
+    pub const fn with_sleepless(self, sleepless: bool) -> Self {
+        Self { sleepless, ..self }
+    }
+
     /// With an [arena](crate::arena) of so many bytes, in which peers read large payloads where
     /// they lie. The first link of the process decides how large it is. With 0 payloads are copied
     /// through the rings, in both directions. Memory is taken as it is first written, and kept.
@@ -135,6 +150,12 @@ impl ShmOptions {
     #[must_use]
     pub const fn ring(&self) -> usize {
         self.ring
+    }
+
+    /// Whether readers never sleep.
+    #[must_use]
+    pub const fn sleepless(&self) -> bool {
+        self.sleepless
     }
 
     /// How long it spins.
@@ -266,7 +287,8 @@ impl ShmTransport {
         let memory = Arc::new(memory);
         let socket = Deferred::new(socket.into_inner().into_std()?);
         let wires = Wakeup::new(socket, own_bell, peer_bell).await?;
-        let link = Link { memory, wires, expectation: AnswerHint::new(), spin: options.spin };
+        let ShmOptions { spin, sleepless, .. } = options;
+        let link = Link { memory, wires, expectation: AnswerHint::new(), spin, sleepless };
         Ok(Self { link, side, capacity, lends, borrows, regions, process, local, peer })
     }
 }

@@ -40,7 +40,8 @@ pub(crate) trait FrameReceiver: Send + Sync + UnwindSafe + RefUnwindSafe + 'stat
 /// See the module's documentation.
 pub(crate) struct LinkReader<R: FrameReceiver> {
     receiver: R,
-    reading: Handoff<Reading<R::Turn>>,
+    /// A turn of reading takes it and gives it back, so that it is not copied.
+    reading: Handoff<Box<Reading<R::Turn>>>,
 }
 
 struct Reading<T> {
@@ -63,10 +64,8 @@ pub(crate) enum Read {
 
 impl<R: FrameReceiver> LinkReader<R> {
     pub(crate) fn new(frames: Box<dyn FrameStream>, receiver: R) -> Self {
-        Self {
-            receiver,
-            reading: Handoff::new(Reading { frames, turn: R::Turn::default(), failed: None }),
-        }
+        let reading = Reading { frames, turn: R::Turn::default(), failed: None };
+        Self { receiver, reading: Handoff::new(Box::new(reading)) }
     }
 
     /// Reads for ever, and ends with why that is over, and without the stream; for the task.

@@ -42,6 +42,10 @@ impl Bare {
             Contender::BareShm => {
                 Connection::shm(UnixStream::connect(address).await?, true).await?
             }
+            #[cfg(feature = "shm")]
+            Contender::BareRing => {
+                Connection::ring(UnixStream::connect(address).await?, true).await?
+            }
             _ => Connection::unix(UnixStream::connect(address).await?),
         }))
     }
@@ -159,6 +163,8 @@ pub async fn serve(
         match contender {
             #[cfg(feature = "shm")]
             Contender::BareShm => Connection::shm(stream, false).await?,
+            #[cfg(feature = "shm")]
+            Contender::BareRing => Connection::ring(stream, false).await?,
             Contender::BareUnix => Connection::unix(stream),
             _ => Connection::blocking_unix(stream)?,
         }

@@ -11,6 +11,7 @@ use ractor_cluster::{
     ClusterBidiStream, IncomingEncryptionMode, NodeServer, NodeServerMessage,
 };
 use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
@@ -31,14 +32,18 @@ pub async fn serve(
     folder: &Path,
     mut orders: mpsc::UnboundedReceiver<String>,
 ) -> Result<(), Failure> {
-    for _ in 0..ACTORS {
-        Actor::spawn(None, Far, ()).await?;
-    }
     let (acceptor, certificate) = match contender {
         Contender::Tls => acceptor().map(|(acceptor, words)| (Some(acceptor), words))?,
         _ => (None, String::new()),
     };
-    let (node, port) = start("far", contender, acceptor).await?;
+    let node = Running::start("far", contender, acceptor).await?;
+    let actors = node.runtime.spawn(async {
+        for _ in 0..ACTORS {
+            Actor::spawn(None, Far, ()).await?;
+        }
+        Ok::<_, Failure>(())
+    });
+    actors.await??;
     if contender == Contender::Unix && BY_HOOK {
         let path = folder.join("far");
         let listener = UnixListener::bind(&path)?;
@@ -46,13 +51,61 @@ pub async fn serve(
         let (stream, _) = listener.accept().await?;
         tidy(folder)?;
         let stream = Box::new(Stream(stream));
-        node.cast(NodeServerMessage::ConnectionOpenedExternal { stream, is_server: true })?;
+        node.server
+            .cast(NodeServerMessage::ConnectionOpenedExternal { stream, is_server: true })?;
     } else {
         tidy(folder)?;
-        say(format!("127.0.0.1:{port} {certificate}").trim_end())?;
+        say(format!("127.0.0.1:{} {certificate}", node.port).trim_end())?;
     }
     while orders.recv().await.is_some() {}
-    Ok(node.stop_and_wait(None, None).await?)
+    Ok(node.server.stop_and_wait(None, None).await?)
+}
+
+/// A node.
+struct Running {
+    server: ActorRef<NodeServerMessage>,
+    port: u16,
+    /// Where the actors are to be, and what measures.
+    runtime: Handle,
+    /// What it is a part of.
+    #[cfg(feature = "shm")]
+    _node: Option<mycelium_ext::node::Node>,
+}
+
+impl Running {
+    async fn start(
+        name: &str,
+        contender: Contender,
+        acceptor: Option<TlsAcceptor>,
+    ) -> Result<Self, Failure> {
+        #[cfg(feature = "shm")]
+        if contender == Contender::ShmThread {
+            return Self::spinning(name).await;
+        }
+        let (server, port) = start(name, contender, acceptor).await?;
+        Ok(Self {
+            server,
+            port,
+            runtime: Handle::current(),
+            #[cfg(feature = "shm")]
+            _node: None,
+        })
+    }
+
+    /// On a thread of its own.
+    #[cfg(feature = "shm")]
+    async fn spinning(name: &str) -> Result<Self, Failure> {
+        use mycelium_ext::fast_lane::SpinningThread;
+        use mycelium_ext::node::{Listen, Node};
+
+        let thread = SpinningThread::new().on_core(crate::place::core(name == "near")?);
+        let node = Node::builder(name).cookie("a cookie").listen(Listen::tcp("127.0.0.1:0"));
+        let node = node.spinning(thread).start().await?;
+        let address = node.addresses().first().ok_or("it listens nowhere")?.to_string();
+        let port = address.rsplit(':').next().ok_or("its address has no port")?.parse()?;
+        let runtime = node.thread().ok_or("it has no thread")?.clone();
+        Ok(Self { server: node.server().clone(), port, runtime, _node: Some(node) })
+    }
 }
 
 /// Starts a node, and gives its port.
@@ -140,7 +193,7 @@ fn shared(spin: Duration) -> ractor_cluster::link::LinkOptions {
 
 /// The far process, and what belongs to it here.
 pub struct Cluster {
-    node: ActorRef<NodeServerMessage>,
+    node: Running,
     far: Vec<ActorRef<FarMessage>>,
     acknowledged: mpsc::UnboundedReceiver<()>,
 }
@@ -148,16 +201,17 @@ pub struct Cluster {
 impl Cluster {
     pub async fn connect(contender: Contender, address: &str) -> Result<Self, Failure> {
         let (sender, acknowledged) = mpsc::unbounded_channel();
-        Actor::spawn(None, Near, sender).await?;
-        let (node, _) = start("near", contender, None).await?;
+        let node = Running::start("near", contender, None).await?;
+        node.runtime.spawn(Actor::spawn(None, Near, sender)).await??;
+        let server = &node.server;
         if contender == Contender::Unix && BY_HOOK {
             let stream = Stream(UnixStream::connect(address).await?);
-            client_connect_external(&node, Box::new(stream)).await?;
+            client_connect_external(server, Box::new(stream)).await?;
         } else if let Some((address, certificate)) = address.split_once(' ') {
             let host = HOST.try_into()?;
-            client_connect_enc(&node, address, connector(certificate)?, host).await?;
+            client_connect_enc(server, address, connector(certificate)?, host).await?;
         } else {
-            client_connect(&node, address).await?;
+            client_connect(server, address).await?;
         }
         let connected = async {
             loop {
@@ -178,9 +232,14 @@ impl Cluster {
         Ok(Self { node, far, acknowledged })
     }
 
+    /// Where calls are to be made.
+    pub fn runtime(&self) -> Handle {
+        self.node.runtime.clone()
+    }
+
     pub async fn end(self) {
         // What is left of it goes with the process.
-        _ = self.node.stop_and_wait(None, None).await;
+        _ = self.node.server.stop_and_wait(None, None).await;
     }
 }
 
@@ -206,7 +265,9 @@ fn is_linked(contender: Contender) -> bool {
         Contender::Unix => TransportKind::UnixSocket,
         Contender::Tls => TransportKind::Tls,
         #[cfg(feature = "shm")]
-        Contender::Shm | Contender::ShmSpinning => TransportKind::SharedMemory,
+        Contender::Shm | Contender::ShmSpinning | Contender::ShmThread => {
+            TransportKind::SharedMemory
+        }
         _ => TransportKind::Tcp,
     };
     let peers = ractor_cluster::peers::list();

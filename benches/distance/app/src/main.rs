@@ -10,6 +10,8 @@ mod cluster;
 mod encryption;
 mod far;
 mod measure;
+#[cfg(feature = "shm")]
+mod place;
 mod work;
 
 use std::io::{BufRead, Write};
@@ -37,6 +39,9 @@ enum Contender {
     /// The same; a waiting thread spins before it sleeps.
     #[cfg(feature = "shm")]
     ShmSpinning,
+    /// The same; each node is on a thread that never sleeps, and so are the actors.
+    #[cfg(feature = "shm")]
+    ShmThread,
     /// A socket, and no cluster.
     BareTcp,
     /// The same.
@@ -48,6 +53,9 @@ enum Contender {
     /// Shared memory, and no cluster.
     #[cfg(feature = "shm")]
     BareShm,
+    /// The ring of shared memory alone. Both sides spin, and have no runtime.
+    #[cfg(feature = "shm")]
+    BareRing,
 }
 
 impl Contender {
@@ -60,12 +68,16 @@ impl Contender {
             "shm" => Self::Shm,
             #[cfg(feature = "shm")]
             "shm-spinning" => Self::ShmSpinning,
+            #[cfg(feature = "shm")]
+            "shm-thread" => Self::ShmThread,
             "bare-tcp" => Self::BareTcp,
             "bare-unix" => Self::BareUnix,
             "blocking-tcp" => Self::BlockingTcp,
             "blocking-unix" => Self::BlockingUnix,
             #[cfg(feature = "shm")]
             "bare-shm" => Self::BareShm,
+            #[cfg(feature = "shm")]
+            "bare-ring" => Self::BareRing,
             _ => return Err(format!("no such contender: {word}").into()),
         })
     }
@@ -75,13 +87,18 @@ impl Contender {
         match self {
             Self::BareTcp | Self::BareUnix | Self::BlockingTcp | Self::BlockingUnix => true,
             #[cfg(feature = "shm")]
-            Self::BareShm => true,
+            Self::BareShm | Self::BareRing => true,
             _ => false,
         }
     }
 }
 
 fn main() -> Result<(), Failure> {
+    // Before there are threads, which are to be there as well.
+    #[cfg(feature = "shm")]
+    if std::env::args().nth(2).as_deref() == Some("bare-ring") {
+        place::pin(std::env::args().nth(1).as_deref() == Some("near"))?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // In a task, as actors are: the thread that waits for the runtime is woken from outside of it.
     runtime.block_on(async { tokio::spawn(run()).await? })
@@ -98,9 +115,13 @@ async fn run() -> Result<(), Failure> {
         ("far", false) => cluster::serve(contender, Path::new(place), orders).await,
         ("far", true) => bare::serve(contender, Path::new(place), orders).await,
         ("near", false) => {
-            let mut cluster = cluster::Cluster::connect(contender, place).await?;
-            obey(&mut cluster, orders).await?;
-            cluster.end().await;
+            let cluster = cluster::Cluster::connect(contender, place).await?;
+            let runtime = cluster.runtime();
+            let obeyed = runtime.spawn(async move {
+                let mut cluster = cluster;
+                obey(&mut cluster, orders).await.map(|()| cluster)
+            });
+            obeyed.await??.end().await;
             Ok(())
         }
         ("near", true) => obey(&mut bare::Bare::connect(contender, place).await?, orders).await,

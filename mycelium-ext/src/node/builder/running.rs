@@ -12,6 +12,8 @@ use ractor_cluster::{IncomingEncryptionMode, NodeServer, NodeServerMessage};
 use super::super::error::StartError;
 use super::super::roster::Roster;
 use super::super::server::Server;
+#[cfg(all(feature = "spinning", target_os = "linux"))]
+use super::super::thread::NodeThread;
 use super::NodeBuilder;
 use crate::address::{Address, Endpoint};
 use crate::config::{ConnectionMode, NodeName, Secret, StreamListen};
@@ -21,9 +23,33 @@ use crate::config::{ConnectionMode, NodeName, Secret, StreamListen};
 pub(in super::super) struct Running {
     pub(in super::super) server: ActorRef<NodeServerMessage>,
     stopped: Option<ractor::concurrency::JoinHandle<()>>,
+    /// What it runs on, where that is a thread of its own.
+    #[cfg(all(feature = "spinning", target_os = "linux"))]
+    thread: Option<NodeThread>,
 }
 
 impl Running {
+    /// Gives it the thread on which it was started, which ends with it.
+    #[cfg(all(feature = "spinning", target_os = "linux"))]
+    pub(super) fn own(&mut self, thread: NodeThread) {
+        self.thread = Some(thread);
+    }
+
+    /// Its thread, where it has one.
+    #[cfg(all(feature = "spinning", target_os = "linux"))]
+    pub(in super::super) const fn thread(&self) -> Option<&NodeThread> {
+        self.thread.as_ref()
+    }
+
+    /// The runtime of its thread, where it has one.
+    #[cfg(all(feature = "spinning", target_os = "linux"))]
+    pub(in super::super) const fn runtime(&self) -> Option<&tokio::runtime::Handle> {
+        match &self.thread {
+            Some(thread) => Some(thread.runtime()),
+            None => None,
+        }
+    }
+
     /// Starts it with its listeners. The first is its own.
     pub(super) async fn start(
         builder: &NodeBuilder,
@@ -79,7 +105,12 @@ impl Running {
         .with_links(links);
 
         match Actor::spawn(None, Server { inner, roster, span }, ()).await {
-            Ok((server, stopped)) => Ok(Self { server, stopped: Some(stopped) }),
+            Ok((server, stopped)) => Ok(Self {
+                server,
+                stopped: Some(stopped),
+                #[cfg(all(feature = "spinning", target_os = "linux"))]
+                thread: None,
+            }),
             Err(error) => Err(start_error(error, shown)),
         }
     }
@@ -96,11 +127,21 @@ impl Running {
             // Without a bound it cannot time out.
             let _ = child.wait(None).await;
         }
+        #[cfg(all(feature = "spinning", target_os = "linux"))]
+        if let Some(thread) = self.thread.take() {
+            thread.end().await;
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
+        #[cfg(all(feature = "spinning", target_os = "linux"))]
+        if let Some(thread) = self.thread.take() {
+            let mut actors = self.server.get_children();
+            actors.push(self.server.get_cell());
+            thread.end_after(actors);
+        }
         self.server.stop(None);
     }
 }

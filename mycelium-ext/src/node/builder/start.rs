@@ -12,6 +12,8 @@ use super::super::keep::{Keeping, Patience, Wanted, keep};
 #[cfg(feature = "membership")]
 use super::super::members::{self, Members};
 use super::super::roster::Roster;
+#[cfg(all(feature = "spinning", target_os = "linux"))]
+use super::super::thread::NodeThread;
 use super::{Kept, NodeBuilder, Running, mutual, tls_of, without_membership};
 use crate::address::Address;
 use crate::config::{ConnectionMode, NodeName};
@@ -28,6 +30,14 @@ impl NodeBuilder {
         let name: NodeName = self.name.parse().map_err(StartError::Name)?;
         let full_name = format!("{name}@{}", self.host);
         let span = tracing::info_span!("node", node = full_name);
+        #[cfg(all(feature = "spinning", target_os = "linux"))]
+        if let Some(thread) = self.spinning {
+            let thread = NodeThread::start(thread).await.map_err(StartError::Thread)?;
+            let start = self.start_as(name, full_name, span.clone()).instrument(span);
+            let mut node = thread.within(start).await?;
+            node.running.own(thread);
+            return Ok(node);
+        }
         self.start_as(name, full_name, span.clone()).instrument(span).await
     }
 

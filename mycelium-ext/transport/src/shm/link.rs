@@ -18,6 +18,7 @@ pub(super) struct Link {
     pub(super) wires: Wakeup,
     pub(super) expectation: AnswerHint,
     pub(super) spin: Duration,
+    pub(super) sleepless: bool,
 }
 
 /// As the error that ends the link.

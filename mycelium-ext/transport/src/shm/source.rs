@@ -20,6 +20,11 @@ use super::wakeup::Woken;
 const LOOKS: u32 = 32;
 /// How long it does before other tasks on the thread get a turn.
 const SLICE: Duration = Duration::from_micros(20);
+/// How often a reader that never sleeps looks for an answer before other tasks get a turn: for
+/// longer than a peer on another core takes for one.
+const ANSWER_LOOKS: u32 = 128;
+/// The turns after which such a reader asks whether the peer is gone.
+const ALIVE: u32 = 64;
 
 /// Reads what the peer has published.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub(super) struct Source {
     spinning: Option<Spinning>,
     /// Whether to spin for what follows, although nothing was sent.
     follows: bool,
+    /// The turns of a link that never sleeps.
+    turns: u32,
 }
 
 /// A spin phase.
@@ -44,11 +51,31 @@ struct Spinning {
 
 impl Source {
     pub(super) const fn new(link: Arc<Link>, outlet: Outlet, regions: Option<Regions>) -> Self {
-        Self { link, outlet, regions, spinning: None, follows: true }
+        Self { link, outlet, regions, spinning: None, follows: true, turns: 0 }
     }
 
     fn is_empty(&mut self) -> io::Result<bool> {
         self.outlet.is_empty(&self.link.memory).map_err(corrupt)
+    }
+
+    /// Looks for a while, and again after others had their turn: for a link that never sleeps.
+    fn look_on(&mut self, for_answer: bool, context: &mut Context<'_>) -> io::Result<Looked> {
+        // What was read last has to be handled first.
+        if std::mem::take(&mut self.follows) && !for_answer {
+            return Ok(Looked::Later);
+        }
+        let looks = if for_answer { ANSWER_LOOKS } else { LOOKS };
+        for _ in 0..looks {
+            if !self.is_empty()? {
+                return Ok(Looked::Some);
+            }
+            std::hint::spin_loop();
+        }
+        self.turns = self.turns.wrapping_add(1);
+        if self.turns % ALIVE == 0 && self.poll_wires(context)? == Poll::Ready(true) {
+            return Ok(Looked::None);
+        }
+        Ok(Looked::Later)
     }
 
     /// Looks for a while, if there is reason to.
@@ -106,11 +133,37 @@ impl Source {
         }
     }
 
+    /// Until the peer rings, or is gone: then true. Begins to receive what the peer passes.
+    fn poll_wires(&self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let Self { link, regions, .. } = self;
+        loop {
+            let is_receiving = match regions {
+                Some(regions) => regions.poll(context)?.is_pending(),
+                None => false,
+            };
+            let woken = match is_receiving {
+                // Frames are read meanwhile.
+                true => ready!(link.wires.poll_rung(context))?,
+                false => ready!(link.wires.poll_reader(context))?,
+            };
+            match (woken, regions) {
+                (Woken::Rung, _) => return Poll::Ready(Ok(false)),
+                (Woken::Gone, _) => return Poll::Ready(Ok(true)),
+                (Woken::Written, Some(regions)) => regions.begin(&link.wires)?,
+                (Woken::Written, None) => {
+                    let why = "the peer wrote to the socket of a link by shared memory";
+                    return Poll::Ready(Err(refused(why)));
+                }
+            }
+        }
+    }
+
     /// Something came.
     fn came(&mut self) {
         let spinning = self.spinning.take();
         // A caller spins after it has sent its call, and not before.
-        self.follows = !self.link.spin.is_zero() && !spinning.is_some_and(|it| it.for_answer);
+        self.follows = self.link.sleepless
+            || !self.link.spin.is_zero() && !spinning.is_some_and(|it| it.for_answer);
     }
 }
 
@@ -156,7 +209,10 @@ impl Reading for Turn<'_, '_, '_> {
     }
 
     fn look(&mut self, for_answer: bool) -> io::Result<Looked> {
-        let looked = self.source.look(for_answer)?;
+        let looked = match self.source.link.sleepless {
+            true => self.source.look_on(for_answer, self.context)?,
+            false => self.source.look(for_answer)?,
+        };
         if looked == Looked::Later {
             self.context.waker().wake_by_ref();
         }
@@ -169,27 +225,7 @@ impl Reading for Turn<'_, '_, '_> {
     }
 
     fn poll_woken(&mut self) -> Poll<io::Result<bool>> {
-        let Source { link, regions, .. } = &*self.source;
-        loop {
-            let is_receiving = match regions {
-                Some(regions) => regions.poll(self.context)?.is_pending(),
-                None => false,
-            };
-            let woken = match is_receiving {
-                // Frames are read meanwhile.
-                true => ready!(link.wires.poll_rung(self.context))?,
-                false => ready!(link.wires.poll_reader(self.context))?,
-            };
-            match (woken, regions) {
-                (Woken::Rung, _) => return Poll::Ready(Ok(false)),
-                (Woken::Gone, _) => return Poll::Ready(Ok(true)),
-                (Woken::Written, Some(regions)) => regions.begin(&link.wires)?,
-                (Woken::Written, None) => {
-                    let why = "the peer wrote to the socket of a link by shared memory";
-                    return Poll::Ready(Err(refused(why)));
-                }
-            }
-        }
+        self.source.poll_wires(self.context)
     }
 }
 

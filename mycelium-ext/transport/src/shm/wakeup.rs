@@ -128,7 +128,7 @@ impl Wakeup {
     }
 
     /// Whether the peer has closed the socket, and not only its sending half.
-    fn is_closed(&self) -> io::Result<bool> {
+    pub(super) fn is_closed(&self) -> io::Result<bool> {
         let mut polled = [PollFd::new(&self.socket, PollFlags::empty())];
         let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut polled, Some(&now)))?;

@@ -129,6 +129,41 @@ async fn who_spins_sleeps_in_the_end() {
 }
 
 #[tokio::test]
+async fn who_never_sleeps_finds_frames_and_the_end_without_being_woken() {
+    let options = ShmOptions::default().with_sleepless(true);
+    let (mut a, mut b, _keep) = crate::pair(options).await.split(1000);
+    let counter = Arc::new(Counter::default());
+    let waker = Waker::from(counter.clone());
+    let mut context = Context::from_waker(&waker);
+    // It asks for the next turn in each.
+    let mut turns = 0;
+    let mut idle = |b: &mut Halves| {
+        for _ in 0..500 {
+            assert!(b.stream.poll_frame(&mut Context::from_waker(&waker)).is_pending());
+            turns += 1;
+            assert_eq!(counter.count(), turns);
+        }
+    };
+    for _ in 0..3 {
+        idle(&mut b);
+        a.queue("frame");
+        a.sink.flush().await.unwrap();
+        let frame = b.stream.poll_frame(&mut context);
+        assert!(matches!(frame, Poll::Ready(Ok(Some(_)))));
+    }
+    drop(a);
+    let mut end = Poll::Pending;
+    for _ in 0..100_000 {
+        end = b.stream.poll_frame(&mut context);
+        if end.is_ready() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(end, Poll::Ready(Ok(None))));
+}
+
+#[tokio::test]
 async fn an_expected_answer_is_looked_for_and_then_slept_for() {
     let (mut a, mut b, _keep) = crate::pair(ShmOptions::default()).await.split(1000);
     let counter = Arc::new(Counter::default());

@@ -37,6 +37,11 @@ async fn spinning() -> Ends {
     pair(ShmOptions::default().with_spin(std::time::Duration::from_micros(50))).await
 }
 
+async fn sleepless() -> Ends {
+    pair(ShmOptions::default().with_sleepless(true)).await
+}
+
 suite!(shm, SharedMemory, a_shared_message_comes_back, an_end_within_a_frame_is_told);
 suite!(tiny, SharedMemory, a_shared_message_comes_back, an_end_within_a_frame_is_told);
 suite!(spinning, SharedMemory, a_shared_message_comes_back, an_end_within_a_frame_is_told);
+suite!(sleepless, SharedMemory, a_shared_message_comes_back, an_end_within_a_frame_is_told);

@@ -78,15 +78,15 @@ impl Connection {
     /// Shares memory over a socket; the one who connects offers it.
     #[cfg(feature = "shm")]
     pub async fn shm(socket: UnixStream, offers: bool) -> Result<Self, Failure> {
-        use mycelium_ext::shm::{ShmOptions, ShmTransport};
-
-        let options = ShmOptions::default();
-        let link = match offers {
-            true => ShmTransport::offer(socket, options).await?,
-            false => ShmTransport::take(socket, options).await?,
-        };
-        let (sink, stream) = Box::new(link).split(MAX_FRAME);
+        let (sink, stream) = Box::new(share(socket, offers).await?).split(MAX_FRAME);
         Ok(Self::Link { sink, stream })
+    }
+
+    /// The same, without frames. Both ends spin on a core of their own until something comes.
+    #[cfg(feature = "shm")]
+    pub async fn ring(socket: UnixStream, offers: bool) -> Result<Self, Failure> {
+        let (reader, writer) = share(socket, offers).await?.bare()?.spinning();
+        Ok(Self::blocking(Box::new(reader), Box::new(writer)))
     }
 
     pub async fn send(&mut self, header: &[u8; HEADER], payload: &[u8]) -> Result<(), Failure> {
@@ -148,4 +148,19 @@ impl Connection {
             }
         }
     }
+}
+
+/// An end of a link of shared memory. The side that `offers` makes the memory.
+#[cfg(feature = "shm")]
+async fn share(
+    socket: UnixStream,
+    offers: bool,
+) -> Result<mycelium_ext::shm::ShmTransport, Failure> {
+    use mycelium_ext::shm::{ShmOptions, ShmTransport};
+
+    let options = ShmOptions::default();
+    Ok(match offers {
+        true => ShmTransport::offer(socket, options).await?,
+        false => ShmTransport::take(socket, options).await?,
+    })
 }
