@@ -10,6 +10,8 @@
 #[cfg(target_os = "linux")]
 mod arena;
 #[cfg(target_os = "linux")]
+mod calls;
+#[cfg(target_os = "linux")]
 mod credits;
 #[cfg(target_os = "linux")]
 mod kills;
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
     // And what the first node of a process makes.
     process::run(async { nodes::builder("before").start().await.expect("it starts").stop().await });
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 17] = [
+    let tests: [(&str, Test); 20] = [
         ("a_killed_peer_ends_the_link", link::a_killed_peer_ends_the_link),
         ("frames_cross_between_processes", link::frames_cross_between_processes),
         ("nodes_choose_shared_memory", nodes::nodes_choose_shared_memory),
@@ -59,6 +61,18 @@ fn main() -> ExitCode {
         ("processes_read_a_payload_where_it_lies", arena::processes_read_a_payload_where_it_lies),
         ("a_payload_outlives_its_sender", arena::a_payload_outlives_its_sender),
         ("killed_readers_leave_nothing", arena::killed_readers_leave_nothing),
+        (
+            "calls_and_answers_are_read_where_they_lie",
+            calls::calls_and_answers_are_read_where_they_lie,
+        ),
+        (
+            "an_answer_that_nobody_waits_for_is_given_back",
+            calls::an_answer_that_nobody_waits_for_is_given_back,
+        ),
+        (
+            "calls_and_answers_arrive_as_they_were_sent",
+            calls::calls_and_answers_arrive_as_they_were_sent,
+        ),
         ("readers_are_killed_under_load", kills::readers_are_killed_under_load),
         ("readers_outlive_a_killed_feed", kills::readers_outlive_a_killed_feed),
         ("references_lead_to_their_actors", references::references_lead_to_their_actors),
