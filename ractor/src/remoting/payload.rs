@@ -100,12 +100,6 @@ impl Clone for Payload {
     }
 }
 
-impl From<Payload> for Vec<u8> {
-    fn from(payload: Payload) -> Self {
-        payload.into_vec()
-    }
-}
-
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes)", self.len())

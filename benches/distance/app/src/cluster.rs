@@ -228,7 +228,8 @@ impl Peer for Cluster {
 
     #[cfg(feature = "raw")]
     async fn call_raw(&mut self, length: usize, byte: u8) -> Result<(), Failure> {
-        let answer = call!(self.far[0], FarMessage::EchoRaw, made(length, byte)?)?;
+        let payload = made(length, byte)?;
+        let answer = call!(self.far[0], FarMessage::EchoRaw, payload)?;
         match (answer.len(), ends(&answer)?) {
             it if it == (length, byte) => Ok(()),
             _ => Err("it is another answer".into()),
