@@ -1,5 +1,6 @@
 //! Arguments and answers of calls that are large: they arrive as they were sent, by TCP and within
 //! the process.
+#![allow(clippy::disallowed_methods, reason = "these tests run without `blanket_serde`")]
 
 use bytes::Bytes;
 use ractor::{call, pg, Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
