@@ -16,6 +16,9 @@
 //! * `ring`: once into a `Bytes`, and for each process into and out of the ring.
 //! * `arena`: shared memory, with payloads that the application makes in memory that peers map.
 //! * `iceoryx2`, `bare memory`: once into memory that the readers map.
+//! * `arena, placed` and `bare, placed`: nothing. Their feed writes only the words by which readers
+//!   check a message, where they lie, and leaves the others as they were: what a message costs
+//!   whatever its size.
 //!
 //! `-- --rounds 3 --sizes 64,4k,64k,1M,4M --processes 1,4,16 --readers 1,8 --milliseconds 40 --plot
 //! FILE` are the defaults, apart from the plot, which is written when a file is named;

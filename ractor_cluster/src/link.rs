@@ -5,6 +5,7 @@
 //! |---|---|
 //! | crate `mycelium_link` | order, acknowledgement and replay; messages as bytes; proofs |
 //! | `writer`, `reader` | the two ends of a link; they know no session |
+//! | `together` | writers of several links that one task flushes |
 //! | `link_table` | the links of a session, and what goes out over each |
 //! | `data_plane` | what the senders and readers of one session share |
 //! | `room`, `frame_bound` | its bounds: bytes that wait, bytes of a frame |
@@ -94,6 +95,7 @@ mod slices;
 pub(crate) mod sockets;
 pub(crate) mod split_transport;
 pub(crate) mod stock;
+mod together;
 pub mod traces;
 pub(crate) mod turn;
 pub(crate) mod upgrade;

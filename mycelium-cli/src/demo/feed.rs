@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 #[cfg(target_os = "linux")]
-use mycelium_ext::arena::{Arena, THRESHOLD};
+use mycelium_ext::arena::{Arena, PLACED_THRESHOLD};
 use ractor::{ActorCell, pg};
 use tokio::time::Instant;
 
@@ -133,7 +133,7 @@ impl Opaque {
 /// such, and else memory of this process.
 fn written(payload: &[u8]) -> Bytes {
     #[cfg(target_os = "linux")]
-    if payload.len() >= THRESHOLD {
+    if payload.len() >= PLACED_THRESHOLD {
         if let Some(written) = Arena::get().and_then(|arena| arena.copy(payload).ok()) {
             return written;
         }

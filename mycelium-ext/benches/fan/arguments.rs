@@ -11,8 +11,10 @@ pub(crate) enum Contender {
     Unix,
     Ring,
     Arena,
+    Placed,
     Iceoryx,
     Memory,
+    PlacedMemory,
 }
 
 impl Contender {
@@ -24,8 +26,10 @@ impl Contender {
             Self::Unix,
             Self::Ring,
             Self::Arena,
+            Self::Placed,
             Self::Iceoryx,
             Self::Memory,
+            Self::PlacedMemory,
         ];
         all.into_iter().filter(|it| has_iceoryx || *it != Self::Iceoryx).collect()
     }
@@ -38,8 +42,10 @@ impl Contender {
             Self::Unix => "unix",
             Self::Ring => "ring",
             Self::Arena => "arena",
+            Self::Placed => "placed",
             Self::Iceoryx => "iceoryx",
             Self::Memory => "memory",
+            Self::PlacedMemory => "placed-memory",
         }
     }
 
@@ -51,8 +57,10 @@ impl Contender {
             Self::Unix => "fork Unix",
             Self::Ring => "fork ring",
             Self::Arena => "fork arena",
+            Self::Placed => "arena, placed",
             Self::Iceoryx => "iceoryx2",
             Self::Memory => "bare memory",
+            Self::PlacedMemory => "bare, placed",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is the fork's own in the application: its nodes, links, messages and broadcasts.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use mycelium_ext::arena::Arena;
@@ -11,6 +11,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, pg};
 use ractor_cluster::RactorClusterMessage;
 
 use crate::actors::Reading;
+use crate::message::place;
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -51,16 +52,20 @@ impl Actor for Reader {
 /// The way of each word of the bench, as the configuration has it.
 fn transport(way: &str) -> &str {
     match way {
-        // Both go by shared memory: without an arena, and with payloads that are made in it.
-        "ring" | "arena" => "shm",
+        // All go by shared memory: without an arena, and with payloads that are made in it.
+        "ring" | "arena" | "placed" => "shm",
         way => way,
     }
 }
 
 pub(crate) async fn node(way: &str, name: &str) -> Result<Node, Failure> {
-    USES_ARENA.store(way == "arena", std::sync::atomic::Ordering::Relaxed);
+    _ = MAKE.set(match way {
+        "arena" => |payload| placed(payload, <[u8]>::copy_from_slice),
+        "placed" => |payload| placed(payload, |memory, payload| place(payload, memory)),
+        _ => Bytes::copy_from_slice,
+    });
     let transport = transport(way);
-    let arena = if way == "arena" { "256 MiB" } else { "0 B" };
+    let arena = if matches!(way, "arena" | "placed") { "256 MiB" } else { "0 B" };
     let text = format!(
         "[node]\nname = {name:?}\ncookie = \"measured in turns\"\ntransport = {transport:?}\n\
          [node.limits]\nreplay_window = \"256 MiB\"\n[node.shm]\narena = {arena:?}\n"
@@ -92,21 +97,17 @@ pub(crate) fn is_linked(way: &str, processes: usize) -> bool {
     linked.count() == processes
 }
 
-static USES_ARENA: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-
 /// Makes the payload of a message.
-fn made(payload: &[u8]) -> Bytes {
-    if USES_ARENA.load(std::sync::atomic::Ordering::Relaxed) {
-        placed(payload)
-    } else {
-        Bytes::copy_from_slice(payload)
-    }
-}
+static MAKE: OnceLock<fn(&[u8]) -> Bytes> = OnceLock::new();
 
-/// Where the contender "arena" has its payloads.
-fn placed(payload: &[u8]) -> Bytes {
+/// A payload in memory that readers share, as `write` writes it there.
+fn placed(payload: &[u8], write: fn(&mut [u8], &[u8])) -> Bytes {
     let arena = Arena::get().expect("the links have made it");
-    arena.copy(payload).unwrap_or_else(|_| Bytes::copy_from_slice(payload))
+    let Ok(mut memory) = arena.alloc(payload.len()) else {
+        return Bytes::copy_from_slice(payload);
+    };
+    write(&mut memory, payload);
+    memory.freeze()
 }
 
 /// Sends a message to all readers.
@@ -115,7 +116,7 @@ pub(crate) fn send(
     readers: &[ractor::ActorCell],
     payload: &[u8],
 ) -> Result<(), Failure> {
-    let message = Arc::new(ReaderMessage::Tick(made(payload)));
+    let message = Arc::new(ReaderMessage::Tick(MAKE.get().expect("the node is made")(payload)));
     let report = pg::broadcast_arc(&group.to_owned(), message);
     if report.delivered() == readers.len() {
         return Ok(());

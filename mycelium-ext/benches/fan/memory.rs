@@ -14,7 +14,7 @@ use rustix::thread::futex;
 
 use crate::child::{Run, cpu, fail, say};
 use crate::flavour::Failure;
-use crate::message::{Checks, write};
+use crate::message::{Checks, checked, write};
 use crate::words::Words;
 
 /// The most processes, and the most slots.
@@ -97,7 +97,15 @@ pub(crate) fn read(number: usize, address: &str, readers: usize) -> Result<(), F
     Ok(())
 }
 
-pub(crate) fn feed(processes: usize) -> Result<(), Failure> {
+/// What the feed writes of each message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    Whole,
+    /// The words by which it is checked.
+    Checked,
+}
+
+pub(crate) fn feed(processes: usize, written: Written) -> Result<(), Failure> {
     let file = memfd_create("fan", MemfdFlags::CLOEXEC)?;
     ftruncate(&file, (WORDS * 8) as u64)?;
     let words = map(&file)?;
@@ -109,13 +117,18 @@ pub(crate) fn feed(processes: usize) -> Result<(), Failure> {
             say(&cpu().to_string());
             continue;
         };
-        let (messages, elapsed) = send(&words, &run, processes, &mut sent);
+        let (messages, elapsed) = send(&words, &run, (processes, written), &mut sent);
         say(&format!("{messages} {elapsed}"));
     }
     Ok(())
 }
 
-fn send(words: &Words, run: &Run, processes: usize, sent: &mut u64) -> (u64, u64) {
+fn send(
+    words: &Words,
+    run: &Run,
+    (processes, written): (usize, Written),
+    sent: &mut u64,
+) -> (u64, u64) {
     let fitting = (BYTES / run.size.next_multiple_of(8)).min(SLOTS) as u64;
     let window = run.window.min(fitting);
     // All have handled what was before, so that slots of another size hurt nobody.
@@ -127,7 +140,12 @@ fn send(words: &Words, run: &Run, processes: usize, sent: &mut u64) -> (u64, u64
     while *sent == first || start.elapsed() < run.time {
         wait_for(words, processes, (*sent + 1).saturating_sub(window));
         write(&mut payload, *sent - first, 1);
-        words.write(HEAD + (*sent % window) as usize * run.size.div_ceil(8), &payload);
+        let slot = HEAD + (*sent % window) as usize * run.size.div_ceil(8);
+        match written {
+            Written::Whole => words.write(slot, &payload),
+            Written::Checked => checked(&payload)
+                .for_each(|(word, value)| words.at(slot + word).store(value, Ordering::Relaxed)),
+        }
         *sent += 1;
         put(words, SENT, *sent);
     }

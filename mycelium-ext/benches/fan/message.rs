@@ -28,6 +28,24 @@ pub(crate) fn write(payload: &mut [u8], sequence: u64, acknowledge_every: u64) {
     }
 }
 
+/// The words of a message by which it is checked: where each lies, in units of 8 bytes, and what it
+/// is.
+#[allow(dead_code, reason = "stock has no memory that readers share")]
+pub(crate) fn checked(message: &[u8]) -> impl Iterator<Item = (usize, u64)> {
+    [0, 1].into_iter().chain(places(message.len())).map(|word| {
+        let bytes = message[word * 8..][..8].try_into().expect("eight bytes");
+        (word, u64::from_le_bytes(bytes))
+    })
+}
+
+/// Writes these words of a message into `memory`, and no others.
+#[allow(dead_code, reason = "stock has no memory that readers share")]
+pub(crate) fn place(message: &[u8], memory: &mut [u8]) {
+    for (word, value) in checked(message) {
+        memory[word * 8..][..8].copy_from_slice(&value.to_le_bytes());
+    }
+}
+
 /// What a reader saw so far of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Checks {

@@ -91,8 +91,10 @@ const HEIGHT: f64 = 360.0;
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 130.0;
 const EDGE: f64 = 40.0;
-const COLOURS: [&str; 7] =
-    ["#d55e00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#e69f00", "#555555"];
+const COLOURS: [&str; 9] = [
+    "#d55e00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#882255", "#e69f00", "#555555",
+    "#999999",
+];
 
 /// Processor time per delivery against the size of messages, both on logarithmic axes: a line for
 /// each contender, of the largest crew. A whole SVG document.

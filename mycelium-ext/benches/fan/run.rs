@@ -48,7 +48,8 @@ pub(crate) fn main() -> ExitCode {
 fn feed(way: &str, processes: &str, readers: &str) -> Result<(), Failure> {
     let (processes, readers) = (processes.parse()?, readers.parse()?);
     match way {
-        "memory" => memory::feed(processes),
+        "memory" => memory::feed(processes, memory::Written::Whole),
+        "placed-memory" => memory::feed(processes, memory::Written::Checked),
         #[cfg(feature = "iceoryx")]
         "iceoryx" => crate::iceoryx::feed(processes),
         way => {
@@ -61,7 +62,7 @@ fn feed(way: &str, processes: &str, readers: &str) -> Result<(), Failure> {
 fn read(way: &str, number: &str, address: &str, readers: &str) -> Result<(), Failure> {
     let readers = readers.parse()?;
     match way {
-        "memory" => memory::read(number.parse()?, address, readers),
+        "memory" | "placed-memory" => memory::read(number.parse()?, address, readers),
         #[cfg(feature = "iceoryx")]
         "iceoryx" => crate::iceoryx::read(address, readers),
         way => {

@@ -115,7 +115,9 @@ const SPARSE_WINDOW: usize = 96 * 1024;
 const LARGE_WINDOW: usize = 2 * WHOLE;
 /// The same of any lane, with the payloads that the peer reads in place. It copies those whose
 /// receiver keeps a `Vec`, and all that follows waits for that.
-const LENT_WINDOW: usize = 4 * WHOLE;
+const LENT_WINDOW: usize = WIDER * WINDOW;
+/// See [`LENT_WINDOW`].
+const WIDER: usize = 4;
 /// A lane with a window asks for acknowledgements so often in what it holds, in messages or bytes.
 /// Each costs both ends about as much as two messages, and a wake-up.
 const ASKS: usize = 4;
@@ -123,6 +125,9 @@ const ASKS: usize = 4;
 const ASK_EVERY: usize = 24 * 1024;
 /// Payloads from here on stay where they are. Bytes.
 const COPIED: usize = 16 * 1024;
+/// The same of those that lie where the peer reads them: to describe one costs less than to copy
+/// it.
+const PLACED: usize = 2 * 1024;
 
 /// The number of a lane.
 pub const fn number(preference: u32, slot: usize) -> u32 {
@@ -199,8 +204,8 @@ impl Lane {
     }
 
     fn fills(&self, window: usize, way: Way) -> bool {
-        let is_much = || way.lends && self.out.under_way(false) >= LENT_WINDOW;
-        way.is_near && (self.out.under_way(way.lends) >= window || is_much())
+        let is_much = || way.lends.is_some() && self.out.under_way(false) >= LENT_WINDOW;
+        way.is_near && (self.out.under_way(way.lends.is_some()) >= window || is_much())
     }
 }
 
@@ -229,14 +234,17 @@ struct Assigned {
 }
 
 /// What lanes have to know of the link that they take.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Way {
     /// Whether it stays on the machine.
     pub is_near: bool,
-    /// Whether large payloads go by descriptor: a frame is then small whatever its payload, goes
+    /// Set where large payloads go by descriptor: a frame is then small whatever its payload, goes
     /// whole, and keeps no other one waiting.
-    pub lends: bool,
+    pub lends: Option<IsPlaced>,
 }
+
+/// Tells whether a payload lies where the peer reads it, so that no byte of it is copied.
+pub type IsPlaced = fn(payload: &[u8]) -> bool;
 
 /// See the module's documentation. One for each preference.
 #[derive(Debug)]
@@ -363,7 +371,9 @@ impl Lanes {
         (args, tail): (&[u8], &Bytes),
     ) {
         // A copy costs less than a chunk more.
-        let (copied, tail) = if tail.len() < COPIED {
+        let is_placed =
+            || tail.len() >= PLACED && self.way.lends.is_some_and(|is_placed| is_placed(tail));
+        let (copied, tail) = if tail.len() < COPIED && !is_placed() {
             (&tail[..], Bytes::new())
         } else {
             malloc_hint::expect_much();
@@ -372,8 +382,10 @@ impl Lanes {
         if slot <= SPARSE && matches!(what, What::Call { .. } | What::Reply { .. }) {
             self.called = CALLED;
         }
-        let (lane, size) =
-            (number(self.preference, slot) as u8, args.len() + tail.len() + copied.len());
+        let lane = number(self.preference, slot) as u8;
+        // The window of what is read in place is wider, and so are the steps in which it is asked.
+        let in_window = if self.way.lends.is_some() { tail.len() / WIDER } else { tail.len() };
+        let size = args.len() + copied.len() + in_window;
         let (is_near, is_called) = (self.way.is_near, self.called > 0);
         let Lane { out, numbers, unasked, asks } = self.lane(slot);
         let frame = Frame { lane, sequence: out.next_sequence(), acknowledged };
@@ -507,6 +519,16 @@ impl Lanes {
     /// The bytes of what is to be sent.
     pub fn unsent(&self) -> usize {
         self.lanes().map(|(_, lane)| lane.out.unsent()).sum()
+    }
+
+    /// The bytes that are to be written for what is to be sent. Payloads that the peer reads in
+    /// place are not written, but held: they count for a quarter.
+    pub fn unwritten(&self) -> usize {
+        let unwritten = |out: &Outbound| match self.way.lends.is_some() {
+            true => out.unsent() - out.unsent_tails() / WIDER * (WIDER - 1),
+            false => out.unsent(),
+        };
+        self.lanes().map(|(_, lane)| unwritten(&lane.out)).sum()
     }
 
     /// How many messages the peer did not acknowledge, those included that were never sent.

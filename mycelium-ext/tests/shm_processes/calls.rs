@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use libtest_mimic::Failed;
-use mycelium_ext::arena::{Arena, Usage};
+use mycelium_ext::arena::{Arena, PLACED_THRESHOLD, THRESHOLD, Usage};
 use mycelium_ext::node::Node;
 use ractor::concurrency::oneshot;
 use ractor::rpc::CallResult;
@@ -32,6 +32,9 @@ enum Ask {
     /// The same bytes, of the arena of the process that answers.
     #[rpc]
     Bytes(Bytes, RpcReplyPort<Bytes>),
+    /// What came.
+    #[rpc]
+    Back(Bytes, RpcReplyPort<Bytes>),
     /// As the last field of a last field.
     #[rpc]
     Page(u8, Page, RpcReplyPort<Option<Page>>),
@@ -76,6 +79,7 @@ impl Actor for Answering {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Ask::Bytes(bytes, reply) => reply.send(made(&bytes))?,
+            Ask::Back(bytes, reply) => reply.send(bytes)?,
             Ask::Page(more, page, reply) => {
                 let (number, was_lent) = (page.number + u64::from(more), is_lent(&page.bytes));
                 let answer = Page { number, was_lent, bytes: made(&page.bytes) };
@@ -177,6 +181,14 @@ pub(crate) fn calls_and_answers_are_read_where_they_lie() -> Result<(), Failed> 
         drop(part);
         until_lent(&actor, 0, 0).await;
 
+        // What the answer holds is what came, and belongs to the caller.
+        let sent = made(&vec![8; SIZE]);
+        let answer = ask(&actor, |reply| Ask::Back(sent.clone(), reply)).await;
+        assert!(answer == sent);
+        drop((answer, sent));
+        until_lent(&actor, 0, 0).await;
+        until_free().await;
+
         // What is no plain bytes is a copy, and a small payload is none of the arena.
         let copied = ask(&actor, |reply| Ask::Copied(vec![5; SIZE], reply)).await;
         assert!(copied == vec![5; SIZE]);
@@ -235,15 +247,17 @@ pub(crate) fn calls_and_answers_arrive_as_they_were_sent() -> Result<(), Failed>
             let kinds = [SharedMemory, UnixSocket, Tcp];
             linked(&node, if shm { &kinds } else { &kinds[1..] }).await;
             let actor = answering().await;
-            for size in [0, 1, 1023, 1024, 16_383, 16_384, 100_000, 3 << 20] {
+            for size in [0, 1, 1023, 1024, 2048, 16_383, 16_384, 100_000, 3 << 20] {
                 let vector: Vec<u8> = (0..=255).cycle().take(size).collect();
-                for bytes in [Bytes::from(vector.clone()), made(&vector)] {
+                for (bytes, lent_from) in
+                    [(Bytes::from(vector.clone()), THRESHOLD), (made(&vector), PLACED_THRESHOLD)]
+                {
                     let answer = ask(&actor, |reply| Ask::Bytes(bytes.clone(), reply)).await;
                     assert!(answer == bytes, "{size} bytes");
                     let answer = ask(&actor, |reply| Ask::Page(0, page(&bytes), reply)).await;
                     let Page { number, was_lent, bytes: answer } = answer.unwrap();
                     assert!(answer == bytes, "{size} bytes");
-                    assert_eq!((number, was_lent), (7, shm && size >= 16_384));
+                    assert_eq!((number, was_lent), (7, shm && size >= lent_from), "{size}");
                 }
                 let answer = ask(&actor, |reply| Ask::Copied(vector.clone(), reply)).await;
                 assert!(answer == vector, "{size} bytes");

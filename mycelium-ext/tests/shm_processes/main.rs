@@ -1,8 +1,8 @@
 //! Links by shared memory between processes, and what is left when one is killed: nothing.
 //!
-//! The test binary is the other process as well: started with `hold`, `node`, `feed` or `reader` it
-//! is one, and is killed when its parent ends. The tests run one after the other, since they count
-//! what this process has open.
+//! The test binary is the other process as well: started with `hold`, `node`, `feed`, `reader` or
+//! `passes` it is one, and is killed when its parent ends. The tests run one after the other, since
+//! they count what this process has open.
 //!
 //! `MYCELIUM_KILL_SECONDS=300` makes the test `readers_are_killed_under_load` a long run with
 //! sixteen readers, and `MYCELIUM_KILL_SEED` repeats its random numbers.
@@ -23,6 +23,8 @@ mod nodes;
 mod process;
 #[cfg(target_os = "linux")]
 mod references;
+#[cfg(target_os = "linux")]
+mod relay;
 
 use std::process::ExitCode;
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some("node") => return nodes::node(&words[1..]),
         Some("feed") => return kills::feed(&words[1..]),
         Some("reader") => return kills::reader(&words[1..]),
+        Some("passes") => return relay::node(&words[1..]),
         _ => {}
     }
     // The first runtime may open what all others then share, and what stays open.
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
     // And what the first node of a process makes.
     process::run(async { nodes::builder("before").start().await.expect("it starts").stop().await });
     type Test = fn() -> Result<(), Failed>;
-    let tests: [(&str, Test); 20] = [
+    let tests: [(&str, Test); 23] = [
         ("a_killed_peer_ends_the_link", link::a_killed_peer_ends_the_link),
         ("frames_cross_between_processes", link::frames_cross_between_processes),
         ("nodes_choose_shared_memory", nodes::nodes_choose_shared_memory),
@@ -75,6 +78,12 @@ fn main() -> ExitCode {
         ),
         ("readers_are_killed_under_load", kills::readers_are_killed_under_load),
         ("readers_outlive_a_killed_feed", kills::readers_outlive_a_killed_feed),
+        ("a_payload_is_passed_on_without_a_copy", relay::a_payload_is_passed_on_without_a_copy),
+        ("a_payload_outlives_the_process_between", relay::a_payload_outlives_the_process_between),
+        (
+            "a_payload_that_was_passed_on_outlives_its_sender",
+            relay::a_payload_that_was_passed_on_outlives_its_sender,
+        ),
         ("references_lead_to_their_actors", references::references_lead_to_their_actors),
         (
             "references_to_unknown_nodes_are_to_nobody",

@@ -13,13 +13,17 @@
 //! * **No counts that a peer could forge.** What a peer holds is written in this process's own
 //!   memory. A peer says that it has done with something that it was lent, and anything else that
 //!   it says ends the link.
+//! * **Passed on.** A payload that a peer has lent is sent on as it is: a third process maps the
+//!   arena that it lies in. A link passes on out of four arenas at a time. What lies in further
+//!   ones is copied, as for a peer of an older build.
 //! * **Bounds.** The arena has a size. One process may hold half of it, in at most 1024 payloads
 //!   for each link, and may go on holding beyond the end of at most 16 links. Beyond that a payload
 //!   is copied through the link, as small ones are.
 //! * **Trust.** A peer is a process of the same user that has the cookie. It can read the whole
-//!   arena, also what was sent to others. A reader trusts the sender not to change what it has
-//!   sent. Nothing is decoded out of foreign memory: a field that is not plain bytes is copied
-//!   first. Nodes with `strict` security neither lend nor read.
+//!   arena, also what was sent to others, and so can a process that it passes a payload on to. A
+//!   reader trusts the sender not to change what it has sent. Nothing is decoded out of foreign
+//!   memory: a field that is not plain bytes is copied first. Nodes with `strict` security neither
+//!   lend nor read.
 //!
 //! A link does all of this by itself for payloads of [`THRESHOLD`] bytes and more. An application
 //! that builds its payload in the arena spares the copy too:
@@ -42,6 +46,7 @@
 //! The way of reclamation is that of iceoryx2: counts in the sender's private memory, and for each
 //! connection a list of what it holds. Its files are what this does without.
 
+mod peer;
 mod region;
 mod space;
 
@@ -55,12 +60,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 
-pub(crate) use region::Foreign;
+pub(crate) use peer::PeerArena;
 use region::{Region, Stretch};
 
-/// Payloads of so many bytes and more are lent. Below, a copy through the ring costs less than a
-/// lease.
+/// A payload of so many bytes and more is lent, wherever it lies: it is copied into the arena
+/// first.
 pub const THRESHOLD: usize = 16 * 1024;
+
+/// A payload of so many bytes and more is lent where it lies in the arena already, or goes to
+/// several peers, so that one copy is for all. Below, a copy through the ring costs less.
+pub const PLACED_THRESHOLD: usize = 2 * 1024;
 
 /// The largest arena of a peer that is mapped, in bytes.
 pub(crate) const LARGEST: usize = 64 << 30;
@@ -96,6 +105,7 @@ struct Lent {
     holders: Mutex<HashMap<Option<i32>, Weak<Holder>>>,
     links: AtomicUsize,
     payloads: AtomicUsize,
+    relayed: AtomicUsize,
     bytes: AtomicUsize,
 }
 
@@ -110,6 +120,9 @@ pub(crate) trait TakeBack: fmt::Debug + Send + Sync {
 
     /// The process that holds it.
     fn holder(&self) -> &Holder;
+
+    /// Whether a payload of this arena can be lent where it lies.
+    fn can_relay(&self, arena: &Arc<PeerArena>) -> bool;
 }
 
 /// What a process holds, by all its links.
@@ -159,6 +172,8 @@ pub struct Usage {
     pub links: usize,
     /// The payloads that are lent, once for each link.
     pub payloads: usize,
+    /// Those of them that peers lent to this process, and that it passed on without a copy.
+    pub relayed: usize,
     /// Their bytes, once for each link.
     pub lent: usize,
 }
@@ -268,12 +283,13 @@ impl Arena {
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.take_back();
-        let Lent { links, payloads, bytes, .. } = &*self.lent;
+        let Lent { links, payloads, relayed, bytes, .. } = &*self.lent;
         Usage {
             size: self.size(),
             used: self.region.used(),
             links: links.load(Ordering::Relaxed),
             payloads: payloads.load(Ordering::Relaxed),
+            relayed: relayed.load(Ordering::Relaxed),
             lent: bytes.load(Ordering::Relaxed),
         }
     }
@@ -353,9 +369,21 @@ impl Arena {
 
     /// Hears all peers on what they have done with.
     pub(crate) fn take_back(&self) {
-        let accounts: Vec<_> = self.lent.accounts().iter().filter_map(Weak::upgrade).collect();
-        accounts.iter().for_each(|account| account.take_back());
+        self.accounts().iter().for_each(|account| account.take_back());
         self.see_to_ended();
+    }
+
+    /// Those of links that lend.
+    fn accounts(&self) -> Vec<Arc<dyn TakeBack>> {
+        // The last reference to one is not dropped under the lock.
+        self.lent.accounts().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Hears all peers, where they hold what belongs to others.
+    pub(crate) fn hear_of_relayed(&self) {
+        if self.lent.relayed.load(Ordering::Relaxed) > 0 {
+            self.take_back();
+        }
     }
 
     /// Takes back what peers held beyond the end of their links.
@@ -374,9 +402,11 @@ impl Arena {
         }
     }
 
-    /// A link has lent a payload of so many bytes, or got it back.
-    pub(crate) fn count_lent(&self, bytes: usize, is_lent: bool) {
+    /// A link has lent a payload of so many bytes, or got it back. It is relayed if it lies in
+    /// another arena.
+    pub(crate) fn count_lent(&self, bytes: usize, is_relayed: bool, is_lent: bool) {
         count(&self.lent.payloads, 1, is_lent);
+        count(&self.lent.relayed, usize::from(is_relayed), is_lent);
         count(&self.lent.bytes, bytes, is_lent);
     }
 }
@@ -385,10 +415,24 @@ impl Arena {
 /// link lends, that link sees to it.
 fn once_for_all_peers(payload: &Bytes) -> Option<Bytes> {
     let arena = OF_PROCESS.get()?;
-    if payload.len() < THRESHOLD || arena.lent.links.load(Ordering::Relaxed) < 2 {
+    if payload.len() < PLACED_THRESHOLD || arena.lent.links.load(Ordering::Relaxed) < 2 {
         return None;
     }
-    if arena.holds(payload) { None } else { arena.copy(payload).ok() }
+    if arena.holds(payload) {
+        return None;
+    }
+    if let Some((of, _)) = PeerArena::of(payload) {
+        // One link that cannot pass it on makes a copy of its own.
+        if arena.accounts().iter().filter(|account| !account.can_relay(&of)).count() < 2 {
+            return None;
+        }
+    }
+    arena.copy(payload).ok()
+}
+
+/// Whether a payload lies in the arena of this process, or in that of a peer.
+pub(crate) fn is_placed(payload: &[u8]) -> bool {
+    OF_PROCESS.get().is_some_and(|arena| arena.holds(payload)) || PeerArena::of(payload).is_some()
 }
 
 fn count(counter: &AtomicUsize, by: usize, up: bool) {

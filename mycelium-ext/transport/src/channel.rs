@@ -18,8 +18,9 @@ pub struct Channel {
     pub binding: Option<[u8; 32]>,
     /// The certificate that the peer has shown and the transport has verified.
     pub certificate: Option<CertificateDer<'static>>,
-    /// Whether large payloads go by descriptor, and their bytes are not copied.
-    pub lends: bool,
+    /// Set where large payloads go by descriptor, and the peer reads them where they lie. Tells of
+    /// a payload whether it lies there already, or is copied to such a place first.
+    pub lends: Option<fn(payload: &[u8]) -> bool>,
 }
 
 impl Channel {
@@ -34,7 +35,7 @@ impl Channel {
         Self {
             binding: if is_unique { export() } else { None },
             certificate: certificates.first().map(|it| it.clone().into_owned()),
-            lends: false,
+            lends: None,
         }
     }
 }

@@ -31,6 +31,7 @@ mod positions;
 #[doc(hidden)]
 pub mod probe;
 mod reading;
+mod regions;
 mod ring;
 mod share;
 mod sink;
@@ -53,7 +54,7 @@ use crate::{
 };
 use tokio::net::UnixStream;
 
-use crate::arena::{Arena, Foreign};
+use crate::arena::{Arena, PeerArena};
 use crate::frames::OpenFrame;
 use crate::log_limit::limited_warn;
 use lending::{Borrower, Lender};
@@ -205,7 +206,9 @@ pub struct ShmTransport {
     side: Side,
     capacity: usize,
     lends: Option<(Arena, OwnedFd)>,
-    borrows: Option<(Foreign, Deferred<OwnedFd>)>,
+    borrows: Option<Arc<PeerArena>>,
+    /// Whether this end takes regions, and whether the peer does.
+    regions: [bool; 2],
     /// The peer's.
     process: Option<i32>,
     local: String,
@@ -258,12 +261,13 @@ impl ShmTransport {
             None => "a process of this machine".to_owned(),
         };
         let local = format!("process {}", std::process::id());
-        let Shared { capacity, memory, own_bell, peer_bell, lends, borrows } = shared;
+        let Shared { capacity, memory, own_bell, peer_bell, lends, borrows, .. } = shared;
+        let regions = [shared.takes_regions, shared.passes_regions];
         let memory = Arc::new(memory);
         let socket = Deferred::new(socket.into_inner().into_std()?);
         let wires = Wakeup::new(socket, own_bell, peer_bell).await?;
         let link = Link { memory, wires, expectation: AnswerHint::new(), spin: options.spin };
-        Ok(Self { link, side, capacity, lends, borrows, process, local, peer })
+        Ok(Self { link, side, capacity, lends, borrows, regions, process, local, peer })
     }
 }
 
@@ -306,22 +310,24 @@ impl Transport for ShmTransport {
 
     /// It is not encrypted.
     fn channel(&self) -> Channel {
-        Channel { lends: self.lends.is_some(), ..Channel::default() }
+        Channel {
+            lends: self.lends.as_ref().map(|_| crate::arena::is_placed as _),
+            ..Channel::default()
+        }
     }
 
     fn split(self: Box<Self>, max_frame: u64) -> (Box<dyn FrameSink>, Box<dyn FrameStream>) {
         let link = Arc::new(self.link);
         let outlet = Outlet::new(self.side, self.capacity);
         let inlet = Inlet::new(self.side, self.capacity);
-        let memory = || link.memory.clone();
-        let lender = self
-            .lends
-            .map(|(arena, pipe)| Lender::new(arena, memory(), self.side, pipe, self.process));
-        let borrower = self
-            .borrows
-            .map(|(arena, pipe)| Borrower::new(arena, memory(), self.side.other(), pipe));
+        let [takes, passes] = self.regions;
+        let lender = self.lends.map(|(arena, pipe)| {
+            Lender::new(arena, link.memory.clone(), self.side, pipe, self.process, passes)
+        });
+        let borrower =
+            self.borrows.map(|arena| Borrower::new(arena, link.clone(), self.side.other(), takes));
         let sink = Sink::new(link.clone(), inlet, lender);
-        let source = Source::new(link, outlet);
+        let source = Source::new(link, outlet, borrower.as_ref().and_then(Borrower::regions));
         let opener = borrower.map(|it| Box::new(it) as Box<dyn OpenFrame>);
         let frames = FrameReader::new(source, max_frame).from_memory().opening(opener);
         (Box::new(sink), Box::new(frames))

@@ -17,10 +17,11 @@ use ractor::{ActorCell, ActorId, ActorRef};
 
 use super::room::Queued;
 use super::round_trip::Pings;
+use super::together;
 use super::writer::{FrameSource, LinkWriter};
 use mycelium_link::codec::What;
 use mycelium_link::lane::{Chunk, Frames, LaneError};
-use mycelium_link::lanes::{self, Lanes, Receiver, PREFERENCES};
+use mycelium_link::lanes::{self, IsPlaced, Lanes, Receiver, PREFERENCES};
 
 use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
@@ -41,13 +42,20 @@ pub(crate) struct Link<S: FrameSource> {
     pub(crate) peer: String,
     pub(crate) local: String,
     pub(crate) actor: ActorRef<SessionMessage>,
-    /// Whether large payloads go by descriptor.
-    pub(crate) lends: bool,
+    /// Set where large payloads go by descriptor.
+    pub(crate) lends: Option<IsPlaced>,
     /// Where frames are handed over, once its actor has told.
     pub(crate) writer: Option<Arc<LinkWriter<S>>>,
     /// The bytes of its lanes that it took, those included that went again.
     pub(crate) sent: u64,
     pub(crate) pings: Pings,
+}
+
+impl<S: FrameSource> Link<S> {
+    /// Whether a frame is written without a call of the system.
+    fn is_cheap(&self) -> bool {
+        self.kind == TransportKind::SharedMemory
+    }
 }
 
 /// What goes by one link at a time.
@@ -81,7 +89,7 @@ impl<S: FrameSource> WayBack<S> {
         match self.kind {
             // To wake the peer is all that it costs there. What this node's actors answer may go
             // with it, if the task has it.
-            TransportKind::SharedMemory => self.writer.send(frame),
+            TransportKind::SharedMemory => self.writer.send_together(frame),
             // The task's turn would come before those of the actors that something came for, who
             // would move to another thread.
             _ => self.writer.send_at_once(frame),
@@ -96,11 +104,14 @@ pub(crate) struct PendingFlush<S: FrameSource> {
     writer: Option<Arc<LinkWriter<S>>>,
     /// Much is waiting, and the task has had no turn.
     is_behind: bool,
+    /// The task is idle, and another one may write in its place.
+    joins: bool,
 }
 
 impl<S: FrameSource> PendingFlush<S> {
     pub(crate) fn on(self) {
         match self.writer {
+            Some(writer) if self.joins => together::flush(&writer),
             Some(writer) if self.is_behind => writer.help(false),
             Some(writer) => writer.wake_task(),
             None => {}
@@ -119,7 +130,7 @@ impl<S: FrameSource> PendingFlush<S> {
 /// No writer: there is nothing to write, or no link for it.
 impl<S: FrameSource> Default for PendingFlush<S> {
     fn default() -> Self {
-        Self { writer: None, is_behind: false }
+        Self { writer: None, is_behind: false, joins: false }
     }
 }
 

@@ -8,7 +8,7 @@ use std::future::{poll_fn, Future};
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, TryLockError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, TryLockError, Weak};
 use std::task::{ready, Context, Poll, Waker};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use mycelium_link::lane::Chunk;
 use ractor::remoting::busy_poll::{self, Watch};
 
 use super::locked::locked;
+use super::together::{self, Batch, Together};
 use crate::transport::{FrameSink, TransportMessage};
 
 /// Ends when a link that takes nothing is given up.
@@ -58,6 +59,8 @@ pub(crate) struct LinkWriter<S: FrameSource> {
     deadline: OnceLock<Duration>,
     /// The other direction.
     reader: Weak<dyn Watch>,
+    /// The writers that its task flushes with it.
+    batch: Arc<Batch>,
 }
 
 struct Joined<S> {
@@ -102,6 +105,7 @@ impl<S: FrameSource> LinkWriter<S> {
             ending: AtomicBool::new(false),
             deadline: OnceLock::new(),
             reader,
+            batch: Arc::default(),
         }
     }
 
@@ -125,7 +129,15 @@ impl<S: FrameSource> LinkWriter<S> {
         self.wake();
     }
 
-    /// The same. Holds `reservation` until the frame is written.
+    /// The same, in one turn with other writers: see [`together::flush`].
+    pub(crate) fn send_together(self: &Arc<Self>, frame: Bytes) {
+        locked(&self.loose).push_back((frame, None));
+        if self.note() {
+            together::flush(self);
+        }
+    }
+
+    /// Sends a frame before all those of the source. Holds `reservation` until the frame is written.
     pub(crate) fn send_reserved(&self, frame: Bytes, reservation: S::Reservation) {
         locked(&self.loose).push_back((frame, Some(reservation)));
         self.wake();
@@ -216,11 +228,16 @@ impl<S: FrameSource> LinkWriter<S> {
                 *task = Some(context.waker().clone());
             }
         }
-        let mut out = locked(&self.out);
-        match out.failed.take() {
-            Some(error) => Poll::Ready(error),
-            None => self.drive(&mut out, context),
-        }
+        let others = self.batch.close();
+        let driven = {
+            let mut out = locked(&self.out);
+            match out.failed.take() {
+                Some(error) => Poll::Ready(error),
+                None => self.drive(&mut out, context),
+            }
+        };
+        others.flush();
+        driven
     }
 
     /// What was written and what waits, in bytes, when the peer or the kernel takes no more, and
@@ -237,6 +254,7 @@ impl<S: FrameSource> LinkWriter<S> {
     /// Writes for ever, and ends with why that is over: an error, or that nothing was taken for too
     /// long.
     pub(crate) async fn run(&self) -> io::Error {
+        let _turns = self.batch.begin();
         let mut watch: Option<(u64, Deadline)> = None;
         poll_fn(|context| {
             if let Poll::Ready(error) = self.poll(context) {
@@ -346,6 +364,20 @@ impl<R> Out<R> {
             // Every transport carries bytes.
             tracing::error!("a link cannot carry a frame, which is lost");
         }
+    }
+}
+
+impl<S: FrameSource> Together for LinkWriter<S> {
+    fn flush(&self) {
+        self.help(false);
+    }
+
+    fn wake(&self) {
+        self.wake_task();
+    }
+
+    fn batch(&self) -> &Arc<Batch> {
+        &self.batch
     }
 }
 

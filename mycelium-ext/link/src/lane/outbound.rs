@@ -127,6 +127,8 @@ pub struct Outbound {
     unsent: usize,
     /// Of the tails of what was sent and is not acknowledged.
     tails: usize,
+    /// Of the tails of what is to be sent.
+    unsent_tails: usize,
     /// The fence under way: nothing is sent until it is acknowledged.
     fence: Option<u64>,
     /// What the peer had when a link broke that had taken more.
@@ -172,6 +174,7 @@ impl Default for Outbound {
             bytes: 0,
             unsent: 0,
             tails: 0,
+            unsent_tails: 0,
             fence: None,
             broke_at: None,
             fruitless: 0,
@@ -206,6 +209,11 @@ impl Outbound {
     /// The bytes of what is to be sent.
     pub fn unsent(&self) -> usize {
         self.unsent
+    }
+
+    /// The bytes of the tails of what is to be sent.
+    pub(crate) fn unsent_tails(&self) -> usize {
+        self.unsent_tails
     }
 
     /// The bytes of what was sent and is not acknowledged; without those of tails, where they do
@@ -269,6 +277,7 @@ impl Outbound {
             return;
         }
         let (count, frames) = (self.open_count, self.open.split().freeze());
+        self.unsent_tails += tail.len();
         self.chunks.push_back(Chunk { first: self.next - count, count, frames, tail });
         self.open_count = 0;
     }
@@ -309,6 +318,7 @@ impl Outbound {
         self.cursor += 1;
         self.unsent -= chunk.len();
         self.tails += chunk.tail.len();
+        self.unsent_tails -= chunk.tail.len();
         self.ever_sent = self.ever_sent.max(chunk.last());
         Some(chunk.clone())
     }
@@ -329,6 +339,7 @@ impl Outbound {
                 // What the peer had by a link that broke had not gone again yet, or only in part.
                 0 => {
                     self.unsent -= done.len();
+                    self.unsent_tails -= done.tail.len();
                     self.parted = 0;
                 }
                 _ => {
@@ -430,7 +441,7 @@ impl Outbound {
         self.cursor = 0;
         self.parted = 0;
         self.unsent = self.bytes;
-        self.tails = 0;
+        self.unsent_tails += std::mem::take(&mut self.tails);
         self.skip_acknowledged();
     }
 

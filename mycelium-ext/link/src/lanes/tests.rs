@@ -255,7 +255,7 @@ impl Pair {
     }
 }
 
-const NEAR: Way = Way { is_near: true, lends: false };
+const NEAR: Way = Way { is_near: true, lends: None };
 
 /// How many chunks go before one that brings a message to `to`, or a control frame for `None`.
 fn chunks_before(pair: &mut Pair, to: Option<u64>) -> usize {
@@ -280,6 +280,48 @@ fn flood(pair: &mut Pair, to: std::ops::Range<u64>, messages: usize) {
         to.clone().for_each(|to| pair.send(to, 64));
     }
     assert!(pair.lanes.unsent() > 16 * CONGESTED);
+}
+
+/// The chunks of a lane that was sent one payload, and what is to be written for them.
+fn sent(way: Way, payload: &Bytes) -> (Vec<Chunk>, usize) {
+    let mut lanes = Lanes::new(0, true, |_, _| Bytes::from_static(b"ask"));
+    lanes.set_way(way);
+    let what = What::Cast { to: 1, method: "tick", metadata: None, trace: None };
+    lanes.message(SPARSE, 0, what, (&[], payload));
+    let unwritten = lanes.unwritten();
+    let mut chunks = Vec::new();
+    lanes.transmit(|chunk| {
+        chunks.push(chunk);
+        true
+    });
+    assert_eq!(lanes.unwritten(), 0);
+    lanes.rewind();
+    assert_eq!(lanes.unwritten(), unwritten, "it is to be written again");
+    (chunks, unwritten)
+}
+
+#[test]
+fn a_payload_is_copied_where_that_costs_less_than_to_describe_it() {
+    let nowhere: Way = Way { is_near: true, lends: Some(|_| false) };
+    let placed: Way = Way { is_near: true, lends: Some(|_| true) };
+    let [tiny, small, large] = [PLACED - 1, PLACED, COPIED].map(|it| Bytes::from(vec![1; it]));
+    for (way, payload, stays) in [
+        (NEAR, &small, false),
+        (NEAR, &large, true),
+        (nowhere, &small, false),
+        (nowhere, &large, true),
+        (placed, &tiny, false),
+        (placed, &small, true),
+        (placed, &large, true),
+    ] {
+        let (chunks, unwritten) = sent(way, payload);
+        let [chunk] = &chunks[..] else { panic!("{} chunks", chunks.len()) };
+        let case = format!("{way:?} {}", payload.len());
+        assert_eq!(chunk.tail.len(), if stays { payload.len() } else { 0 }, "{case}");
+        let all = chunk.frames.len() + chunk.tail.len();
+        let described = if way.lends.is_some() { chunk.tail.len() / 4 * 3 } else { 0 };
+        assert_eq!(unwritten, all - described, "{case}");
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Lanes {
             let parts = (slot == LARGE).then(|| Parts {
                 lane: number(self.preference, slot) as u8,
                 size: PART,
-                whole: match self.way.lends {
+                whole: match self.way.lends.is_some() {
                     true => usize::MAX,
                     false if self.others_wait(slot) => PART,
                     false => WHOLE,

@@ -194,6 +194,22 @@ impl Foreign {
         Ok(Self { mapping })
     }
 
+    /// The address of its first byte.
+    pub(super) fn base(&self) -> usize {
+        self.mapping.base.as_ptr().addr()
+    }
+
+    /// Where bytes lie in it, if they do.
+    pub(super) fn locate(&self, bytes: &[u8]) -> Option<usize> {
+        let at = bytes.as_ptr().addr().checked_sub(self.base())?;
+        self.holds(at as u64, bytes.len() as u64).then_some(at)
+    }
+
+    /// In bytes.
+    pub(super) fn length(&self) -> usize {
+        self.mapping.length
+    }
+
     /// Whether there are `length` bytes from `at` on.
     pub(crate) fn holds(&self, at: u64, length: u64) -> bool {
         let whole = self.mapping.length as u64;

@@ -39,11 +39,11 @@ fn no_peer_can_write_to_it_or_change_its_size() {
     let file = arena.file().try_clone_to_owned().unwrap();
     assert!(ftruncate(&file, 0).is_err() && ftruncate(&file, 2 * PAGE as u64).is_err());
     assert!(rustix::io::pwrite(&file, b"x", 0).is_err());
-    let foreign = Foreign::map(arena.file(), PAGE).unwrap();
+    let foreign = region::Foreign::map(arena.file(), PAGE).unwrap();
     let payload = arena.copy(b"tick").unwrap();
     assert_eq!(foreign.bytes(arena.locate(&payload).unwrap(), 4), b"tick");
     for (at, length) in [(PAGE as u64, 1), (0, PAGE as u64 + 1), (u64::MAX, 1), (1, u64::MAX)] {
         assert!(!foreign.holds(at, length));
     }
-    assert!(Foreign::map(arena.file(), 2 * PAGE).is_err());
+    assert!(region::Foreign::map(arena.file(), 2 * PAGE).is_err());
 }

@@ -32,6 +32,12 @@ pub(crate) const MARKED: u64 = 1 << 63;
 
 /// Opens frames that are marked.
 pub(crate) trait OpenFrame: Send + 'static {
+    /// Waits until there is all that it takes to open a frame, which is opened next.
+    ///
+    /// # Errors
+    /// The peer breaks the protocol.
+    fn poll_ready(&mut self, context: &mut Context<'_>, frame: &Bytes) -> Poll<io::Result<()>>;
+
     /// The frame that was meant, of up to `max_frame` bytes.
     ///
     /// # Errors
@@ -84,6 +90,8 @@ pub struct FrameReader<R> {
     opener: Option<Box<dyn OpenFrame>>,
     /// Whether the frame that was taken last is marked.
     is_marked: bool,
+    /// A marked frame that the opener is not ready for.
+    unopened: Option<Bytes>,
 }
 
 /// A frame that is read into memory of its own.
@@ -108,6 +116,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             activity: None,
             opener: None,
             is_marked: false,
+            unopened: None,
         }
     }
 
@@ -296,9 +305,21 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<TransportMessage>>> {
         ready!(self.turn.poll(context));
-        let Some(frame) = ready!(self.poll_bytes(context))? else { return Poll::Ready(Ok(None)) };
+        let frame = match self.unopened.take() {
+            Some(frame) => frame,
+            None => match ready!(self.poll_bytes(context))? {
+                Some(frame) => frame,
+                None => return Poll::Ready(Ok(None)),
+            },
+        };
         let frame = match &mut self.opener {
-            Some(opener) if self.is_marked => opener.open(frame, self.max_frame)?,
+            Some(opener) if self.is_marked => {
+                if opener.poll_ready(context, &frame)?.is_pending() {
+                    self.unopened = Some(frame);
+                    return Poll::Pending;
+                }
+                opener.open(frame, self.max_frame)?
+            }
             _ => TransportMessage::Bytes(frame),
         };
         Poll::Ready(Ok(Some(frame)))
@@ -313,7 +334,8 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
     }
 
     fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
-        (self.block.is_empty() && self.large.is_none()).then(|| Box::new(self.reader) as _)
+        let is_between = self.block.is_empty() && self.large.is_none() && self.unopened.is_none();
+        is_between.then(|| Box::new(self.reader) as _)
     }
 }
 

@@ -38,6 +38,11 @@ impl<T> Lent<T> {
         self.free.len() == self.slots.len()
     }
 
+    /// How many are lent.
+    pub(crate) fn count(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
     /// Whether one more may be lent.
     pub(crate) fn has_slot(&self) -> bool {
         !self.free.is_empty() || self.slots.len() < SLOTS
@@ -111,6 +116,11 @@ impl Held {
     pub(crate) fn take(&self, slot: usize) -> bool {
         let Some(word) = self.words.get(slot / 64) else { return false };
         word.fetch_or(bit(slot), Ordering::Relaxed) & bit(slot) == 0
+    }
+
+    /// Whether the payload in a slot is held.
+    pub(crate) fn holds(&self, slot: usize) -> bool {
+        self.words.get(slot / 64).is_some_and(|word| word.load(Ordering::Relaxed) & bit(slot) != 0)
     }
 
     /// Gives a payload back, by the `word` of the slot's number that both sides share.

@@ -1,23 +1,26 @@
 //! Payloads that a link lends and borrows: see the [arena](crate::arena).
 //!
-//! In the ring a descriptor stands in place of the payload, at the end of its frame: the slot, 4
-//! bytes of 0, where the payload begins in the sender's arena, and how many bytes it has. Such a
+//! In the ring a descriptor stands in place of the payload, at the end of its frame: the slot, the
+//! [region](super::regions), where the payload begins in it, and how many bytes it has. Such a
 //! frame is marked in its length, whose highest bit no length has.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::leases::{Forged, Held, Lent};
+use super::leases::{Forged, Held, Lent, SLOTS};
+use super::link::Link;
 use super::memory::Memory;
+use super::regions::{Passed, Regions};
 use super::ring::{Side, returns};
+use super::wakeup::Wakeup;
 use crate::TransportMessage;
-use crate::arena::{Arena, Foreign, Holder, THRESHOLD, TakeBack};
-use crate::blocking::Deferred;
+use crate::arena::{self, Arena, Holder, PLACED_THRESHOLD, PeerArena, THRESHOLD, TakeBack};
 use crate::frames::OpenFrame;
 use crate::log_limit::limited_warn;
 
@@ -42,6 +45,8 @@ struct Account {
     pipe: OwnedFd,
     /// The peer's process, with all its links.
     holder: Arc<Holder>,
+    /// The arenas out of which it is lent to, where it takes further ones.
+    passed: Option<Mutex<Passed>>,
     state: Mutex<State>,
 }
 
@@ -53,16 +58,18 @@ struct State {
 }
 
 impl Lender {
-    /// That of the end `side`, to the process `peer`.
+    /// That of the end `side`, to the process `peer`, which may take [regions](super::regions).
     pub(super) fn new(
         arena: Arena,
         memory: Arc<Memory>,
         side: Side,
         pipe: OwnedFd,
         peer: Option<i32>,
+        takes_regions: bool,
     ) -> Self {
         let (holder, state) = (arena.holder(peer), Mutex::default());
-        let account = Account { arena: arena.clone(), memory, side, pipe, holder, state };
+        let passed = takes_regions.then(Mutex::default);
+        let account = Account { arena: arena.clone(), memory, side, pipe, holder, passed, state };
         let account = Arc::new(account);
         let weak = Arc::downgrade(&account);
         arena.add_link(weak);
@@ -70,49 +77,73 @@ impl Lender {
     }
 
     /// The descriptor of a payload that is lent from here on; `None` where it is to be copied
-    /// through the ring.
-    pub(super) fn lend(&mut self, payload: &Bytes) -> Option<[u8; DESCRIPTOR]> {
+    /// through the ring. What the peer needs for it goes over the socket before.
+    pub(super) fn lend(&mut self, payload: &Bytes, wires: &Wakeup) -> Option<[u8; DESCRIPTOR]> {
         let length = payload.len();
-        if length < THRESHOLD || !self.account.take_room(length) {
+        let is_lent = match length {
+            THRESHOLD.. => true,
+            PLACED_THRESHOLD.. => arena::is_placed(payload) && self.account.has_many_slots(),
+            _ => false,
+        };
+        if !is_lent || !self.account.take_room(length) {
             return None;
         }
-        let lent = self.put(payload);
+        let lent = self.put(payload, wires);
         if lent.is_none() {
             self.account.holder.give_back(length);
         }
-        let (slot, at) = lent?;
-        self.arena.count_lent(length, true);
+        let (slot, region, at) = lent?;
         let mut descriptor = [0; DESCRIPTOR];
         descriptor[..4].copy_from_slice(&(slot as u32).to_be_bytes());
+        descriptor[4..8].copy_from_slice(&region.to_be_bytes());
         descriptor[8..16].copy_from_slice(&(at as u64).to_be_bytes());
         descriptor[16..].copy_from_slice(&(length as u64).to_be_bytes());
         Some(descriptor)
     }
 
-    /// Puts a payload into the arena and into a slot: its slot, and where it lies.
-    fn put(&self, payload: &Bytes) -> Option<(usize, usize)> {
-        let payload = match self.arena.holds(payload) {
-            true => payload.clone(),
-            // Not under the lock: to find room it may ask all links what came back.
-            false => self
-                .arena
-                .copy(payload)
-                .inspect_err(|full| {
+    /// Puts a payload into a slot, for which there is room, and into the arena where it cannot stay
+    /// where it lies: its slot, its region, and where it lies in that.
+    fn put(&self, payload: &Bytes, wires: &Wakeup) -> Option<(usize, u32, usize)> {
+        let (payload, region, at) = match self.place(payload, wires) {
+            Some((region, at)) => (payload.clone(), region, at),
+            None => {
+                // Not under the lock: to find room it may ask all links what came back.
+                let copy = self.arena.copy(payload).inspect_err(|full| {
                     limited_warn!(%full, "payloads are copied to peers of this machine");
-                })
-                .ok()?,
+                });
+                let copy = copy.ok()?;
+                let at = self.arena.locate(&copy)?;
+                (copy, 0, at)
+            }
         };
-        let at = self.arena.locate(&payload)?;
-        Some((self.account.state().lent.lend(payload)?, at))
+        let (length, is_relayed) = (payload.len(), !self.arena.holds(&payload));
+        let slot = self.account.state().lent.lend(payload)?;
+        self.arena.count_lent(length, is_relayed, true);
+        Some((slot, region, at))
+    }
+
+    /// In which region a payload lies, and where, if the peer can read it there.
+    fn place(&self, payload: &Bytes, wires: &Wakeup) -> Option<(u32, usize)> {
+        if let Some(at) = self.arena.locate(payload) {
+            return Some((0, at));
+        }
+        let (of, at) = PeerArena::of(payload)?;
+        if of.is_own() {
+            return Some((0, at));
+        }
+        Some((self.account.passed()?.number_of(&of, wires)?, at))
     }
 
     /// Takes back what the peer has done with.
     ///
     /// # Errors
     /// The peer gave back what it does not hold.
-    pub(super) fn take_back(&self) -> io::Result<()> {
+    pub(super) fn take_back(&self, wires: &Wakeup) -> io::Result<()> {
         self.account.take_back();
         self.arena.see_to_ended();
+        if let Some(mut passed) = self.account.passed() {
+            passed.end_unused(wires);
+        }
         match self.account.state().forged {
             None => Ok(()),
             Some(Forged { slot }) => {
@@ -135,9 +166,19 @@ impl Account {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn passed(&self) -> Option<MutexGuard<'_, Passed>> {
+        self.passed.as_ref().map(|it| it.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn came_back(&self, payload: &Bytes) {
         self.holder.give_back(payload.len());
-        self.arena.count_lent(payload.len(), false);
+        self.arena.count_lent(payload.len(), !self.arena.holds(payload), false);
+    }
+
+    /// Whether half of the slots are free. Payloads below [`THRESHOLD`] take no others, so that a
+    /// peer that keeps many of them can still be lent large ones.
+    fn has_many_slots(&self) -> bool {
+        self.state().lent.count() < SLOTS / 2
     }
 
     /// Takes room for so many bytes more that the peer holds. Of a peer that gives nothing back the
@@ -187,6 +228,10 @@ impl TakeBack for Account {
         &self.holder
     }
 
+    fn can_relay(&self, arena: &Arc<PeerArena>) -> bool {
+        arena.is_own() || self.passed().is_some_and(|passed| passed.takes(arena))
+    }
+
     fn take_back(&self) {
         let mut state = self.state();
         let State { lent, forged } = &mut *state;
@@ -206,25 +251,26 @@ impl TakeBack for Account {
 /// Opens frames whose payloads the peer has lent.
 #[derive(Debug)]
 pub(super) struct Borrower {
-    arena: Arc<Foreign>,
+    link: Arc<Link>,
+    arena: Arc<PeerArena>,
     loan: Arc<Loan>,
+    /// The further arenas of the peer, where this side takes them.
+    regions: Option<Regions>,
 }
 
 /// What the payloads of a link need when they are given back. It outlives the link, and does not
 /// keep it.
 #[derive(Debug)]
-struct Loan {
+pub(super) struct Loan {
     memory: Arc<Memory>,
-    held: Held,
+    pub(super) held: Held,
     side: Side,
-    /// Tells the peer by being closed that nothing is held any more.
-    _pipe: Deferred<OwnedFd>,
 }
 
 /// A payload where it lies, given back when its last reference is dropped.
 #[derive(Debug)]
 struct Borrowed {
-    arena: Arc<Foreign>,
+    arena: Arc<PeerArena>,
     at: usize,
     length: usize,
     slot: usize,
@@ -234,25 +280,55 @@ struct Borrowed {
 impl Borrower {
     /// Of the arena of the peer, which is the end `side`.
     pub(super) fn new(
-        arena: Foreign,
-        memory: Arc<Memory>,
+        arena: Arc<PeerArena>,
+        link: Arc<Link>,
         side: Side,
-        pipe: Deferred<OwnedFd>,
+        takes_regions: bool,
     ) -> Self {
-        let loan = Loan { memory, held: Held::default(), side, _pipe: pipe };
-        Self { arena: Arc::new(arena), loan: Arc::new(loan) }
+        let loan = Arc::new(Loan { memory: link.memory.clone(), held: Held::default(), side });
+        let regions = takes_regions.then(|| Regions::new(loan.clone()));
+        Self { link, arena, loan, regions }
+    }
+
+    /// What the peer passes is received for.
+    pub(super) fn regions(&self) -> Option<Regions> {
+        self.regions.clone()
+    }
+
+    fn arena(&self, region: u32) -> Option<Arc<PeerArena>> {
+        if region == 0 { Some(self.arena.clone()) } else { self.regions.as_ref()?.arena(region) }
     }
 }
 
+/// The region that a frame with a descriptor names.
+fn region(frame: &[u8]) -> Option<u32> {
+    let descriptor = frame.last_chunk::<DESCRIPTOR>()?;
+    Some(u32::from_be_bytes(*descriptor[4..].first_chunk()?))
+}
+
 impl OpenFrame for Borrower {
+    fn poll_ready(&mut self, context: &mut Context<'_>, frame: &Bytes) -> Poll<io::Result<()>> {
+        match (region(frame), &self.regions) {
+            (Some(number), Some(regions)) if number > 0 => {
+                regions.poll_known(context, &self.link.wires, number)
+            }
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
     fn open(&mut self, mut frame: Bytes, max_frame: u64) -> io::Result<TransportMessage> {
         let Some(at) = frame.len().checked_sub(DESCRIPTOR) else {
             return Err(broken("the peer lends a payload without saying which".to_owned()));
         };
         let mut descriptor = frame.split_off(at);
-        let (slot, _) = (descriptor.get_u32() as usize, descriptor.get_u32());
+        let (slot, region) = (descriptor.get_u32() as usize, descriptor.get_u32());
         let (at, length) = (descriptor.get_u64(), descriptor.get_u64());
-        if !self.arena.holds(at, length) {
+        let Some(arena) = self.arena(region) else {
+            return Err(broken(format!(
+                "the peer lends out of region {region}, which there is not"
+            )));
+        };
+        if !arena.holds(at, length) {
             let why = format!("the peer lends {length} bytes at {at}, which its arena has not");
             return Err(broken(why));
         }
@@ -260,7 +336,14 @@ impl OpenFrame for Borrower {
         if !self.loan.held.take(slot) {
             return Err(broken(format!("the peer lends payload {slot}, which it has lent before")));
         }
-        let (arena, loan) = (self.arena.clone(), self.loan.clone());
+        if let Some(regions) = &self.regions {
+            regions.note(region, slot);
+        }
+        // What this process has passed on comes back to the peer no later than it lends the next.
+        if let Some(own) = Arena::get() {
+            own.hear_of_relayed();
+        }
+        let loan = self.loan.clone();
         // They are in this process's address space, so they fit.
         let (at, length) = (at as usize, length as usize);
         let payload = Bytes::from_owner(Borrowed { arena, at, length, slot, loan });
@@ -282,6 +365,6 @@ impl Drop for Borrowed {
     }
 }
 
-fn broken(why: String) -> io::Error {
+pub(super) fn broken(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }

@@ -2,7 +2,7 @@
 //!
 //! The memory begins with a page of positions, each on lines of the processor's cache of its own,
 //! since the other side waits for the line that one writes. Behind them are the words by which
-//! payloads are given back. The bytes of both rings follow.
+//! payloads are given back, and those that say what an end can do. The bytes of both rings follow.
 
 use tokio::io::ReadBuf;
 
@@ -19,7 +19,7 @@ const WORDS: usize = 4 * LINE;
 /// The words of one direction that tell what was given back.
 const RETURNS: usize = size_of::<[u64; super::leases::WORDS]>().next_multiple_of(LINE);
 
-const _: () = assert!(2 * WORDS + 2 * RETURNS <= PAGE);
+const _: () = assert!(2 * WORDS + 2 * RETURNS + 2 * LINE <= PAGE);
 
 /// The smallest ring, in bytes.
 pub(super) const SMALLEST: usize = *super::CAPACITY.start() as usize;
@@ -40,6 +40,13 @@ pub(super) enum Side {
 pub(super) const fn returns(lender: Side) -> usize {
     let number = if matches!(lender, Side::Maker) { 0 } else { 1 };
     2 * WORDS + number * RETURNS
+}
+
+/// Where in the page of positions the word of an end is that says what else it can do. It is
+/// written once, and 0 for an end of an older build.
+pub(super) const fn abilities(side: Side) -> usize {
+    let number = if matches!(side, Side::Maker) { 0 } else { 1 };
+    2 * WORDS + 2 * RETURNS + number * LINE
 }
 
 impl Side {

@@ -11,6 +11,7 @@
 //! others how many pages the sender's arena has; 0 where none comes. A side keeps the end of the
 //! pipe that it was passed as long as it holds something of the arena, also when the link is over.
 //! The other one learns by its own end that nothing is held any more, however that came about.
+//! Whether a side takes further arenas stands in the memory: see [`regions`](super::regions).
 //!
 //! The descriptors of the memory and of arenas are closed at the other end then. What is left has
 //! no name: when a process ends, the kernel gives everything back.
@@ -32,12 +33,14 @@
 //! | the count of a bell | is not relied upon: a ring never blocks, and a wake without cause finds nothing to do |
 //! | positions in the memory | are read once, into this process, and checked there: see `positions` |
 //! | bytes in the memory | are copied before anything looks at them: see `memory` |
+//! | the word that says what a side can do | is read once, when the link is made |
 //! | bytes in its arena | are handed on as bytes, and copied before anything is decoded: see `arena` |
 //! | who else holds or polls the descriptors | decides how long closing them takes, which is done on a thread of its own |
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use crate::blocking::{self, Deferred};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -50,8 +53,9 @@ use tokio::net::UnixStream;
 
 use super::bell;
 use super::memory::Memory;
-use super::ring::{LARGEST, SMALLEST, is_capacity, size};
-use crate::arena::{self, Arena, Foreign};
+use super::regions;
+use super::ring::{LARGEST, SMALLEST, Side, is_capacity, size};
+use crate::arena::{self, Arena, PeerArena};
 use crate::log_limit::limited_warn;
 
 /// By what an offer is known.
@@ -89,11 +93,12 @@ pub(super) struct Shared {
     /// other end is open as long as the peer holds any.
     pub(super) lends: Option<(Arena, OwnedFd)>,
     /// What the peer lends by.
-    pub(super) borrows: Option<Borrowing>,
+    pub(super) borrows: Option<Arc<PeerArena>>,
+    /// Whether this side takes [regions] of the peer.
+    pub(super) takes_regions: bool,
+    /// Whether the peer does.
+    pub(super) passes_regions: bool,
 }
-
-/// The memory in which the peer lends payloads, and what to keep open as long as any is held.
-pub(super) type Borrowing = (Foreign, Deferred<OwnedFd>);
 
 /// What a side with an arena passes, and what it keeps.
 struct Lending {
@@ -126,7 +131,7 @@ fn word_of(lending: Option<&Lending>) -> u32 {
 
 /// The peer's arena, of which it passed descriptors with its `word`. Without an arena of its own
 /// this side does not read in the peer's.
-fn arena_of_peer(word: u32, found: Vec<OwnedFd>, own: bool) -> io::Result<Option<Borrowing>> {
+fn arena_of_peer(word: u32, found: Vec<OwnedFd>, own: bool) -> io::Result<Option<Arc<PeerArena>>> {
     let bytes = (word & !READS) as usize * arena::PAGE;
     let found: Option<[OwnedFd; OF_ARENA]> = match found.len() {
         0 => None,
@@ -142,8 +147,8 @@ fn arena_of_peer(word: u32, found: Vec<OwnedFd>, own: bool) -> io::Result<Option
         (_, Some(_)) if bytes > arena::LARGEST => {
             Err(refused(format!("the peer has an arena of {bytes} bytes: too many")))
         }
-        (_, Some([file, pipe])) => match Foreign::map(file.as_fd(), bytes) {
-            Ok(foreign) => Ok(Some((foreign, Deferred::new(pipe)))),
+        (_, Some([file, pipe])) => match PeerArena::map(file, pipe, bytes) {
+            Ok(arena) => Ok(Some(arena)),
             // Without room for it payloads are copied through the ring.
             Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
                 limited_warn!(%error, bytes, "the arena of a peer is not mapped, and not used");
@@ -163,15 +168,14 @@ pub(super) async fn offer(
     let file = Deferred::new(make(size(capacity))?);
     let memory = Memory::map(file.as_fd(), size(capacity))?;
     let [own_bell, peer_bell] = [Deferred::new(bell::make()?), Deferred::new(bell::make()?)];
-    let mut shared = Shared { capacity, memory, own_bell, peer_bell, lends: None, borrows: None };
-
     let lending = arena.map(Lending::of).transpose()?;
+    let declared = lending.is_some() && regions::declare(&memory, Side::Maker);
     let mut offer = [0; OFFER];
     offer[..8].copy_from_slice(&WORD);
     offer[8..12].copy_from_slice(&VERSION.to_be_bytes());
     offer[12..16].copy_from_slice(&word_of(lending.as_ref()).to_be_bytes());
     offer[16..].copy_from_slice(&(capacity as u64).to_be_bytes());
-    let mut descriptors = vec![file.as_fd(), shared.own_bell.as_fd(), shared.peer_bell.as_fd()];
+    let mut descriptors = vec![file.as_fd(), own_bell.as_fd(), peer_bell.as_fd()];
     descriptors.extend(lending.iter().flat_map(Lending::descriptors));
     socket.async_io(Interest::WRITABLE, || send(socket, &offer, &descriptors)).await?;
 
@@ -188,13 +192,23 @@ pub(super) async fn offer(
     let (own, has_arena) = (socket.as_fd().try_clone_to_owned()?, lending.is_some());
     // No descriptor leaves that thread.
     let (word, borrows) = blocking::call(move || receive_answer(&own, has_arena)).await?;
-    shared.borrows = borrows;
-    shared.lends = lending.and_then(|it| it.to(word & READS != 0));
-    Ok(shared)
+    let lends = lending.and_then(|it| it.to(word & READS != 0));
+    let takes_regions = declared && borrows.is_some();
+    let passes_regions = regions::are_taken(&memory, Side::Taker);
+    Ok(Shared {
+        capacity,
+        memory,
+        own_bell,
+        peer_bell,
+        lends,
+        borrows,
+        takes_regions,
+        passes_regions,
+    })
 }
 
 /// Receives the answer to an offer, with the peer's word on arenas. A peer can make this block.
-fn receive_answer(socket: &OwnedFd, has_arena: bool) -> io::Result<(u32, Option<Borrowing>)> {
+fn receive_answer(socket: &OwnedFd, has_arena: bool) -> io::Result<(u32, Option<Arc<PeerArena>>)> {
     let mut answer = [0; ANSWER];
     let found = receive(socket, &mut answer)?;
     let word = u32::from_be_bytes([answer[1], answer[2], answer[3], answer[4]]);
@@ -240,12 +254,23 @@ fn receive_offer(socket: &OwnedFd, arena: Option<Arena>) -> io::Result<Shared> {
     let [own_bell, peer_bell] = [own_bell, peer_bell].map(Deferred::new);
 
     let lending = arena.map(Lending::of).transpose()?;
+    let takes_regions = borrows.is_some() && regions::declare(&memory, Side::Taker);
+    let passes_regions = regions::are_taken(&memory, Side::Maker);
     let mut answer = [TAKEN; ANSWER];
     answer[1..].copy_from_slice(&word_of(lending.as_ref()).to_be_bytes());
     let own_arena: Vec<_> = lending.iter().flat_map(Lending::descriptors).collect();
     send(socket, &answer, &own_arena)?;
     let lends = lending.and_then(|it| it.to(word_of_peer & READS != 0));
-    Ok(Shared { capacity, memory, own_bell, peer_bell, lends, borrows })
+    Ok(Shared {
+        capacity,
+        memory,
+        own_bell,
+        peer_bell,
+        lends,
+        borrows,
+        takes_regions,
+        passes_regions,
+    })
 }
 
 /// Memory without a name, that cannot change its size.
@@ -279,7 +304,12 @@ fn is_sound(file: BorrowedFd<'_>, size: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+/// Sends bytes with descriptors, all or nothing, and never waits.
+pub(super) fn send(
+    socket: impl AsFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS + OF_ARENA))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
@@ -303,7 +333,7 @@ fn peek(socket: &UnixStream) -> io::Result<Option<u8>> {
 
 /// Receives as many bytes as there is room for, and what descriptors come with them. A peer can
 /// make closing them block.
-fn receive(socket: &OwnedFd, bytes: &mut [u8]) -> io::Result<Vec<OwnedFd>> {
+pub(super) fn receive(socket: &OwnedFd, bytes: &mut [u8]) -> io::Result<Vec<OwnedFd>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let length = bytes.len();
@@ -321,8 +351,12 @@ fn receive(socket: &OwnedFd, bytes: &mut [u8]) -> io::Result<Vec<OwnedFd>> {
             found.extend(descriptors);
         }
     }
-    if received.bytes != length || received.flags.contains(ReturnFlags::CTRUNC) {
-        return Err(refused("the peer's offer of shared memory is cut short"));
+    // There is room for all that can come: this process may have no more.
+    if received.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(rustix::io::Errno::MFILE.into());
+    }
+    if received.bytes != length {
+        return Err(refused("what the peer sends over the socket of shared memory is cut short"));
     }
     Ok(found)
 }

@@ -45,7 +45,7 @@ impl Sink {
     /// it is queued.
     fn put_lent(&mut self, frames: &Bytes, payload: &Bytes) -> bool {
         let Some(lender) = &mut self.lender else { return false };
-        let Some(descriptor) = lender.lend(payload) else { return false };
+        let Some(descriptor) = lender.lend(payload, &self.link.wires) else { return false };
         let last = last_frame(frames);
         if last > 0 {
             self.put_framed(frames.slice(..last));
@@ -184,7 +184,7 @@ impl FrameSink for Sink {
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(lender) = &self.lender {
-            lender.take_back()?;
+            lender.take_back(&self.link.wires)?;
         }
         loop {
             self.refill()?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -11,7 +11,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::link::{Link, corrupt};
 use super::reading::{Looked, Reading, poll_read};
+use super::regions::Regions;
 use super::ring::Outlet;
+use super::share::refused;
 use super::wakeup::Woken;
 
 /// How often it looks, with a pause each time, before others get the core.
@@ -24,6 +26,8 @@ const SLICE: Duration = Duration::from_micros(20);
 pub(super) struct Source {
     link: Arc<Link>,
     outlet: Outlet,
+    /// Where the peer may pass further arenas.
+    regions: Option<Regions>,
     /// While it spins.
     spinning: Option<Spinning>,
     /// Whether to spin for what follows, although nothing was sent.
@@ -39,8 +43,8 @@ struct Spinning {
 }
 
 impl Source {
-    pub(super) const fn new(link: Arc<Link>, outlet: Outlet) -> Self {
-        Self { link, outlet, spinning: None, follows: true }
+    pub(super) const fn new(link: Arc<Link>, outlet: Outlet, regions: Option<Regions>) -> Self {
+        Self { link, outlet, regions, spinning: None, follows: true }
     }
 
     fn is_empty(&mut self) -> io::Result<bool> {
@@ -165,8 +169,27 @@ impl Reading for Turn<'_, '_, '_> {
     }
 
     fn poll_woken(&mut self) -> Poll<io::Result<bool>> {
-        let woken = self.source.link.wires.poll_reader(self.context)?;
-        woken.map(|woken| Ok(woken == Woken::Gone))
+        let Source { link, regions, .. } = &*self.source;
+        loop {
+            let is_receiving = match regions {
+                Some(regions) => regions.poll(self.context)?.is_pending(),
+                None => false,
+            };
+            let woken = match is_receiving {
+                // Frames are read meanwhile.
+                true => ready!(link.wires.poll_rung(self.context))?,
+                false => ready!(link.wires.poll_reader(self.context))?,
+            };
+            match (woken, regions) {
+                (Woken::Rung, _) => return Poll::Ready(Ok(false)),
+                (Woken::Gone, _) => return Poll::Ready(Ok(true)),
+                (Woken::Written, Some(regions)) => regions.begin(&link.wires)?,
+                (Woken::Written, None) => {
+                    let why = "the peer wrote to the socket of a link by shared memory";
+                    return Poll::Ready(Err(refused(why)));
+                }
+            }
+        }
     }
 }
 

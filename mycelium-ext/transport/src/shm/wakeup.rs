@@ -6,12 +6,13 @@
 //! the one that writes frames for their write readiness, which both come with every edge: so each
 //! has a place of its own for its waker.
 //!
-//! Nothing is read from the socket: what arrives is looked at, and stays there with the
-//! descriptors that may have come with it. They are closed with the socket, on a
-//! [thread](crate::blocking) where a peer may make that block.
+//! What arrives at the socket is only looked at here, and stays there with the descriptors that may
+//! have come with it. A link that takes [regions](super::regions) receives them on a
+//! [thread](crate::blocking) where a peer may make that block. Every other link ends, and closes
+//! them with the socket on such a thread.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::task::{Context, Poll};
 
@@ -21,7 +22,7 @@ use rustix::net::RecvFlags;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::bell;
+use super::{bell, share};
 
 /// What ended a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(super) enum Woken {
     Rung,
     /// The peer takes, or gives, nothing more.
     Gone,
+    /// The peer wrote to the socket.
+    Written,
 }
 
 /// See the module's documentation.
@@ -64,11 +67,32 @@ impl Wakeup {
         bell::ring(self.peer_bell.as_fd())
     }
 
-    /// Waits for something to read.
-    pub(super) fn poll_reader(&self, context: &mut Context<'_>) -> Poll<io::Result<Woken>> {
+    /// Sends to the peer over the socket, if there is room.
+    ///
+    /// # Errors
+    /// There is no room, or no peer.
+    pub(super) fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        share::send(&self.socket, bytes, descriptors)
+    }
+
+    /// Another descriptor of the socket.
+    pub(super) fn socket(&self) -> io::Result<OwnedFd> {
+        self.socket.as_fd().try_clone_to_owned()
+    }
+
+    /// Waits for the reader to be rung, whatever comes over the socket.
+    pub(super) fn poll_rung(&self, context: &mut Context<'_>) -> Poll<io::Result<Woken>> {
         if let Poll::Ready(ready) = self.own_bell.poll_read_ready(context) {
             ready?.clear_ready();
             return Poll::Ready(Ok(Woken::Rung));
+        }
+        Poll::Pending
+    }
+
+    /// Waits for something to read.
+    pub(super) fn poll_reader(&self, context: &mut Context<'_>) -> Poll<io::Result<Woken>> {
+        if let Poll::Ready(woken) = self.poll_rung(context)? {
+            return Poll::Ready(Ok(woken));
         }
         while let Poll::Ready(ready) = self.socket.poll_read_ready(context) {
             let mut ready = ready?;
@@ -78,12 +102,7 @@ impl Wakeup {
                 Ok((0, _)) | Err(rustix::io::Errno::CONNRESET) => {
                     return Poll::Ready(Ok(Woken::Gone));
                 }
-                Ok(_) => {
-                    return Poll::Ready(Err(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        "the peer wrote to the socket of a link by shared memory",
-                    )));
-                }
+                Ok(_) => return Poll::Ready(Ok(Woken::Written)),
                 Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),

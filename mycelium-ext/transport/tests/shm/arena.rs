@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use mycelium_transport::arena::{Arena, THRESHOLD};
+use mycelium_transport::arena::{Arena, PLACED_THRESHOLD, THRESHOLD};
 use mycelium_transport::shm::{ShmOptions, ShmTransport};
 use mycelium_transport::{FrameSink, FrameStream, Transport, TransportMessage};
 use rustix::fs::SealFlags;
@@ -17,20 +17,22 @@ use crate::hostile::{Hostile, MAKER_BYTES, Offer, memory, refused, send};
 use crate::pair;
 
 /// The arena is the process's.
-static ALONE: Mutex<()> = Mutex::const_new(());
+pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// The most that a frame may have in these tests.
 const MOST: u64 = 1 << 24;
 /// What marks a frame with a descriptor.
-const MARKED: u64 = 1 << 63;
+pub(crate) const MARKED: u64 = 1 << 63;
 /// The word of an end that reads payloads where they lie.
-const READS: u32 = 1 << 31;
+pub(crate) const READS: u32 = 1 << 31;
+/// The payloads that a link may have lent at a time, in one direction.
+const SLOTS: usize = 1024;
 /// The pages of the hostile end's arena.
 const PAGES: u32 = 16;
 /// Where the taker looks for what its peer gave back.
 const GIVEN_BACK: u64 = 1024 + 128;
 
-fn arena() -> Arena {
+pub(crate) fn arena() -> Arena {
     Arena::of_process(Arena::DEFAULT_BYTES).unwrap()
 }
 
@@ -63,7 +65,7 @@ fn observed(bytes: usize, value: u8) -> (Bytes, Held) {
     (Bytes::from_owner(watched), Held(alive))
 }
 
-async fn until(what: impl Fn() -> bool) {
+pub(crate) async fn until(what: impl Fn() -> bool) {
     watched(async {
         while !what() {
             tokio::task::yield_now().await;
@@ -73,7 +75,7 @@ async fn until(what: impl Fn() -> bool) {
 }
 
 /// Frames as the sender of a lane writes them: whole ones, and one that ends in a tail.
-fn framed(whole: &[&[u8]], head: &[u8], tail: usize) -> Bytes {
+pub(crate) fn framed(whole: &[&[u8]], head: &[u8], tail: usize) -> Bytes {
     let mut frames = BytesMut::new();
     for frame in whole {
         frames.put_u64(frame.len() as u64);
@@ -84,22 +86,22 @@ fn framed(whole: &[&[u8]], head: &[u8], tail: usize) -> Bytes {
     frames.freeze()
 }
 
-fn put(end: &mut Halves, head: &[u8], payload: &Bytes) {
+pub(crate) fn put(end: &mut Halves, head: &[u8], payload: &Bytes) {
     end.sink.queue_framed(framed(&[], head, payload.len()), payload.clone());
 }
 
-async fn next(end: &mut Halves) -> TransportMessage {
+pub(crate) async fn next(end: &mut Halves) -> TransportMessage {
     watched(end.stream.frame()).await.unwrap().expect("there is a frame")
 }
 
-async fn lent(end: &mut Halves) -> (Bytes, Bytes) {
+pub(crate) async fn lent(end: &mut Halves) -> (Bytes, Bytes) {
     match next(end).await {
         TransportMessage::Lent { frame, payload } => (frame, payload),
         other => panic!("it was copied: {other:?}"),
     }
 }
 
-async fn halves(options: ShmOptions) -> (Halves, Halves) {
+pub(crate) async fn halves(options: ShmOptions) -> (Halves, Halves) {
     let (a, b, _) = pair(options).await.split(MOST);
     (a, b)
 }
@@ -150,6 +152,42 @@ async fn other_payloads_are_copied_once_and_small_ones_go_through_the_ring() {
     assert!(matches!(next(&mut there).await, TransportMessage::Bytes(_)));
 }
 
+/// Smaller payloads are lent where that takes no copy, and leave half of the slots to large ones.
+#[tokio::test]
+async fn a_small_payload_is_lent_where_it_lies_in_the_arena() {
+    let _alone = ALONE.lock().await;
+    let (mut here, mut there) = halves(ShmOptions::default()).await;
+    let is_placed = pair(ShmOptions::default()).await.a.channel().lends.unwrap();
+    let placed = |bytes: usize| arena().copy(&vec![5; bytes]).unwrap();
+    let small = placed(PLACED_THRESHOLD);
+    assert!(is_placed(&small) && !is_placed(&[5; PLACED_THRESHOLD]));
+
+    put(&mut here, b"head", &small);
+    put(&mut here, b"head", &placed(PLACED_THRESHOLD - 1));
+    watched(here.sink.flush()).await.unwrap();
+    let mut kept = vec![lent(&mut there).await.1];
+    assert_eq!(kept[0], small);
+    assert!(matches!(next(&mut there).await, TransportMessage::Bytes(_)), "too small");
+
+    for _ in 1..SLOTS / 2 {
+        put(&mut here, b"head", &small);
+        watched(here.sink.flush()).await.unwrap();
+        kept.push(lent(&mut there).await.1);
+    }
+    put(&mut here, b"head", &small);
+    put(&mut here, b"head", &placed(THRESHOLD));
+    watched(here.sink.flush()).await.unwrap();
+    let TransportMessage::Bytes(frame) = next(&mut there).await else { panic!("half is lent") };
+    assert_eq!(frame[4..], small);
+    assert_eq!(lent(&mut there).await.1.len(), THRESHOLD);
+    // There is room again.
+    kept.clear();
+    watched(here.sink.flush()).await.unwrap();
+    put(&mut here, b"head", &small);
+    watched(here.sink.flush()).await.unwrap();
+    assert_eq!(lent(&mut there).await.1, small);
+}
+
 #[tokio::test]
 async fn without_an_arena_at_either_end_all_is_copied() {
     let _alone = ALONE.lock().await;
@@ -158,7 +196,7 @@ async fn without_an_arena_at_either_end_all_is_copied() {
         let (here, there) = UnixStream::pair().unwrap();
         let (a, b) =
             tokio::try_join!(ShmTransport::offer(here, a), ShmTransport::take(there, b)).unwrap();
-        assert!(!a.channel().lends && !b.channel().lends);
+        assert!(a.channel().lends.is_none() && b.channel().lends.is_none());
         let (mut a, mut b, _) = Ends::new(a, b).split(MOST);
         let payload = arena().copy(&[3; 2 * THRESHOLD]).unwrap();
         for _ in 0..2 {
@@ -294,7 +332,7 @@ async fn frames_keep_their_order_whichever_way_their_payloads_go() {
 }
 
 /// An offer of the hostile end with an arena.
-fn offer(word: u32) -> Offer {
+pub(crate) fn offer(word: u32) -> Offer {
     let mut offer = Offer::default();
     offer.bytes[12..16].copy_from_slice(&word.to_be_bytes());
     offer
@@ -320,7 +358,7 @@ fn marked(head: &[u8], slot: u32, at: u64, length: u64) -> Vec<u8> {
     frame
 }
 
-async fn broken(stream: &mut Box<dyn FrameStream>, why: &str) {
+pub(crate) async fn broken(stream: &mut Box<dyn FrameStream>, why: &str) {
     let error = watched(stream.frame()).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
     assert!(error.to_string().contains(why), "{error}");

@@ -46,7 +46,7 @@ impl Default for Offer {
 
 /// The hostile end of a link.
 pub(crate) struct Hostile {
-    socket: StdStream,
+    pub(crate) socket: StdStream,
     memory: OwnedFd,
     own_bell: OwnedFd,
     peer_bell: OwnedFd,
@@ -76,13 +76,19 @@ impl Hostile {
         also: &[BorrowedFd<'_>],
     ) -> (Self, io::Result<ShmTransport>) {
         let (here, there) = UnixStream::pair().unwrap();
-        let (here, memory) = (here.into_std().unwrap(), memory(offer.length, offer.seals));
+        let hostile = Self::offering(here.into_std().unwrap(), offer, also);
+        let taken = watched(ShmTransport::take(there, ShmOptions::default())).await;
+        (hostile, taken)
+    }
+
+    /// Offers it over a socket, with these descriptors as well.
+    pub(crate) fn offering(socket: StdStream, offer: &Offer, also: &[BorrowedFd<'_>]) -> Self {
+        let memory = memory(offer.length, offer.seals);
         let [own_bell, peer_bell] = [bell(), bell()];
         let mut descriptors = vec![memory.as_fd(), own_bell.as_fd(), peer_bell.as_fd()];
         descriptors.extend_from_slice(also);
-        send(&here, &offer.bytes, &descriptors);
-        let taken = watched(ShmTransport::take(there, ShmOptions::default())).await;
-        (Self { socket: here, memory, own_bell, peer_bell }, taken)
+        send(&socket, &offer.bytes, &descriptors);
+        Self { socket, memory, own_bell, peer_bell }
     }
 
     /// A link that was taken, and its good end.
@@ -106,6 +112,13 @@ impl Hostile {
 
     pub(crate) fn write(&self, at: u64, bytes: &[u8]) {
         assert_eq!(rustix::io::pwrite(&self.memory, bytes, at), Ok(bytes.len()));
+    }
+
+    /// The word at a place of the memory.
+    pub(crate) fn word(&self, at: u64) -> u64 {
+        let mut word = [0; 8];
+        assert_eq!(rustix::io::pread(&self.memory, &mut word, at), Ok(8));
+        u64::from_ne_bytes(word)
     }
 
     fn ring(&self) {

@@ -8,6 +8,7 @@ mod conformance;
 mod ends;
 mod hostile;
 mod idle;
+mod regions;
 
 use mycelium_transport::shm::{ShmOptions, ShmTransport};
 use tokio::net::UnixStream;

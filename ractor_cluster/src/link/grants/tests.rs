@@ -88,7 +88,7 @@ async fn a_peer_that_takes_nothing_is_told_later() {
         peer,
         local,
         actor: link.clone(),
-        lends: false,
+        lends: None,
         writer: None,
         sent: 0,
         pings: Pings::default(),

@@ -10,7 +10,7 @@ use crate::peers::PeerEvent;
 use crate::transport::{Locality, TransportKind};
 use mycelium_link::lanes::{Way, PREFERENCES};
 
-/// Backlog, in bytes, above which senders flush themselves: they may never give the writer's task a
+/// Bytes that wait to be written, above which senders flush themselves: they may never give the writer's task a
 /// turn.
 const BEHIND: usize = 128 * 1024;
 
@@ -33,7 +33,7 @@ impl<S: FrameSource> LinkTable<S> {
     }
 
     pub(super) fn way(&self, link: ActorId) -> Way {
-        let lends = self.link(link).is_some_and(|link| link.lends);
+        let lends = self.link(link).and_then(|link| link.lends);
         Way { is_near: self.is_near(link), lends }
     }
 
@@ -129,8 +129,9 @@ impl<S: FrameSource> LinkTable<S> {
             return PendingFlush::default();
         };
         let has_to_be_told = writer.note();
-        let is_behind = family.lanes.unsent() >= BEHIND;
+        let is_behind = family.lanes.unwritten() >= BEHIND;
         let writer = (has_to_be_told || is_behind).then(|| writer.clone());
-        PendingFlush { writer, is_behind }
+        let joins = has_to_be_told && link.is_some_and(Link::is_cheap);
+        PendingFlush { writer, is_behind, joins }
     }
 }

@@ -222,6 +222,41 @@ fn a_sender_writes_in_place_of_an_idle_task_without_waking_it() {
 }
 
 #[test]
+fn the_task_of_one_link_writes_for_the_others_of_its_sender() {
+    let links = [Link::new(), Link::new(), Link::new()];
+    let mut runs = links.each_ref().map(|link| Box::pin(link.writer.run()));
+    let mut poll = |number: usize| {
+        let waker = links[number].task.clone().into();
+        runs[number].as_mut().poll(&mut Context::from_waker(&waker))
+    };
+    assert!((0..3).all(|number| poll(number).is_pending()));
+    for frame in ["first", "second"] {
+        for link in &links {
+            if link.push(frame.as_bytes()) {
+                together::flush(&link.writer);
+            }
+        }
+    }
+    assert_eq!(links.each_ref().map(Link::wakes), [1, 0, 0]);
+    assert!(poll(0).is_pending());
+    for link in &links {
+        assert_eq!((link.sink.handed_over(), link.sink.flushes()), (both(), 1));
+    }
+
+    // A link that ends leaves the others to their own tasks.
+    for link in &links {
+        assert!(link.push(b"third"));
+        together::flush(&link.writer);
+    }
+    drop(runs);
+    assert_eq!(links.each_ref().map(Link::wakes), [1, 1, 1]);
+}
+
+fn both() -> Vec<Bytes> {
+    vec![Bytes::from_static(b"first"), Bytes::from_static(b"second")]
+}
+
+#[test]
 fn a_writer_whose_task_has_not_begun_is_not_helped() {
     let link = Link::new();
     assert!(!link.push(b"frame"));

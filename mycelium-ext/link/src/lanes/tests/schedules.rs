@@ -136,7 +136,9 @@ fn happen(steps: Vec<Step>) {
             }
             Step::Fence if !pair.lanes.is_fenced() => pair.lanes.fence(),
             Step::Fence => {}
-            Step::Way(is_near, lends) => pair.lanes.set_way(Way { is_near, lends }),
+            Step::Way(is_near, lends) => {
+                pair.lanes.set_way(Way { is_near, lends: lends.then_some(|_| true) })
+            }
         }
     }
     pair.finish();

@@ -29,7 +29,7 @@ fn on_a_machine_little_of_a_flood_is_on_its_way_and_it_does_not_stop() {
 fn on_a_machine_few_payloads_are_on_their_way_although_they_are_lent() {
     for size in [64 * 1024, WHOLE] {
         let mut pair = Pair::default();
-        pair.lanes.set_way(Way { is_near: true, lends: true });
+        pair.lanes.set_way(Way { is_near: true, lends: Some(|_| true) });
         for _ in 0..16 * WHOLE / size {
             pair.send(1, size);
             pair.transmit(usize::MAX);
@@ -65,7 +65,7 @@ fn a_window_holds_nothing_where_no_answer_is_on_its_way() {
 fn on_a_machine_a_flood_leaves_the_others_before_the_kernel_has_it() {
     for is_near in [true, false] {
         let mut pair = Pair::default();
-        pair.lanes.set_way(Way { is_near, lends: false });
+        pair.lanes.set_way(Way { is_near, lends: None });
         for _ in 0..20_000 {
             pair.send(1, 64);
             pair.transmit(usize::MAX);

@@ -249,6 +249,30 @@ fn descriptors_that_linger_beside_an_answer_or_after_it_block_nobody() {
     drop(far);
 }
 
+/// They come with a message on a region: one that a frame needs, and one that nothing needs.
+#[test]
+fn descriptors_that_linger_as_a_region_block_nobody() {
+    let (kept, far) = mpsc::channel();
+    let tasks = (0..LINKS).map(|number| {
+        let kept = kept.clone();
+        async move {
+            let (hostile, sink, mut stream) = crate::regions::passing().await;
+            let message = crate::regions::message(1, 8);
+            kept.send(Lingering::new().pass(&hostile.socket, &message, [2, 253][number % 2]))
+                .unwrap();
+            if number / 2 == 0 {
+                crate::regions::needs(&hostile, 1);
+            }
+            // The link may wait for a thread that closes them.
+            let frame = tokio::time::timeout(Duration::from_millis(500), stream.frame()).await;
+            assert!(!matches!(frame, Ok(Ok(_))), "{frame:?}");
+            drop((sink, stream));
+        }
+    });
+    unblocked(1, tasks.collect());
+    drop(far);
+}
+
 #[test]
 fn descriptors_that_linger_block_nobody_on_a_link_by_a_unix_socket() {
     let (kept, far) = mpsc::channel();
