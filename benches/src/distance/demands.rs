@@ -239,6 +239,7 @@ fn named(contender: &Contender, values: Middle) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distance::case::RAW;
 
     /// What came of one round with these samples.
     fn results(case: Case, samples: &[(Contender, &str)]) -> Results {
