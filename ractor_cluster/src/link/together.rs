@@ -140,7 +140,7 @@ impl Others {
             return;
         }
         let end = Instant::now() + TURN;
-        while let Some(writer) = self.0.next() {
+        for writer in self.0.by_ref() {
             writer.flush();
             if Instant::now() >= end {
                 break;
