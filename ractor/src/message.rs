@@ -512,8 +512,7 @@ impl<T: Any + Send + crate::BytesConvertable> Message for T {
     fn from_incoming(incoming: Incoming<'_>) -> Result<Self, BoxedDowncastErr> {
         match incoming.reply {
             None if incoming.lent.is_empty() => Ok(Self::from_part(Part::all(&incoming.args))),
-            None if incoming.args.is_empty() => Ok(Self::from_lent(incoming.lent)),
-            None => Ok(Self::from_owned(incoming.in_own_memory().args)),
+            None => Ok(Self::from_split(incoming.args, incoming.lent)),
             Some(_) => Err(BoxedDowncastErr),
         }
     }

@@ -53,7 +53,7 @@ pub use encoder::{Encoder, Field};
 pub use ending::{Ending, RemoteFailure};
 pub use outlet::{Outlet, Refused};
 pub use part::{Fields, Part};
-pub use payload::{share_payloads_by, Payload};
+pub use payload::{share_payloads_by, EncodedReply, Payload};
 pub use reference::{refer_by, References};
 pub use room::RoomWatch;
 
@@ -192,8 +192,8 @@ impl Incoming<'_> {
     }
 }
 
-/// Arguments in one piece, in memory of this process.
-fn joined(args: Bytes, lent: &Bytes) -> Bytes {
+/// Bytes in one piece, in memory of this process.
+pub(crate) fn joined(args: Bytes, lent: &Bytes) -> Bytes {
     if lent.is_empty() {
         return args;
     }

@@ -170,6 +170,21 @@ pub trait BytesConvertable {
         Self::from_owned(Bytes::from(bytes.to_vec()))
     }
 
+    /// The value out of its bytes: `front`, and then `lent`, which are as in
+    /// [`from_lent`](Self::from_lent). By default a value of both is made of a copy.
+    ///
+    /// # Panics
+    /// As [`from_bytes`](Self::from_bytes).
+    fn from_split(front: Bytes, lent: Bytes) -> Self
+    where
+        Self: Sized,
+    {
+        if front.is_empty() {
+            return Self::from_lent(lent);
+        }
+        Self::from_owned(crate::remoting::joined(front, &lent))
+    }
+
     /// How vectors of the type are written: one value after the other.
     #[cfg(not(feature = "blanket_serde"))]
     #[doc(hidden)]

@@ -101,6 +101,30 @@ impl<'a> Shape<'a> {
             #value
         }
     }
+
+    /// What makes the value of fields, the last of which ends in memory of the sender, and returns
+    /// it where that is so.
+    fn read_split(&self) -> Option<TokenStream> {
+        let (names, value) = (self.names(), self.with_fields());
+        let ((_, last_of), others) = self.fields.split_last()?;
+        let (last, names) = names.split_last()?;
+        let before = others.len();
+        let fields = others.iter().zip(names).map(|((_, of), name)| {
+            quote! {
+                let #name = ::ractor::remoting::derived::next_field::<Self, #of>(&mut __fields);
+            }
+        });
+        Some(quote! {
+            if ::ractor::remoting::derived::ends_in_lent(&__fields, &__lent, #before) {
+                #(#fields)*
+                let #last = ::ractor::remoting::derived::last_in_lent::<Self, #last_of>(
+                    __fields,
+                    __lent,
+                );
+                return #value;
+            }
+        })
+    }
 }
 
 fn shapes(ast: &DeriveInput) -> Result<Vec<Shape<'_>>> {
@@ -144,6 +168,21 @@ fn expand(ast: &DeriveInput) -> Result<TokenStream> {
         }
         Data::Struct(_) | Data::Union(_) => shapes.iter().map(Shape::read).collect(),
     };
+    let reading_split = match &ast.data {
+        Data::Enum(_) => {
+            let arms = shapes.iter().filter_map(|shape| {
+                let (place, read) = (shape.place, shape.read_split()?);
+                Some(quote! { ::core::option::Option::Some(#place) => { #read } })
+            });
+            quote! {
+                match ::ractor::remoting::derived::place_in_front(&mut __fields) {
+                    #(#arms)*
+                    _ => {}
+                }
+            }
+        }
+        Data::Struct(_) | Data::Union(_) => shapes.iter().filter_map(Shape::read_split).collect(),
+    };
     let (value, reference) = match shapes.is_empty() {
         true => (quote! { match self {} }, quote! { match *self {} }),
         false => {
@@ -181,6 +220,15 @@ fn expand(ast: &DeriveInput) -> Result<TokenStream> {
             fn from_part(__part: ::ractor::remoting::Part<'_>) -> Self {
                 let mut __fields = ::ractor::remoting::Fields::within(__part);
                 #reading
+            }
+
+            fn from_split(
+                __front: ::ractor::remoting::derived::Bytes,
+                __lent: ::ractor::remoting::derived::Bytes,
+            ) -> Self {
+                let mut __fields = ::ractor::remoting::Fields::of(&__front);
+                #reading_split
+                Self::from_owned(::ractor::remoting::derived::joined(__front, &__lent))
             }
         }
     })

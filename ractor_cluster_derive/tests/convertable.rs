@@ -5,6 +5,7 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ractor::concurrency::oneshot;
 use ractor::message::ArcMessage;
 use ractor::remoting::{Encoder, Incoming, Part};
@@ -73,7 +74,11 @@ fn agrees<T: BytesConvertable + Clone + PartialEq + Debug>(value: T) -> Vec<u8> 
     let whole = whole.finish().into_bytes();
     assert_eq!(T::from_part(Part::all(&whole)), value);
     assert_eq!(T::from_owned(whole.clone()), value);
-    assert_eq!(T::from_lent(whole), value);
+    assert_eq!(T::from_lent(whole.clone()), value);
+    // Wherever the bytes are cut.
+    for at in (0..=whole.len()).step_by(1.max(whole.len() / 500)) {
+        assert_eq!(T::from_split(whole.slice(..at), whole.slice(at..)), value, "{at}");
+    }
     assert_eq!(T::from_bytes(bytes.clone()), value);
     bytes
 }
@@ -110,6 +115,62 @@ fn values_come_back_whatever_holds_them() {
     }
     assert_eq!(agrees(Option::<Never>::None), [0]);
     agrees(Tree { children: vec![Tree { children: vec![] }, Tree { children: vec![] }] });
+}
+
+/// What is written last is the tail of the encoded bytes. It is read where it lies, also where it is
+/// the last field of a last field; and of a copy where it was cut elsewhere.
+#[test]
+fn the_last_bytes_of_a_value_are_read_where_they_lie() {
+    #[derive(BytesConvertable, Clone, Debug, PartialEq)]
+    struct Page {
+        number: u64,
+        tags: Vec<String>,
+        bytes: Bytes,
+    }
+
+    #[derive(BytesConvertable, Clone, Debug, PartialEq)]
+    enum Found {
+        Nothing,
+        Page(u8, Page),
+        Bytes(Bytes),
+        Mixed(Bytes, u8),
+    }
+
+    type Answer = Result<Option<(u8, Found)>, String>;
+
+    fn split(value: Answer) -> (Bytes, Bytes) {
+        let mut encoder = Encoder::new();
+        value.into_encoder(&mut encoder);
+        let payload = encoder.finish();
+        (payload.head.into(), payload.tail)
+    }
+
+    let bytes = Bytes::from(vec![5; 5000]);
+    let page = Page { number: 1, tags: vec!["a".to_owned()], bytes: bytes.clone() };
+    for found in [Found::Page(7, page.clone()), Found::Bytes(bytes.clone())] {
+        let answer: Answer = Ok(Some((3, found.clone())));
+        agrees(answer.clone());
+        let (front, lent) = split(answer.clone());
+        assert_eq!(lent.as_ptr(), bytes.as_ptr());
+        let read = Answer::from_split(front.clone(), lent.clone());
+        assert_eq!(read, answer);
+        let Ok(Some((3, Found::Bytes(at) | Found::Page(7, Page { bytes: at, .. })))) = read else {
+            panic!("{found:?}")
+        };
+        assert_eq!(at.as_ptr(), bytes.as_ptr(), "it was copied");
+        // A length that is not that of what is left.
+        let shorter = lent.slice(1..);
+        assert!(catch_unwind(|| Answer::from_split(front, shorter)).is_err());
+    }
+    for found in [Found::Nothing, Found::Mixed(bytes.clone(), 9)] {
+        let answer: Answer = Ok(Some((3, found)));
+        agrees(answer.clone());
+        assert_eq!(split(answer).1, Bytes::new());
+    }
+    let error: Answer = Err("e".repeat(5000));
+    agrees(error.clone());
+    let (front, lent) = split(error.clone());
+    assert_eq!(Answer::from_split(front, lent), error);
 }
 
 #[test]

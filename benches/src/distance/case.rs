@@ -85,6 +85,8 @@ pub(super) const CLAIMED: Contender = FORK_UNIX;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
     Call,
+    /// Calls with `bytes::Bytes`, answered with `bytes::Bytes`.
+    RawCall,
     Cast,
     /// Casts of `bytes::Bytes`.
     Raw,
@@ -127,6 +129,7 @@ impl Case {
         };
         [
             of(Work::Call, &sizes),
+            if RAW { of(Work::RawCall, &sizes[2..]) } else { Vec::new() },
             of(Work::Cast, &sizes),
             vec![Self::of(Work::Cast, sizes[2]).grown()],
             if RAW { of(Work::Raw, &sizes[2..3]) } else { Vec::new() },
@@ -150,7 +153,7 @@ impl Case {
         }
         let is_bare = contender.way.starts_with("bare");
         match self.work {
-            Work::Raw => contender.build == Build::Fork && !is_bare,
+            Work::Raw | Work::RawCall => contender.build == Build::Fork && !is_bare,
             Work::Idle => !is_bare,
             Work::Call | Work::Cast | Work::FanOut(_) => true,
         }
@@ -187,6 +190,7 @@ impl Case {
     fn order_for(self, extent: &str) -> String {
         let work = match self.work {
             Work::Call => "call".to_owned(),
+            Work::RawCall => "raw-call".to_owned(),
             Work::Cast => "cast".to_owned(),
             Work::Raw => "raw".to_owned(),
             Work::FanOut(targets) => format!("fan-out:{targets}"),
@@ -200,6 +204,7 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.work {
             Work::Call => f.write_str("round trip"),
+            Work::RawCall => f.write_str("raw round trip"),
             Work::Cast => f.write_str("casts"),
             Work::Raw => f.write_str("raw casts"),
             Work::FanOut(targets) => write!(f, "fan-out to {targets}"),

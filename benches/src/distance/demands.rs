@@ -83,6 +83,8 @@ fn demands() -> Vec<Demand> {
         contender,
         bound,
     };
+    let raw_call = Case::of(Work::RawCall, 1024 * KIB);
+    let of_raw_call = Bound::Better(10.0, STOCK_TCP, call(1024 * KIB));
     let of_raw = Bound::Better(10.0, STOCK_TCP, cast(64 * KIB));
     let idle = |contender| {
         let bound = Bound::Below(IDLE);
@@ -121,6 +123,14 @@ fn demands() -> Vec<Demand> {
             figure: Megabytes,
             contender: FORK_SHM,
             bound: of_raw,
+        },
+        Demand {
+            kind: Kind::Must,
+            cores: ALL,
+            case: raw_call,
+            figure: P50,
+            contender: FORK_SHM,
+            bound: of_raw_call,
         },
         better(ALL, cast(small), Cpu, FORK_TCP, 5.0, STOCK_TCP),
         better(ALL, fan_out, Each, FORK_TCP, 30.0, STOCK_TCP),
@@ -237,6 +247,7 @@ fn named(contender: &Contender, values: Middle) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distance::case::RAW;
 
     /// What came of one round with these samples.
     fn results(case: Case, samples: &[(Contender, &str)]) -> Results {
@@ -291,7 +302,8 @@ mod tests {
     #[test]
     fn every_demand_is_of_a_case_that_is_measured() {
         let measured = Case::all();
-        for demand in demands().iter().filter(|it| it.case.work != Work::Raw) {
+        let is_measured = |it: &&Demand| !matches!(it.case.work, Work::Raw | Work::RawCall) || RAW;
+        for demand in demands().iter().filter(is_measured) {
             assert!(measured.contains(&demand.case), "{}", demand.case);
             assert!(Figure::of(demand.case).contains(&demand.figure), "{}", demand.case);
         }

@@ -58,7 +58,7 @@ impl Figure {
     /// Those of a case.
     pub(super) fn of(case: Case) -> &'static [Self] {
         match case.work {
-            Work::Call => {
+            Work::Call | Work::RawCall => {
                 &[Self::P50, Self::P99, Self::P999, Self::NearCpu, Self::FarCpu, Self::Cpu]
             }
             Work::Cast | Work::Raw => {

@@ -42,8 +42,10 @@ pub(super) fn count(
     cases: &[Case],
     quick: bool,
 ) -> Result<Vec<WireRow>, Failure> {
-    let cases =
-        cases.iter().filter(|case| !matches!(case.work, Work::Idle | Work::Raw) && !case.is_grown);
+    let is_counted = |case: &&Case| {
+        !matches!(case.work, Work::Idle | Work::Raw | Work::RawCall) && !case.is_grown
+    };
+    let cases = cases.iter().filter(is_counted);
     let mut rows: Vec<_> = cases.map(|case| WireRow { case: *case, bytes: Vec::new() }).collect();
     for contender in &COUNTED {
         let mut pair = Pair::start_relayed(apps, contender, cores)?;

@@ -10,6 +10,8 @@
 #[cfg(target_os = "linux")]
 mod arena;
 #[cfg(target_os = "linux")]
+mod calls;
+#[cfg(target_os = "linux")]
 mod credits;
 #[cfg(target_os = "linux")]
 mod kills;
@@ -66,6 +68,18 @@ fn main() -> ExitCode {
         ("processes_read_a_payload_where_it_lies", arena::processes_read_a_payload_where_it_lies),
         ("a_payload_outlives_its_sender", arena::a_payload_outlives_its_sender),
         ("killed_readers_leave_nothing", arena::killed_readers_leave_nothing),
+        (
+            "calls_and_answers_are_read_where_they_lie",
+            calls::calls_and_answers_are_read_where_they_lie,
+        ),
+        (
+            "an_answer_that_nobody_waits_for_is_given_back",
+            calls::an_answer_that_nobody_waits_for_is_given_back,
+        ),
+        (
+            "calls_and_answers_arrive_as_they_were_sent",
+            calls::calls_and_answers_arrive_as_they_were_sent,
+        ),
         ("readers_are_killed_under_load", kills::readers_are_killed_under_load),
         ("readers_outlive_a_killed_feed", kills::readers_outlive_a_killed_feed),
         ("a_payload_is_passed_on_without_a_copy", relay::a_payload_is_passed_on_without_a_copy),

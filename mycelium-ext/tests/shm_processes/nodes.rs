@@ -81,6 +81,7 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
         pg::join(GROUP.to_owned(), vec![echo.get_cell()]);
         crate::credits::spawn().await;
         crate::references::spawn().await;
+        crate::calls::spawn().await;
         let address: Address = words[0].parse().unwrap();
         crate::arena::spawn().await;
         node.connect(address).await.unwrap();

@@ -5,6 +5,8 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::concurrency::{Duration, OneshotSender};
+#[cfg(feature = "cluster")]
+use crate::remoting::EncodedReply;
 use crate::MessagingErr;
 
 #[cfg(feature = "cluster")]
@@ -40,6 +42,18 @@ pub trait ReplySink<T>: Send + Sync + UnwindSafe + RefUnwindSafe {
     /// The caller does not wait any more: [`MessagingErr::SendErr`] gives it back, and
     /// [`MessagingErr::ChannelClosed`] is where it cannot.
     fn send(self: Box<Self>, answer: T) -> Result<(), MessagingErr<T>>;
+
+    /// Takes an answer that is encoded, where answers are bytes. A sink that implements it does not
+    /// copy the answer's large end.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    fn send_encoded(self: Box<Self>, answer: EncodedReply) -> Result<(), MessagingErr<EncodedReply>>
+    where
+        T: From<EncodedReply> + Into<EncodedReply>,
+    {
+        self.send(answer.into()).map_err(|unsent| unsent.map(T::into))
+    }
 
     /// Whether no caller waits for it any more: the caller is gone, or its time is over.
     fn is_closed(&self) -> bool;
@@ -90,6 +104,23 @@ impl<TMsg> RpcReplyPort<TMsg> {
     #[cfg(feature = "cluster")]
     pub(crate) fn is_channel(&self) -> bool {
         matches!(self.port, Port::Oneshot(..))
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl RpcReplyPort<Vec<u8>> {
+    /// Sends an answer that is encoded, without a copy of its large end where the port leads to
+    /// another node. For the cluster.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_encoded(self, answer: EncodedReply) -> Result<(), MessagingErr<EncodedReply>> {
+        match self.port {
+            Port::Oneshot(sender, _) => sender
+                .send(answer.into())
+                .map_err(|answer| MessagingErr::SendErr(EncodedReply::from(answer))),
+            Port::Sink(sink) => sink.send_encoded(answer),
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Buf as _;
+pub use bytes::Bytes;
 
 use super::encoder::LENGTH;
 use super::{from_serialized, Encoder, Fields, Incoming, Part};
@@ -111,22 +112,41 @@ pub fn last<T: BytesConvertable>(mut args: Bytes, at: usize) -> T {
 }
 
 /// The arguments as a variant with `fields` before its last one decodes them: the part that is lent
-/// is the last field and nothing else, or all of it is in memory of this process.
+/// is the last field or its end, or all of it is in memory of this process.
 #[inline]
 pub fn arranged(args: Bytes, lent: Bytes, fields: usize) -> (Bytes, Bytes) {
-    if lent.is_empty() || is_last(&args, &lent, fields) {
+    if lent.is_empty() || Fields::of(&args).ends_in(&lent, fields) {
         return (args, lent);
     }
-    (super::joined(args, &lent), Bytes::new())
+    (joined(args, &lent), Bytes::new())
 }
 
-/// Whether `args` ends with the length of the last field, which is that of `lent`.
-fn is_last(args: &Bytes, lent: &Bytes, fields: usize) -> bool {
-    let mut rest = Fields::of(args);
-    (0..fields).all(|_| rest.part().is_ok()) && rest.lent(lent).is_ok()
+/// Bytes in one piece, in memory of this process.
+#[cold]
+pub fn joined(front: Bytes, lent: &Bytes) -> Bytes {
+    super::joined(front, lent)
 }
 
-/// Where the last field begins in `args`, which is read up to there; or nowhere, since it is lent.
+/// Which variant an enum is, by its place, where that does not lie in memory of its sender.
+pub fn place_in_front(fields: &mut Fields<'_>) -> Option<u32> {
+    fields.number()
+}
+
+/// Whether so many fields of a value lie here as a whole, and the next one is the last, and ends
+/// with all that is lent.
+pub fn ends_in_lent(fields: &Fields<'_>, lent: &Bytes, before: usize) -> bool {
+    fields.ends_in(lent, before)
+}
+
+/// The last field of a value of the type `Of`, which ends with all that is lent.
+///
+/// # Panics
+/// It does not.
+pub fn last_in_lent<Of, T: BytesConvertable>(fields: Fields<'_>, lent: Bytes) -> T {
+    fields.last_in(lent).unwrap_or_else(|_| not_of::<Of>())
+}
+
+/// Where the last field begins in `args`, which is read up to there. It may end in what is lent.
 #[inline]
 pub fn place(fields: Fields<'_>, lent: &Bytes) -> Result<usize, BoxedDowncastErr> {
     if lent.is_empty() {
@@ -135,13 +155,14 @@ pub fn place(fields: Fields<'_>, lent: &Bytes) -> Result<usize, BoxedDowncastErr
     fields.lent(lent)
 }
 
-/// The last field, which begins `at`, or is lent.
+/// The last field, which begins at `at`, and ends with what is lent.
 #[inline]
-pub fn last_or_lent<T: BytesConvertable>(args: Bytes, at: usize, lent: Bytes) -> T {
+pub fn last_or_lent<T: BytesConvertable>(mut args: Bytes, at: usize, lent: Bytes) -> T {
     if lent.is_empty() {
         return last(args, at);
     }
-    T::from_lent(lent)
+    args.advance(at);
+    T::from_split(args, lent)
 }
 
 /// Tells whether `M` is shared, by the trait whose method the compiler finds first: the one of the

@@ -125,17 +125,37 @@ impl<'a> Fields<'a> {
         self.end().map(|()| at)
     }
 
-    /// The next field, the last one, is what is lent: its length is all that is left.
+    /// Where the next field begins, in bytes of all that came; it is the last one, and ends with
+    /// all that is lent.
     ///
     /// # Errors
-    /// Something else is.
+    /// It ends elsewhere, or its length is missing.
     pub(crate) fn lent(self, lent: &Bytes) -> Result<usize, BoxedDowncastErr> {
-        match self.left.split_first_chunk() {
-            Some((length, [])) if u64::from_be_bytes(*length) == lent.len() as u64 => {
-                Ok(self.whole.len())
-            }
-            _ => Err(BoxedDowncastErr),
+        let (length, left) = self.left.split_first_chunk().ok_or(BoxedDowncastErr)?;
+        if u64::from_be_bytes(*length) == (left.len() + lent.len()) as u64 {
+            return Ok(self.whole.len() - left.len());
         }
+        Err(BoxedDowncastErr)
+    }
+
+    /// Whether so many fields lie here as a whole, and the next one is the last, and ends with all
+    /// that is lent.
+    pub(crate) fn ends_in(&self, lent: &Bytes, fields: usize) -> bool {
+        let mut rest = Self { left: self.left, whole: self.whole };
+        (0..fields).all(|_| rest.part().is_ok()) && rest.lent(lent).is_ok()
+    }
+
+    /// The last field, which ends with all that is lent.
+    ///
+    /// # Errors
+    /// It does not.
+    ///
+    /// # Panics
+    /// When the type's conversion does, as it may with bytes that are not of it.
+    pub(crate) fn last_in<T: BytesConvertable>(self, lent: Bytes) -> Result<T, BoxedDowncastErr> {
+        let whole = self.whole;
+        let at = self.lent(&lent)?;
+        Ok(T::from_split(whole.slice(at..), lent))
     }
 
     /// Nothing may be left.

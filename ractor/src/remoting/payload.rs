@@ -7,7 +7,8 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use super::encoder::recycle;
-use super::LARGE;
+use super::{Encoder, LARGE};
+use crate::BytesConvertable;
 
 /// What has a payload lie where several nodes share it, or leaves it where it is.
 type Share = fn(&Bytes) -> Option<Bytes>;
@@ -102,5 +103,69 @@ impl Clone for Payload {
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes)", self.len())
+    }
+}
+
+/// The encoded answer to a call, in the pieces that it was made of, or that it came in.
+#[derive(Debug, Default)]
+pub struct EncodedReply {
+    /// The bytes.
+    pub bytes: Payload,
+    /// Whether the tail lies in memory of the node that answered, which could change it.
+    pub is_lent: bool,
+}
+
+impl EncodedReply {
+    /// An answer that came as `bytes`, and then `lent`: what lies in memory of the node that
+    /// answered, or nothing.
+    pub fn arrived(bytes: Bytes, lent: Bytes) -> Self {
+        if lent.is_empty() {
+            return Payload { head: Vec::new(), tail: bytes }.into();
+        }
+        Self { bytes: Payload { head: bytes.into(), tail: lent }, is_lent: true }
+    }
+
+    /// The value.
+    ///
+    /// # Panics
+    /// When the type's conversion does.
+    pub(crate) fn read<T: BytesConvertable>(self) -> T {
+        let Self { bytes, is_lent } = self;
+        match is_lent {
+            true => T::from_split(bytes.head.into(), bytes.tail),
+            false => T::from_owned(bytes.into_bytes()),
+        }
+    }
+
+    /// That of a value.
+    ///
+    /// # Panics
+    /// When the type's conversion does, and when there is not so much memory.
+    pub(crate) fn of<T: BytesConvertable>(value: T) -> Self {
+        let mut encoder = Encoder::new();
+        if let Some(length) = T::bytes_len(&value) {
+            encoder.reserve(length).expect("memory for an answer");
+        }
+        T::into_encoder(value, &mut encoder);
+        encoder.finish().into()
+    }
+}
+
+impl From<Payload> for EncodedReply {
+    fn from(bytes: Payload) -> Self {
+        Self { bytes, is_lent: false }
+    }
+}
+
+impl From<Vec<u8>> for EncodedReply {
+    fn from(bytes: Vec<u8>) -> Self {
+        Payload::from(bytes).into()
+    }
+}
+
+/// In memory of this process.
+impl From<EncodedReply> for Vec<u8> {
+    fn from(reply: EncodedReply) -> Self {
+        reply.bytes.into_vec()
     }
 }

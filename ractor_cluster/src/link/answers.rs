@@ -7,6 +7,7 @@ use std::time::Duration;
 use mycelium_link::codec::What;
 use ractor::concurrency::Instant;
 use ractor::port::ReplySink;
+use ractor::remoting::EncodedReply;
 use ractor::{MessagingErr, RpcReplyPort};
 
 use super::data_plane::DataPlane;
@@ -73,7 +74,7 @@ impl Answer {
         timeout: Option<Duration>,
     ) -> Option<RpcReplyPort<Vec<u8>>> {
         let Some(place) = Place::take(traffic) else {
-            traffic.answer(What::NoReply { to, tag }, &[]);
+            traffic.no_answer(to, tag);
             return None;
         };
         let (traffic, sent) = (traffic.clone(), AtomicBool::new(false));
@@ -85,17 +86,25 @@ impl Answer {
 
 impl ReplySink<Vec<u8>> for Answer {
     fn send(self: Box<Self>, answer: Vec<u8>) -> Result<(), MessagingErr<Vec<u8>>> {
+        self.send_encoded(answer.into()).map_err(|unsent| unsent.map(Vec::from))
+    }
+
+    fn send_encoded(
+        self: Box<Self>,
+        answer: EncodedReply,
+    ) -> Result<(), MessagingErr<EncodedReply>> {
         if self.time.is_over() {
             return Err(MessagingErr::SendErr(answer));
         }
-        let (to, tag) = (self.to, self.tag);
-        if self.traffic.too_large(What::Reply { to, tag }.room() + answer.len()).is_some() {
+        let what = What::Reply { to: self.to, tag: self.tag };
+        if self.traffic.too_large(what.room() + answer.bytes.len()).is_some() {
             dead_letters::count(self.traffic.node_id(), Cause::AnswerTooLarge, Target::Unknown);
             // Not sent: when this is dropped, the peer is told that there will be no answer.
             return Err(MessagingErr::SendErr(answer));
         }
         self.sent.store(true, Ordering::Relaxed);
-        if self.traffic.answer(What::Reply { to, tag }, &answer) {
+        if self.traffic.answer(what, (&answer.bytes.head, &answer.bytes.tail)) {
+            answer.bytes.recycle();
             Ok(())
         } else {
             Err(MessagingErr::SendErr(answer))
@@ -114,9 +123,8 @@ impl ReplySink<Vec<u8>> for Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         if !self.sent.load(Ordering::Relaxed) {
-            let (to, tag) = (self.to, self.tag);
             // The peer's caller waits for its timeout otherwise.
-            self.traffic.answer(What::NoReply { to, tag }, &[]);
+            self.traffic.no_answer(self.to, self.tag);
         }
     }
 }

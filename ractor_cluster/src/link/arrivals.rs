@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ractor::remoting::{deliver_to_each, Incoming};
+use ractor::remoting::{deliver_to_each, EncodedReply, Incoming};
 use ractor::{ActorCell, ActorRef};
 use tracing::Span;
 
@@ -357,7 +357,7 @@ impl DataPlane {
             Kind::Reply { to, tag } => {
                 // A caller that has given up is no loss.
                 if let Some(port) = self.calls.take(to, tag) {
-                    _ = port.send(Vec::from(copied(args, &lent)));
+                    _ = port.send_encoded(EncodedReply::arrived(args, lent));
                 }
             }
             Kind::NoReply { to, tag } => drop(self.calls.take(to, tag)),

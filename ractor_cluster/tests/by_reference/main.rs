@@ -2,6 +2,7 @@
 //! all actors of a process.
 #![allow(unreachable_pub, reason = "the test is a crate, whose modules share what they need")]
 
+mod answers;
 #[path = "../common/mod.rs"]
 mod common;
 mod derived;

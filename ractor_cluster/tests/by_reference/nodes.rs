@@ -25,7 +25,7 @@ const READERS: usize = 8;
 const NAMES: [&str; 3] = ["home", "first", "second"];
 
 /// Groups and peers are of the process: one test at a time.
-static ALONE: Mutex<()> = Mutex::const_new(());
+pub static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Derived. Counts its copies.
 #[derive(RactorClusterMessage, Debug, PartialEq)]

@@ -125,6 +125,10 @@ impl Peer for Bare {
         self.send(TAKE, 0, payload).await
     }
 
+    async fn call_raw(&mut self, _: usize, _: u8) -> Result<(), Failure> {
+        Err("there is no actor that makes an answer".into())
+    }
+
     async fn cast_raw(&mut self, payload: &Bytes) -> Result<(), Failure> {
         self.cast(payload).await
     }

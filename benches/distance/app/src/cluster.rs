@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use crate::encryption::{acceptor, connector, HOST};
+#[cfg(feature = "raw")]
+use crate::far::{ends, made};
 use crate::far::{group, Far, FarMessage, Near, ACTORS, FAR};
 use crate::measure::Peer;
 use crate::{say, tidy, Contender, Failure};
@@ -283,6 +285,21 @@ impl Peer for Cluster {
         let echoed = call!(self.far[0], FarMessage::Echo, payload.to_vec())?;
         std::hint::black_box(echoed);
         Ok(())
+    }
+
+    #[cfg(feature = "raw")]
+    async fn call_raw(&mut self, length: usize, byte: u8) -> Result<(), Failure> {
+        let payload = made(length, byte)?;
+        let answer = call!(self.far[0], FarMessage::EchoRaw, payload)?;
+        match (answer.len(), ends(&answer)?) {
+            it if it == (length, byte) => Ok(()),
+            _ => Err("it is another answer".into()),
+        }
+    }
+
+    #[cfg(not(feature = "raw"))]
+    async fn call_raw(&mut self, _: usize, _: u8) -> Result<(), Failure> {
+        Err("this build's messages cannot hold bytes::Bytes".into())
     }
 
     async fn begin(&mut self, every: u64, targets: usize) -> Result<(), Failure> {

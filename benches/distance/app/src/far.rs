@@ -5,6 +5,8 @@ use ractor_cluster::RactorClusterMessage;
 use tokio::sync::mpsc;
 
 use crate::work::cpu;
+#[cfg(feature = "raw")]
+use crate::Failure;
 
 /// The actors of the far process, and where they are found.
 pub const ACTORS: usize = 64;
@@ -23,6 +25,10 @@ pub enum FarMessage {
     /// There and back.
     #[rpc]
     Echo(Vec<u8>, RpcReplyPort<Vec<u8>>),
+    /// A payload there, and another one of the same bytes back, neither of which is copied.
+    #[cfg(feature = "raw")]
+    #[rpc]
+    EchoRaw(bytes::Bytes, RpcReplyPort<bytes::Bytes>),
     /// There.
     Take(Vec<u8>),
     /// There, without a copy.
@@ -34,6 +40,27 @@ pub enum FarMessage {
     /// The processor time of the process.
     #[rpc]
     Cpu(RpcReplyPort<u64>),
+}
+
+/// A payload, all of whose bytes are written for it: in the arena, where the process has one.
+#[cfg(feature = "raw")]
+pub fn made(length: usize, byte: u8) -> Result<bytes::Bytes, Failure> {
+    #[cfg(feature = "shm")]
+    if let Some(arena) = mycelium_ext::arena::Arena::get() {
+        let mut payload = arena.alloc(length)?;
+        payload.fill(byte);
+        return Ok(payload.freeze());
+    }
+    Ok(vec![byte; length].into())
+}
+
+/// The byte that a payload begins and ends with.
+#[cfg(feature = "raw")]
+pub fn ends(payload: &[u8]) -> Result<u8, Failure> {
+    match payload {
+        [first, .., last] if first == last => Ok(*first),
+        _ => Err("it is another payload".into()),
+    }
 }
 
 /// Takes messages.
@@ -98,6 +125,10 @@ impl Actor for Far {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             FarMessage::Echo(payload, reply) => reply.send(payload)?,
+            #[cfg(feature = "raw")]
+            FarMessage::EchoRaw(payload, reply) => {
+                reply.send(made(payload.len(), ends(&payload)?)?)?;
+            }
             FarMessage::Take(payload) => taken.take(&payload)?,
             #[cfg(feature = "raw")]
             FarMessage::TakeRaw(payload) => taken.take(&payload)?,

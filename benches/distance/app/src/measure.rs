@@ -17,6 +17,14 @@ pub trait Peer {
     /// A message there and back.
     fn call(&mut self, payload: &[u8]) -> impl Future<Output = Result<(), Failure>> + Send;
 
+    /// A payload of so many bytes there, and one of as many back: both are made anew, where the
+    /// other process can read them without a copy. All bytes of both are this one.
+    fn call_raw(
+        &mut self,
+        length: usize,
+        byte: u8,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+
     /// From here on each of the first `targets` actors acknowledges every so many messages.
     fn begin(
         &mut self,
@@ -52,7 +60,7 @@ pub async fn measure(peer: &mut (impl Peer + Send), work: &Work) -> Result<Figur
 
 async fn once(peer: &mut (impl Peer + Send), work: &Work) -> Result<Figures, Failure> {
     match work.kind {
-        Kind::Call => calls(peer, work).await,
+        Kind::Call | Kind::RawCall => calls(peer, work).await,
         Kind::Cast | Kind::Raw => casts(peer, work, 1).await,
         Kind::FanOut { targets } => casts(peer, work, targets).await,
         Kind::Idle => idle(peer, work).await,
@@ -65,7 +73,10 @@ async fn calls(peer: &mut (impl Peer + Send), work: &Work) -> Result<Figures, Fa
     let meter = Meter::start(peer).await?;
     while meter.goes_on(work, times.len() as usize) {
         let start = Instant::now();
-        peer.call(&payload).await?;
+        match work.kind {
+            Kind::RawCall => peer.call_raw(work.payload, times.len() as u8).await?,
+            _ => peer.call(&payload).await?,
+        }
         times.record(start.elapsed().as_nanos() as u64)?;
     }
     let quantiles = [0.5, 0.99, 0.999].map(|quantile| times.value_at_quantile(quantile));

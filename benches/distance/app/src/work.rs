@@ -26,6 +26,8 @@ pub struct Work {
 pub enum Kind {
     /// One call after the other.
     Call,
+    /// The same, with a payload and an answer that are `bytes::Bytes`, made anew for each call.
+    RawCall,
     /// Casts to one actor, which tells how far it is.
     Cast,
     /// The same, with a payload that is `bytes::Bytes`.
@@ -54,6 +56,7 @@ impl Work {
         let kind = match kind.split_once(':') {
             None => match *kind {
                 "call" => Kind::Call,
+                "raw-call" => Kind::RawCall,
                 "cast" => Kind::Cast,
                 "raw" => Kind::Raw,
                 "idle" => Kind::Idle,

@@ -10,6 +10,7 @@ use super::{ReplySink, RpcReplyPort};
 use crate::concurrency::{Duration, Instant};
 use crate::dead_letters::{self, DeadLetter};
 use crate::errors::UndeliveredCause;
+use crate::remoting::EncodedReply;
 use crate::{BytesConvertable, MessagingErr};
 
 impl<T: BytesConvertable + Send + 'static> RpcReplyPort<T> {
@@ -68,10 +69,17 @@ fn convert<T, U>(convert: fn(T) -> U, it: T) -> Option<U> {
 
 impl<T: BytesConvertable + Send + 'static> ReplySink<Vec<u8>> for Decoding<T> {
     fn send(self: Box<Self>, answer: Vec<u8>) -> Result<(), MessagingErr<Vec<u8>>> {
+        self.send_encoded(answer.into()).map_err(|unsent| unsent.map(Vec::from))
+    }
+
+    fn send_encoded(
+        self: Box<Self>,
+        answer: EncodedReply,
+    ) -> Result<(), MessagingErr<EncodedReply>> {
         if self.0.is_closed() {
             return Err(MessagingErr::SendErr(answer));
         }
-        let Some(answer) = convert(T::from_bytes, answer) else {
+        let Some(answer) = convert(EncodedReply::read::<T>, answer) else {
             let of = std::any::type_name::<T>();
             let cause = UndeliveredCause::NotDecodable;
             dead_letters::post(|| DeadLetter::new(cause).with_message_type(of));
@@ -79,11 +87,7 @@ impl<T: BytesConvertable + Send + 'static> ReplySink<Vec<u8>> for Decoding<T> {
             tracing::warn!(cause, "Dropping an answer from another node that is no {of}");
             return Ok(());
         };
-        self.0.into_port().send(answer).map_err(|unsent| match unsent {
-            MessagingErr::SendErr(answer) => convert(T::into_bytes, answer)
-                .map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr),
-            _ => MessagingErr::ChannelClosed,
-        })
+        self.0.into_port().send(answer).map_err(|unsent| back(EncodedReply::of::<T>, unsent))
     }
 
     fn is_closed(&self) -> bool {
@@ -100,16 +104,13 @@ impl<T: BytesConvertable + Send + 'static> ReplySink<T> for Encoding {
         if self.0.is_closed() {
             return Err(MessagingErr::SendErr(answer));
         }
-        let Some(answer) = convert(T::into_bytes, answer) else {
+        let Some(answer) = convert(EncodedReply::of::<T>, answer) else {
             let of = std::any::type_name::<T>();
             tracing::warn!("Dropping an answer for another node: converting a {of} panicked");
             return Err(MessagingErr::ChannelClosed);
         };
-        self.0.into_port().send(answer).map_err(|unsent| match unsent {
-            MessagingErr::SendErr(answer) => convert(T::from_bytes, answer)
-                .map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr),
-            _ => MessagingErr::ChannelClosed,
-        })
+        let sent = self.0.into_port().send_encoded(answer);
+        sent.map_err(|unsent| back(EncodedReply::read::<T>, unsent))
     }
 
     fn is_closed(&self) -> bool {
@@ -118,5 +119,15 @@ impl<T: BytesConvertable + Send + 'static> ReplySink<T> for Encoding {
 
     fn timeout(&self) -> Option<Duration> {
         self.0.port.get_timeout()
+    }
+}
+
+/// An answer that was not taken, as its sender has it.
+fn back<T, U>(conversion: fn(T) -> U, unsent: MessagingErr<T>) -> MessagingErr<U> {
+    match unsent {
+        MessagingErr::SendErr(answer) => {
+            convert(conversion, answer).map_or(MessagingErr::ChannelClosed, MessagingErr::SendErr)
+        }
+        _ => MessagingErr::ChannelClosed,
     }
 }

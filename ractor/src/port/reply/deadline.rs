@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ReplySink, RpcReplyPort};
 use crate::concurrency::{oneshot, spawn, timeout, Duration, OneshotSender};
+use crate::remoting::EncodedReply;
 use crate::MessagingErr;
 
 /// Shared with the timer, which empties it.
@@ -49,6 +50,16 @@ impl ReplySink<Vec<u8>> for Timed {
     fn send(self: Box<Self>, answer: Vec<u8>) -> Result<(), MessagingErr<Vec<u8>>> {
         match take(&self.slot) {
             Some(port) => port.send(answer),
+            None => Err(MessagingErr::SendErr(answer)),
+        }
+    }
+
+    fn send_encoded(
+        self: Box<Self>,
+        answer: EncodedReply,
+    ) -> Result<(), MessagingErr<EncodedReply>> {
+        match take(&self.slot) {
+            Some(port) => port.send_encoded(answer),
             None => Err(MessagingErr::SendErr(answer)),
         }
     }

@@ -114,9 +114,14 @@ impl DataPlane {
         }
     }
 
+    /// Tells the peer that a call of it will not be answered.
+    pub(in super::super) fn no_answer(&self, to: u64, tag: u64) {
+        self.answer(What::NoReply { to, tag }, (&[], &Bytes::new()));
+    }
+
     /// Answers a call of the peer; false when the session is over, or the peer takes no answers and
     /// so many wait that they are given up.
-    pub(in super::super) fn answer(&self, what: What<'_>, args: &[u8]) -> bool {
+    pub(in super::super) fn answer(&self, what: What<'_>, args: (&[u8], &Bytes)) -> bool {
         if self.has_ended() {
             return false;
         }
@@ -130,8 +135,8 @@ impl DataPlane {
                 What::Reply { to, .. } | What::NoReply { to, .. } => Receiver::CallersOf(to),
                 _ => unreachable!("no other is an answer"),
             };
-            let slot = table.slot_for((ADAPTIVE, false), callers, args.len());
-            let (to, args) = ((what, std::iter::once(callers)), (args, &Bytes::new()));
+            let slot = table.slot_for((ADAPTIVE, false), callers, args.0.len() + args.1.len());
+            let to = (what, std::iter::once(callers));
             table.message((ADAPTIVE, slot), |it| self.receipts.acknowledgement(it), to, args)
         });
         // While the peer waits for no other answer, none is sent with this one.
