@@ -20,6 +20,10 @@
 //!   check a message, where they lie, and leaves the others as they were: what a message costs
 //!   whatever its size.
 //!
+//! As many messages are under way to each process as make 16 MiB for all of them, from 2 to 256. So
+//! a wake-up of a process serves fewer large messages than small ones. With `--window 16` it is so
+//! many of each size.
+//!
 //! `-- --rounds 3 --sizes 64,4k,64k,1M,4M --processes 1,4,16 --readers 1,8 --milliseconds 40 --plot
 //! FILE` are the defaults, apart from the plot, which is written when a file is named;
 //! `--contenders ring,arena` leaves out the others.

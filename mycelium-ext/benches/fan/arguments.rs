@@ -73,6 +73,8 @@ pub(crate) struct Arguments {
     pub(crate) processes: Vec<usize>,
     pub(crate) readers: Vec<usize>,
     pub(crate) milliseconds: u64,
+    /// Messages under way to each process, if the bench is not to choose.
+    pub(crate) window: Option<u64>,
     pub(crate) contenders: Vec<Contender>,
     pub(crate) plot: Option<PathBuf>,
 }
@@ -93,6 +95,7 @@ impl Arguments {
             processes: vec![1, 4, 16],
             readers: vec![1, 8],
             milliseconds: 40,
+            window: None,
             contenders: Contender::all(has_iceoryx),
             plot: None,
         };
@@ -108,6 +111,7 @@ impl Arguments {
                 "--sizes" => arguments.sizes = list(&value()?, size)?,
                 "--processes" => arguments.processes = list(&value()?, number)?,
                 "--readers" => arguments.readers = list(&value()?, number)?,
+                "--window" => arguments.window = Some(number(&value()?)?),
                 "--milliseconds" => arguments.milliseconds = number(&value()?)?,
                 "--plot" => arguments.plot = Some(value()?.into()),
                 "--contenders" => {

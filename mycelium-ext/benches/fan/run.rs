@@ -105,7 +105,7 @@ fn measure(words: impl Iterator<Item = String>) -> Result<(), String> {
                     let mut crew = Crew::start(program, contender.way(), *processes, *readers)
                         .map_err(failed)?;
                     for row in of_crew.iter_mut().filter(|row| takes_part(*contender, row.case)) {
-                        let window = window(row.case);
+                        let window = arguments.window.unwrap_or_else(|| window(row.case));
                         // The first messages of a size pay for memory that the next ones find.
                         let warm_up = arguments.milliseconds / 8;
                         crew.run(row.case.size, window, warm_up).map_err(failed)?;
