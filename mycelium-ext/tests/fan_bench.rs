@@ -8,7 +8,7 @@ mod message;
 mod report;
 
 use arguments::{Arguments, Contender};
-use message::{Checks, LEAST, write};
+use message::{Checks, LEAST, place, write};
 use report::{Case, Row, Sample, middle, plot, size, table};
 
 fn parse(words: &str) -> Result<Arguments, String> {
@@ -20,16 +20,18 @@ fn arguments_have_defaults_units_and_bounds() {
     let all = parse("--bench").expect("nothing is asked for");
     assert_eq!(all.sizes, [64, 4096, 65_536, 1 << 20, 4 << 20]);
     assert_eq!((all.rounds, all.processes, all.readers), (3, vec![1, 4, 16], vec![1, 8]));
-    assert_eq!(all.contenders.len(), 6, "without iceoryx2");
-    let some = parse("--sizes 64k,1M --rounds 5 --contenders ring,arena --plot a.svg");
+    assert_eq!(all.contenders.len(), 8, "without iceoryx2");
+    assert_eq!(all.window, None);
+    let some = parse("--sizes 64k,1M --rounds 5 --contenders ring,arena --window 16 --plot a.svg");
     let some = some.expect("all of it is known");
     assert_eq!((some.sizes, some.rounds), (vec![65_536, 1 << 20], 5));
     assert_eq!(some.contenders, [Contender::Ring, Contender::Arena]);
     assert_eq!(some.contenders[1].name(), "fork arena");
-    assert_eq!(some.plot, Some("a.svg".into()));
+    assert_eq!((some.plot, some.window), (Some("a.svg".into()), Some(16)));
     for (words, part) in [
         ("--rounds 0", "0 is no number above 0"),
         ("--rounds", "--rounds needs a value"),
+        ("--window 0", "0 is no number above 0"),
         ("--sizes 63", "63 is no multiple of 8"),
         ("--sizes 9M", "9M is no multiple of 8 between 32 and 8M"),
         ("--processes 65", "65 processes are more than 64"),
@@ -38,6 +40,20 @@ fn arguments_have_defaults_units_and_bounds() {
     ] {
         let error = parse(words).expect_err(words);
         assert!(error.contains(part), "{words}: {error}");
+    }
+}
+
+#[test]
+fn a_message_that_is_placed_is_one_by_what_is_checked() {
+    for length in [64, 4096] {
+        let (mut payload, mut memory) = (vec![7; length], vec![9; length]);
+        let mut checks = Checks::default();
+        for sequence in 0..3 {
+            write(&mut payload, sequence, 1);
+            place(&payload, &mut memory);
+            assert_eq!(checks.see(&memory), Ok(true));
+        }
+        assert_eq!(memory.iter().filter(|byte| **byte == 9).count() > length / 2, length > 64);
     }
 }
 
