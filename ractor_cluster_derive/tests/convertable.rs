@@ -5,9 +5,9 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ractor::concurrency::oneshot;
 use ractor::message::ArcMessage;
+use ractor::remoting::derived::Bytes;
 use ractor::remoting::{Encoder, Incoming, Part};
 use ractor::{BytesConvertable, Message, RpcReplyPort};
 use ractor_cluster_derive::{BytesConvertable, RactorClusterMessage};
