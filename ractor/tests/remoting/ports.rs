@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use ractor::concurrency::{oneshot, OneshotReceiver, OneshotSender};
 use ractor::port::ReplySink;
-use ractor::remoting::{EncodedReply, Outgoing};
-use ractor::{ActorCell, ActorRef, BytesConvertable, MessagingErr, RpcReplyPort};
+use ractor::remoting::Outgoing;
+use ractor::{ActorCell, ActorRef, MessagingErr, RpcReplyPort};
 
 use crate::messages::Pair;
 
@@ -216,113 +215,125 @@ fn ports_are_no_larger_for_it_and_cross_threads_as_before() {
     survives::<ActorRef<u64>>();
 }
 
-/// Keeps an answer in its pieces.
-struct Pieces(Arc<Mutex<Option<EncodedReply>>>);
+/// Answers with plain bytes, which have no such form where serde makes the bytes of all types.
+#[cfg(not(feature = "blanket_serde"))]
+mod pieces {
+    use bytes::Bytes;
+    use ractor::remoting::EncodedReply;
+    use ractor::BytesConvertable;
 
-impl ReplySink<Vec<u8>> for Pieces {
-    fn send(self: Box<Self>, _: Vec<u8>) -> Result<(), MessagingErr<Vec<u8>>> {
-        panic!("the answer is put together");
-    }
+    use super::*;
 
-    fn send_encoded(
-        self: Box<Self>,
-        answer: EncodedReply,
-    ) -> Result<(), MessagingErr<EncodedReply>> {
-        *self.0.lock().unwrap() = Some(answer);
-        Ok(())
-    }
+    /// Keeps an answer in its pieces.
+    struct Pieces(Arc<Mutex<Option<EncodedReply>>>);
 
-    fn is_closed(&self) -> bool {
-        false
-    }
+    impl ReplySink<Vec<u8>> for Pieces {
+        fn send(self: Box<Self>, _: Vec<u8>) -> Result<(), MessagingErr<Vec<u8>>> {
+            panic!("the answer is put together");
+        }
 
-    fn timeout(&self) -> Option<Duration> {
-        None
-    }
-}
+        fn send_encoded(
+            self: Box<Self>,
+            answer: EncodedReply,
+        ) -> Result<(), MessagingErr<EncodedReply>> {
+            *self.0.lock().unwrap() = Some(answer);
+            Ok(())
+        }
 
-fn large() -> Bytes {
-    Bytes::from(vec![9; 5000])
-}
+        fn is_closed(&self) -> bool {
+            false
+        }
 
-/// The pieces of an answer on its way to another node.
-fn pieces<T: BytesConvertable + Send + std::fmt::Debug + 'static>(answer: T) -> (Vec<u8>, Bytes) {
-    let kept = Arc::default();
-    let port = RpcReplyPort::from_sink(Box::new(Pieces(Arc::clone(&kept))));
-    RpcReplyPort::from_serialized(port).send(answer).unwrap();
-    let EncodedReply { bytes, is_lent, .. } = kept.lock().unwrap().take().unwrap();
-    assert!(!is_lent);
-    (bytes.head, bytes.tail)
-}
-
-#[test]
-fn the_large_end_of_an_answer_is_not_copied() {
-    let bytes = large();
-    let (head, tail) = pieces(bytes.clone());
-    assert_eq!((head, tail.as_ptr()), (Vec::new(), bytes.as_ptr()));
-    let (head, tail) = pieces(vec![(1_u8, 'a')]);
-    assert_eq!(([head.clone(), tail.to_vec()].concat()), vec![(1_u8, 'a')].into_bytes());
-    let answer = (7_u64, Some(bytes.clone()));
-    let (head, tail) = pieces(answer.clone());
-    assert_eq!(tail.as_ptr(), bytes.as_ptr());
-    assert_eq!([head, tail.to_vec()].concat(), answer.into_bytes());
-}
-
-/// As a stock node gets it.
-#[test]
-fn a_sink_of_bytes_gets_an_answer_in_one_piece() {
-    let answer = (7_u64, large());
-    let (port, log) = sink();
-    RpcReplyPort::from_serialized(port).send(answer.clone()).unwrap();
-    assert_eq!(log.answer.lock().unwrap().take(), Some(answer.clone().into_bytes()));
-
-    let (port, log) = sink();
-    log.closed.store(true, Ordering::SeqCst);
-    let failure = port.send_encoded(answer.clone().into_bytes().into()).unwrap_err();
-    let MessagingErr::SendErr(back) = failure else { panic!("it is gone") };
-    assert_eq!(Vec::from(back), answer.into_bytes());
-}
-
-/// What comes as `head` and what is lent, to a caller of this process.
-async fn arrived<T: BytesConvertable + Send + 'static>(head: &[u8], lent: &Bytes) -> T {
-    let (port, answer) = oneshot();
-    let reply = EncodedReply::arrived(head.to_vec().into(), lent.clone());
-    RpcReplyPort::<T>::from(port).into_serialized().send_encoded(reply).unwrap();
-    answer.await.unwrap()
-}
-
-#[ractor::concurrency::test]
-async fn the_lent_end_of_an_answer_is_read_where_it_lies() {
-    let lent = large();
-    assert_eq!(arrived::<Bytes>(&[], &lent).await.as_ptr(), lent.as_ptr());
-    let in_option = arrived::<Option<Bytes>>(&[1], &lent).await.unwrap();
-    assert_eq!(in_option.as_ptr(), lent.as_ptr());
-    let (head, _) = pieces((7_u64, lent.clone()));
-    let in_tuple = arrived::<(u64, Bytes)>(&head, &lent).await;
-    assert_eq!((in_tuple.0, in_tuple.1.as_ptr()), (7, lent.as_ptr()));
-    // What is no plain bytes is made of a copy.
-    let text = arrived::<String>(b"text", &Bytes::from_static(b" and more")).await;
-    assert_eq!(text, "text and more");
-    assert_eq!(arrived::<Vec<u8>>(&[8], &lent).await, [vec![8], lent.to_vec()].concat());
-}
-
-#[ractor::concurrency::test]
-async fn a_lent_answer_that_nobody_waits_for_is_dropped() {
-    let (port, answer) = oneshot::<Bytes>();
-    let port = RpcReplyPort::from(port).into_serialized();
-    drop(answer);
-    let owned = Arc::new(vec![1; 5000]);
-
-    /// Bytes that tell whether they are still held.
-    struct Held(Arc<Vec<u8>>);
-
-    impl AsRef<[u8]> for Held {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
+        fn timeout(&self) -> Option<Duration> {
+            None
         }
     }
 
-    let lent = Bytes::from_owner(Held(owned.clone()));
-    assert!(port.send_encoded(EncodedReply::arrived(Bytes::new(), lent)).is_err());
-    assert_eq!(Arc::strong_count(&owned), 1);
+    fn large() -> Bytes {
+        Bytes::from(vec![9; 5000])
+    }
+
+    /// The pieces of an answer on its way to another node.
+    fn pieces<T: BytesConvertable + Send + std::fmt::Debug + 'static>(
+        answer: T,
+    ) -> (Vec<u8>, Bytes) {
+        let kept = Arc::default();
+        let port = RpcReplyPort::from_sink(Box::new(Pieces(Arc::clone(&kept))));
+        RpcReplyPort::from_serialized(port).send(answer).unwrap();
+        let EncodedReply { bytes, is_lent, .. } = kept.lock().unwrap().take().unwrap();
+        assert!(!is_lent);
+        (bytes.head, bytes.tail)
+    }
+
+    #[test]
+    fn the_large_end_of_an_answer_is_not_copied() {
+        let bytes = large();
+        let (head, tail) = pieces(bytes.clone());
+        assert_eq!((head, tail.as_ptr()), (Vec::new(), bytes.as_ptr()));
+        let (head, tail) = pieces(vec![(1_u8, 'a')]);
+        assert_eq!(([head.clone(), tail.to_vec()].concat()), vec![(1_u8, 'a')].into_bytes());
+        let answer = (7_u64, Some(bytes.clone()));
+        let (head, tail) = pieces(answer.clone());
+        assert_eq!(tail.as_ptr(), bytes.as_ptr());
+        assert_eq!([head, tail.to_vec()].concat(), answer.into_bytes());
+    }
+
+    /// As a stock node gets it.
+    #[test]
+    fn a_sink_of_bytes_gets_an_answer_in_one_piece() {
+        let answer = (7_u64, large());
+        let (port, log) = sink();
+        RpcReplyPort::from_serialized(port).send(answer.clone()).unwrap();
+        assert_eq!(log.answer.lock().unwrap().take(), Some(answer.clone().into_bytes()));
+
+        let (port, log) = sink();
+        log.closed.store(true, Ordering::SeqCst);
+        let failure = port.send_encoded(answer.clone().into_bytes().into()).unwrap_err();
+        let MessagingErr::SendErr(back) = failure else { panic!("it is gone") };
+        assert_eq!(Vec::from(back), answer.into_bytes());
+    }
+
+    /// What comes as `head` and what is lent, to a caller of this process.
+    async fn arrived<T: BytesConvertable + Send + 'static>(head: &[u8], lent: &Bytes) -> T {
+        let (port, answer) = oneshot();
+        let reply = EncodedReply::arrived(head.to_vec().into(), lent.clone());
+        RpcReplyPort::<T>::from(port).into_serialized().send_encoded(reply).unwrap();
+        answer.await.unwrap()
+    }
+
+    #[ractor::concurrency::test]
+    async fn the_lent_end_of_an_answer_is_read_where_it_lies() {
+        let lent = large();
+        assert_eq!(arrived::<Bytes>(&[], &lent).await.as_ptr(), lent.as_ptr());
+        let in_option = arrived::<Option<Bytes>>(&[1], &lent).await.unwrap();
+        assert_eq!(in_option.as_ptr(), lent.as_ptr());
+        let (head, _) = pieces((7_u64, lent.clone()));
+        let in_tuple = arrived::<(u64, Bytes)>(&head, &lent).await;
+        assert_eq!((in_tuple.0, in_tuple.1.as_ptr()), (7, lent.as_ptr()));
+        // What is no plain bytes is made of a copy.
+        let text = arrived::<String>(b"text", &Bytes::from_static(b" and more")).await;
+        assert_eq!(text, "text and more");
+        assert_eq!(arrived::<Vec<u8>>(&[8], &lent).await, [vec![8], lent.to_vec()].concat());
+    }
+
+    #[ractor::concurrency::test]
+    async fn a_lent_answer_that_nobody_waits_for_is_dropped() {
+        let (port, answer) = oneshot::<Bytes>();
+        let port = RpcReplyPort::from(port).into_serialized();
+        drop(answer);
+        let owned = Arc::new(vec![1; 5000]);
+
+        /// Bytes that tell whether they are still held.
+        struct Held(Arc<Vec<u8>>);
+
+        impl AsRef<[u8]> for Held {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        let lent = Bytes::from_owner(Held(owned.clone()));
+        assert!(port.send_encoded(EncodedReply::arrived(Bytes::new(), lent)).is_err());
+        assert_eq!(Arc::strong_count(&owned), 1);
+    }
 }
