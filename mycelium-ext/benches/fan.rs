@@ -16,9 +16,9 @@
 //! * `ring`: once into a `Bytes`, and for each process into and out of the ring.
 //! * `arena`: shared memory, with payloads that the application makes in memory that peers map.
 //! * `iceoryx2`, `bare memory`: once into memory that the readers map.
-//! * `arena, placed` and `bare, placed`: nothing. Their feed writes only the words by which readers
-//!   check a message, where they lie, and leaves the others as they were: what a message costs
-//!   whatever its size.
+//! * `arena, placed` and `bare, placed`: nothing. Their feed writes only the words that readers
+//!   check, where they lie, and leaves the others as they were: what a message costs whatever its
+//!   size.
 //!
 //! As many messages are under way to each process as make 16 MiB for all of them, from 2 to 256. So
 //! a wake-up of a process serves fewer large messages than small ones. With `--window 16` it is so

@@ -101,7 +101,7 @@ pub(crate) fn read(number: usize, address: &str, readers: usize) -> Result<(), F
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
     Whole,
-    /// The words by which it is checked.
+    /// The words that readers check.
     Checked,
 }
 

@@ -28,8 +28,7 @@ pub(crate) fn write(payload: &mut [u8], sequence: u64, acknowledge_every: u64) {
     }
 }
 
-/// The words of a message by which it is checked: where each lies, in units of 8 bytes, and what it
-/// is.
+/// The words of a message that readers check: where each lies, in units of 8 bytes, and what it is.
 #[allow(dead_code, reason = "stock has no memory that readers share")]
 pub(crate) fn checked(message: &[u8]) -> impl Iterator<Item = (usize, u64)> {
     [0, 1].into_iter().chain(places(message.len())).map(|word| {
