@@ -181,7 +181,7 @@ pub(crate) fn calls_and_answers_are_read_where_they_lie() -> Result<(), Failed> 
         drop(part);
         until_lent(&actor, 0, 0).await;
 
-        // What the answer holds is what came, and belongs to the caller.
+        // The answer holds bytes that the peer sent, and belongs to the caller.
         let sent = made(&vec![8; SIZE]);
         let answer = ask(&actor, |reply| Ask::Back(sent.clone(), reply)).await;
         assert!(answer == sent);

@@ -25,7 +25,7 @@ pub enum FarMessage {
     /// There and back.
     #[rpc]
     Echo(Vec<u8>, RpcReplyPort<Vec<u8>>),
-    /// A payload there, and another one of the same bytes back, neither of which is copied.
+    /// A payload there, and another one of the same bytes back, and neither is copied.
     #[cfg(feature = "raw")]
     #[rpc]
     EchoRaw(bytes::Bytes, RpcReplyPort<bytes::Bytes>),

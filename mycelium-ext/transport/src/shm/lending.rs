@@ -45,7 +45,7 @@ struct Account {
     pipe: OwnedFd,
     /// The peer's process, with all its links.
     holder: Arc<Holder>,
-    /// The arenas out of which it is lent to, where it takes further ones.
+    /// The further arenas that were passed to it, where it takes such.
     passed: Option<Mutex<Passed>>,
     state: Mutex<State>,
 }

@@ -1,4 +1,4 @@
-//! Regions of a link: arenas of further processes, out of which a side passes on what it was lent.
+//! Regions of a link: arenas of further processes. A side passes on what it was lent out of them.
 //!
 //! Region 0 is the arena of the sender itself, which comes when the link is made. A payload may lie
 //! in the arena of a third process. Then the sender passes that arena over the link's Unix socket,

@@ -59,7 +59,7 @@ impl Owner {
         Self { hostile, link, memory, pipe, sent: 0 }
     }
 
-    /// Writes to its memory, whoever reads it.
+    /// Writes to its memory, also while it is read.
     fn write(&self, value: u8) {
         rustix::io::pwrite(&self.memory, &vec![value; BYTES as usize], 0).unwrap();
     }
@@ -81,7 +81,7 @@ impl Owner {
         self.hostile.word(GIVEN_BACK)
     }
 
-    /// Whether nobody holds anything of it.
+    /// Whether nothing of it is held.
     fn is_alone(&self) -> bool {
         let mut polled = [PollFd::new(&self.pipe, PollFlags::empty())];
         rustix::event::poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
