@@ -8,6 +8,8 @@
 //! sixteen readers, and `MYCELIUM_KILL_SEED` repeats its random numbers.
 
 #[cfg(target_os = "linux")]
+mod address_space;
+#[cfg(target_os = "linux")]
 mod arena;
 #[cfg(target_os = "linux")]
 mod calls;
@@ -87,6 +89,10 @@ fn main() -> ExitCode {
         (
             "a_payload_that_was_passed_on_outlives_its_sender",
             relay::a_payload_that_was_passed_on_outlives_its_sender,
+        ),
+        (
+            "a_process_without_room_for_an_arena_is_copied_to",
+            address_space::a_process_without_room_for_an_arena_is_copied_to,
         ),
         ("references_lead_to_their_actors", references::references_lead_to_their_actors),
         (

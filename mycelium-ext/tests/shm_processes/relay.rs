@@ -13,11 +13,12 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, pg};
 use ractor_cluster::RactorClusterMessage;
 use ractor_cluster::transport::TransportKind::SharedMemory;
 
+use crate::address_space;
 use crate::arena::is_lent;
 use crate::nodes::builder;
 use crate::process::{Belongings, Process, end_with_parent, run, soon};
 
-const SIZE: usize = 3 << 20;
+pub(crate) const SIZE: usize = 3 << 20;
 /// The process that passes on, the one that reads last, and the one that writes.
 const MIDDLE: &str = "middle";
 const LAST: &str = "last";
@@ -25,11 +26,13 @@ const FIRST: &str = "first";
 
 #[derive(RactorClusterMessage)]
 #[shared]
-enum Passed {
+pub(crate) enum Passed {
     /// To be held.
     Hold { number: u64, payload: Bytes },
     /// To be sent on to all actors of a group.
     PassOn { to: String, number: u64, payload: Bytes },
+    /// To write a payload, and send it to all actors of a group.
+    Write { to: String, number: u64 },
     /// To let go of all.
     Forget,
     /// How many payloads are held, how many of them lie in another process's arena, and how many
@@ -43,6 +46,9 @@ enum Passed {
     /// How many actors of a group the process knows, and how many peers it reaches by shared memory.
     #[rpc]
     Known(String, RpcReplyPort<Vec<u64>>),
+    /// How often the process had no room to map an arena.
+    #[rpc]
+    Unmapped(RpcReplyPort<u64>),
 }
 
 struct Holder(Weak<Node>);
@@ -73,6 +79,10 @@ impl Actor for Holder {
                 let message = Arc::new(Passed::Hold { number, payload });
                 _ = pg::broadcast_arc(&to, message).delivered();
             }
+            Passed::Write { to, number } => {
+                let payload = Bytes::from(vec![number as u8; SIZE]);
+                _ = pg::broadcast_arc(&to, Arc::new(Passed::Hold { number, payload })).delivered();
+            }
             Passed::Forget => held.clear(),
             Passed::Held(reply) => {
                 let lent = held.iter().filter(|(_, payload)| is_lent(payload)).count();
@@ -85,6 +95,10 @@ impl Actor for Holder {
                 let node = self.0.upgrade().ok_or("the node has stopped")?;
                 let known = [pg::get_members(&group).len(), by_shared_memory(&node)];
                 reply.send(known.map(|it| it as u64).into())?;
+            }
+            Passed::Unmapped(reply) => {
+                let arena = Arena::get().ok_or("there is no arena")?;
+                reply.send(arena.usage().unmapped as u64)?;
             }
             Passed::Lent(reply) => {
                 let usage = Arena::get().map(|arena| arena.usage()).ok_or("there is no arena")?;
@@ -115,7 +129,7 @@ async fn members(group: &str, count: usize) -> Vec<ActorRef<Passed>> {
     .await
 }
 
-async fn member(group: &str) -> ActorRef<Passed> {
+pub(crate) async fn member(group: &str) -> ActorRef<Passed> {
     members(group, 1).await.remove(0)
 }
 
@@ -124,7 +138,7 @@ fn by_shared_memory(node: &Node) -> usize {
 }
 
 /// Waits until so many peers are reached by shared memory.
-async fn reached(node: &Node, peers: usize) {
+pub(crate) async fn reached(node: &Node, peers: usize) {
     soon(async {
         while by_shared_memory(node) < peers {
             tokio::task::yield_now().await;
@@ -133,7 +147,7 @@ async fn reached(node: &Node, peers: usize) {
     .await;
 }
 
-async fn held(holder: &ActorRef<Passed>) -> Vec<u64> {
+pub(crate) async fn held(holder: &ActorRef<Passed>) -> Vec<u64> {
     soon(holder.call(Passed::Held, None)).await.unwrap().unwrap()
 }
 
@@ -142,13 +156,13 @@ async fn holds(holder: &ActorRef<Passed>, payloads: u64) {
     assert_eq!(held(holder).await, [payloads; 3]);
 }
 
-async fn lent(holder: &ActorRef<Passed>) -> Vec<u64> {
+pub(crate) async fn lent(holder: &ActorRef<Passed>) -> Vec<u64> {
     soon(holder.call(Passed::Lent, None)).await.unwrap().unwrap()
 }
 
 /// Waits until the process of an actor reaches so many actors of a group, and so many peers by
 /// shared memory.
-async fn knows(holder: &ActorRef<Passed>, group: &str, actors: usize, peers: usize) {
+pub(crate) async fn knows(holder: &ActorRef<Passed>, group: &str, actors: usize, peers: usize) {
     let known = || holder.call(|reply| Passed::Known(group.to_owned(), reply), None);
     let wanted = [actors as u64, peers as u64];
     soon(async { while known().await.unwrap().unwrap() != wanted {} }).await;
@@ -173,7 +187,8 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
     end_with_parent();
     run(async {
         let [name, addresses @ ..] = words else { panic!("it has no name") };
-        let node = Arc::new(builder(name).start().await.unwrap());
+        let builder = builder(name).shm(Some(address_space::options(name)));
+        let node = Arc::new(builder.start().await.unwrap());
         spawn(name.split('-').next().unwrap(), &node).await;
         for address in addresses {
             node.connect(address.parse::<Address>().unwrap()).await.unwrap();
@@ -191,7 +206,7 @@ pub(crate) fn node(words: &[String]) -> ExitCode {
 }
 
 /// The process, once it has its links, and the address of its node.
-async fn start(name: &str, addresses: &[&str]) -> Result<(Process, String), Failed> {
+pub(crate) async fn start(name: &str, addresses: &[&str]) -> Result<(Process, String), Failed> {
     let words = [&["passes", name], addresses].concat();
     let mut process = Process::start_in(&std::env::temp_dir(), &words);
     let mut lines = process.lines();

@@ -60,7 +60,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 
-pub(crate) use peer::PeerArena;
+pub(crate) use peer::{PeerArena, is_no_room};
 use region::{Region, Stretch};
 
 /// A payload of so many bytes and more is lent, wherever it lies: it is copied into the arena
@@ -176,6 +176,10 @@ pub struct Usage {
     pub relayed: usize,
     /// Their bytes, once for each link.
     pub lent: usize,
+    /// How often this process had no room to map the arena of a peer, since it started: it has as
+    /// much address space or as many mappings as it may have. That peer's payloads are copied by
+    /// the link that was made then.
+    pub unmapped: usize,
 }
 
 /// The arena has no room for a payload.
@@ -291,6 +295,7 @@ impl Arena {
             payloads: payloads.load(Ordering::Relaxed),
             relayed: relayed.load(Ordering::Relaxed),
             lent: bytes.load(Ordering::Relaxed),
+            unmapped: peer::unmapped(),
         }
     }
 

@@ -17,6 +17,7 @@
 //! [`SharedMemory`]. [`ShmTransport`] is an end of one, for applications that connect processes by
 //! hand.
 
+mod abilities;
 mod backlog;
 #[doc(hidden)]
 pub mod bare;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard, Weak};
 
 use super::Arena;
@@ -16,6 +17,20 @@ use crate::blocking::Deferred;
 
 /// All that are mapped, by the address of the first byte.
 static MAPPED: RwLock<BTreeMap<usize, Weak<PeerArena>>> = RwLock::new(BTreeMap::new());
+
+/// How often there was no room to map one.
+static UNMAPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// How often this process had no room to map the arena of another one.
+pub(super) fn unmapped() -> usize {
+    UNMAPPED.load(Ordering::Relaxed)
+}
+
+/// Whether an error of [`PeerArena::map`] says that there is no room: the process has as much
+/// address space, locked memory or as many mappings as it may have.
+pub(crate) fn is_no_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock)
+}
 
 /// The arena of another process, mapped for reading. It is mapped once for each link.
 pub(crate) struct PeerArena {
@@ -31,10 +46,14 @@ impl PeerArena {
     /// Maps the memory of `length` bytes that a peer has passed with the end of a pipe.
     ///
     /// # Errors
-    /// As [`Foreign::map`].
+    /// As [`Foreign::map`]. One without room for it is [counted](unmapped).
     pub(crate) fn map(file: OwnedFd, pipe: OwnedFd, length: usize) -> io::Result<Arc<Self>> {
         let (file, pipe) = (Deferred::new(file), Deferred::new(pipe));
-        let memory = Foreign::map(file.as_fd(), length)?;
+        let memory = Foreign::map(file.as_fd(), length).inspect_err(|error| {
+            if is_no_room(error) {
+                UNMAPPED.fetch_add(1, Ordering::Relaxed);
+            }
+        })?;
         let is_own = match Arena::get() {
             Some(own) => is_same(own.file(), file.as_fd())?,
             None => false,

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf as _, Bytes};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+use super::abilities;
 use super::leases::{Forged, Held, Lent, SLOTS};
 use super::link::Link;
 use super::memory::Memory;
@@ -32,6 +33,8 @@ pub(super) const DESCRIPTOR: usize = 24;
 pub(super) struct Lender {
     arena: Arena,
     account: Arc<Account>,
+    /// Whether the peer reads payloads where they lie. The link counts among those that lend then.
+    is_read: bool,
 }
 
 /// What the peer holds.
@@ -70,10 +73,21 @@ impl Lender {
         let (holder, state) = (arena.holder(peer), Mutex::default());
         let passed = takes_regions.then(Mutex::default);
         let account = Account { arena: arena.clone(), memory, side, pipe, holder, passed, state };
-        let account = Arc::new(account);
-        let weak = Arc::downgrade(&account);
-        arena.add_link(weak);
-        Self { arena, account }
+        let mut lender = Self { arena, account: Arc::new(account), is_read: false };
+        lender.is_read();
+        lender
+    }
+
+    /// Whether the peer reads payloads where they lie, which it may begin to do with some delay, or
+    /// never.
+    fn is_read(&mut self) -> bool {
+        let Account { memory, side, .. } = &*self.account;
+        if !self.is_read && abilities::reads(memory, side.other()) {
+            self.is_read = true;
+            let weak = Arc::downgrade(&self.account);
+            self.arena.add_link(weak);
+        }
+        self.is_read
     }
 
     /// The descriptor of a payload that is lent from here on; `None` where it is to be copied
@@ -85,7 +99,7 @@ impl Lender {
             PLACED_THRESHOLD.. => arena::is_placed(payload) && self.account.has_many_slots(),
             _ => false,
         };
-        if !is_lent || !self.account.take_room(length) {
+        if !is_lent || !self.is_read() || !self.account.take_room(length) {
             return None;
         }
         let lent = self.put(payload, wires);
@@ -157,7 +171,9 @@ impl Lender {
 /// The link has ended. What the peer holds it may go on reading, as long as it runs.
 impl Drop for Lender {
     fn drop(&mut self) {
-        self.arena.remove_link(self.account.clone());
+        if self.is_read {
+            self.arena.remove_link(self.account.clone());
+        }
     }
 }
 

@@ -15,8 +15,8 @@
 //! * **The owner** gets its memory back when all ends of its pipe are closed. The receiver keeps
 //!   its end as long as the region and the link last, and beyond that as long as it holds something
 //!   of the region: also when the sender is killed.
-//! * **Agreed.** A side that takes regions says so in a word of the shared memory, before it offers
-//!   or answers. A side of an older build leaves the word 0, and is passed none.
+//! * **Agreed.** A side that takes regions says so in its [word](super::abilities) of the shared
+//!   memory. A side of an older build is passed none.
 //!
 //! A [thread](blocking) receives and checks a message, and maps its memory, as it does with offers:
 //! a peer may make each of these calls block.
@@ -31,8 +31,6 @@ use std::task::{Context, Poll, ready};
 
 use super::leases::SLOTS;
 use super::lending::{Loan, broken};
-use super::memory::Memory;
-use super::ring::{Side, abilities};
 use super::share::{self, refused};
 use super::wakeup::Wakeup;
 use crate::arena::{self, PeerArena};
@@ -45,23 +43,14 @@ const WORD: [u8; 8] = *b"myregion";
 const MESSAGE: usize = 16;
 /// The regions of a direction at a time, without the sender's own arena.
 const MOST: usize = 4;
-/// The bit of a side's abilities that says that it takes regions.
-const TAKES: u64 = 1;
 
 /// Whether this process takes regions. It does until there is no room to map one: the sender cannot
 /// know of that, and would break each new link in the same way.
 static ABLE: AtomicBool = AtomicBool::new(true);
 
-/// The end `side` says in the memory that it takes regions, if it does.
-pub(super) fn declare(memory: &Memory, side: Side) -> bool {
-    let takes = ABLE.load(Ordering::Relaxed);
-    memory.word(abilities(side)).store(if takes { TAKES } else { 0 }, Ordering::Relaxed);
-    takes
-}
-
-/// Whether the end `side` has said so.
-pub(super) fn are_taken(memory: &Memory, side: Side) -> bool {
-    memory.word(abilities(side)).load(Ordering::Relaxed) & TAKES != 0
+/// Whether this process takes regions on a link that it makes now.
+pub(super) fn are_taken() -> bool {
+    ABLE.load(Ordering::Relaxed)
 }
 
 fn message(number: u32, bytes: usize) -> [u8; MESSAGE] {
@@ -313,7 +302,7 @@ fn receive(socket: &OwnedFd) -> io::Result<Message> {
         refused(format!("the peer passes {count} descriptors for a region of {pages} pages"))
     })?;
     let arena = PeerArena::map(file, pipe, pages * arena::PAGE).inspect_err(|error| {
-        if error.kind() == io::ErrorKind::OutOfMemory {
+        if arena::is_no_room(error) {
             ABLE.store(false, Ordering::Relaxed);
             limited_warn!(
                 %error,

@@ -42,8 +42,8 @@ pub(super) const fn returns(lender: Side) -> usize {
     2 * WORDS + number * RETURNS
 }
 
-/// Where in the page of positions the word of an end is that says what else it can do. It is
-/// written once, and 0 for an end of an older build.
+/// Where in the page of positions the word of an end is that says what else it can do: see
+/// [`abilities`](super::abilities).
 pub(super) const fn abilities(side: Side) -> usize {
     let number = if matches!(side, Side::Maker) { 0 } else { 1 };
     2 * WORDS + 2 * RETURNS + number * LINE

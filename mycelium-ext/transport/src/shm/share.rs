@@ -8,10 +8,11 @@
 //!    with its own arena and a pipe's end, if it has one.
 //!
 //! A word on arenas says in its highest bit whether payloads are read where they lie, and in the
-//! others how many pages the sender's arena has; 0 where none comes. A side keeps the end of the
+//! others how many pages the sender's arena has; 0 where none comes. The maker has nothing mapped
+//! yet, and says in the memory when it has: see [`abilities`]. A side keeps the end of the
 //! pipe that it was passed as long as it holds something of the arena, also when the link is over.
 //! The other one learns by its own end that nothing is held any more, however that came about.
-//! Whether a side takes further arenas stands in the memory: see [`regions`](super::regions).
+//! Whether a side takes further arenas stands in the memory too: see [`regions`].
 //!
 //! The descriptors of the memory and of arenas are closed at the other end then. What is left has
 //! no name: when a process ends, the kernel gives everything back.
@@ -33,7 +34,7 @@
 //! | the count of a bell | is not relied upon: a ring never blocks, and a wake without cause finds nothing to do |
 //! | positions in the memory | are read once, into this process, and checked there: see `positions` |
 //! | bytes in the memory | are copied before anything looks at them: see `memory` |
-//! | the word that says what a side can do | is read once, when the link is made |
+//! | the word that says what a side can do | is read for each answer that is needed, and harms only who wrote it: see [`abilities`] |
 //! | bytes in its arena | are handed on as bytes, and copied before anything is decoded: see `arena` |
 //! | who else holds or polls the descriptors | decides how long closing them takes, which is done on a thread of its own |
 
@@ -51,6 +52,7 @@ use rustix::net::{
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
+use super::abilities;
 use super::bell;
 use super::memory::Memory;
 use super::regions;
@@ -123,10 +125,11 @@ impl Lending {
     }
 }
 
-/// The word of a side that lends out of `arena` and reads in the peer's, or does neither.
-fn word_of(lending: Option<&Lending>) -> u32 {
+/// The word of a side that lends, or does not, and that reads in the peer's arena, or does not.
+fn word_of(lending: Option<&Lending>, reads: bool) -> u32 {
     // An arena has fewer pages: `LARGEST`.
-    lending.map_or(0, |it| READS | (it.arena.size() / arena::PAGE) as u32)
+    let pages = lending.map_or(0, |it| (it.arena.size() / arena::PAGE) as u32);
+    if reads { READS | pages } else { pages }
 }
 
 /// The peer's arena, of which it passed descriptors with its `word`. Without an arena of its own
@@ -150,8 +153,14 @@ fn arena_of_peer(word: u32, found: Vec<OwnedFd>, own: bool) -> io::Result<Option
         (_, Some([file, pipe])) => match PeerArena::map(file, pipe, bytes) {
             Ok(arena) => Ok(Some(arena)),
             // Without room for it payloads are copied through the ring.
-            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
-                limited_warn!(%error, bytes, "the arena of a peer is not mapped, and not used");
+            Err(error) if arena::is_no_room(&error) => {
+                limited_warn!(
+                    %error,
+                    bytes,
+                    "there is no room to map the arena of a peer, whose payloads are copied: \
+                     raise the limit of address space (`RLIMIT_AS`) or of mappings \
+                     (`vm.max_map_count`), or give the peer a smaller arena"
+                );
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -169,11 +178,12 @@ pub(super) async fn offer(
     let memory = Memory::map(file.as_fd(), size(capacity))?;
     let [own_bell, peer_bell] = [Deferred::new(bell::make()?), Deferred::new(bell::make()?)];
     let lending = arena.map(Lending::of).transpose()?;
-    let declared = lending.is_some() && regions::declare(&memory, Side::Maker);
+    let can_take_regions = lending.is_some() && regions::are_taken();
+    abilities::declare(&memory, Side::Maker, can_take_regions);
     let mut offer = [0; OFFER];
     offer[..8].copy_from_slice(&WORD);
     offer[8..12].copy_from_slice(&VERSION.to_be_bytes());
-    offer[12..16].copy_from_slice(&word_of(lending.as_ref()).to_be_bytes());
+    offer[12..16].copy_from_slice(&word_of(lending.as_ref(), lending.is_some()).to_be_bytes());
     offer[16..].copy_from_slice(&(capacity as u64).to_be_bytes());
     let mut descriptors = vec![file.as_fd(), own_bell.as_fd(), peer_bell.as_fd()];
     descriptors.extend(lending.iter().flat_map(Lending::descriptors));
@@ -193,8 +203,11 @@ pub(super) async fn offer(
     // No descriptor leaves that thread.
     let (word, borrows) = blocking::call(move || receive_answer(&own, has_arena)).await?;
     let lends = lending.and_then(|it| it.to(word & READS != 0));
-    let takes_regions = declared && borrows.is_some();
-    let passes_regions = regions::are_taken(&memory, Side::Taker);
+    if borrows.is_some() {
+        abilities::begin_to_read(&memory, Side::Maker);
+    }
+    let takes_regions = can_take_regions && borrows.is_some();
+    let passes_regions = abilities::takes_regions(&memory, Side::Taker);
     Ok(Shared {
         capacity,
         memory,
@@ -254,10 +267,11 @@ fn receive_offer(socket: &OwnedFd, arena: Option<Arena>) -> io::Result<Shared> {
     let [own_bell, peer_bell] = [own_bell, peer_bell].map(Deferred::new);
 
     let lending = arena.map(Lending::of).transpose()?;
-    let takes_regions = borrows.is_some() && regions::declare(&memory, Side::Taker);
-    let passes_regions = regions::are_taken(&memory, Side::Maker);
+    let takes_regions = borrows.is_some() && regions::are_taken();
+    abilities::declare(&memory, Side::Taker, takes_regions);
+    let passes_regions = abilities::takes_regions(&memory, Side::Maker);
     let mut answer = [TAKEN; ANSWER];
-    answer[1..].copy_from_slice(&word_of(lending.as_ref()).to_be_bytes());
+    answer[1..].copy_from_slice(&word_of(lending.as_ref(), borrows.is_some()).to_be_bytes());
     let own_arena: Vec<_> = lending.iter().flat_map(Lending::descriptors).collect();
     send(socket, &answer, &own_arena)?;
     let lends = lending.and_then(|it| it.to(word_of_peer & READS != 0));

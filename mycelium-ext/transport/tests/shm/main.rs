@@ -1,6 +1,7 @@
 //! Links by shared memory: what holds for every transport, and what is particular to these.
 #![cfg(target_os = "linux")]
 
+mod abilities;
 mod arena;
 #[path = "../transports/conformance.rs"]
 mod conformance;
