@@ -11,11 +11,21 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+#[cfg(target_os = "linux")]
+use bytes::Bytes;
+#[cfg(target_os = "linux")]
+use mycelium_ext::arena::{Arena, THRESHOLD};
 use mycelium_ext::config::{Config, Environment};
 use mycelium_ext::metrics::MetricsServer;
 use mycelium_ext::node::{Node, StartError};
+#[cfg(target_os = "linux")]
+use mycelium_ext::shm::{ShmOptions, ShmTransport};
 use ractor::actor::actor_config::{ActorConfig, Mailbox, Overflow};
 use ractor::{Actor, ActorProcessingErr, ActorRef, pg};
+#[cfg(target_os = "linux")]
+use ractor_cluster::transport::{FrameSink, FrameStream, Transport, TransportMessage};
+#[cfg(target_os = "linux")]
+use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
 use watched::{Far, Handles, LONG, node, soon, until};
@@ -235,6 +245,54 @@ async fn so_many_types_have_series_of_their_own() {
     for actor in actors {
         actor.stop_and_wait(None, Some(LONG)).await.expect("it stops");
     }
+}
+
+/// Sends a payload by a link, and returns what arrives.
+#[cfg(target_os = "linux")]
+async fn sent(
+    sink: &mut Box<dyn FrameSink>,
+    stream: &mut Box<dyn FrameStream>,
+    payload: &Bytes,
+) -> Bytes {
+    let frame = Bytes::from((payload.len() as u64).to_be_bytes().to_vec());
+    sink.queue_framed(frame, payload.clone());
+    soon(sink.flush()).await.expect("the link holds");
+    match soon(stream.frame()).await.expect("the link holds") {
+        Some(TransportMessage::Lent { payload, .. }) => payload,
+        other => panic!("it was copied: {other:?}"),
+    }
+}
+
+/// Both ends of a link are in this process, so that what it passes on is its own.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_payload_that_is_passed_on_is_told_from_one_of_this_process() {
+    let _alone = ALONE.lock().await;
+    let (_server, address) = served();
+    let arena = Arena::of_process(Arena::DEFAULT_BYTES).expect("there is memory");
+    let (here, there) = UnixStream::pair().expect("a pair");
+    let options = ShmOptions::default();
+    let (offered, taken) =
+        tokio::try_join!(ShmTransport::offer(here, options), ShmTransport::take(there, options))
+            .expect("a link");
+    let (mut sink, _kept) = Box::new(offered).split(1 << 20);
+    let (_also_kept, mut stream) = Box::new(taken).split(1 << 20);
+    // A page is not made anew for each scrape.
+    let shows = |figures: [f64; 2]| {
+        until(|| {
+            let page = Page::of(address);
+            let names = ["mycelium_arena_leases", "mycelium_arena_relayed"];
+            (names.map(|name| page.get(name, "").expect("it is there")) == figures).then_some(())
+        });
+    };
+    let own = arena.copy(&[7; THRESHOLD]).expect("there is room");
+    let first = sent(&mut sink, &mut stream, &own).await;
+    shows([1.0, 0.0]);
+    let second = sent(&mut sink, &mut stream, &first).await;
+    shows([2.0, 1.0]);
+    assert_eq!(Page::of(address).get("mycelium_arena_unmapped_total", ""), Some(0.0));
+    drop((first, second));
+    shows([0.0, 0.0]);
 }
 
 /// What the dashboard asks for.

@@ -314,6 +314,23 @@ mod tests {
     }
 
     #[test]
+    fn the_arena_shows_what_was_passed_on_and_what_could_not_be_mapped() {
+        let mut state = shown();
+        for (relayed, unmapped, text) in [
+            (2, 0, "1 peer, arena 4.0 KiB of 256.0 MiB, 3 leases, 2 passed on\n"),
+            (0, 1, "1 peer, arena 4.0 KiB of 256.0 MiB, 3 leases, 1 not mapped\n"),
+        ] {
+            let mut snapshot = snapshot(300, 8);
+            let arena = serde_json::json!({"size": 1 << 28, "used": 4096, "links": 1, "leases": 3,
+                "lent": 9, "relayed": relayed, "unmapped": unmapped});
+            snapshot.arena = Some(serde_json::from_value(arena).expect("an arena"));
+            state.take(Ok(snapshot), Instant::now());
+            let (screen, _) = screen(&mut state, (160, 12), true);
+            assert!(screen.contains(text), "{screen}");
+        }
+    }
+
+    #[test]
     fn a_reader_of_a_connection_that_waits_is_not_red() {
         let mut state = shown();
         let mut snapshot = snapshot(300, 8);

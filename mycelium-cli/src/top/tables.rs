@@ -239,7 +239,13 @@ pub(super) fn head(snapshot: &Snapshot) -> [String; 2] {
     let totals = &snapshot.totals;
     let arena = snapshot.arena.map_or_else(String::new, |arena| {
         let (used, size) = (bytes(arena.used as u64), bytes(arena.size as u64));
-        format!(", arena {used} of {size}, {} leases", arena.leases)
+        let mut text = format!(", arena {used} of {size}, {} leases", arena.leases);
+        for (figure, what) in [(arena.relayed, "passed on"), (arena.unmapped, "not mapped")] {
+            if figure > 0 {
+                text += &format!(", {figure} {what}");
+            }
+        }
+        text
     });
     let actors = format!(
         "{} actors, {} handling, {} waiting, {} lost",

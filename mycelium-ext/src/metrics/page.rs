@@ -119,6 +119,10 @@ impl Figures {
             bytes("arena_lent", "Bytes of payloads that are lent, by links", |it| it.lent),
             Family::gauge("arena_leases", "Payloads that are lent, by links")
                 .with(arena(|it| it.leases)),
+            Family::gauge("arena_relayed", "Those of peers that were passed on without a copy")
+                .with(arena(|it| it.relayed)),
+            Family::counter("arena_unmapped", "Arenas of peers that there was no room to map")
+                .with(arena(|it| it.unmapped)),
         ]);
         let dead = link::dead_letters().into_iter().map(|(cause, count)| (cause.name(), count));
         let refused = link::refusals().into_iter().map(|(cause, count)| (cause.name(), count));

@@ -237,6 +237,8 @@ fn arena() -> Option<super::snapshot::ArenaView> {
         links: usage.links,
         leases: usage.payloads,
         lent: usage.lent,
+        relayed: usage.relayed,
+        unmapped: usage.unmapped,
     })
 }
 

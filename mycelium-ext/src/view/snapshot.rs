@@ -224,6 +224,14 @@ pub struct ArenaView {
     pub leases: usize,
     /// Their bytes.
     pub lent: usize,
+    /// Those of them that peers lent to this process, and that it passed on without a copy. A node
+    /// of an older release shows 0.
+    #[serde(default)]
+    pub relayed: usize,
+    /// How often there was no room to map the arena of a peer, whose payloads are then copied. A
+    /// node of an older release shows 0.
+    #[serde(default)]
+    pub unmapped: usize,
 }
 
 /// How often something happened.
