@@ -213,6 +213,24 @@ fn a_node_alone_tells_of_its_peers_and_ends_with_ctrl_c() {
     assert_eq!(common::sockets(folder.path()), Vec::<String>::new());
 }
 
+/// It burns a core until it ends.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_node_may_have_a_thread_that_never_sleeps() {
+    let folder = common::folder("");
+    let more = "[node.shm]\nspin_thread = \"any\"\n";
+    let node = Node::start(folder.path(), "feed", more, &[]);
+    node.lines.wait_for("feed@test listens on ");
+    let tasks = fs::read_dir(format!("/proc/{}/task", node.process.id())).expect("it runs");
+    let names: Vec<_> = tasks
+        .map(|task| fs::read_to_string(task.expect("a thread").path().join("comm")))
+        .collect::<Result<_, _>>()
+        .expect("no thread ends");
+    assert!(names.iter().any(|name| name == "spinning node\n"), "{names:?}");
+    node.send(Signal::INT);
+    assert_eq!(node.end().0, Some(0));
+}
+
 #[test]
 fn a_peer_that_is_not_there_is_told() {
     let folder = common::folder("");
