@@ -68,7 +68,8 @@ pub(crate) struct TopArgs {
 /// The order of actors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Order {
-    /// The handler that has run the longest first, then by messages that wait.
+    /// The handler that has run the longest first, then by messages that wait. The runtime's actors
+    /// that wait for bytes of a connection come behind those that handle.
     Handling,
     /// The most messages that wait first.
     Waiting,

@@ -282,6 +282,39 @@ async fn sessions_are_balanced_and_show_no_secret() {
     actor.stop_and_wait(None, Some(LONG)).await.expect("it stops");
 }
 
+/// An actor that reads a connection waits for bytes in its handler, for as long as there are none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_runs_comes_before_those_that_read_connections() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_view, target) = served(&folder.path().join("view"));
+    let a = soon(node("order", "a").start()).await.expect("it starts");
+    let b = soon(node("order", "b").start()).await.expect("it starts");
+    soon(b.connect(a.addresses()[0].clone())).await.expect("a session");
+    let actors = || {
+        let request = Request::all(1000).sorted(Sort::Handling);
+        target.ask(&request).expect("it answers").actors
+    };
+    until(|| actors().into_iter().find(|it| it.reads_connection() && it.handling_ms > Some(0)));
+
+    // It has run for less long than that.
+    let worker = Actor::spawn(Some("order-worker".into()), Worker, ()).await.expect("it runs").0;
+    let (entered, entries) = channel();
+    let (end, ends) = channel::<()>();
+    worker.cast(Told::Block(entered, Arc::new(Mutex::new(ends)))).expect("it lives");
+    tokio::task::block_in_place(|| entries.recv_timeout(LONG)).expect("it blocks");
+    let actors = actors();
+    let place = |what: &dyn Fn(&ActorView) -> bool| actors.iter().position(what);
+    let blocked = place(&|it| it.name.as_deref() == Some("order-worker")).expect("it is seen");
+    assert!(actors[blocked].handling_ms.is_some(), "{:?}", actors[blocked]);
+    let reader = place(&|it| it.reads_connection()).expect("there is a session");
+    assert!(blocked < reader, "{actors:#?}");
+
+    drop(end);
+    worker.stop_and_wait(None, Some(LONG)).await.expect("it stops");
+    a.stop().await;
+    b.stop().await;
+}
+
 #[tokio::test]
 async fn a_node_serves_its_view_as_it_is_configured() {
     let started = |text: &str| {

@@ -36,17 +36,13 @@ impl Row {
 /// A handler that has run for so many milliseconds is one to look at.
 const LONG: u64 = 1000;
 
-/// Upstream's actor that reads a connection. It waits for bytes in its handler, so that each node
-/// with a peer has one that has run for long.
-const READER: &str = "ractor_cluster::net::session::SessionReader";
-
 pub(super) const ACTORS: [&str; 9] =
     ["id", "name", "type", "status", "waiting", "high", "handled", "/s", "handling"];
 
 fn mark_of(actor: &ActorView) -> Mark {
     let is_full = actor.capacity.is_some_and(|capacity| actor.waiting >= capacity);
     match actor.handling_ms {
-        Some(time) if time >= LONG && actor.actor_type != READER => Mark::Bad,
+        Some(time) if time >= LONG && !actor.reads_connection() => Mark::Bad,
         _ if is_full || actor.lost > 0 => Mark::Notable,
         _ => Mark::None,
     }

@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
+use super::snapshot::READER;
+
 /// What a snapshot is to have in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -77,7 +79,9 @@ pub enum Sort {
     /// The lowest number first.
     #[default]
     Id,
-    /// The handler that has run the longest first, then by messages that wait.
+    /// The handler that has run the longest first, then by messages that wait. Actors that read a
+    /// connection count as without a handler: see
+    /// [`ActorView::reads_connection`](super::ActorView::reads_connection).
     Handling,
     /// The most messages that wait first.
     Waiting,
@@ -95,7 +99,8 @@ impl Sort {
         match self {
             Self::Id => first_by(actors, most, Facts::id),
             Self::Handling => first_by(actors, most, |it| {
-                (Reverse(it.handling_ms()), Reverse(it.waiting()), it.id())
+                let handling = it.handling_ms().filter(|_| it.actor_type() != READER);
+                (Reverse(handling), Reverse(it.waiting()), it.id())
             }),
             Self::Waiting => first_by(actors, most, |it| (Reverse(it.waiting()), it.id())),
             Self::Handled => first_by(actors, most, |it| (Reverse(it.handled()), it.id())),

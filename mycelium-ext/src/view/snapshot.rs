@@ -95,6 +95,18 @@ pub struct ActorView {
     pub lost: u64,
 }
 
+/// The type of the runtime's actors that read a connection.
+pub(super) const READER: &str = "ractor_cluster::net::session::SessionReader";
+
+impl ActorView {
+    /// Whether it is an actor of the runtime that reads a connection. Such an actor waits for bytes
+    /// in its handler, so that a long time in [`handling_ms`](Self::handling_ms) means nothing.
+    #[must_use]
+    pub fn reads_connection(&self) -> bool {
+        self.actor_type == READER
+    }
+}
+
 /// A process group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
