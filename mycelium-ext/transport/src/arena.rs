@@ -172,7 +172,10 @@ pub struct Usage {
     pub links: usize,
     /// The payloads that are lent, once for each link.
     pub payloads: usize,
-    /// Those of them that peers lent to this process, and that it passed on without a copy.
+    /// Those of them that peers lent to this process, and that it passed on without a copy. Each
+    /// link passes on out of the arenas of four peers, those that it passed on of first. Payloads
+    /// of further peers are copied into this arena, and are not among them, until the link to one
+    /// of the four has ended and nothing of that peer is held.
     pub relayed: usize,
     /// Their bytes, once for each link.
     pub lent: usize,
