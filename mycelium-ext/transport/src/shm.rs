@@ -62,7 +62,7 @@ use crate::log_limit::limited_warn;
 use lending::{Borrower, Lender};
 use link::Link;
 use ring::{Inlet, Outlet, Side};
-use share::Shared;
+use share::{Arenas, Shared};
 use sink::Sink;
 use source::Source;
 use wakeup::Wakeup;
@@ -283,8 +283,9 @@ impl ShmTransport {
             None => "a process of this machine".to_owned(),
         };
         let local = format!("process {}", std::process::id());
-        let Shared { capacity, memory, own_bell, peer_bell, lends, borrows, .. } = shared;
-        let regions = [shared.takes_regions, shared.passes_regions];
+        let Shared { capacity, memory, own_bell, peer_bell, arenas } = shared;
+        let Arenas { lends, borrows, takes_regions, passes_regions } = arenas;
+        let regions = [takes_regions, passes_regions];
         let memory = Arc::new(memory);
         let socket = Deferred::new(socket.into_inner().into_std()?);
         let wires = Wakeup::new(socket, own_bell, peer_bell).await?;

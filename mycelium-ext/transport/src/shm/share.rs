@@ -91,6 +91,12 @@ pub(super) struct Shared {
     pub(super) memory: Memory,
     pub(super) own_bell: Deferred<OwnedFd>,
     pub(super) peer_bell: Deferred<OwnedFd>,
+    pub(super) arenas: Arenas,
+}
+
+/// What two sides lend to each other.
+#[derive(Debug)]
+pub(super) struct Arenas {
     /// What this side lends payloads out of, where the peer reads them, and the end of a pipe whose
     /// other end is open as long as the peer holds any.
     pub(super) lends: Option<(Arena, OwnedFd)>,
@@ -100,6 +106,23 @@ pub(super) struct Shared {
     pub(super) takes_regions: bool,
     /// Whether the peer does.
     pub(super) passes_regions: bool,
+}
+
+impl Arenas {
+    /// Of the end `side`, which takes regions of an arena that it has mapped if `takes_regions`, and
+    /// of a peer with this word on arenas.
+    fn agreed(
+        (memory, side): (&Memory, Side),
+        (lending, takes_regions): (Option<Lending>, bool),
+        (word, borrows): (u32, Option<Arc<PeerArena>>),
+    ) -> Self {
+        Self {
+            lends: lending.and_then(|it| it.to(word & READS != 0)),
+            takes_regions: takes_regions && borrows.is_some(),
+            passes_regions: abilities::takes_regions(memory, side.other()),
+            borrows,
+        }
+    }
 }
 
 /// What a side with an arena passes, and what it keeps.
@@ -178,8 +201,8 @@ pub(super) async fn offer(
     let memory = Memory::map(file.as_fd(), size(capacity))?;
     let [own_bell, peer_bell] = [Deferred::new(bell::make()?), Deferred::new(bell::make()?)];
     let lending = arena.map(Lending::of).transpose()?;
-    let can_take_regions = lending.is_some() && regions::are_taken();
-    abilities::declare(&memory, Side::Maker, can_take_regions);
+    let takes_regions = lending.is_some() && regions::are_taken();
+    abilities::declare(&memory, Side::Maker, takes_regions);
     let mut offer = [0; OFFER];
     offer[..8].copy_from_slice(&WORD);
     offer[8..12].copy_from_slice(&VERSION.to_be_bytes());
@@ -201,23 +224,12 @@ pub(super) async fn offer(
     }
     let (own, has_arena) = (socket.as_fd().try_clone_to_owned()?, lending.is_some());
     // No descriptor leaves that thread.
-    let (word, borrows) = blocking::call(move || receive_answer(&own, has_arena)).await?;
-    let lends = lending.and_then(|it| it.to(word & READS != 0));
-    if borrows.is_some() {
+    let peer = blocking::call(move || receive_answer(&own, has_arena)).await?;
+    let arenas = Arenas::agreed((&memory, Side::Maker), (lending, takes_regions), peer);
+    if arenas.borrows.is_some() {
         abilities::begin_to_read(&memory, Side::Maker);
     }
-    let takes_regions = can_take_regions && borrows.is_some();
-    let passes_regions = abilities::takes_regions(&memory, Side::Taker);
-    Ok(Shared {
-        capacity,
-        memory,
-        own_bell,
-        peer_bell,
-        lends,
-        borrows,
-        takes_regions,
-        passes_regions,
-    })
+    Ok(Shared { capacity, memory, own_bell, peer_bell, arenas })
 }
 
 /// Receives the answer to an offer, with the peer's word on arenas. A peer can make this block.
@@ -269,22 +281,13 @@ fn receive_offer(socket: &OwnedFd, arena: Option<Arena>) -> io::Result<Shared> {
     let lending = arena.map(Lending::of).transpose()?;
     let takes_regions = borrows.is_some() && regions::are_taken();
     abilities::declare(&memory, Side::Taker, takes_regions);
-    let passes_regions = abilities::takes_regions(&memory, Side::Maker);
     let mut answer = [TAKEN; ANSWER];
     answer[1..].copy_from_slice(&word_of(lending.as_ref(), borrows.is_some()).to_be_bytes());
     let own_arena: Vec<_> = lending.iter().flat_map(Lending::descriptors).collect();
     send(socket, &answer, &own_arena)?;
-    let lends = lending.and_then(|it| it.to(word_of_peer & READS != 0));
-    Ok(Shared {
-        capacity,
-        memory,
-        own_bell,
-        peer_bell,
-        lends,
-        borrows,
-        takes_regions,
-        passes_regions,
-    })
+    let peer = (word_of_peer, borrows);
+    let arenas = Arenas::agreed((&memory, Side::Taker), (lending, takes_regions), peer);
+    Ok(Shared { capacity, memory, own_bell, peer_bell, arenas })
 }
 
 /// Memory without a name, that cannot change its size.
