@@ -15,6 +15,7 @@ mod credits;
 mod ends;
 mod excess;
 mod floods;
+mod forgets;
 #[cfg(target_os = "linux")]
 mod full;
 mod greetings;
