@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use common::{peer, until, watched, Node, Stage};
+use common::{peer, until, watched, Node, SessionEvent, Stage};
 use ractor::concurrency::JoinHandle;
 use ractor::message::{BoxedDowncastErr, SerializedMessage, Shared};
 use ractor::{call, pg, Actor, ActorCell, ActorProcessingErr, ActorRef};
@@ -198,18 +198,30 @@ fn are_in_the_same_process(names: [&str; 2]) {
     assert_eq!(peers::list().len(), 2);
 }
 
+/// The nodes `first` and `second`, of which the second has connected to the first, and what each
+/// is told of its session.
+async fn joined([one, other]: [LinkOptions; 2]) -> ([Node; 2], [SessionEvent; 2]) {
+    let mut first = Node::start("first", one).await;
+    let mut second = Node::start("second", other).await;
+    second.connect(&first).await;
+    let ends = [first.next(Stage::Ready).await, second.next(Stage::Ready).await];
+    ([first, second], ends)
+}
+
+/// Stops both, and waits until no session is left.
+async fn end(nodes: [Node; 2]) {
+    for node in nodes {
+        node.stop().await;
+    }
+    until("nobody is left", || peers::list().is_empty()).await;
+}
+
 #[tokio::test]
 async fn they_find_each_other_and_deliver_once() {
     let _alone = ALONE.lock().await;
     // Some were there before, and one comes later.
     let mut readers = Readers::start("once", 3).await;
-    let mut first = Node::start("first", LinkOptions::default()).await;
-    let mut second = Node::start("second", LinkOptions::default()).await;
-
-    second.connect(&first).await;
-
-    let there = first.next(Stage::Ready).await;
-    let here = second.next(Stage::Ready).await;
+    let ([first, mut second], [there, here]) = joined(Default::default()).await;
     for event in [&there, &here] {
         assert!(call!(event.session, NodeSessionMessage::GetReadyState).unwrap());
     }
@@ -266,9 +278,7 @@ async fn they_may_connect_at_the_same_time() {
         }
         readers.are_the_only_members();
         readers.see_one_payload().await;
-        first.stop().await;
-        second.stop().await;
-        until("nobody is left", || peers::list().is_empty()).await;
+        end([first, second]).await;
     }
     readers.stop().await;
 }
@@ -277,11 +287,7 @@ async fn they_may_connect_at_the_same_time() {
 async fn without_the_shorter_link_they_still_deliver_once() {
     let _alone = ALONE.lock().await;
     let mut readers = Readers::start("cut", 2).await;
-    let mut first = Node::start("first", LinkOptions::default()).await;
-    let mut second = Node::start("second", LinkOptions::default()).await;
-    second.connect(&first).await;
-    let there = first.next(Stage::Ready).await;
-    second.next(Stage::Ready).await;
+    let (nodes, [there, _]) = joined(Default::default()).await;
 
     for kind in [TransportKind::Arc, TransportKind::Tcp] {
         let mut events = peers::events();
@@ -301,9 +307,7 @@ async fn without_the_shorter_link_they_still_deliver_once() {
         readers.are_the_only_members();
         readers.see_one_payload().await;
     }
-    first.stop().await;
-    second.stop().await;
-    until("nobody is left", || peers::list().is_empty()).await;
+    end(nodes).await;
     readers.stop().await;
 }
 
@@ -319,12 +323,7 @@ async fn when_one_may_not_be_local_they_are_strangers() {
         (LinkOptions::default(), LinkOptions::default().with_peer(Peer::named("first"), remote)),
     ] {
         let mut readers = Readers::start("strangers", 1).await;
-        let mut first = Node::start("first", one).await;
-        let mut second = Node::start("second", other).await;
-
-        second.connect(&first).await;
-
-        let ends = [first.next(Stage::Ready).await, second.next(Stage::Ready).await];
+        let (nodes, ends) = joined([one, other]).await;
         for (name, end) in ["second", "first"].iter().zip(&ends) {
             let info = peer(name).expect("it is ready");
             assert_eq!((info.node_id, info.locality), (end.node_id, Locality::Remote));
@@ -346,9 +345,7 @@ async fn when_one_may_not_be_local_they_are_strangers() {
         }
         // Once, for both proxies.
         assert_eq!(counts.serialisations.load(Ordering::Relaxed), 1);
-        first.stop().await;
-        second.stop().await;
-        until("nobody is left", || peers::list().is_empty()).await;
+        end(nodes).await;
         readers.stop().await;
     }
 }

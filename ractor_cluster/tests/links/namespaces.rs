@@ -138,17 +138,23 @@ pub fn spoiling_is_missing() -> Option<String> {
     Some(failed.message().unwrap_or("the reason is not known").to_owned())
 }
 
+/// Two nodes that reach each other by TCP, and a reader of the first that the second knows.
+fn joined(Namespaces([here, there]): &Namespaces, options: Options) -> Result<[Node; 2], Failed> {
+    let mut first = here.start("first", options)?;
+    let mut second = there.start("second", options)?;
+    second.ask(&format!("connect {}", first.address))?;
+    second.ask("await first remote tcp")?;
+    first.ask("spawn readers adaptive")?;
+    second.ask("members readers 1")?;
+    Ok([first, second])
+}
+
 /// They have the same files and the same boot id, and each could open the other's socket.
 pub fn nodes_of_two_networks_stay_on_tcp() -> Result<(), Failed> {
     let namespaces = Namespaces::make()?;
-    let Namespaces([here, there]) = &namespaces;
-    let mut first = here.start("first", Options::default())?;
-    let mut second = there.start("second", Options::default())?;
-    second.ask(&format!("connect {}", first.address))?;
-    second.ask("await first remote tcp")?;
+    let Namespaces([_, there]) = &namespaces;
+    let [mut first, mut second] = joined(&namespaces, Options::default())?;
     first.ask("await second remote tcp")?;
-    first.ask("spawn readers adaptive")?;
-    second.ask("members readers 1")?;
     assert_eq!(second.ask("ids readers")?, "remote");
     second.ask("cast readers 1 1000")?;
     assert_eq!(first.ask("received readers 1000")?, "1000 in order");
@@ -179,12 +185,7 @@ pub fn a_node_of_another_network_is_not_local() -> Result<(), Failed> {
 pub fn a_session_outlives_a_cut_wire() -> Result<(), Failed> {
     let namespaces = Namespaces::make()?;
     let Namespaces([here, there]) = &namespaces;
-    let mut first = here.start("first", Options::default())?;
-    let mut second = there.start("second", Options::default())?;
-    second.ask(&format!("connect {}", first.address))?;
-    second.ask("await first remote tcp")?;
-    first.ask("spawn readers adaptive")?;
-    second.ask("members readers 1")?;
+    let [mut first, mut second] = joined(&namespaces, Options::default())?;
     second.ask("cast readers 1 10")?;
     assert_eq!(first.ask("received readers 10")?, "10 in order");
     let session = second.ask("id first")?;
@@ -250,14 +251,9 @@ pub fn a_partition_that_heals_in_time_loses_nothing() -> Result<(), Failed> {
 /// one under the same number.
 pub fn a_partition_that_lasts_ends_the_session() -> Result<(), Failed> {
     let namespaces = Namespaces::make()?;
-    let Namespaces([here, there]) = &namespaces;
+    let Namespaces([here, _]) = &namespaces;
     let options = Options::default().silence(SILENCE).grace(Duration::from_millis(100));
-    let mut first = here.start("first", options)?;
-    let mut second = there.start("second", options)?;
-    second.ask(&format!("connect {}", first.address))?;
-    second.ask("await first remote tcp")?;
-    first.ask("spawn readers adaptive")?;
-    second.ask("members readers 1")?;
+    let [mut first, mut second] = joined(&namespaces, options)?;
     second.ask("watch readers")?;
     let id = second.ask("id first")?;
     here.set_wire("down")?;
@@ -284,12 +280,7 @@ pub fn a_wire_that_delays_loses_and_reorders_is_no_reason() -> Result<(), Failed
     let Namespaces([here, there]) = &namespaces;
     here.spoil_wire()?;
     there.spoil_wire()?;
-    let mut first = here.start("first", Options::default())?;
-    let mut second = there.start("second", Options::default())?;
-    second.ask(&format!("connect {}", first.address))?;
-    second.ask("await first remote tcp")?;
-    first.ask("spawn readers adaptive")?;
-    second.ask("members readers 1")?;
+    let [mut first, mut second] = joined(&namespaces, Options::default())?;
     let session = second.ask("id first")?;
     second.ask("cast readers 1 20000")?;
     assert_eq!(first.ask("received readers 20000")?, "20000 in order");
