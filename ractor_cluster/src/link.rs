@@ -85,6 +85,7 @@ pub(crate) mod proxy;
 pub(crate) mod quiet_log;
 pub(crate) mod reader;
 mod receipts;
+mod rows;
 pub(crate) mod receiver;
 mod refusal;
 pub(crate) mod refuse;

@@ -11,5 +11,6 @@ mod outlet;
 mod port_options;
 mod ports;
 mod sending;
+mod rows;
 mod spans;
 mod waiting;

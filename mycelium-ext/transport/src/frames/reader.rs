@@ -167,6 +167,29 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
+    /// Takes out the first frame, if it is a small one, all of it is there, and nothing has to be
+    /// done for it.
+    #[inline(always)]
+    fn take_small(&mut self) -> Option<Bytes> {
+        if self.large.is_some() || self.unopened.is_some() {
+            return None;
+        }
+        let length = u64::from_be_bytes(*self.block.first_chunk::<HEADER>()?);
+        // A marked one is longer than that.
+        if length == 0 || length > self.max_frame.min(LARGE as u64) {
+            return None;
+        }
+        let length = usize::try_from(length).ok()?;
+        if self.block.len() < HEADER + length {
+            return None;
+        }
+        let mut frame = self.block.split_to(HEADER + length).freeze();
+        frame.advance(HEADER);
+        self.is_marked = false;
+        self.recent = length.max(self.recent - self.recent.div_ceil(8));
+        Some(frame)
+    }
+
     /// Takes out the first frame, if all of it is there.
     fn take(&mut self) -> io::Result<Option<Bytes>> {
         if let Some(large) = self.large.take_if(|large| large.bytes.len() == large.length) {
@@ -305,6 +328,37 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<TransportMessage>>> {
         ready!(self.turn.poll(context));
+        if let Some(frame) = self.take_small() {
+            return Poll::Ready(Ok(Some(TransportMessage::Bytes(frame))));
+        }
+        self.poll_any(context)
+    }
+
+    fn take_ready(&mut self) -> Option<Bytes> {
+        if self.turn.goes_on() { self.take_small() } else { None }
+    }
+
+    fn set_max_frame(&mut self, bytes: u64) {
+        self.max_frame = bytes;
+    }
+
+    fn tell_arrivals(&mut self, activity: &Activity) {
+        self.activity = Some(activity.clone());
+    }
+
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        let is_between = self.block.is_empty() && self.large.is_none() && self.unopened.is_none();
+        is_between.then(|| Box::new(self.reader) as _)
+    }
+}
+
+impl<R: AsyncRead + Unpin + Send + 'static> FrameReader<R> {
+    /// The next frame, of any kind.
+    #[inline(never)]
+    fn poll_any(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<TransportMessage>>> {
         let frame = match self.unopened.take() {
             Some(frame) => frame,
             None => match ready!(self.poll_bytes(context))? {
@@ -323,19 +377,6 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
             _ => TransportMessage::Bytes(frame),
         };
         Poll::Ready(Ok(Some(frame)))
-    }
-
-    fn set_max_frame(&mut self, bytes: u64) {
-        self.max_frame = bytes;
-    }
-
-    fn tell_arrivals(&mut self, activity: &Activity) {
-        self.activity = Some(activity.clone());
-    }
-
-    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
-        let is_between = self.block.is_empty() && self.large.is_none() && self.unopened.is_none();
-        is_between.then(|| Box::new(self.reader) as _)
     }
 }
 
