@@ -117,8 +117,8 @@ impl FrameStream for Traced {
         Poll::Ready(frame)
     }
 
-    fn take_ready(&mut self) -> Option<Bytes> {
-        let frame = self.frames.take_ready()?;
+    fn take_ready(&mut self, lent: &mut Bytes) -> Option<Bytes> {
+        let frame = self.frames.take_ready(lent)?;
         self.note_frame(&frame);
         Some(frame)
     }

@@ -87,7 +87,9 @@ macro_rules! method {
 "
     };
     (take_ready) => {
-        "fn take_ready(&mut self) -> Option<bytes::Bytes> { self.0.take_ready() }
+        "fn take_ready(&mut self, lent: &mut bytes::Bytes) -> Option<bytes::Bytes> {
+    self.0.take_ready(lent)
+}
 "
     };
     (set_max_frame) => {

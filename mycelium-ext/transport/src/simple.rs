@@ -203,7 +203,7 @@ impl<S: SimpleStream> FrameStream for Simple<S> {
         Poll::Ready(Ok(Some(TransportMessage::Bytes(frame))))
     }
 
-    fn take_ready(&mut self) -> Option<Bytes> {
+    fn take_ready(&mut self, _: &mut Bytes) -> Option<Bytes> {
         None
     }
 

@@ -79,8 +79,8 @@ impl FrameStream for WatchedStream {
     }
 
     /// It came with one that was noted.
-    fn take_ready(&mut self) -> Option<Bytes> {
-        self.frames.take_ready()
+    fn take_ready(&mut self, lent: &mut Bytes) -> Option<Bytes> {
+        self.frames.take_ready(lent)
     }
 
     fn set_max_frame(&mut self, bytes: u64) {

@@ -105,8 +105,8 @@ impl DataPlane {
                 match self.receive_row(head, (&mut frame, &mut lent), behind, session, turn) {
                     Ok(Taken::Not) => {}
                     Ok(Taken::All) => return Ok(None),
-                    Ok(Taken::UpTo(other)) => {
-                        (frame, lent) = (other, Bytes::new());
+                    Ok(Taken::UpTo(next, its_end)) => {
+                        (frame, lent) = (next, its_end);
                         continue;
                     }
                     Err(error) => {

@@ -60,11 +60,11 @@ impl Behind<'_> {
 
     /// The next one, if it can be taken [at once](FrameStream::take_ready). It has to be handled.
     #[inline]
-    pub(crate) fn take(&mut self) -> Option<Bytes> {
+    pub(crate) fn take(&mut self, lent: &mut Bytes) -> Option<Bytes> {
         if self.left == 0 {
             return None;
         }
-        let frame = self.frames.as_mut()?.take_ready()?;
+        let frame = self.frames.as_mut()?.take_ready(lent)?;
         self.left -= 1;
         Some(frame)
     }

@@ -19,6 +19,10 @@ use super::turn::Turn;
 use crate::peers::sender::Delivering;
 use crate::NodeSessionMessage;
 
+/// The bytes of a row, but for its last message: the first one waits while they are decoded, which
+/// copies them as a rule.
+const MOST_BYTES: usize = 256 * 1024;
+
 /// What was taken.
 pub(super) enum Taken {
     /// Nothing: the frame is something else.
@@ -26,7 +30,7 @@ pub(super) enum Taken {
     /// The frame, and all that was taken of those behind it.
     All,
     /// The frame, and all in front of this one, which is to be received next.
-    UpTo(Bytes),
+    UpTo(Bytes, Bytes),
 }
 
 impl DataPlane {
@@ -59,7 +63,8 @@ impl DataPlane {
             return Ok(Taken::Not);
         };
         self.receipts.begin(number, inbound);
-        if inbound.accept(head.sequence, frame.len() + lent.len())? == Accepted::Duplicate {
+        let bytes = frame.len() + lent.len();
+        if inbound.accept(head.sequence, bytes)? == Accepted::Duplicate {
             turn.due = turn.due.max(self.receipts.end(number, inbound));
             return Ok(Taken::All);
         }
@@ -81,6 +86,7 @@ impl DataPlane {
                         behind,
                         acknowledged: 0,
                         messages: 1,
+                        bytes,
                         end: None,
                     };
                     actor.deliver_row(message, &mut row);
@@ -119,21 +125,30 @@ struct Following<'r, 'a, 'b> {
     acknowledged: u64,
     /// The messages that came, with the first one.
     messages: usize,
+    /// Their bytes.
+    bytes: usize,
     /// Why there are no more, if it is not for want of frames.
     end: Option<Result<Taken, Broken>>,
 }
 
 impl<'a> Row<'a> for Following<'_, 'a, '_> {
     fn next(&mut self, incoming: &mut Incoming<'a>) -> bool {
-        while let Some(mut frame) = self.behind.take() {
+        while self.bytes < MOST_BYTES {
+            let lent = &mut incoming.lent;
+            let Some(mut frame) = self.behind.take(lent) else { return false };
             let Some((head, message)) = self.of_the_row(&frame) else {
-                self.end = Some(Ok(Taken::UpTo(frame)));
+                self.end = Some(Ok(Taken::UpTo(frame, std::mem::take(lent))));
                 return false;
             };
             self.acknowledged = self.acknowledged.max(head.acknowledged);
-            match self.inbound.accept(head.sequence, frame.len()) {
+            let bytes = frame.len() + lent.len();
+            self.bytes += bytes;
+            match self.inbound.accept(head.sequence, bytes) {
                 Ok(Accepted::Deliver) => {}
-                Ok(Accepted::Duplicate) => continue,
+                Ok(Accepted::Duplicate) => {
+                    *lent = Bytes::new();
+                    continue;
+                }
                 Err(error) => {
                     self.end = Some(Err(error.into()));
                     return false;

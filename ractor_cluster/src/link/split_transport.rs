@@ -105,10 +105,10 @@ impl FrameStream for Unread {
         }
     }
 
-    fn take_ready(&mut self) -> Option<Bytes> {
+    fn take_ready(&mut self, lent: &mut Bytes) -> Option<Bytes> {
         // Until the bound is raised, each frame is looked at.
         if self.first.is_empty() && self.raise.is_none() {
-            self.rest.take_ready()
+            self.rest.take_ready(lent)
         } else {
             None
         }

@@ -190,7 +190,7 @@ impl FrameStream for LaneStream {
         Poll::Ready(Ok(self.taken.pop_front()))
     }
 
-    fn take_ready(&mut self) -> Option<Bytes> {
+    fn take_ready(&mut self, _: &mut Bytes) -> Option<Bytes> {
         None
     }
 

@@ -32,6 +32,9 @@ pub(crate) const MARKED: u64 = 1 << 63;
 
 /// Opens frames that are marked.
 pub(crate) trait OpenFrame: Send + 'static {
+    /// Whether there is all that it takes to open a frame.
+    fn is_ready(&self, frame: &[u8]) -> bool;
+
     /// Waits until there is all that it takes to open a frame, which is opened next.
     ///
     /// # Errors
@@ -92,6 +95,8 @@ pub struct FrameReader<R> {
     is_marked: bool,
     /// A marked frame that the opener is not ready for.
     unopened: Option<Bytes>,
+    /// Why a marked frame could not be opened, until it is told.
+    failed: Option<io::Error>,
 }
 
 /// A frame that is read into memory of its own.
@@ -117,6 +122,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             opener: None,
             is_marked: false,
             unopened: None,
+            failed: None,
         }
     }
 
@@ -171,7 +177,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// done for it.
     #[inline(always)]
     fn take_small(&mut self) -> Option<Bytes> {
-        if self.large.is_some() || self.unopened.is_some() {
+        if self.large.is_some() || self.unopened.is_some() || self.failed.is_some() {
             return None;
         }
         let length = u64::from_be_bytes(*self.block.first_chunk::<HEADER>()?);
@@ -188,6 +194,38 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         self.is_marked = false;
         self.recent = length.max(self.recent - self.recent.div_ceil(8));
         Some(frame)
+    }
+
+    /// Takes out the first frame, if it is a marked one, all of it is there, and it can be opened at
+    /// once.
+    #[inline(never)]
+    fn take_marked(&mut self, lent: &mut Bytes) -> Option<Bytes> {
+        let opener = self.opener.as_mut().filter(|_| self.unopened.is_none())?;
+        let length = u64::from_be_bytes(*self.block.first_chunk::<HEADER>()?);
+        let length = usize::try_from(length & !MARKED).ok().filter(|_| length & MARKED != 0)?;
+        if self.large.is_some() || length as u64 > self.max_frame.min(LARGE as u64) {
+            return None;
+        }
+        let frame = self.block.get(HEADER..HEADER + length)?;
+        if !opener.is_ready(frame) {
+            return None;
+        }
+        let mut frame = self.block.split_to(HEADER + length).freeze();
+        frame.advance(HEADER);
+        self.recent = length.max(self.recent - self.recent.div_ceil(8));
+        match opener.open(frame, self.max_frame) {
+            Ok(TransportMessage::Lent { frame, payload }) => {
+                *lent = payload;
+                Some(frame)
+            }
+            Ok(TransportMessage::Bytes(frame)) => Some(frame),
+            // An opener knows of no others.
+            Ok(TransportMessage::Arc(_)) => None,
+            Err(error) => {
+                self.failed = Some(error);
+                None
+            }
+        }
     }
 
     /// Takes out the first frame, if all of it is there.
@@ -334,8 +372,11 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
         self.poll_any(context)
     }
 
-    fn take_ready(&mut self) -> Option<Bytes> {
-        if self.turn.goes_on() { self.take_small() } else { None }
+    fn take_ready(&mut self, lent: &mut Bytes) -> Option<Bytes> {
+        if !self.turn.goes_on() {
+            return None;
+        }
+        self.take_small().or_else(|| self.take_marked(lent))
     }
 
     fn set_max_frame(&mut self, bytes: u64) {
@@ -359,6 +400,9 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameReader<R> {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<TransportMessage>>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
         let frame = match self.unopened.take() {
             Some(frame) => frame,
             None => match ready!(self.poll_bytes(context))? {

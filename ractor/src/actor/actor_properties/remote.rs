@@ -106,16 +106,18 @@ impl ActorProperties {
         let decoded = |incoming: &mut Incoming<'a>| {
             decode::<M>(incoming).map(|message| Parcel::plain_in(held(message), None))
         };
-        if queue.bound().is_some() {
-            // Each is admitted by itself.
-            let admit = |item| delivered(self.admit::<M, _>(queue, item, Way::ByPolicy));
-            if let Err(why) = decoded(incoming).and_then(admit) {
-                row.failed(why);
-            }
-            return;
+        let first = match decoded(incoming) {
+            Ok(first) => first,
+            Err(why) => return row.failed(why),
+        };
+        // With a bound each is admitted by itself.
+        if queue.bound().is_some() || !row.next(incoming) {
+            let put = delivered(self.admit::<M, _>(queue, first, Way::ByPolicy));
+            return put.err().into_iter().for_each(|why| row.failed(why));
         }
         let mut items = [const { None }; ROW];
-        let mut free = items.iter_mut();
+        items[0] = Some(first);
+        let mut free = items[1..].iter_mut();
         while let Some(place) = free.next() {
             match decoded(incoming) {
                 Ok(item) => *place = Some(item),
