@@ -421,6 +421,10 @@ pub trait Message: Any + Send + Sized + 'static {
     ///
     /// # Errors
     /// As `deserialize`.
+    ///
+    /// # Panics
+    /// It may, with bytes that are not of the type, as the derive's does where a field's
+    /// [`BytesConvertable`](crate::BytesConvertable) panics. The message is then dropped and counted.
     #[cfg(feature = "cluster")]
     fn from_incoming(incoming: Incoming<'_>) -> Result<Self, BoxedDowncastErr> {
         Self::deserialize(incoming.into_serialized())

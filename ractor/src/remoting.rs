@@ -34,7 +34,7 @@ use crate::{Message, RpcReplyPort};
 
 #[doc(hidden)]
 pub mod busy_poll;
-mod deliver;
+pub(crate) mod deliver;
 #[doc(hidden)]
 pub mod derived;
 mod encoder;
@@ -47,7 +47,9 @@ mod room;
 
 pub use crate::actor::actor_properties::EventTap;
 pub(crate) use deliver::Codec;
-pub use deliver::{deliver_to_all, deliver_to_each, Delivered, Entry, Undeliverable, MAX_COPIES};
+pub use deliver::{
+    deliver_to_all, deliver_to_each, Delivered, Entry, Row, Undeliverable, MAX_COPIES,
+};
 pub(crate) use derived::guarded;
 pub use encoder::{Encoder, Field};
 pub use ending::{Ending, RemoteFailure};
@@ -162,7 +164,20 @@ impl Incoming<'_> {
         Self { args, lent: Bytes::new(), ..self }
     }
 
+    /// All of it; what is left is empty.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            variant: self.variant,
+            args: std::mem::take(&mut self.args),
+            lent: std::mem::take(&mut self.lent),
+            metadata: self.metadata,
+            reply: self.reply.take(),
+        }
+    }
+
     /// The message: as the type's own [`Message::from_boxed`] has it, if it has one.
+    #[inline]
     pub(crate) fn open<M: Message>(self) -> Result<M, BoxedDowncastErr> {
         let incoming = self.readable::<M>();
         if M::keeps_default_boxing() {

@@ -90,6 +90,7 @@ mod refusal;
 pub(crate) mod refuse;
 mod room;
 pub(crate) mod round_trip;
+mod rows;
 pub(crate) mod settle;
 mod slices;
 pub(crate) mod sockets;

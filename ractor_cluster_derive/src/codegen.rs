@@ -66,7 +66,7 @@ fn implementation(ast: &DeriveInput, parsed: &ParsedEnum) -> TokenStream {
                     reply: __reply,
                     ..
                 } = __incoming;
-                ::ractor::remoting::derived::guarded(move || #decoding)
+                #decoding
             }
 
             fn arc_from_incoming(
@@ -158,8 +158,8 @@ fn decode(variant: &ParsedVariant) -> TokenStream {
         // left.
         let before = fields.len();
         quote! {
-            let (__args, __lent) =
-                ::ractor::remoting::derived::arranged(__args, __lent, #before);
+            let (mut __args, mut __lent) = (__args, __lent);
+            ::ractor::remoting::derived::arrange(&mut __args, &mut __lent, #before);
             #[allow(unused_mut)]
             let mut __fields = ::ractor::remoting::Fields::of(&__args);
             #(#fields)*
@@ -169,7 +169,8 @@ fn decode(variant: &ParsedVariant) -> TokenStream {
         }
     } else {
         quote! {
-            let (__args, _) = ::ractor::remoting::derived::arranged(__args, __lent, 0);
+            let (mut __args, mut __lent) = (__args, __lent);
+            ::ractor::remoting::derived::arrange(&mut __args, &mut __lent, 0);
             ::ractor::remoting::Fields::of(&__args).end()?;
         }
     };

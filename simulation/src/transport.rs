@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use ractor::ActorRef;
 use ractor_cluster::NodeServerMessage;
 use ractor_cluster::link;
@@ -86,6 +87,11 @@ impl Traced {
     fn note(&mut self, what: fmt::Arguments<'_>) {
         self.trace.note(&self.local, format_args!("{what} from {}", self.peer));
     }
+
+    fn note_frame(&mut self, bytes: &[u8]) {
+        let (length, sum) = (bytes.len(), fingerprint(bytes));
+        self.note(format_args!("frame of {length} bytes ({sum:016x})"));
+    }
 }
 
 impl FrameStream for Traced {
@@ -95,10 +101,7 @@ impl FrameStream for Traced {
     ) -> Poll<io::Result<Option<TransportMessage>>> {
         let frame = ready!(self.frames.poll_frame(context));
         match &frame {
-            Ok(Some(TransportMessage::Bytes(bytes))) => {
-                let (length, sum) = (bytes.len(), fingerprint(bytes));
-                self.note(format_args!("frame of {length} bytes ({sum:016x})"));
-            }
+            Ok(Some(TransportMessage::Bytes(bytes))) => self.note_frame(bytes),
             Ok(Some(_)) => self.note(format_args!("frame")),
             Ok(None) | Err(_) if self.ended => {}
             Ok(None) => {
@@ -112,6 +115,12 @@ impl FrameStream for Traced {
             }
         }
         Poll::Ready(frame)
+    }
+
+    fn take_ready(&mut self, lent: &mut Bytes) -> Option<Bytes> {
+        let frame = self.frames.take_ready(lent)?;
+        self.note_frame(&frame);
+        Some(frame)
     }
 
     fn set_max_frame(&mut self, bytes: u64) {

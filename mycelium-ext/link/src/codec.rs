@@ -66,7 +66,7 @@ mod read;
 mod write;
 
 pub use method::{Names, Numbers};
-pub use read::{CodecError, Head, Kind, Message, head, messages_in};
+pub use read::{CodecError, Head, Kind, Message, PlainCast, head, messages_in};
 pub use write::{Frame, PART_HEAD, TARGET, What, write, write_part};
 
 /// What a frame of messages begins with.

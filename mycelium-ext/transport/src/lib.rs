@@ -256,6 +256,12 @@ pub trait FrameStream: Send + 'static {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<TransportMessage>>>;
 
+    /// The next frame, if it has been read as a whole, and nothing is to be waited for: for less
+    /// than [`poll_frame`](Self::poll_frame), behind a frame of that one. Its end is put into
+    /// `lent` where it is [lent](TransportMessage::Lent), and `lent` stays as it is otherwise.
+    /// `None` says nothing of what is there, and a stream may always return it.
+    fn take_ready(&mut self, lent: &mut Bytes) -> Option<Bytes>;
+
     /// Takes frames of up to so many bytes from here on: a peer that is authenticated may send
     /// larger ones.
     fn set_max_frame(&mut self, bytes: u64);

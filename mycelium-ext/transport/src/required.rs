@@ -86,6 +86,12 @@ macro_rules! method {
 }
 "
     };
+    (take_ready) => {
+        "fn take_ready(&mut self, lent: &mut bytes::Bytes) -> Option<bytes::Bytes> {
+    self.0.take_ready(lent)
+}
+"
+    };
     (set_max_frame) => {
         "fn set_max_frame(&mut self, bytes: u64) { self.0.set_max_frame(bytes) }
 "
@@ -131,14 +137,19 @@ wrappers! {
     without_into_writer: "compile_fail,E0046" FrameSink {
         queue queue_parts queue_framed expect_answer queued_bytes poll_flush
     };
-    a_whole_stream: "no_run" FrameStream { poll_frame set_max_frame tell_arrivals into_reader };
+    a_whole_stream: "no_run" FrameStream {
+        poll_frame take_ready set_max_frame tell_arrivals into_reader
+    };
+    without_take_ready: "compile_fail,E0046" FrameStream {
+        poll_frame set_max_frame tell_arrivals into_reader
+    };
     without_set_max_frame: "compile_fail,E0046" FrameStream {
-        poll_frame tell_arrivals into_reader
+        poll_frame take_ready tell_arrivals into_reader
     };
     without_tell_arrivals: "compile_fail,E0046" FrameStream {
-        poll_frame set_max_frame into_reader
+        poll_frame take_ready set_max_frame into_reader
     };
     without_into_reader: "compile_fail,E0046" FrameStream {
-        poll_frame set_max_frame tell_arrivals
+        poll_frame take_ready set_max_frame tell_arrivals
     };
 }

@@ -203,6 +203,10 @@ impl<S: SimpleStream> FrameStream for Simple<S> {
         Poll::Ready(Ok(Some(TransportMessage::Bytes(frame))))
     }
 
+    fn take_ready(&mut self, _: &mut Bytes) -> Option<Bytes> {
+        None
+    }
+
     fn set_max_frame(&mut self, bytes: u64) {
         self.max_frame = bytes;
     }

@@ -73,9 +73,31 @@ type InSpan<'a> = Option<&'a Span>;
 /// What is known of the messages of an actor where their type is not.
 pub(crate) struct Codec {
     type_name: fn() -> &'static str,
-    deliver:
-        fn(&ActorProperties, Incoming<'_>, Entry, InSpan<'_>) -> Result<Delivered, Undeliverable>,
+    /// Takes the message where it is: moves of it cost as much as the rest.
+    deliver: fn(
+        &ActorProperties,
+        &mut Incoming<'_>,
+        Entry,
+        InSpan<'_>,
+    ) -> Result<Delivered, Undeliverable>,
+    deliver_row: for<'a> fn(&ActorProperties, &mut Incoming<'a>, &mut (dyn Row<'a> + '_)),
     together: fn(Incoming<'_>) -> Option<Result<ArcMessage, BoxedDowncastErr>>,
+}
+
+/// The most messages that go into a mailbox together. The first one waits until the last one is
+/// decoded.
+pub(crate) const ROW: usize = 16;
+
+/// The messages behind one for the same actor, in their order, where nothing has to be known of each but
+/// whether it got there: no metadata, no port, no span and no lent room. For
+/// [`ActorCell::deliver_row`].
+pub trait Row<'a> {
+    /// Puts the next message in the place of the last one, which is empty. False when there is
+    /// none.
+    fn next(&mut self, incoming: &mut Incoming<'a>) -> bool;
+
+    /// One of them was not delivered.
+    fn failed(&mut self, why: Undeliverable);
 }
 
 struct Of<M>(M);
@@ -84,6 +106,7 @@ impl<M: Message> Of<M> {
     const CODEC: &'static Codec = &Codec {
         type_name: std::any::type_name::<M>,
         deliver: deliver::<M>,
+        deliver_row: ActorProperties::put_row::<M>,
         together: together::<M>,
     };
 }
@@ -101,14 +124,15 @@ impl Codec {
 pub const MAX_COPIES: usize = 16 * 1024 * 1024;
 
 /// The message out of its bytes. Nothing that a peer sends is allowed to harm this process.
-fn decode<M: Message>(incoming: Incoming<'_>) -> Result<M, Undeliverable> {
-    let decoded = catch_unwind(AssertUnwindSafe(|| incoming.open()));
+#[inline(always)]
+pub(crate) fn decode<M: Message>(incoming: &mut Incoming<'_>) -> Result<M, Undeliverable> {
+    let decoded = catch_unwind(AssertUnwindSafe(|| incoming.take().open()));
     decoded.ok().and_then(Result::ok).ok_or(Undeliverable::NotDecodable)
 }
 
 fn deliver<M: Message>(
     actor: &ActorProperties,
-    incoming: Incoming<'_>,
+    incoming: &mut Incoming<'_>,
     entry: Entry,
     span: InSpan<'_>,
 ) -> Result<Delivered, Undeliverable> {
@@ -151,14 +175,26 @@ impl ActorCell {
     ///
     /// # Errors
     /// As [`deliver_as`](Self::deliver_as).
+    #[inline]
     pub fn deliver_in(
         &self,
-        incoming: Incoming<'_>,
+        mut incoming: Incoming<'_>,
         entry: Entry,
         span: Option<&Span>,
     ) -> Result<Delivered, Undeliverable> {
         let codec = self.codec()?;
-        (codec.deliver)(&self.inner, incoming, entry, span)
+        (codec.deliver)(&self.inner, &mut incoming, entry, span)
+    }
+
+    /// As [`deliver`](Self::deliver), and with the message some of those that follow it in a `row`.
+    /// They go into the mailbox together: nothing comes between them, and what is to be done for a
+    /// mailbox and its actor is done once.
+    #[inline]
+    pub fn deliver_row<'a>(&self, mut incoming: Incoming<'a>, row: &mut (dyn Row<'a> + '_)) {
+        match self.codec() {
+            Ok(codec) => (codec.deliver_row)(&self.inner, &mut incoming, row),
+            Err(why) => row.failed(why),
+        }
     }
 
     /// The name of the type of the actor's messages, where these may come from other nodes. For the
@@ -243,7 +279,7 @@ pub fn deliver_to_each<'a>(
                         return Err(Undeliverable::TooManyCopies);
                     }
                     copied = Some(so_far);
-                    (codec.deliver)(&actor.inner, once_more(), entry, span)
+                    (codec.deliver)(&actor.inner, &mut once_more(), entry, span)
                 }
                 Decoded::Not => Err(Undeliverable::NotDecodable),
             }

@@ -28,7 +28,7 @@ pub fn deserialize<M: Message>(message: SerializedMessage) -> Result<M, BoxedDow
         true => port.with_deadline(),
         false => port,
     });
-    message.read_back(M::from_incoming)
+    message.read_back(|incoming| guarded(|| M::from_incoming(incoming)))
 }
 
 /// [`BytesConvertable::into_bytes`] by way of its encoder.
@@ -111,14 +111,20 @@ pub fn last<T: BytesConvertable>(mut args: Bytes, at: usize) -> T {
     T::from_owned(args)
 }
 
-/// The arguments as a variant with `fields` before its last one decodes them: the part that is lent
-/// is the last field or its end, or all of it is in memory of this process.
+/// Makes the arguments what a variant with `fields` before its last one decodes: the part that is
+/// lent is the last field or its end, or all of it is in memory of this process.
 #[inline]
-pub fn arranged(args: Bytes, lent: Bytes, fields: usize) -> (Bytes, Bytes) {
-    if lent.is_empty() || Fields::of(&args).ends_in(&lent, fields) {
-        return (args, lent);
+pub fn arrange(args: &mut Bytes, lent: &mut Bytes, fields: usize) {
+    if !lent.is_empty() {
+        arrange_lent(args, lent, fields);
     }
-    (joined(args, &lent), Bytes::new())
+}
+
+#[cold]
+fn arrange_lent(args: &mut Bytes, lent: &mut Bytes, fields: usize) {
+    if !Fields::of(args).ends_in(lent, fields) {
+        *args = joined(std::mem::take(args), &std::mem::take(lent));
+    }
 }
 
 /// Bytes in one piece, in memory of this process.

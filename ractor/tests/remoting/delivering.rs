@@ -34,18 +34,18 @@ impl<M: Message + Sync> Actor for Keeper<M> {
     }
 }
 
-struct Kept<M> {
-    actor: ActorRef<M>,
+pub struct Kept<M> {
+    pub actor: ActorRef<M>,
     got: mpsc::UnboundedReceiver<M>,
     handle: JoinHandle<()>,
 }
 
 impl<M: Message + Sync> Kept<M> {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::with(ActorConfig::default()).await
     }
 
-    async fn with(config: ActorConfig) -> Self {
+    pub async fn with(config: ActorConfig) -> Self {
         let (tell, got) = mpsc::unbounded_channel();
         let keeper = Keeper(tell);
         let (actor, handle) = Actor::spawn_with_config(None, keeper, (), config).await.unwrap();
@@ -53,7 +53,7 @@ impl<M: Message + Sync> Kept<M> {
     }
 
     /// All that it got.
-    async fn stop(mut self) -> Vec<M> {
+    pub async fn stop(mut self) -> Vec<M> {
         self.actor.drain().unwrap();
         self.handle.await.unwrap();
         let mut all = Vec::new();

@@ -10,6 +10,7 @@ mod messages;
 mod outlet;
 mod port_options;
 mod ports;
+mod rows;
 mod sending;
 mod spans;
 mod waiting;

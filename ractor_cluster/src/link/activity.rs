@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+
 use super::admission::Origin;
 use super::backlog::Backlog;
 use crate::net::NetworkStream;
@@ -74,6 +76,11 @@ impl FrameStream for WatchedStream {
             self.activity.note();
         }
         polled
+    }
+
+    /// It came with one that was noted.
+    fn take_ready(&mut self, lent: &mut Bytes) -> Option<Bytes> {
+        self.frames.take_ready(lent)
     }
 
     fn set_max_frame(&mut self, bytes: u64) {

@@ -20,7 +20,9 @@ use super::dead_letters::{Cause, Target};
 use super::decode::{Decoded, Outcome};
 use super::grants::Arrival;
 use super::link_table::known;
+use super::reader::Behind;
 use super::receipts::{bits, InboundLane};
+use super::rows::Taken;
 use super::slices::SLICE;
 use super::turn::{where_is, LastActor, Turn};
 use super::{Event, LinkEvent};
@@ -79,22 +81,54 @@ impl From<CodecError> for Broken {
 }
 
 impl DataPlane {
-    /// Takes a frame that a link brought, of which the end may lie in memory of the peer. Only one
-    /// link at a time brings frames of a lane in order. Returns one that takes long to decode, to
+    /// Takes a frame that a link brought, of which the end may lie in memory of the peer, and some
+    /// of those behind it. Only one link at a time brings frames of a lane in order. Returns one that takes long to decode, to
     /// be taken by [`receive_decoded`] next.
     ///
     /// [`receive_decoded`]: Self::receive_decoded
     ///
     /// # Errors
     /// The bytes are no frame: the link ends. What ends the session is told to its actor.
-    #[inline]
+    // Streams of small messages come through here. Calls would have each frame moved again.
+    #[inline(always)]
     pub(crate) fn receive(
         self: &Arc<Self>,
+        mut frame: Bytes,
+        mut lent: Bytes,
+        behind: &mut Behind<'_>,
+        session: &ActorRef<NodeSessionMessage>,
+        turn: &mut Turn,
+    ) -> io::Result<Option<Bytes>> {
+        loop {
+            let head = codec::head(&frame);
+            if let Ok(Some(head)) = &head {
+                match self.receive_row(head, (&mut frame, &mut lent), behind, session, turn) {
+                    Ok(Taken::Not) => {}
+                    Ok(Taken::All) => return Ok(None),
+                    Ok(Taken::UpTo(next, its_end)) => {
+                        (frame, lent) = (next, its_end);
+                        continue;
+                    }
+                    Err(error) => {
+                        self.or_break(Err(error), session);
+                        return Ok(None);
+                    }
+                }
+            }
+            return self.receive_any(head, (frame, lent), session, turn);
+        }
+    }
+
+    /// As [`receive`](Self::receive), of a frame of any kind.
+    #[inline(never)]
+    fn receive_any(
+        self: &Arc<Self>,
+        head: Result<Option<Head>, CodecError>,
         (frame, lent): (Bytes, Bytes),
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> io::Result<Option<Bytes>> {
-        let taken = match codec::head(&frame) {
+        let taken = match head {
             // A part is copied to the others anyway.
             Ok(Some(head)) if head.is_part() => {
                 let parts = (copied(frame, &lent), Bytes::new());
@@ -124,18 +158,15 @@ impl DataPlane {
     }
 
     /// Notes that the peer has what a frame acknowledges, at once or when the turn is over.
-    fn saw(
+    #[inline]
+    pub(super) fn saw(
         self: &Arc<Self>,
         lane: u32,
         acknowledged: u64,
         turn: &mut Turn,
         session: &ActorRef<NodeSessionMessage>,
     ) {
-        if acknowledged > 0 {
-            let seen = &mut turn.acknowledged[lane as usize];
-            *seen = acknowledged.max(*seen);
-            turn.seen |= 1 << lane;
-        }
+        turn.noted(lane, acknowledged);
         if self.is_filling() {
             self.see_to(turn, session);
         }
@@ -166,7 +197,7 @@ impl DataPlane {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn receive_message(
         self: &Arc<Self>,
         head: Head,
@@ -379,7 +410,7 @@ impl DataPlane {
 
     /// An actor that the peer may send to, or one more dead letter.
     #[inline]
-    fn actor<'a>(&self, pid: u64, last: &'a mut LastActor) -> Option<&'a ActorCell> {
+    pub(super) fn actor<'a>(&self, pid: u64, last: &'a mut LastActor) -> Option<&'a ActorCell> {
         let actor = last.of(pid).filter(|actor| self.may_get(actor));
         self.or_dead_letter(actor, pid)
     }

@@ -8,6 +8,7 @@ use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use ractor::remoting::busy_poll::Watch;
 
 use crate::transport::handoff::Handoff;
@@ -27,14 +28,46 @@ pub(crate) trait FrameReceiver: Send + Sync + UnwindSafe + RefUnwindSafe + 'stat
     /// An earlier frame is no frame of a peer. The link ends.
     fn pauses(&self, turn: &mut Self::Turn, context: &mut Context<'_>) -> io::Result<bool>;
 
-    /// Takes a frame. Returns whether others are to get a turn before the next one.
+    /// Takes a frame, and of those behind it as many as it likes, in their order. Returns whether
+    /// others are to get a turn before the next one.
     ///
     /// # Errors
     /// It is no frame of a peer. The link ends.
-    fn receive(&self, frame: TransportMessage, turn: &mut Self::Turn) -> io::Result<bool>;
+    fn receive(
+        &self,
+        frame: TransportMessage,
+        behind: &mut Behind<'_>,
+        turn: &mut Self::Turn,
+    ) -> io::Result<bool>;
 
     /// A turn of reading is over.
     fn turn_over(&self, turn: &mut Self::Turn, read: Read);
+}
+
+/// The frames behind one, up to the end of the turn.
+pub(crate) struct Behind<'a> {
+    frames: Option<&'a mut dyn FrameStream>,
+    /// So many.
+    left: usize,
+}
+
+impl Behind<'_> {
+    /// None.
+    #[cfg(test)]
+    pub(crate) fn nothing() -> Self {
+        Self { frames: None, left: 0 }
+    }
+
+    /// The next one, if it can be taken [at once](FrameStream::take_ready). It has to be handled.
+    #[inline]
+    pub(crate) fn take(&mut self, lent: &mut Bytes) -> Option<Bytes> {
+        if self.left == 0 {
+            return None;
+        }
+        let frame = self.frames.as_mut()?.take_ready(lent)?;
+        self.left -= 1;
+        Some(frame)
+    }
 }
 
 /// See the module's documentation.
@@ -108,17 +141,20 @@ impl<R: FrameReceiver> LinkReader<R> {
         context: &mut Context<'_>,
         turn: &mut R::Turn,
     ) -> io::Result<Read> {
-        for count in 0..TURN {
+        let mut left = TURN;
+        while left > 0 {
+            let so_far = if left == TURN { Read::Nothing } else { Read::Some };
             if self.receiver.pauses(turn, context)? {
-                return Ok(if count == 0 { Read::Nothing } else { Read::Some });
+                return Ok(so_far);
             }
             match frames.poll_frame(context)? {
-                Poll::Pending if count == 0 => return Ok(Read::Nothing),
-                Poll::Pending => return Ok(Read::Some),
+                Poll::Pending => return Ok(so_far),
                 Poll::Ready(Some(frame)) => {
-                    if self.receiver.receive(frame, turn)? {
+                    let mut behind = Behind { frames: Some(&mut **frames), left: left - 1 };
+                    if self.receiver.receive(frame, &mut behind, turn)? {
                         return Ok(Read::More);
                     }
+                    left = behind.left;
                 }
                 Poll::Ready(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
             }

@@ -95,12 +95,14 @@ impl InboundLanes {
 
 impl Receipts {
     /// The receivers of the lanes. While they are held, no other link brings a frame of any lane.
+    #[inline]
     pub(super) fn lanes(&self) -> MutexGuard<'_, InboundLanes> {
         locked(&self.lanes)
     }
 
     /// As [`Inbound::accept`], or [`Inbound::accept_unhandled`] of what waits; and when the peer is
     /// to be told that everything up to this frame came.
+    #[inline]
     pub(super) fn accept(
         &self,
         lane: u32,
@@ -108,17 +110,29 @@ impl Receipts {
         (sequence, bytes): (u64, usize),
         waits: bool,
     ) -> Result<(Accepted, Due), LaneError> {
-        // Before this one, which no frame of ours has acknowledged.
-        inbound.told(self.told[lane as usize].load(Ordering::Relaxed));
+        self.begin(lane, inbound);
         let accepted = match waits {
             true => inbound.accept_unhandled(sequence)?,
             false => inbound.accept(sequence, bytes)?,
         };
+        Ok((accepted, self.end(lane, inbound)))
+    }
+
+    /// Frames are accepted next, which no frame of ours has acknowledged.
+    #[inline]
+    pub(super) fn begin(&self, lane: u32, inbound: &mut Inbound) {
+        inbound.told(self.told[lane as usize].load(Ordering::Relaxed));
+    }
+
+    /// Frames were accepted: when the peer is to be told that everything up to them came.
+    #[inline]
+    pub(super) fn end(&self, lane: u32, inbound: &Inbound) -> Due {
         self.delivered[lane as usize].store(inbound.last_handled(), Ordering::Relaxed);
-        Ok((accepted, inbound.due()))
+        inbound.due()
     }
 
     /// A message came for so many actors. The lanes are held.
+    #[inline]
     pub(super) fn came(&self, actors: usize) {
         let before = self.messages.load(Ordering::Relaxed);
         self.messages.store(before + actors as u64, Ordering::Relaxed);

@@ -16,7 +16,7 @@ use super::arrived::Arrived;
 use super::backlog::{Backlog, Item, Weight};
 use super::data_plane::DataPlane;
 use super::decode::{self, Caps, Decoded, Outcome, Undecodable};
-use super::reader::{self, FrameReceiver, Read};
+use super::reader::{self, Behind, FrameReceiver, Read};
 use super::turn::Turn;
 use super::{Event, LinkEvent};
 use crate::net::SessionMessage;
@@ -65,17 +65,22 @@ impl FrameReceiver for Receiver {
     }
 
     #[inline]
-    fn receive(&self, frame: TransportMessage, turn: &mut Turn) -> io::Result<bool> {
+    fn receive(
+        &self,
+        frame: TransportMessage,
+        behind: &mut Behind<'_>,
+        turn: &mut Turn,
+    ) -> io::Result<bool> {
         // A frame that comes too late is dropped: the end of the connection is an event.
         match (self, frame) {
             (Self::Session(it), TransportMessage::Bytes(bytes)) => match it.joined.get() {
-                Some(traffic) => it.pass_on(traffic, (bytes, Bytes::new()), turn)?,
+                Some(traffic) => it.pass_on(traffic, bytes, Bytes::new(), behind, turn)?,
                 None => it.receive(bytes, turn)?,
             },
             (Self::Session(it), TransportMessage::Lent { frame, payload }) => {
                 // A connection that is no link yet brings no messages.
                 let Some(traffic) = it.joined.get() else { return Err(early()) };
-                it.pass_on(traffic, (frame, payload), turn)?;
+                it.pass_on(traffic, frame, payload, behind, turn)?;
             }
             (Self::Session(it), TransportMessage::Arc(cast)) => {
                 _ = it.session.cast(NodeSessionMessage::Link(LinkEvent(Event::Shared(cast))));
@@ -106,15 +111,17 @@ fn early() -> io::Error {
 }
 
 impl SessionReceiver {
-    /// Passes a frame of a link on.
-    #[inline]
+    /// Passes a frame of a link on, and some of those behind it.
+    #[inline(always)]
     fn pass_on(
         &self,
         traffic: &Arc<DataPlane>,
-        frame: (Bytes, Bytes),
+        frame: Bytes,
+        lent: Bytes,
+        behind: &mut Behind<'_>,
         turn: &mut Turn,
     ) -> io::Result<()> {
-        if let Some(frame) = traffic.receive(frame, &self.session, turn)? {
+        if let Some(frame) = traffic.receive(frame, lent, behind, &self.session, turn)? {
             self.begin_decoding(frame, self.backlog.caps(), Some(traffic.clone()), turn);
         }
         Ok(())
@@ -193,6 +200,9 @@ mod list_tests;
 #[cfg(test)]
 #[path = "receiver/pause_tests.rs"]
 mod pause_tests;
+#[cfg(test)]
+#[path = "receiver/row_tests.rs"]
+mod row_tests;
 #[cfg(test)]
 #[path = "receiver/tests.rs"]
 mod tests;

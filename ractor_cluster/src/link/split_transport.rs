@@ -7,6 +7,8 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+
 use super::admission::Admission;
 #[cfg(unix)]
 use crate::transport::blocking::Deferred;
@@ -100,6 +102,15 @@ impl FrameStream for Unread {
         match self.first.pop_front() {
             Some(frame) => Poll::Ready(Ok(Some(frame))),
             None => self.rest.poll_frame(context),
+        }
+    }
+
+    fn take_ready(&mut self, lent: &mut Bytes) -> Option<Bytes> {
+        // Until the bound is raised, each frame is looked at.
+        if self.first.is_empty() && self.raise.is_none() {
+            self.rest.take_ready(lent)
+        } else {
+            None
         }
     }
 

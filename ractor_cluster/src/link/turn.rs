@@ -45,6 +45,16 @@ impl Turn {
         self.due > Due::Later
     }
 
+    /// The peer has acknowledged a lane up to a frame, if it is not 0.
+    #[inline]
+    pub(super) fn noted(&mut self, lane: u32, acknowledged: u64) {
+        if acknowledged > 0 {
+            let seen = &mut self.acknowledged[lane as usize];
+            *seen = acknowledged.max(*seen);
+            self.seen |= 1 << lane;
+        }
+    }
+
     /// A frame came whose lists have so many elements.
     pub(crate) fn listed(&mut self, elements: usize) {
         self.deliveries += elements;

@@ -56,6 +56,7 @@ impl Names {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn get(&self, number: u64) -> Result<&str, CodecError> {
         let name = usize::try_from(number).ok().and_then(|number| self.names.get(number));
         name.map(|name| &**name).ok_or(CodecError::Unnamed(number))

@@ -127,6 +127,18 @@ pub enum Kind<'a> {
     },
 }
 
+/// A message without an answer, to one actor, of a method that has a number, and with nothing
+/// beside its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlainCast<'a> {
+    /// The actor, by its number in its process.
+    pub to: u64,
+    /// The name of the message's variant.
+    pub method: &'a str,
+    /// Where the arguments begin in the frame.
+    pub at: usize,
+}
+
 impl Message<'_> {
     /// How many actors it goes to.
     pub fn deliveries(&self) -> usize {
@@ -159,7 +171,7 @@ impl Message<'_> {
 }
 
 /// The head of a frame, or `None` when it is a frame of protobuf.
-#[inline]
+#[inline(always)]
 pub fn head(frame: &[u8]) -> Result<Option<Head>, CodecError> {
     if frame.first() != Some(&MARK) {
         return Ok(None);
@@ -177,6 +189,20 @@ impl Head {
     /// Whether the frame is a part of another.
     pub fn is_part(&self) -> bool {
         self.kind == PART
+    }
+
+    /// The message behind the head of `frame`, if it is of the kind that streams consist of. `None`
+    /// says nothing of the frame: [`message`](Self::message) reads it, whatever it is.
+    #[inline(always)]
+    pub fn plain_cast<'a>(&self, frame: &[u8], names: &'a Names) -> Option<PlainCast<'a>> {
+        if self.kind != CAST {
+            return None;
+        }
+        let mut cursor = Cursor { bytes: frame, at: self.at };
+        let to = cursor.number().ok()?;
+        let number = cursor.number().ok()?.checked_sub(NUMBERED)?;
+        let method = names.get(number).ok()?;
+        Some(PlainCast { to, method, at: cursor.at })
     }
 
     /// Whether this is the frame that parts with that head are of.
@@ -306,7 +332,20 @@ impl<'a> Cursor<'a> {
         Ok(byte)
     }
 
+    #[inline(always)]
     fn number(&mut self) -> Result<u64, CodecError> {
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte & 0x80 == 0 => {
+                self.at += 1;
+                Ok(byte.into())
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    /// A number of more than one byte.
+    #[inline(never)]
+    fn long_number(&mut self) -> Result<u64, CodecError> {
         let (mut number, mut shift) = (0, 0);
         loop {
             let byte = self.byte()?;

@@ -190,6 +190,10 @@ impl FrameStream for LaneStream {
         Poll::Ready(Ok(self.taken.pop_front()))
     }
 
+    fn take_ready(&mut self, _: &mut Bytes) -> Option<Bytes> {
+        None
+    }
+
     fn set_max_frame(&mut self, bytes: u64) {
         self.max_frame = bytes;
     }

@@ -32,6 +32,9 @@ pub(crate) const MARKED: u64 = 1 << 63;
 
 /// Opens frames that are marked.
 pub(crate) trait OpenFrame: Send + 'static {
+    /// Whether there is all that it takes to open a frame.
+    fn is_ready(&self, frame: &[u8]) -> bool;
+
     /// Waits until there is all that it takes to open a frame, which is opened next.
     ///
     /// # Errors
@@ -92,6 +95,8 @@ pub struct FrameReader<R> {
     is_marked: bool,
     /// A marked frame that the opener is not ready for.
     unopened: Option<Bytes>,
+    /// Why a marked frame could not be opened, until it is told.
+    failed: Option<io::Error>,
 }
 
 /// A frame that is read into memory of its own.
@@ -117,6 +122,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             opener: None,
             is_marked: false,
             unopened: None,
+            failed: None,
         }
     }
 
@@ -163,6 +169,61 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                     return Poll::Ready(self.end());
                 }
                 Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Takes out the first frame, if it is a small one, all of it is there, and nothing has to be
+    /// done for it.
+    #[inline(always)]
+    fn take_small(&mut self) -> Option<Bytes> {
+        if self.large.is_some() || self.unopened.is_some() || self.failed.is_some() {
+            return None;
+        }
+        let length = u64::from_be_bytes(*self.block.first_chunk::<HEADER>()?);
+        // A marked one is longer than that.
+        if length == 0 || length > self.max_frame.min(LARGE as u64) {
+            return None;
+        }
+        let length = usize::try_from(length).ok()?;
+        if self.block.len() < HEADER + length {
+            return None;
+        }
+        let mut frame = self.block.split_to(HEADER + length).freeze();
+        frame.advance(HEADER);
+        self.is_marked = false;
+        self.recent = length.max(self.recent - self.recent.div_ceil(8));
+        Some(frame)
+    }
+
+    /// Takes out the first frame, if it is a marked one, all of it is there, and it can be opened at
+    /// once.
+    #[inline(never)]
+    fn take_marked(&mut self, lent: &mut Bytes) -> Option<Bytes> {
+        let opener = self.opener.as_mut().filter(|_| self.unopened.is_none())?;
+        let length = u64::from_be_bytes(*self.block.first_chunk::<HEADER>()?);
+        let length = usize::try_from(length & !MARKED).ok().filter(|_| length & MARKED != 0)?;
+        if self.large.is_some() || length as u64 > self.max_frame.min(LARGE as u64) {
+            return None;
+        }
+        let frame = self.block.get(HEADER..HEADER + length)?;
+        if !opener.is_ready(frame) {
+            return None;
+        }
+        let mut frame = self.block.split_to(HEADER + length).freeze();
+        frame.advance(HEADER);
+        self.recent = length.max(self.recent - self.recent.div_ceil(8));
+        match opener.open(frame, self.max_frame) {
+            Ok(TransportMessage::Lent { frame, payload }) => {
+                *lent = payload;
+                Some(frame)
+            }
+            Ok(TransportMessage::Bytes(frame)) => Some(frame),
+            // An opener knows of no others.
+            Ok(TransportMessage::Arc(_)) => None,
+            Err(error) => {
+                self.failed = Some(error);
+                None
             }
         }
     }
@@ -305,6 +366,43 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<TransportMessage>>> {
         ready!(self.turn.poll(context));
+        if let Some(frame) = self.take_small() {
+            return Poll::Ready(Ok(Some(TransportMessage::Bytes(frame))));
+        }
+        self.poll_any(context)
+    }
+
+    fn take_ready(&mut self, lent: &mut Bytes) -> Option<Bytes> {
+        if !self.turn.goes_on() {
+            return None;
+        }
+        self.take_small().or_else(|| self.take_marked(lent))
+    }
+
+    fn set_max_frame(&mut self, bytes: u64) {
+        self.max_frame = bytes;
+    }
+
+    fn tell_arrivals(&mut self, activity: &Activity) {
+        self.activity = Some(activity.clone());
+    }
+
+    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        let is_between = self.block.is_empty() && self.large.is_none() && self.unopened.is_none();
+        is_between.then(|| Box::new(self.reader) as _)
+    }
+}
+
+impl<R: AsyncRead + Unpin + Send + 'static> FrameReader<R> {
+    /// The next frame, of any kind.
+    #[inline(never)]
+    fn poll_any(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<TransportMessage>>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
         let frame = match self.unopened.take() {
             Some(frame) => frame,
             None => match ready!(self.poll_bytes(context))? {
@@ -323,19 +421,6 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameStream for FrameReader<R> {
             _ => TransportMessage::Bytes(frame),
         };
         Poll::Ready(Ok(Some(frame)))
-    }
-
-    fn set_max_frame(&mut self, bytes: u64) {
-        self.max_frame = bytes;
-    }
-
-    fn tell_arrivals(&mut self, activity: &Activity) {
-        self.activity = Some(activity.clone());
-    }
-
-    fn into_reader(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
-        let is_between = self.block.is_empty() && self.large.is_none() && self.unopened.is_none();
-        is_between.then(|| Box::new(self.reader) as _)
     }
 }
 

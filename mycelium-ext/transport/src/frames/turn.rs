@@ -15,13 +15,20 @@ pub(crate) struct Turn {
 impl Turn {
     /// Ready while the turn lasts. At its end it is pending once, and the task is woken at once.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.taken < FRAMES {
-            self.taken += 1;
+        if self.goes_on() {
             return Poll::Ready(());
         }
         self.waited();
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Counts a frame of the turn, unless the turn is over.
+    #[inline]
+    pub(crate) fn goes_on(&mut self) -> bool {
+        let goes_on = self.taken < FRAMES;
+        self.taken += u32::from(goes_on);
+        goes_on
     }
 
     /// The task waits anyway.

@@ -323,6 +323,11 @@ fn region(frame: &[u8]) -> Option<u32> {
 }
 
 impl OpenFrame for Borrower {
+    fn is_ready(&self, frame: &[u8]) -> bool {
+        // A further region may have to be waited for.
+        region(frame).is_none_or(|number| number == 0)
+    }
+
     fn poll_ready(&mut self, context: &mut Context<'_>, frame: &Bytes) -> Poll<io::Result<()>> {
         match (region(frame), &self.regions) {
             (Some(number), Some(regions)) if number > 0 => {

@@ -386,7 +386,42 @@ async fn a_descriptor_that_cannot_be_ends_the_link() {
         hostile.write(MAKER_BYTES, &bytes);
         hostile.publish(bytes.len() as u64);
         broken(&mut stream, why).await;
+
+        // Taken behind one that is as it should be.
+        let (hostile, _sink, mut stream) = lending(1000).await;
+        let bytes = [marked(b"good", 1, 0, 1), bytes].concat();
+        hostile.write(MAKER_BYTES, &bytes);
+        hostile.publish(bytes.len() as u64);
+        let first = watched(stream.frame()).await.unwrap();
+        assert!(matches!(first, Some(TransportMessage::Lent { .. })));
+        assert!(stream.take_ready(&mut Bytes::new()).is_none());
+        assert!(stream.take_ready(&mut Bytes::new()).is_none());
+        broken(&mut stream, why).await;
     }
+}
+
+#[tokio::test]
+async fn what_is_lent_is_taken_behind_other_frames_too() {
+    let _alone = ALONE.lock().await;
+    let (mut here, mut there) = halves(ShmOptions::default()).await;
+    let (payload, held) = observed(1 << 20, 7);
+    for head in [b"one", b"two"] {
+        put(&mut here, head, &payload);
+    }
+    put(&mut here, b"end", &Bytes::from_static(b"small"));
+    watched(here.sink.flush()).await.unwrap();
+    let (first, of_first) = lent(&mut there).await;
+    let (mut of_second, mut of_third) = (Bytes::new(), Bytes::new());
+    let second = there.stream.take_ready(&mut of_second).unwrap();
+    let third = there.stream.take_ready(&mut of_third).unwrap();
+    assert_eq!((&first[..], &second[..], &third[..]), (&b"one"[..], &b"two"[..], &b"endsmall"[..]));
+    assert!(of_first == payload && of_second == payload && of_third.is_empty());
+    drop((payload, of_first));
+    watched(here.sink.flush()).await.unwrap();
+    assert!(held.is_held(), "the second one is held");
+    drop(of_second);
+    watched(here.sink.flush()).await.unwrap();
+    assert!(!held.is_held());
 }
 
 #[tokio::test]

@@ -138,6 +138,26 @@ proptest! {
     }
 
     #[test]
+    fn frames_are_the_same_where_some_are_taken_behind_others(
+        frames in frames(), cuts in cuts(), most in 0..20_usize,
+    ) {
+        run(async {
+            let pieces = Pieces::of(cut(&encoded(&frames), &cuts));
+            let mut stream: Box<dyn FrameStream> = Box::new(FrameReader::new(pieces, u64::MAX));
+            let mut expected = frames.iter();
+            while let Some(frame) = stream.frame().await.unwrap() {
+                assert!(bytes_of(frame) == expected.next().unwrap());
+                for _ in 0..most {
+                    let mut lent = Bytes::new();
+                    let Some(frame) = stream.take_ready(&mut lent) else { break };
+                    assert!(frame == expected.next().unwrap() && lent.is_empty());
+                }
+            }
+            assert!(expected.next().is_none());
+        });
+    }
+
+    #[test]
     fn a_frame_that_is_cut_off_is_never_an_end(
         frames in frames(), cuts in cuts(), at: prop::sample::Index,
     ) {
@@ -163,6 +183,34 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn what_is_taken_behind_a_frame_has_the_bound_of_frames_and_of_a_turn() {
+    let frames = [vec![1; 9], vec![2; 9], vec![3; 10], vec![4; 9]];
+    let pieces = Pieces::of([encoded(&frames)]);
+    let mut stream: Box<dyn FrameStream> = Box::new(FrameReader::new(pieces, 9));
+    assert_eq!(bytes_of(stream.frame().await.unwrap().unwrap()), frames[0]);
+    assert_eq!(stream.take_ready(&mut Bytes::new()).unwrap(), frames[1]);
+    assert!(stream.take_ready(&mut Bytes::new()).is_none());
+    stream.frame().await.unwrap_err();
+
+    let pieces = Pieces::of([encoded(&vec![vec![7; 8]; 1000])]);
+    let mut stream: Box<dyn FrameStream> = Box::new(FrameReader::new(pieces, 9));
+    let mut turns = 0;
+    let mut context = Context::from_waker(Waker::noop());
+    let mut left = 1000;
+    while left > 0 {
+        turns += 1;
+        let Poll::Ready(frame) = stream.poll_frame(&mut context) else { continue };
+        frame.unwrap().unwrap();
+        left -= 1;
+        while stream.take_ready(&mut Bytes::new()).is_some() {
+            left -= 1;
+        }
+    }
+    // 256 frames, and a turn for others, four times.
+    assert_eq!(turns, 4 + 3);
 }
 
 /// Serves a header, and must not be read from again.

@@ -8,10 +8,11 @@ use tracing::Span;
 use super::admission::Refusal;
 use super::ActorProperties;
 use crate::actor::actor_config::TransportPreference;
-use crate::actor::mailbox::{discard, is_inline, Displaced, Held, Parcel, Way};
+use crate::actor::mailbox::{discard, is_inline, Displaced, Held, Parcel, Queue, Way};
 use crate::errors::{Undelivered, UndeliveredReason};
 use crate::message::{records_spans, ArcMessage, BoxedMessage};
-use crate::remoting::{Delivered, Entry, Outlet, Undeliverable};
+use crate::remoting::deliver::{decode, Row, ROW};
+use crate::remoting::{Delivered, Entry, Incoming, Outlet, Undeliverable};
 use crate::{ActorCell, ActorStatus, Message};
 
 /// Messages go back to their senders.
@@ -76,6 +77,64 @@ impl ActorProperties {
             let queue = self.queue::<Held<M>>().ok_or(Undeliverable::WrongType)?;
             let parcel = Parcel::plain_in(Held::new(message), span);
             delivered(self.admit::<M, _>(queue, parcel, entry.into()))
+        }
+    }
+
+    /// Decodes a message that came for this actor, and some of those behind it, and puts them in
+    /// together.
+    pub(crate) fn put_row<'a, M: Message>(
+        &self,
+        incoming: &mut Incoming<'a>,
+        row: &mut (dyn Row<'a> + '_),
+    ) {
+        if is_inline::<M>() {
+            self.fill_row(self.queue::<M>(), |message: M| message, incoming, row);
+        } else {
+            self.fill_row(self.queue::<Held<M>>(), Held::new, incoming, row);
+        }
+    }
+
+    #[inline(always)]
+    fn fill_row<'a, M: Message, S: Send + 'static>(
+        &self,
+        queue: Option<&Queue<Parcel<S>>>,
+        held: impl Fn(M) -> S,
+        incoming: &mut Incoming<'a>,
+        row: &mut (dyn Row<'a> + '_),
+    ) {
+        let Some(queue) = queue else { return row.failed(Undeliverable::WrongType) };
+        let decoded = |incoming: &mut Incoming<'a>| {
+            decode::<M>(incoming).map(|message| Parcel::plain_in(held(message), None))
+        };
+        let first = match decoded(incoming) {
+            Ok(first) => first,
+            Err(why) => return row.failed(why),
+        };
+        // With a bound each is admitted by itself.
+        if queue.bound().is_some() || !row.next(incoming) {
+            let put = delivered(self.admit::<M, _>(queue, first, Way::ByPolicy));
+            return put.err().into_iter().for_each(|why| row.failed(why));
+        }
+        let mut items = [const { None }; ROW];
+        items[0] = Some(first);
+        let mut free = items[1..].iter_mut();
+        while let Some(place) = free.next() {
+            match decoded(incoming) {
+                Ok(item) => *place = Some(item),
+                Err(why) => {
+                    row.failed(why);
+                    break;
+                }
+            }
+            if free.len() == 0 || !row.next(incoming) {
+                break;
+            }
+        }
+        if !queue.put_row(&mut items) {
+            for item in items.into_iter().flatten() {
+                discard(item);
+                row.failed(Undeliverable::Stopped);
+            }
         }
     }
 

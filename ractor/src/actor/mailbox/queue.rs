@@ -197,6 +197,24 @@ impl<T> Queue<T> {
         Ok(None)
     }
 
+    /// As [`put`](Self::put), of several items at once, in a queue without a bound: takes each that
+    /// is there, up to the first `None`, or none. Returns whether it has.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn put_row(&self, items: &mut [Option<T>]) -> bool {
+        debug_assert!(self.limit.is_none());
+        let mut state = self.state();
+        if settle(state.phase, Way::ByPolicy, 0, None) == Verdict::Closed {
+            return false;
+        }
+        for item in items.iter_mut().map_while(Option::take) {
+            state.waiting.push_back(item);
+        }
+        if state.sleep == Sleep::Idle {
+            Self::wake_unlocked(state);
+        }
+        true
+    }
+
     fn put_limited(&self, limit: &Limit<T>, item: T, way: Way) -> Result<Option<T>, Refused<T>> {
         let bound = &limit.bound;
         if let Some(keyed) = &limit.keyed {

@@ -72,7 +72,12 @@ impl FrameReceiver for Notes {
         Ok(pauses)
     }
 
-    fn receive(&self, frame: TransportMessage, turn: &mut u32) -> io::Result<bool> {
+    fn receive(
+        &self,
+        frame: TransportMessage,
+        _: &mut Behind<'_>,
+        turn: &mut u32,
+    ) -> io::Result<bool> {
         let TransportMessage::Bytes(frame) = frame else { panic!("the transport carries bytes") };
         *turn += 1;
         match &*frame {

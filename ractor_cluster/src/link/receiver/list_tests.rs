@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use prost::Message as _;
 
 use super::pause_tests::{read, Flood, Woken};
-use super::tests::{Actors, Frames, Written};
+use super::tests::{receive, Actors, Frames, Written};
 use super::*;
 use crate::link::limits::Limits;
 use crate::link::link_table::ADAPTIVE;
@@ -81,7 +81,7 @@ async fn a_list_is_handled_in_slices_and_acknowledged_with_the_last() {
     let ids = Msg::Terminate(Terminate { ids: (0..ELEMENTS as u64).collect() });
     let frame = enveloped(1, ControlMessage { msg: Some(ids) });
     let size = frame.len();
-    traffic.receive((frame, Bytes::new()), &actors.session, &mut turn).unwrap();
+    receive(&traffic, frame, &actors, &mut turn);
     let mut found = Vec::new();
     while found.len() < ELEMENTS {
         assert!(!traffic.backlog().is_empty());
@@ -108,13 +108,7 @@ async fn a_list_is_handled_in_slices_and_acknowledged_with_the_last() {
 async fn whoever_takes_slices_gives_turns() {
     let actors = Actors::start().await;
     let traffic = actors.traffic(1 << 20);
-    traffic
-        .receive(
-            (enveloped(1, spawn(ELEMENTS)), Bytes::new()),
-            &actors.session,
-            &mut Turn::default(),
-        )
-        .unwrap();
+    receive(&traffic, enveloped(1, spawn(ELEMENTS)), &actors, &mut Turn::default());
     let (mut slices, mut turns) = (0, 0);
     let wake_ups = || actors.session.get_cell().mailbox_len();
     loop {

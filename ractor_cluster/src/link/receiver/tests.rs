@@ -22,7 +22,7 @@ use crate::protocol::meta::network_message::Message as Network;
 use crate::protocol::mycelium::frame::Body;
 use crate::protocol::mycelium::{Acknowledgement, Frame};
 use crate::transport::simple::{Simple, SimpleSink, SimpleStream};
-use crate::transport::{frames, TransportKind};
+use crate::transport::{frames, FrameStream, TransportKind};
 use mycelium_link::codec::What;
 
 /// Takes messages, and does nothing.
@@ -46,7 +46,7 @@ async fn idle<M: Message>() -> (ActorRef<M>, JoinHandle<()>) {
 /// The actors that a session and its link are taken for.
 pub(super) struct Actors {
     pub(super) session: ActorRef<NodeSessionMessage>,
-    link: ActorRef<SessionMessage>,
+    pub(super) link: ActorRef<SessionMessage>,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -92,6 +92,16 @@ impl Actors {
         frames: impl SimpleStream,
         written: &Written,
     ) -> (Arc<LinkReader>, Arc<LinkWriter>) {
+        self.ends_of(traffic, Box::new(Simple::stream(frames, u64::MAX)), written)
+    }
+
+    /// The same, of any stream.
+    pub(super) fn ends_of(
+        &self,
+        traffic: &Arc<DataPlane>,
+        frames: Box<dyn FrameStream>,
+        written: &Written,
+    ) -> (Arc<LinkReader>, Arc<LinkWriter>) {
         let joined = Joined::default();
         assert!(joined.set(traffic.clone()).is_ok());
         let receiver = Receiver::Session(SessionReceiver {
@@ -100,8 +110,7 @@ impl Actors {
             backlog: traffic.backlog().clone(),
             admission: None,
         });
-        let frames = Simple::stream(frames, u64::MAX);
-        let reader = Arc::new(LinkReader::new(Box::new(frames), receiver));
+        let reader = Arc::new(LinkReader::new(frames, receiver));
         let watch: Weak<LinkReader> = Arc::downgrade(&reader);
         let writer = Arc::new(LinkWriter::new(Box::new(Simple::sink(written.clone())), watch));
         traffic.serve(self.link.get_id(), &writer);
@@ -117,6 +126,12 @@ impl Actors {
     }
 }
 
+/// Takes a frame that came alone.
+pub(super) fn receive(traffic: &Arc<DataPlane>, frame: Bytes, actors: &Actors, turn: &mut Turn) {
+    let alone = &mut Behind::nothing();
+    traffic.receive(frame, Bytes::new(), alone, &actors.session, turn).unwrap();
+}
+
 /// Casts a message to an actor of the peer.
 fn cast(traffic: &DataPlane) {
     cast_bytes(traffic, 1000);
@@ -128,7 +143,7 @@ fn cast_bytes(traffic: &DataPlane, bytes: usize) {
 }
 
 /// What waits in the lane, frame by frame.
-fn frames_of(traffic: &Arc<DataPlane>, link: ActorId) -> VecDeque<Bytes> {
+pub(super) fn frames_of(traffic: &Arc<DataPlane>, link: ActorId) -> VecDeque<Bytes> {
     let mut sent = VecDeque::new();
     traffic.lanes_of(link).transmit(|chunk| {
         frames::split(chunk.frames, chunk.tail, |frame, _| sent.push_back(frame));
@@ -151,7 +166,7 @@ async fn room_is_made_before_a_turn_of_reading_is_over() {
     let mut turn = Turn::default();
     let mut acknowledge = |acknowledged| {
         let frame = Body::Acknowledgement(Acknowledgement { lane: ADAPTIVE, acknowledged });
-        traffic.receive((frame.encoded(), Bytes::new()), &actors.session, &mut turn).unwrap();
+        receive(&traffic, frame.encoded(), &actors, &mut turn);
     };
     acknowledge(1);
     assert!(!traffic.has_room(1), "little was made");
@@ -247,10 +262,10 @@ async fn a_large_frame_is_acknowledged_although_we_have_told_of_the_one_before()
     let mut writing = std::pin::pin!(writer.run());
     assert!(writing.as_mut().poll(context).is_pending());
     let mut turn = Turn::default();
-    traffic.receive((sent.pop_back().unwrap(), Bytes::new()), &actors.session, &mut turn).unwrap();
+    receive(&traffic, sent.pop_back().unwrap(), &actors, &mut turn);
     // It tells of the first.
     cast(&traffic);
-    traffic.receive((large, Bytes::new()), &actors.session, &mut turn).unwrap();
+    receive(&traffic, large, &actors, &mut turn);
     traffic.turn_over(&mut turn, true, &actors.session);
     assert!(writing.as_mut().poll(context).is_pending());
     assert_eq!(written.acknowledgements(), [2]);
