@@ -1,5 +1,5 @@
-//! What an end of a link can do beyond the first version of the protocol: a word of each end, in the
-//! memory that both share. An end of an older build leaves its word 0.
+//! What an end of a link can do beyond the first version of the protocol: a word of each end, in
+//! the memory that both share. An end of an older build leaves its word 0.
 //!
 //! * **Regions.** Whether it takes [regions](super::regions). The end says so before it offers or
 //!   answers, and it stays so.

@@ -109,8 +109,8 @@ pub(super) struct Arenas {
 }
 
 impl Arenas {
-    /// Of the end `side`, which takes regions of an arena that it has mapped if `takes_regions`, and
-    /// of a peer with this word on arenas.
+    /// Of the end `side`, which has said whether it takes regions, and of a peer with this word on
+    /// arenas, whose arena is mapped here or is not.
     fn agreed(
         (memory, side): (&Memory, Side),
         (lending, takes_regions): (Option<Lending>, bool),
