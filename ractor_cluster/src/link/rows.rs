@@ -49,6 +49,9 @@ impl DataPlane {
         session: &ActorRef<NodeSessionMessage>,
         turn: &mut Turn,
     ) -> Result<Taken, Broken> {
+        if !head.may_be_plain() {
+            return Ok(Taken::Not);
+        }
         let number = u32::from(head.lane);
         known(number)?;
         // The receiver may send more.
@@ -176,9 +179,8 @@ impl<'a> Following<'_, 'a, '_> {
     fn of_the_row(&self, frame: &[u8]) -> Option<(Head, PlainCast<'a>)> {
         let head = codec::head(frame).ok()??;
         let message = head.plain_cast(frame, self.names)?;
-        let is_of_it = (head.lane, message.to) == self.first
-            && !self.plane.is_diverted()
-            && !self.plane.is_filling();
+        // No other reader has anything of a lane wait meanwhile: this one holds the lanes.
+        let is_of_it = (head.lane, message.to) == self.first && !self.plane.is_filling();
         is_of_it.then_some((head, message))
     }
 }

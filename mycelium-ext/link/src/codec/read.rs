@@ -191,11 +191,17 @@ impl Head {
         self.kind == PART
     }
 
+    /// Whether it may be a [plain cast](Self::plain_cast).
+    #[inline(always)]
+    pub fn may_be_plain(&self) -> bool {
+        self.kind == CAST
+    }
+
     /// The message behind the head of `frame`, if it is of the kind that streams consist of. `None`
     /// says nothing of the frame: [`message`](Self::message) reads it, whatever it is.
     #[inline(always)]
     pub fn plain_cast<'a>(&self, frame: &[u8], names: &'a Names) -> Option<PlainCast<'a>> {
-        if self.kind != CAST {
+        if !self.may_be_plain() {
             return None;
         }
         let mut cursor = Cursor { bytes: frame, at: self.at };
