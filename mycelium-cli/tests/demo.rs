@@ -147,6 +147,8 @@ fn all_readers_get_all_ticks() {
     // What waking costs stands beside the latencies.
     assert!(words_of("one wake-up here, p50").len() >= 5, "{}", ended.words);
     assert_eq!(words_of("latency p50 / wake-up").len(), 10, "{}", ended.words);
+    assert_eq!(words_of("latency p50 / as many wake-ups").len(), 10, "{}", ended.words);
+    assert_eq!(words_of("touching a page after the same pauses, p50").len(), 10, "{}", ended.words);
     assert!(ended.words.contains("Ticks of 700 bytes: in one process the fork"), "{}", ended.words);
     assert_eq!(ended.sockets(), Vec::<String>::new());
     // Those of the same process share what was sent.
@@ -189,7 +191,9 @@ fn json_has_the_figures_and_nothing_else() {
     assert_eq!((&json["passed"], &json["interrupted"]), (&true.into(), &false.into()));
     assert_eq!((&json["report"], &json["trades"]), (&"mycelium-demo.html".into(), &300.into()));
     assert!(ended.report.is_some(), "it is written as well");
-    assert!(json["wake_up"]["thread_ns"].as_u64().is_some_and(|it| it > 0), "{json}");
+    for cost in ["thread_ns", "process_ns", "threads_ns", "threads_apart_ns", "page_ns"] {
+        assert!(json["wake_up"][cost].as_u64().is_some_and(|it| it > 0), "{cost}: {json}");
+    }
     let column = |key: &str| -> Vec<Value> {
         let places = json["places"].as_array().expect("places").iter();
         places.map(|place| place[key].clone()).collect()

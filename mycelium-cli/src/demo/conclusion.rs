@@ -66,17 +66,31 @@ fn of_payload(outcome: &Outcome, payload: usize) -> Option<String> {
                 |floor| {
                     format!(
                         "both wake a sleeping process, which alone takes {}",
-                        time(floor.process_ns)
+                        time(floor.one.process_ns)
                     )
                 },
             ),
         ));
     }
     if let (Some(floor), Some(here)) = (outcome.floor, p50(paced(same_process))) {
+        let takes = |taken: u64, least: u64, what: &str| {
+            format!("{} of what {what} costs ({})", times(taken as f64, least as f64), time(least))
+        };
         sentences.push(format!(
-            "In the feed's process a tick takes {} of what it costs to wake a thread ({}).",
-            times(here as f64, floor.thread_ns as f64),
-            time(floor.thread_ns)
+            "In the feed's process a tick takes {}, and {}.",
+            takes(here, floor.one.thread_ns, "waking a thread"),
+            takes(here, floor.many.thread_ns, "waking as many threads at the same instants"),
+        ));
+        if let Some(near) = p50(paced(near)) {
+            sentences.push(format!(
+                "By {link} it takes {}, and {}.",
+                takes(near, floor.one.process_ns, "waking a process"),
+                takes(near, floor.many.process_ns, "waking a process and as many threads in it"),
+            ));
+        }
+        sentences.push(format!(
+            "That is without touching memory: after such pauses each page that a tick needs takes {}.",
+            time(floor.page_ns)
         ));
     }
     Some(sentences.join(" "))
@@ -128,7 +142,11 @@ mod tests {
              stock ractor and 10 x of bare queue.",
             "Flat out, unix handles 2.0 x as many messages a second as remote.",
             "At recorded pace, a tick by unix gets there 4.0 x as fast as to remote (10.0 µs and 40.0 µs).",
-            "takes 10 x of what it costs to wake a thread (4 µs).",
+            "a tick takes 10 x of what waking a thread costs (4 µs), and 5.0 x of what waking as many \
+             threads at the same instants costs (8 µs).",
+            "By unix it takes 1.00 x of what waking a process costs (10 µs), and 0.50 x of what waking a \
+             process and as many threads in it costs (20 µs).",
+            "each page that a tick needs takes 1.50 µs.",
         ] {
             assert!(words.contains(part), "{part} in {words}");
         }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::conclusion;
 use super::feed::Replay;
+use super::floor::Floor;
 use super::histogram::Latencies;
 use super::outcome::{Fault, Outcome};
 use super::plan::{Kind, Place};
@@ -30,6 +31,21 @@ pub(crate) struct Document<'a> {
 struct WakeUp {
     thread_ns: u64,
     process_ns: u64,
+    threads_ns: u64,
+    threads_apart_ns: u64,
+    page_ns: u64,
+}
+
+impl From<Floor> for WakeUp {
+    fn from(floor: Floor) -> Self {
+        Self {
+            thread_ns: floor.one.thread_ns,
+            process_ns: floor.one.process_ns,
+            threads_ns: floor.many.thread_ns,
+            threads_apart_ns: floor.many.process_ns,
+            page_ns: floor.page_ns,
+        }
+    }
 }
 
 /// Readers that share a process.
@@ -109,7 +125,6 @@ enum FaultRow<'a> {
 
 impl<'a> Document<'a> {
     pub(crate) fn of(outcome: &'a Outcome, faults: &'a [Fault]) -> Self {
-        let floor = outcome.floor;
         let places = outcome.plan.places().iter().zip(&outcome.links);
         Self {
             passed: faults.is_empty() && !outcome.interrupted,
@@ -118,7 +133,7 @@ impl<'a> Document<'a> {
             recording: &outcome.recording,
             trades: outcome.trades,
             messages: outcome.replays.iter().flat_map(|replay| &replay.sent).sum(),
-            wake_up: floor.map(|it| WakeUp { thread_ns: it.thread_ns, process_ns: it.process_ns }),
+            wake_up: outcome.floor.map(WakeUp::from),
             places: places
                 .map(|(place, link)| PlaceRow {
                     name: &place.name,

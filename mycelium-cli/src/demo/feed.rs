@@ -181,21 +181,22 @@ pub(crate) struct Feed<'a> {
 
 impl Feed<'_> {
     /// Replays `rounds`, one after the other, and shows how far it is. What was sent stands in
-    /// `replays` at any moment, so that it is known when the future is dropped.
+    /// `replays` at any moment, after what was replayed before, so that it is known when the future
+    /// is dropped.
     pub(crate) async fn run(
         &self,
         rounds: &[Round],
         replays: &mut Vec<Replay>,
         progress: &Progress,
     ) {
-        let mut before = 0;
-        for (index, round) in rounds.iter().enumerate() {
+        for round in rounds {
+            let index = replays.len();
+            let before = replays.iter().map(Replay::planned).sum();
             replays.push(Replay::new(round.clone(), self.plan.readers().len()));
             let replay = replays.last_mut().expect("one was just added");
             progress.begin(replay);
             self.replay(index, replay, |replay| progress.show(before, replay)).await;
             replay.close();
-            before += replay.planned();
         }
     }
 
@@ -219,8 +220,10 @@ impl Feed<'_> {
                 let passed = trades[tick_index].time_ms - trades[0].time_ms;
                 let due = start + Duration::from_millis(passed.unsigned_abs());
                 if due > Instant::now() {
-                    told(replay);
+                    // Readers of this process wait for the thread that just sent to them.
+                    tokio::task::yield_now().await;
                     tokio::time::sleep_until(due).await;
+                    told(replay);
                 }
             }
             let sent = tick_index as u64;

@@ -47,11 +47,15 @@ fn paced_alone(outcome: &Outcome, payload: usize) -> Option<Section> {
         let (index, seen) = outcome.seen_of(number, Kind::PacedAlone(number), payload)?;
         let mut column = speed_and_latency(outcome, place, index)?;
         if let Some(floor) = outcome.floor {
-            let floor = floor.of(place.peer.is_some());
             let p50 = seen.latencies.percentile(50.0);
-            let ratio = p50.map_or(NONE.to_owned(), |p50| times(p50 as f64, floor as f64));
-            column.push(("one wake-up here, p50", time(floor)));
-            column.push(("latency p50 / wake-up", ratio));
+            let ratio = |to: u64| p50.map_or(NONE.to_owned(), |p50| times(p50 as f64, to as f64));
+            let is_apart = place.peer.is_some();
+            let (one, many) = (floor.one.of(is_apart), floor.many.of(is_apart));
+            column.push(("one wake-up here, p50", time(one)));
+            column.push(("latency p50 / wake-up", ratio(one)));
+            column.push(("as many wake-ups at the same instants, p50", time(many)));
+            column.push(("latency p50 / as many wake-ups", ratio(many)));
+            column.push(("touching a page after the same pauses, p50", time(floor.page_ns)));
         }
         Some(column)
     });

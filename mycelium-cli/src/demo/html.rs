@@ -64,7 +64,11 @@ pub(crate) fn render(outcome: &Outcome, faults: &[Fault], machine: &Machine) -> 
     page.push_str(
         "<p>Latency is the time from sending a tick to its handling by a reader. Flat out it \
          is mostly the time that a tick waits for those before it. A wake-up is what the system takes \
-         to run a thread, or another process, that slept: no tick to a sleeping reader is faster. The \
+         to run a thread, or another process, that slept for 20 ms: no tick to a sleeping reader is \
+         faster. As many wake-ups are those of as many threads as a place has readers, at the instants \
+         of the replay and without actors. Readers are tasks, which share the threads of a runtime, so \
+         a tick may wake fewer. But it needs more memory: each page of code and data that was not used \
+         since the tick before takes what touching a page takes. The \
          bare queue is tokio's, with a task for each reader; stock ractor clones each tick for each \
          reader.</p>\n",
     );
@@ -126,8 +130,8 @@ fn charts(page: &mut String, outcome: &Outcome) {
             let marks = outcome.floor.map_or(Vec::new(), |floor| {
                 let mark = |name: &str, data| Series { name: name.to_owned(), data };
                 vec![
-                    mark("waking a thread", floor.thread_ns),
-                    mark("waking a process", floor.process_ns),
+                    mark("waking a thread", floor.one.thread_ns),
+                    mark("waking a process", floor.one.process_ns),
                 ]
             });
             let title = format!("{question} Ticks of {size} bytes");

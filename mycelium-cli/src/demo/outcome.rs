@@ -232,6 +232,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::demo::counters::Counters;
     use crate::demo::distance::Distance;
+    use crate::demo::floor::Wake;
 
     use crate::demo::plan::Round;
 
@@ -289,7 +290,11 @@ pub(crate) mod tests {
             entries,
             round_trips,
             reports: reports.into_iter().map(Some).collect(),
-            floor: Some(Floor { thread_ns: 4_000, process_ns: 10_000 }),
+            floor: Some(Floor {
+                one: Wake { thread_ns: 4_000, process_ns: 10_000 },
+                many: Wake { thread_ns: 8_000, process_ns: 20_000 },
+                page_ns: 1_500,
+            }),
             interrupted: false,
         }
     }

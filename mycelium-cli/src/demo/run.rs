@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use ractor::{Actor, ActorRef};
@@ -19,12 +19,12 @@ use super::data::{self, Recording};
 use super::distance::{Distance, READERS};
 use super::document::Document;
 use super::feed::{Feed, Replay};
-use super::floor::Floor;
+use super::floor::{self, Floor};
 use super::ledger::{Clerk, Ledger};
 use super::machine::Machine;
 use super::message::{FeedMessage, ReaderMessage};
 use super::outcome::{Fault, Outcome};
-use super::plan::Plan;
+use super::plan::{Plan, Round};
 use super::progress::Progress;
 use super::reader::{self, ReaderReport};
 use super::rivals::{Audience, Rival};
@@ -138,10 +138,19 @@ async fn demonstrate(args: DemoArgs, recording: Recording) -> Result<Outcome, St
         let everybody: Vec<usize> = plan.readers().collect();
         theatre.ledger.wait_for_presence(&everybody, STARTING).await;
         Link::settle(&plan.places()[Distance::SameMachine.index()]).await;
-        progress.say("measuring what it costs to wake a thread and a process");
-        floor = spawn_blocking(Floor::measure).await.ok();
         before = plan.places().iter().map(Link::to).collect();
-        feed.run(&rounds, &mut replays, &progress).await;
+        // What waking costs depends on what else the machine does, so it is measured beside the
+        // replays that it is compared with.
+        let is_paced = |round: &Round| round.kind.is_paced();
+        let (first, rest) = rounds.split_at(rounds.iter().position(is_paced).unwrap_or(0));
+        feed.run(first, &mut replays, &progress).await;
+        progress.say("measuring what it costs to wake threads and processes");
+        let paced = rest.first().map_or(0..0, |round| round.trades.clone());
+        let pauses = floor::pauses(&recording.trades[paced]);
+        // Dropped with this future, so that an interrupted run need not wait.
+        let (_wanted, end) = mpsc::channel();
+        floor = spawn_blocking(move || Floor::measure(READERS, &pauses, end)).await.ok();
+        feed.run(rest, &mut replays, &progress).await;
     };
     let interrupted = tokio::select! {
         biased;
