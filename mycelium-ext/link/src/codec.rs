@@ -67,6 +67,7 @@ mod write;
 
 pub use method::{Names, Numbers};
 pub use read::{CodecError, Head, Kind, Message, PlainCast, head, messages_in};
+pub(crate) use write::write_framed;
 pub use write::{Frame, PART_HEAD, TARGET, What, write, write_part};
 
 /// What a frame of messages begins with.

@@ -33,8 +33,8 @@ mod outbound;
 mod partial;
 
 pub use inbound::{Accepted, Due, Inbound};
-pub(crate) use outbound::Parts;
 pub use outbound::{Chunk, Frames, Outbound};
+pub(crate) use outbound::{Counts, Parts};
 pub use partial::{Part, Partial};
 
 /// Acknowledge so many bytes, when no more come at present. A sender has to keep more than that.

@@ -50,17 +50,19 @@
 //! # Ok::<(), mycelium_link::lane::LaneError>(())
 //! ```
 
+mod assigned;
 mod choice;
 mod turns;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-use foldhash::fast::RandomState;
+use bytes::{BufMut as _, Bytes};
+
+use self::assigned::{Assigned, Assignments};
 
 use crate::codec::{self, Frame, Numbers, What};
-use crate::lane::{Chunk, Frames, LaneError, Outbound, Parts};
+use crate::lane::{Chunk, Counts, Frames, LaneError, Outbound, Parts};
 use crate::malloc_hint;
 
 /// The transport preferences that a lane's number has room for.
@@ -181,6 +183,35 @@ struct Lane {
     asks: VecDeque<u64>,
 }
 
+/// Sums over the lanes of a preference, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sums {
+    /// What is not acknowledged, or not yet sent.
+    all: usize,
+    /// The same, of session control and of messages to actors that are sent little.
+    few: usize,
+    /// What is to be sent.
+    unsent: usize,
+    /// The tails of that.
+    unsent_tails: usize,
+}
+
+impl Sums {
+    /// A lane had these, and has those.
+    #[inline]
+    fn change(&mut self, slot: usize, had: Counts, has: Counts) {
+        let change = |sum: &mut usize, had: usize, has: usize| {
+            *sum = sum.wrapping_add(has).wrapping_sub(had);
+        };
+        change(&mut self.all, had.bytes, has.bytes);
+        if slot <= SPARSE {
+            change(&mut self.few, had.bytes, has.bytes);
+        }
+        change(&mut self.unsent, had.unsent, has.unsent);
+        change(&mut self.unsent_tails, had.unsent_tails, has.unsent_tails);
+    }
+}
+
 /// The messages that fill the window of a bulk lane.
 fn most_messages(is_called: bool) -> u64 {
     if is_called { NARROW_MESSAGES } else { WIDE_MESSAGES }
@@ -189,7 +220,11 @@ fn most_messages(is_called: bool) -> u64 {
 impl Lane {
     /// Whether as much is on its way as may be on a machine. A lane waits for an answer alone: it
     /// is not full as long as no request for one is on its way.
+    #[inline(always)]
     fn is_full(&self, slot: usize, way: Way, is_called: bool) -> bool {
+        if !way.is_near {
+            return false;
+        }
         let fills = match slot {
             LARGE => self.fills(LARGE_WINDOW, way),
             _ if self.out.frames_under_way() < most_messages(is_called) => self.fills(WINDOW, way),
@@ -199,10 +234,12 @@ impl Lane {
     }
 
     /// Whether it has too much to go, as the lane of those that are sent little.
+    #[inline]
     fn is_congested(&self, way: Way) -> bool {
         self.out.unsent() >= CONGESTED || self.fills(SPARSE_WINDOW, way)
     }
 
+    #[inline]
     fn fills(&self, window: usize, way: Way) -> bool {
         let is_much = || way.lends.is_some() && self.out.under_way(false) >= LENT_WINDOW;
         way.is_near && (self.out.under_way(way.lends.is_some()) >= window || is_much())
@@ -221,16 +258,6 @@ impl Recent {
         // Fibonacci hashing: Knuth, The Art of Computer Programming, volume 3, 6.4.
         (receiver.key().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
     }
-}
-
-/// A receiver that is not simply on the lane of those that are sent little.
-#[derive(Debug, Clone, Copy)]
-struct Assigned {
-    slot: usize,
-    /// The last frame that went to it by its lane.
-    last: u64,
-    /// The bytes that it was sent since that lane was congested.
-    burst: usize,
 }
 
 /// What lanes have to know of the link that they take.
@@ -259,8 +286,9 @@ pub struct Lanes {
     /// The bytes that bulk lanes send with [`NARROW_MESSAGES`] under way.
     called: usize,
     slots: [Option<Box<Lane>>; SLOTS],
-    /// SipHash, which is what `std` has, costs a flood a tenth of all that its sender does.
-    assigned: HashMap<Receiver, Assigned, RandomState>,
+    /// Of all slots: they are looked at with every message.
+    sums: Sums,
+    assigned: Assignments,
     /// Of the lane of those that are sent little.
     recent: Recent,
     /// The request for an acknowledgement that was pushed last, by lane.
@@ -292,7 +320,8 @@ impl Lanes {
             is_last: false,
             called: 0,
             slots: Default::default(),
-            assigned: HashMap::default(),
+            sums: Sums::default(),
+            assigned: Assignments::default(),
             recent: Recent(Box::new([0; Recent::BUCKETS])),
             asked: [0; SLOTS],
             wanted: [0; SLOTS],
@@ -327,6 +356,17 @@ impl Lanes {
         self.slots[slot] = Some(Box::default());
     }
 
+    /// Does something with a lane that is there, and keeps the sums.
+    #[inline]
+    fn change<T>(&mut self, slot: usize, change: impl FnOnce(&mut Lane) -> T) -> Option<T> {
+        let lane = self.slots[slot].as_mut()?;
+        let had = lane.out.counts();
+        let outcome = change(lane);
+        self.sums.change(slot, had, lane.out.counts());
+        Some(outcome)
+    }
+
+    #[inline]
     fn out(&self, slot: usize) -> Option<&Outbound> {
         self.slots[slot].as_deref().map(|lane| &lane.out)
     }
@@ -356,9 +396,11 @@ impl Lanes {
 
     fn push_control(&mut self, slot: usize, write: impl FnOnce(u32, u64) -> Bytes) {
         let number = number(self.preference, slot);
-        let out = &mut self.lane(slot).out;
-        let frame = write(number, out.next_sequence());
-        out.push(frame.len(), |into| into.put_slice(&frame), Bytes::new());
+        let frame = write(number, self.lane(slot).out.next_sequence());
+        let push = |lane: &mut Lane| {
+            lane.out.push(frame.len(), |into| into.put_slice(&frame), Bytes::new());
+        };
+        self.change(slot, push);
     }
 
     /// Puts a message into a lane. Its arguments are `args`, and then `tail`, which is not copied
@@ -368,47 +410,136 @@ impl Lanes {
         slot: usize,
         acknowledged: u64,
         what: What<'_>,
+        args: (&[u8], &Bytes),
+    ) {
+        self.put(slot, acknowledged, &what, args);
+    }
+
+    #[inline(always)]
+    fn put(
+        &mut self,
+        slot: usize,
+        acknowledged: u64,
+        what: &What<'_>,
+        (args, tail): (&[u8], &Bytes),
+    ) {
+        if slot <= SPARSE && matches!(what, What::Call { .. } | What::Reply { .. }) {
+            self.called = CALLED;
+        }
+        if tail.is_empty() {
+            self.put_pieces(slot, acknowledged, what, ([args, &[]], None));
+        } else {
+            self.put_with_tail(slot, acknowledged, what, (args, tail));
+        }
+    }
+
+    #[inline(never)]
+    fn put_with_tail(
+        &mut self,
+        slot: usize,
+        acknowledged: u64,
+        what: &What<'_>,
         (args, tail): (&[u8], &Bytes),
     ) {
         // A copy costs less than a chunk more.
         let is_placed =
             || tail.len() >= PLACED && self.way.lends.is_some_and(|is_placed| is_placed(tail));
-        let (copied, tail) = if tail.len() < COPIED && !is_placed() {
-            (&tail[..], Bytes::new())
+        let pieces = if tail.len() < COPIED && !is_placed() {
+            ([args, &tail[..]], None)
         } else {
             malloc_hint::expect_much();
-            (&[][..], tail.clone())
+            ([args, &[]], Some(tail.clone()))
         };
-        if slot <= SPARSE && matches!(what, What::Call { .. } | What::Reply { .. }) {
-            self.called = CALLED;
-        }
+        self.put_pieces(slot, acknowledged, what, pieces);
+    }
+
+    /// Puts a message into a lane whose arguments are these copies, and then the tail. That is not
+    /// empty.
+    #[inline(always)]
+    fn put_pieces(
+        &mut self,
+        slot: usize,
+        acknowledged: u64,
+        what: &What<'_>,
+        ([args, copied], tail): ([&[u8]; 2], Option<Bytes>),
+    ) {
         let lane = number(self.preference, slot) as u8;
+        let (in_frame, in_tail) = (args.len() + copied.len(), tail.as_ref().map_or(0, Bytes::len));
         // The window of what is read in place is wider, and so are the steps in which it is asked.
-        let in_window = if self.way.lends.is_some() { tail.len() / WIDER } else { tail.len() };
-        let size = args.len() + copied.len() + in_window;
+        let in_window = if self.way.lends.is_some() { in_tail / WIDER } else { in_tail };
         let (is_near, is_called) = (self.way.is_near, self.called > 0);
         let Lane { out, numbers, unasked, asks } = self.lane(slot);
+        let had = out.counts();
         let frame = Frame { lane, sequence: out.next_sequence(), acknowledged };
-        let write = |out: &mut BytesMut| {
-            codec::write(frame, what, numbers, out);
-            out.put_slice(args);
-            out.put_slice(copied);
-        };
-        let room = what.room() + args.len() + copied.len();
-        out.push(room, write, tail);
+        let room = what.room() + in_frame;
+        let open = out.begin_frame(room, in_tail);
+        let start = open.len();
+        codec::write_framed(frame, what, in_frame + in_tail, numbers, open);
+        open.put_slice(args);
+        if !copied.is_empty() {
+            open.put_slice(copied);
+        }
+        out.end_frame((room, start), tail);
+        let has = out.counts();
+        let mut asks_now = false;
         if slot > SPARSE && is_near {
-            *unasked = (unasked.0 + size, unasked.1 + 1);
+            *unasked = (unasked.0 + in_frame + in_window, unasked.1 + 1);
             let is_many = || unasked.1 >= most_messages(is_called) / ASKS as u64;
-            if unasked.0 >= WINDOW / ASKS || (unasked.0 >= ASK_EVERY && is_many()) {
+            asks_now = unasked.0 >= WINDOW / ASKS || (unasked.0 >= ASK_EVERY && is_many());
+            if asks_now {
                 *unasked = (0, 0);
                 asks.push_back(out.next_sequence());
-                self.push_control(slot, self.ask);
             }
         }
+        self.sums.change(slot, had, has);
+        if asks_now {
+            self.ask_of(slot);
+        }
+    }
+
+    #[cold]
+    fn ask_of(&mut self, slot: usize) {
+        self.push_control(slot, self.ask);
+    }
+
+    /// Puts a message to one receiver into the lane that it takes ([`slot_for`](Self::slot_for)),
+    /// and [notes](Self::note) it. `acknowledged` is asked with the number of the lane. Returns
+    /// whether there is [something to be sent](Self::is_ready).
+    #[inline]
+    pub fn send(
+        &mut self,
+        (receiver, is_urgent): (Receiver, bool),
+        acknowledged: impl FnOnce(u32) -> u64,
+        what: &What<'_>,
+        args: (&[u8], &Bytes),
+    ) -> bool {
+        let size = args.0.len() + args.1.len();
+        let slot = self.slot_of(receiver, is_urgent, size);
+        let acknowledged = acknowledged(number(self.preference, slot));
+        self.send_by(slot, receiver, acknowledged, what, args)
+    }
+
+    /// All of it in one function: each call costs a small message a tenth of this one.
+    fn send_by(
+        &mut self,
+        slot: usize,
+        receiver: Receiver,
+        acknowledged: u64,
+        what: &What<'_>,
+        args: (&[u8], &Bytes),
+    ) -> bool {
+        self.put(slot, acknowledged, what, args);
+        self.note_last(receiver, slot, args.0.len() + args.1.len());
+        self.may_send(slot) || self.others_may_send(slot)
     }
 
     /// A message of `size` bytes to `receiver` was put into the lane last.
     pub fn note(&mut self, receiver: Receiver, slot: usize, size: usize) {
+        self.note_last(receiver, slot, size);
+    }
+
+    #[inline(always)]
+    fn note_last(&mut self, receiver: Receiver, slot: usize, size: usize) {
         if slot < SPARSE {
             return;
         }
@@ -416,25 +547,18 @@ impl Lanes {
         let lane = self.lane(slot);
         let last = lane.out.last();
         if slot != SPARSE {
-            let assigned = Assigned { slot, last, burst: 0 };
-            match self.assigned.get_mut(&receiver) {
-                Some(known) => *known = assigned,
-                None => _ = self.assigned.insert(receiver, assigned),
-            }
+            self.assigned.set(receiver, Some(Assigned { slot, last, burst: 0 }));
             return;
         }
         let is_congested = lane.is_congested(way);
         self.recent.0[Recent::bucket(receiver)] = last;
         if is_congested {
-            let none = Assigned { slot, last, burst: 0 };
-            let assigned = self.assigned.entry(receiver).or_insert(none);
-            if assigned.slot != SPARSE {
-                // The numbers of its former lane say nothing of this one.
-                *assigned = none;
-            }
-            (assigned.last, assigned.burst) = (last, assigned.burst + size);
+            // The numbers of a former lane say nothing of this one.
+            let known = self.assigned.get(receiver).filter(|it| it.slot == SPARSE);
+            let burst = known.map_or(0, |it| it.burst) + size;
+            self.assigned.set(receiver, Some(Assigned { slot, last, burst }));
         } else if !self.assigned.is_empty() {
-            self.assigned.remove(&receiver);
+            self.assigned.set(receiver, None);
         }
     }
 
@@ -444,9 +568,9 @@ impl Lanes {
     /// # Errors
     /// So much was never sent.
     pub fn acknowledge(&mut self, slot: usize, last: u64) -> Result<bool, LaneError> {
+        let was_fenced = self.lane(slot).out.is_fenced();
+        self.change(slot, |lane| lane.out.acknowledge(last)).transpose()?;
         let Lane { out, asks, .. } = self.lane(slot);
-        let was_fenced = out.is_fenced();
-        out.acknowledge(last)?;
         while asks.front().is_some_and(|ask| *ask <= out.acknowledged()) {
             asks.pop_front();
         }
@@ -463,7 +587,7 @@ impl Lanes {
         }
         if is_idle && !self.assigned.is_empty() {
             // They begin anew.
-            self.assigned.retain(|_, assigned| assigned.slot != slot);
+            self.assigned.forget_slot(slot);
         }
         Ok(has_news)
     }
@@ -490,7 +614,7 @@ impl Lanes {
 
     /// The link broke: what the peer did not acknowledge is to be sent again.
     pub fn rewind(&mut self) {
-        self.slots.iter_mut().flatten().for_each(|lane| lane.out.rewind());
+        (0..SLOTS).for_each(|slot| _ = self.change(slot, |lane| lane.out.rewind()));
     }
 
     /// Why it would not help to send again what the peer did not acknowledge, if so.
@@ -499,8 +623,9 @@ impl Lanes {
     }
 
     /// The bytes of what is not acknowledged, or not yet sent.
+    #[inline]
     pub fn bytes(&self) -> usize {
-        self.lanes().map(|(_, lane)| lane.out.bytes()).sum()
+        self.sums.all
     }
 
     /// What became of the frames of all of them.
@@ -512,23 +637,25 @@ impl Lanes {
 
     /// The same as [`bytes`](Self::bytes), of session control and of messages to actors that are
     /// sent little.
+    #[inline]
     pub fn bytes_of_few(&self) -> usize {
-        (0..=SPARSE).filter_map(|slot| self.out(slot)).map(Outbound::bytes).sum()
+        self.sums.few
     }
 
     /// The bytes of what is to be sent.
+    #[inline]
     pub fn unsent(&self) -> usize {
-        self.lanes().map(|(_, lane)| lane.out.unsent()).sum()
+        self.sums.unsent
     }
 
     /// The bytes that are to be written for what is to be sent. Payloads that the peer reads in
     /// place are not written, but held: they count for a quarter.
+    #[inline]
     pub fn unwritten(&self) -> usize {
-        let unwritten = |out: &Outbound| match self.way.lends.is_some() {
-            true => out.unsent() - out.unsent_tails() / WIDER * (WIDER - 1),
-            false => out.unsent(),
-        };
-        self.lanes().map(|(_, lane)| unwritten(&lane.out)).sum()
+        match self.way.lends.is_some() {
+            true => self.sums.unsent - self.sums.unsent_tails / WIDER * (WIDER - 1),
+            false => self.sums.unsent,
+        }
     }
 
     /// How many messages the peer did not acknowledge, those included that were never sent.

@@ -18,6 +18,7 @@ thread_local! {
 }
 
 /// Takes back memory for the next message; not too much, since each thread keeps it.
+#[inline]
 pub(super) fn recycle(mut head: Vec<u8>) {
     if (1..=LARGE).contains(&head.capacity()) {
         head.clear();
@@ -53,6 +54,7 @@ pub struct Field {
 impl Encoder {
     /// An empty one, in the memory of this thread's last message if that was
     /// [recycled](Payload::recycle).
+    #[inline]
     pub fn new() -> Self {
         let head = SCRATCH.try_with(Cell::take).unwrap_or_default();
         Self { head, tail: Bytes::new() }
@@ -99,6 +101,7 @@ impl Encoder {
 
     /// Writes `bytes`, which are moved when they are large ([`LARGE`](super::LARGE)) and nothing
     /// follows them, and copied otherwise.
+    #[inline]
     pub fn put_bytes(&mut self, bytes: Bytes) {
         self.settle();
         if bytes.len() < LARGE {
@@ -119,6 +122,7 @@ impl Encoder {
     }
 
     /// As [`put_bytes`](Self::put_bytes).
+    #[inline]
     pub fn put_vec(&mut self, bytes: Vec<u8>) {
         if bytes.len() < LARGE {
             self.put_slice(&bytes);

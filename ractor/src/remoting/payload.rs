@@ -36,6 +36,7 @@ pub struct Payload {
 
 impl Payload {
     /// In bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         self.head.len() + self.tail.len()
     }
@@ -66,6 +67,7 @@ impl Payload {
     /// Lets this thread encode its next message into the memory of this one. A sender that has
     /// copied the head into a frame calls this in place of dropping the payload, and so spares an
     /// allocation a message.
+    #[inline]
     pub fn recycle(self) {
         recycle(self.head);
     }

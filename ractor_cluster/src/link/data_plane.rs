@@ -317,9 +317,14 @@ impl DataPlane {
     }
 
     /// Whether messages to an actor are taken, or there is no use in waiting.
+    #[inline]
     pub(crate) fn has_room(&self, pid: u64) -> bool {
-        self.room.is_there(Share::Much)
-            || (self.room.is_there(Share::Few) && !locked(&self.table).is_sent_much(pid))
+        self.room.is_there(Share::Much) || self.has_room_for_few(pid)
+    }
+
+    #[cold]
+    fn has_room_for_few(&self, pid: u64) -> bool {
+        (self.room.is_there(Share::Few) && !locked(&self.table).is_sent_much(pid))
             || self.has_ended()
     }
 

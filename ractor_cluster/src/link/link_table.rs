@@ -52,20 +52,30 @@ pub(crate) struct Link<S: FrameSource> {
 }
 
 impl<S: FrameSource> Link<S> {
-    /// Whether a frame is written without a call of the system.
-    fn is_cheap(&self) -> bool {
-        self.kind == TransportKind::SharedMemory
+    fn out(&self) -> Option<Out<S>> {
+        let is_cheap = self.kind == TransportKind::SharedMemory;
+        Some(Out { writer: self.writer.clone()?, is_cheap })
     }
 }
 
 /// What goes by one link at a time.
 #[derive(Debug)]
-struct Family {
+struct Family<S: FrameSource> {
     lanes: Lanes,
     /// The link that it takes.
     link: Option<ActorId>,
+    /// The writer of that link, once its actor has told.
+    out: Option<Out<S>>,
     /// The link that it takes once the peer has all that went by the present one.
     next: Option<ActorId>,
+}
+
+/// What writes a link.
+#[derive(Debug)]
+struct Out<S: FrameSource> {
+    writer: Arc<LinkWriter<S>>,
+    /// Whether a frame is written without a call of the system.
+    is_cheap: bool,
 }
 
 /// A link that is no more.
@@ -109,12 +119,20 @@ pub(crate) struct PendingFlush<S: FrameSource> {
 }
 
 impl<S: FrameSource> PendingFlush<S> {
+    #[inline]
     pub(crate) fn on(self) {
-        match self.writer {
-            Some(writer) if self.joins => together::flush(&writer),
-            Some(writer) if self.is_behind => writer.help(false),
-            Some(writer) => writer.wake_task(),
-            None => {}
+        if let Some(writer) = self.writer {
+            Self::notify(writer, self.is_behind, self.joins);
+        }
+    }
+
+    fn notify(writer: Arc<LinkWriter<S>>, is_behind: bool, joins: bool) {
+        if joins {
+            together::flush(&writer);
+        } else if is_behind {
+            writer.help(false);
+        } else {
+            writer.wake_task();
         }
     }
 
@@ -141,7 +159,9 @@ pub(crate) struct LinkTable<S: FrameSource> {
     /// The cheapest first; of one kind, the oldest.
     links: Vec<Link<S>>,
     /// By the preference of what they carry.
-    families: [Option<Family>; PREFERENCES],
+    families: [Option<Family<S>>; PREFERENCES],
+    /// Those from here on are not there.
+    families_end: usize,
     /// Whether the peer takes all lanes of a preference, or one.
     has_slots: bool,
     /// The preference of messages to actors without a pin of their own.
@@ -162,6 +182,7 @@ impl<S: FrameSource> LinkTable<S> {
             node_id,
             links: Vec::new(),
             families: Default::default(),
+            families_end: 0,
             has_slots: false,
             node_lane: ADAPTIVE,
             pins: HashMap::new(),
@@ -241,9 +262,12 @@ impl<S: FrameSource> LinkTable<S> {
 
     /// The actor of a link tells where frames are handed over.
     pub(crate) fn serve(&mut self, actor: ActorId, writer: Arc<LinkWriter<S>>) {
-        if let Some(link) = self.links.iter_mut().find(|link| link.actor.get_id() == actor) {
-            link.writer = Some(writer);
-        }
+        let Some(link) = self.links.iter_mut().find(|link| link.actor.get_id() == actor) else {
+            return;
+        };
+        link.writer = Some(writer);
+        let families = self.families.iter_mut().flatten();
+        families.filter(|it| it.link == Some(actor)).for_each(|family| family.out = link.out());
     }
 
     /// A link joins the session. What may take it takes it, if it is better.
@@ -339,6 +363,25 @@ impl<S: FrameSource> LinkTable<S> {
         }
     }
 
+    /// Sends a message to one receiver, by the lane of this preference that it takes. As
+    /// [`message`](Self::message).
+    #[inline]
+    pub(crate) fn message_to(
+        &mut self,
+        preference: u32,
+        acknowledged: impl FnOnce(u32) -> u64,
+        (what, receiver, urgent): (&What<'_>, Receiver, bool),
+        args: (&[u8], &Bytes),
+    ) -> PendingFlush<S> {
+        self.messages += 1;
+        let lanes = &mut self.family(preference).lanes;
+        match lanes.send((receiver, urgent), acknowledged, what, args) {
+            true => self.push(preference),
+            // What makes it ready sees to it.
+            false => PendingFlush::default(),
+        }
+    }
+
     /// The lane of a message of so many bytes: its preference and its slot.
     pub(crate) fn slot_for(
         &mut self,
@@ -366,9 +409,10 @@ impl<S: FrameSource> LinkTable<S> {
     }
 
     /// The bytes that are kept, or wait to be sent.
+    #[inline]
     pub(super) fn queued(&self) -> Queued {
         let mut queued = Queued::default();
-        for family in self.families.iter().flatten() {
+        for family in self.families[..self.families_end].iter().flatten() {
             queued.all += family.lanes.bytes();
             queued.few += family.lanes.bytes_of_few();
         }
@@ -482,6 +526,8 @@ impl<S: FrameSource> LinkTable<S> {
 
     /// The session has ended: nothing refers to it, or to its links, any more.
     pub(crate) fn end(&mut self) -> (Vec<Link<S>>, HashMap<u64, ActorCell>) {
+        // The links have the writers too, so that none is dropped here.
+        self.families.iter_mut().flatten().for_each(|family| family.out = None);
         (std::mem::take(&mut self.links), std::mem::take(&mut self.gated))
     }
 
@@ -491,6 +537,7 @@ impl<S: FrameSource> LinkTable<S> {
     }
 
     /// The preference of messages to an actor, and whether they are urgent.
+    #[inline]
     pub(crate) fn wanted_by(&self, pid: u64) -> (u32, bool) {
         if self.pins.is_empty() {
             return (self.node_lane, false);
@@ -506,7 +553,7 @@ impl<S: FrameSource> LinkTable<S> {
     }
 
     #[inline]
-    fn family(&mut self, preference: u32) -> &mut Family {
+    fn family(&mut self, preference: u32) -> &mut Family<S> {
         let index = preference as usize;
         if self.families[index].is_none() {
             self.found(preference);
@@ -517,10 +564,11 @@ impl<S: FrameSource> LinkTable<S> {
     /// The first frame of a preference comes.
     #[cold]
     fn found(&mut self, preference: u32) {
-        let link = self.best(preference);
-        let mut lanes = Lanes::new(preference, self.has_slots, ask);
-        lanes.set_way(link.map(|link| self.way(link)).unwrap_or_default());
-        self.families[preference as usize] = Some(Family { lanes, link, next: None });
+        let lanes = Lanes::new(preference, self.has_slots, ask);
+        let index = preference as usize;
+        self.families[index] = Some(Family { lanes, link: None, out: None, next: None });
+        self.families_end = self.families_end.max(index + 1);
+        self.take(preference, self.best(preference));
     }
 }
 
@@ -537,3 +585,7 @@ pub(crate) fn known(lane: u32) -> Result<(u32, usize), LaneError> {
 fn ask(lane: u32, sequence: u64) -> Bytes {
     Envelope { lane, sequence, acknowledged: 0, body: Some(Body::Fence(Fence {})) }.encoded()
 }
+
+#[cfg(test)]
+#[path = "link_table/tests.rs"]
+mod tests;

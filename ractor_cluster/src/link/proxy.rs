@@ -33,6 +33,7 @@ impl Proxy {
         self.traffic.has_ended() || self.closed.load(Ordering::Acquire)
     }
 
+    #[cold]
     fn refuse(&self, message: Outgoing, reason: UndeliveredReason) -> Result<(), Refused> {
         Err(Refused::new(message, reason))
     }
@@ -94,16 +95,14 @@ impl Outlet for Proxy {
         let trace = self.traffic.traces.outgoing();
         let trace = trace.as_ref();
         let (method, metadata) = (message.variant.as_ref(), message.metadata.as_deref());
+        let what = What::Cast { to: self.pid, method, metadata, trace };
         // A call's takes as much.
-        let room = What::Cast { to: self.pid, method, metadata, trace }.room();
-        if let Some(reason) = self.traffic.too_large(room + message.args.len()) {
+        if let Some(reason) = self.traffic.too_large(what.room() + message.args.len()) {
             return self.refuse(message, reason);
         }
         let Some(port) = message.reply.take() else {
-            let (method, metadata) = (message.variant.as_ref(), message.metadata.as_deref());
-            let what = What::Cast { to: self.pid, method, metadata, trace };
             let args = (message.args.head.as_slice(), &message.args.tail);
-            self.traffic.message(self.pid, what, args).on();
+            self.traffic.message(self.pid, &what, args).on();
             message.args.recycle();
             return Ok(());
         };
@@ -132,7 +131,7 @@ impl Outlet for Proxy {
             trace,
         };
         let args = (message.args.head.as_slice(), &message.args.tail);
-        let push = self.traffic.message(self.pid, what, args);
+        let push = self.traffic.message(self.pid, &what, args);
         // A caller that waits for the only answer sends nothing more with the call.
         if is_alone {
             push.at_once();

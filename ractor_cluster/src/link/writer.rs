@@ -177,6 +177,22 @@ impl<S: FrameSource> LinkWriter<S> {
         self.idle.load(Ordering::SeqCst) && self.idle.swap(false, Ordering::SeqCst)
     }
 
+    /// The same for the source, with the lock held that its [`transmit`](FrameSource::transmit)
+    /// takes.
+    #[inline]
+    pub(crate) fn note_of_source(&self) -> bool {
+        // With `drive`: it takes this mark back before it takes that lock. So a mark that is there
+        // is taken back later, and then what is noted now is found. Who has set it, or the task,
+        // sees to that.
+        !self.more.load(Ordering::Relaxed) && self.note()
+    }
+
+    /// Whether the peer or the kernel takes no more at present. The task sees to it when they do.
+    #[inline]
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
     fn wake(&self) {
         if self.note() {
             self.wake_task();

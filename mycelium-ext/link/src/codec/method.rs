@@ -22,11 +22,15 @@ pub(super) enum Method<'a> {
 }
 
 impl Numbers {
+    /// The number of the method that was asked for last, if it is this one.
+    #[inline]
+    pub(super) fn last(&self, name: &str) -> Option<u64> {
+        self.last.as_ref().filter(|(last, _)| **last == *name).map(|(_, number)| *number)
+    }
+
     pub(super) fn of<'a>(&mut self, name: &'a str) -> Method<'a> {
-        if let Some((last, number)) = &self.last {
-            if **last == *name {
-                return Method::Numbered(*number);
-            }
+        if let Some(number) = self.last(name) {
+            return Method::Numbered(number);
         }
         if let Some((name, number)) = self.numbers.get_key_value(name) {
             self.last = Some((name.clone(), *number));

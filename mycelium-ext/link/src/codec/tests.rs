@@ -1,4 +1,4 @@
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use proptest::prelude::*;
 
 use super::probe;
@@ -66,6 +66,60 @@ fn messages_survive_the_wire_and_a_method_is_named_once() {
     ] {
         there_and_back(what, b"", &mut numbers, &mut names);
         there_and_back(what, &[9; 100], &mut numbers, &mut names);
+    }
+}
+
+/// What is written first is gathered, and goes in several pieces where there is much of it.
+#[test]
+fn the_longest_numbers_survive_the_wire() {
+    let (mut numbers, mut names) = Default::default();
+    let to: Vec<u64> = (0..super::MAX_TARGETS as u64).map(|it| u64::MAX - it * it).collect();
+    let (method, trace, metadata) = ("Tick", Some(&[7; TRACE]), Some([1, 2, 3].as_slice()));
+    let longest = Frame { lane: 63, sequence: u64::MAX, acknowledged: u64::MAX };
+    for many in 1..=to.len() {
+        let many = What::Many { to: &to[..many], method, metadata, trace };
+        there_and_back(many, b"args", &mut numbers, &mut names);
+    }
+    for (metadata, trace) in [(None, None), (metadata, None), (None, trace), (metadata, trace)] {
+        let (to, tag, timeout) = (u64::MAX, u64::MAX, Some(u64::MAX));
+        let call = What::Call { to, tag, timeout, method, metadata, trace };
+        let mut out = BytesMut::from(&b"before"[..]);
+        super::write_framed(longest, &call, 1000, &mut numbers, &mut out);
+        assert_eq!(out.split_to(6), b"before"[..]);
+        assert_eq!(out.get_u64(), out.len() as u64 + 1000);
+        assert!(out.len() <= call.room());
+        let frame = out.freeze();
+        let head = head(&frame).unwrap().unwrap();
+        assert_eq!((head.lane, head.sequence, head.acknowledged), (63, u64::MAX, u64::MAX));
+        let message = head.message((frame.clone(), Bytes::new()), &mut names).unwrap();
+        assert_eq!(format!("{:?}", probe::what(&message)), format!("{call:?}"));
+    }
+}
+
+/// Most frames are written a shorter way, behind their length, and no byte of them differs.
+#[test]
+fn a_frame_behind_its_length_is_the_same_frame() {
+    let (mut framed, mut plain) = <(Numbers, Numbers)>::default();
+    let (to, tag, trace, metadata) = (300, 1 << 40, Some(&[7; TRACE]), Some([1, 2, 3].as_slice()));
+    let (both, mut frames) = ([1, to], Vec::new());
+    for method in ["Tick", "Tick", "Tock", "Tick", "Tack"] {
+        for (metadata, trace) in [(None, None), (metadata, None), (None, trace), (metadata, trace)]
+        {
+            frames.push(What::Cast { to, method, metadata, trace });
+            for timeout in [None, Some(0), Some(u64::MAX)] {
+                frames.push(What::Call { to, tag, timeout, method, metadata, trace });
+            }
+            frames.push(What::Many { to: &both, method, metadata, trace });
+        }
+        frames.extend([What::Reply { to, tag }, What::NoReply { to, tag }]);
+    }
+    for (sequence, what) in (1..).map(|it| it * it * it * it).zip(frames) {
+        let place = Frame { lane: 9, sequence, acknowledged: sequence / 2 };
+        let (mut short, mut long) = <(BytesMut, BytesMut)>::default();
+        super::write_framed(place, &what, 72, &mut framed, &mut short);
+        write(place, what, &mut plain, &mut long);
+        assert_eq!(short.get_u64(), long.len() as u64 + 72, "{what:?}");
+        assert_eq!(short, long, "{what:?}");
     }
 }
 

@@ -105,6 +105,17 @@ impl std::ops::AddAssign for Frames {
     }
 }
 
+/// The bytes of a lane.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Of what is kept.
+    pub(crate) bytes: usize,
+    /// Of what is to be sent.
+    pub(crate) unsent: usize,
+    /// Of the tails of what is to be sent.
+    pub(crate) unsent_tails: usize,
+}
+
 /// What the sender of a lane knows.
 #[derive(Debug)]
 pub struct Outbound {
@@ -121,14 +132,9 @@ pub struct Outbound {
     ever_sent: u64,
     /// The last one that the peer has.
     acknowledged: u64,
-    /// Of what is kept.
-    bytes: usize,
-    /// Of what is to be sent.
-    unsent: usize,
-    /// Of the tails of what was sent and is not acknowledged.
+    counts: Counts,
+    /// Bytes of the tails of what was sent and is not acknowledged.
     tails: usize,
-    /// Of the tails of what is to be sent.
-    unsent_tails: usize,
     /// The fence under way: nothing is sent until it is acknowledged.
     fence: Option<u64>,
     /// What the peer had when a link broke that had taken more.
@@ -171,10 +177,8 @@ impl Default for Outbound {
             next: 1,
             ever_sent: 0,
             acknowledged: 0,
-            bytes: 0,
-            unsent: 0,
+            counts: Counts::default(),
             tails: 0,
-            unsent_tails: 0,
             fence: None,
             broke_at: None,
             fruitless: 0,
@@ -186,13 +190,15 @@ impl Default for Outbound {
 
 impl Outbound {
     /// The number of the next frame to be [pushed](Self::push).
+    #[inline]
     pub fn next_sequence(&self) -> u64 {
         self.next
     }
 
     /// The bytes of what is not acknowledged, or not yet sent.
+    #[inline]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.counts.bytes
     }
 
     /// What became of the frames so far. Each part is counted by itself.
@@ -207,32 +213,38 @@ impl Outbound {
     }
 
     /// The bytes of what is to be sent.
+    #[inline]
     pub fn unsent(&self) -> usize {
-        self.unsent
+        self.counts.unsent
     }
 
-    /// The bytes of the tails of what is to be sent.
-    pub(crate) fn unsent_tails(&self) -> usize {
-        self.unsent_tails
+    /// The bytes of it.
+    #[inline]
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// The bytes of what was sent and is not acknowledged; without those of tails, where they do
     /// not go by the link.
+    #[inline]
     pub(crate) fn under_way(&self, without_tails: bool) -> usize {
         let tails = if without_tails { self.tails } else { 0 };
-        self.bytes - self.unsent - tails
+        self.counts.bytes - self.counts.unsent - tails
     }
 
     /// Whether the link that is taken now was handed a frame.
+    #[inline]
     pub(crate) fn has_sent(&self, sequence: u64) -> bool {
         sequence < self.first_unsent()
     }
 
     /// The frames that were sent and are not acknowledged.
+    #[inline]
     pub(crate) fn frames_under_way(&self) -> u64 {
         self.first_unsent().saturating_sub(self.acknowledged() + 1)
     }
 
+    #[inline]
     fn first_unsent(&self) -> u64 {
         let unsent = self.chunks.get(self.cursor).map(|chunk| chunk.first);
         unsent.unwrap_or(self.next - self.open_count)
@@ -241,34 +253,51 @@ impl Outbound {
     /// Takes a frame, which `write` writes, but for its end, which is not copied. It should take no
     /// more than about `room` bytes.
     pub fn push(&mut self, room: usize, write: impl FnOnce(&mut BytesMut), tail: Bytes) {
-        let is_apart = room + tail.len() >= APART;
-        if is_apart {
+        let out = self.begin_frame(room, tail.len());
+        let start = out.len();
+        out.put_u64(0);
+        write(out);
+        let length = (out.len() - start - HEADER + tail.len()) as u64;
+        out[start..start + HEADER].copy_from_slice(&length.to_be_bytes());
+        let tail = Some(tail).filter(|tail| !tail.is_empty());
+        self.end_frame((room, start), tail);
+    }
+
+    /// The same in two steps: where the frame is written behind its length, and what is done then,
+    /// with the length of that before. The tail is not empty.
+    #[inline(always)]
+    pub(crate) fn begin_frame(&mut self, room: usize, in_tail: usize) -> &mut BytesMut {
+        if room + in_tail >= APART {
             // It may go in parts, and the others may not.
             self.seal(Bytes::new());
         }
-        self.make_room(HEADER + room);
-        let start = self.open.len();
-        self.open.put_u64(0);
-        write(&mut self.open);
-        let length = self.open.len() - start - HEADER + tail.len();
-        self.open[start..start + HEADER].copy_from_slice(&(length as u64).to_be_bytes());
-        self.bytes += HEADER + length;
-        self.unsent += HEADER + length;
+        if self.open.capacity() - self.open.len() < HEADER + room {
+            self.renew(HEADER + room);
+        }
+        &mut self.open
+    }
+
+    /// See [`begin_frame`](Self::begin_frame).
+    #[inline(always)]
+    pub(crate) fn end_frame(&mut self, (room, start): (usize, usize), tail: Option<Bytes>) {
+        let in_tail = tail.as_ref().map_or(0, Bytes::len);
+        let size = self.open.len() - start + in_tail;
+        self.counts.bytes += size;
+        self.counts.unsent += size;
         self.next += 1;
         self.open_count += 1;
-        if is_apart || !tail.is_empty() {
-            self.seal(tail);
+        if room + in_tail >= APART || in_tail > 0 {
+            self.seal(tail.unwrap_or_default());
         }
     }
 
-    /// Sees to it that the block takes `size` bytes without being moved.
-    fn make_room(&mut self, size: usize) {
-        if self.open.capacity() - self.open.len() < size {
-            self.seal(Bytes::new());
-            malloc_hint::expect_much();
-            // In the same memory, where all of it has been acknowledged.
-            self.open.reserve(size.max(BLOCK));
-        }
+    /// Begins another block, which takes `size` bytes without being moved.
+    #[cold]
+    fn renew(&mut self, size: usize) {
+        self.seal(Bytes::new());
+        malloc_hint::expect_much();
+        // In the same memory, where all of it has been acknowledged.
+        self.open.reserve(size.max(BLOCK));
     }
 
     /// Ends the open chunk.
@@ -277,7 +306,7 @@ impl Outbound {
             return;
         }
         let (count, frames) = (self.open_count, self.open.split().freeze());
-        self.unsent_tails += tail.len();
+        self.counts.unsent_tails += tail.len();
         self.chunks.push_back(Chunk { first: self.next - count, count, frames, tail });
         self.open_count = 0;
     }
@@ -316,9 +345,9 @@ impl Outbound {
         self.parted = 0;
         let chunk = self.chunks.get(self.cursor)?;
         self.cursor += 1;
-        self.unsent -= chunk.len();
+        self.counts.unsent -= chunk.len();
         self.tails += chunk.tail.len();
-        self.unsent_tails -= chunk.tail.len();
+        self.counts.unsent_tails -= chunk.tail.len();
         self.ever_sent = self.ever_sent.max(chunk.last());
         Some(chunk.clone())
     }
@@ -334,12 +363,12 @@ impl Outbound {
         self.acknowledged = acknowledged;
         while self.chunks.front().is_some_and(|chunk| chunk.last() <= acknowledged) {
             let Some(done) = self.chunks.pop_front() else { break };
-            self.bytes -= done.len();
+            self.counts.bytes -= done.len();
             match self.cursor {
                 // What the peer had by a link that broke had not gone again yet, or only in part.
                 0 => {
-                    self.unsent -= done.len();
-                    self.unsent_tails -= done.tail.len();
+                    self.counts.unsent -= done.len();
+                    self.counts.unsent_tails -= done.tail.len();
                     self.parted = 0;
                 }
                 _ => {
@@ -365,8 +394,8 @@ impl Outbound {
             chunk.skip();
         }
         let skipped = before - chunk.len();
-        self.bytes -= skipped;
-        self.unsent -= skipped;
+        self.counts.bytes -= skipped;
+        self.counts.unsent -= skipped;
     }
 
     /// The frame just pushed is a fence: what is pushed after it waits for its acknowledgement.
@@ -405,16 +434,19 @@ impl Outbound {
     }
 
     /// Whether anything waits for another lane.
+    #[inline]
     pub(crate) fn is_held(&self) -> bool {
         !self.holds.is_empty()
     }
 
     /// The last frame that was pushed.
+    #[inline]
     pub(crate) fn last(&self) -> u64 {
         self.next - 1
     }
 
     /// The last frame that the peer has.
+    #[inline]
     pub(crate) fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
@@ -426,7 +458,7 @@ impl Outbound {
 
     /// Whether the peer has all that was pushed.
     pub fn is_idle(&self) -> bool {
-        self.bytes == 0
+        self.counts.bytes == 0
     }
 
     /// The link broke: what the peer did not acknowledge is to be sent again.
@@ -440,15 +472,15 @@ impl Outbound {
         self.fence = None;
         self.cursor = 0;
         self.parted = 0;
-        self.unsent = self.bytes;
-        self.unsent_tails += std::mem::take(&mut self.tails);
+        self.counts.unsent = self.counts.bytes;
+        self.counts.unsent_tails += std::mem::take(&mut self.tails);
         self.skip_acknowledged();
     }
 
     /// Why it would not help to send again what the peer did not acknowledge: every link breaks
     /// over it.
     pub fn stuck(&self) -> Option<LaneError> {
-        let stuck = LaneError::Stuck { frame: self.acknowledged + 1, bytes: self.bytes };
+        let stuck = LaneError::Stuck { frame: self.acknowledged + 1, bytes: self.counts.bytes };
         (self.fruitless >= FRUITLESS).then_some(stuck)
     }
 

@@ -14,15 +14,15 @@ impl Lanes {
             return true;
         }
         if slot == LARGE {
-            self.change(receiver, LARGE);
+            self.assign(receiver, LARGE);
             return true;
         }
-        match self.assigned.get(&receiver) {
+        match self.assigned.find(receiver) {
             // Also one that has just got its lane, and nothing by it yet.
             Some(it) if it.slot == slot => true,
-            Some(it) if it.slot > SPARSE && self.is_under_way(it) => false,
-            Some(it) if slot > SPARSE && it.slot == SPARSE && self.is_too_much(it, size) => {
-                self.change(receiver, slot);
+            Some(it) if it.slot > SPARSE && self.is_under_way(&it) => false,
+            Some(it) if slot > SPARSE && it.slot == SPARSE && self.is_too_much(&it, size) => {
+                self.assign(receiver, slot);
                 true
             }
             _ => slot == SPARSE,
@@ -30,11 +30,13 @@ impl Lanes {
     }
 
     /// Whether a receiver loses its place among those that are sent little.
+    #[inline]
     fn is_too_much(&self, assigned: &Assigned, size: usize) -> bool {
         assigned.burst + size > QUANTUM
             && self.slots[SPARSE].as_ref().is_some_and(|lane| lane.is_congested(self.way))
     }
 
+    #[inline]
     fn is_under_way(&self, assigned: &Assigned) -> bool {
         self.out(assigned.slot).is_some_and(|out| out.acknowledged() < assigned.last)
     }
@@ -42,6 +44,12 @@ impl Lanes {
     /// The slot that a message of `size` bytes to a receiver takes. Others that take the same are
     /// [noted](Self::note) as well.
     pub fn slot_for(&mut self, receiver: Receiver, is_urgent: bool, size: usize) -> usize {
+        self.slot_of(receiver, is_urgent, size)
+    }
+
+    /// The same, without a call.
+    #[inline]
+    pub(super) fn slot_of(&mut self, receiver: Receiver, is_urgent: bool, size: usize) -> usize {
         if !self.has_slots {
             return CONTROL;
         }
@@ -49,16 +57,16 @@ impl Lanes {
             return URGENT;
         }
         if size >= LARGE_BYTES {
-            return self.change(receiver, LARGE);
+            return self.assign(receiver, LARGE);
         }
-        match self.assigned.get(&receiver) {
+        match self.assigned.find(receiver) {
             None => SPARSE,
-            Some(it) if it.slot == SPARSE && self.is_too_much(it, size) => {
-                self.change(receiver, self.least_bulk())
+            Some(it) if it.slot == SPARSE && self.is_too_much(&it, size) => {
+                self.assign(receiver, self.least_bulk())
             }
-            Some(it) if it.slot == SPARSE || self.is_under_way(it) => it.slot,
+            Some(it) if it.slot == SPARSE || self.is_under_way(&it) => it.slot,
             Some(_) => {
-                self.assigned.remove(&receiver);
+                self.assigned.set(receiver, None);
                 SPARSE
             }
         }
@@ -72,14 +80,13 @@ impl Lanes {
 
     /// Has a receiver take another lane: what goes by that is held until the peer has what went to
     /// it before.
-    fn change(&mut self, receiver: Receiver, to: usize) -> usize {
-        let (from, last) = match self.assigned.get(&receiver) {
+    fn assign(&mut self, receiver: Receiver, to: usize) -> usize {
+        let (from, last) = match self.assigned.find(receiver) {
             Some(it) if it.slot == to => return to,
             Some(it) if it.slot != SPARSE => (it.slot, it.last),
             _ => (SPARSE, self.recent.0[Recent::bucket(receiver)]),
         };
-        let assigned = Assigned { slot: to, last: 0, burst: 0 };
-        self.assigned.insert(receiver, assigned);
+        self.assigned.set(receiver, Some(Assigned { slot: to, last: 0, burst: 0 }));
         self.hold(to, from, last);
         to
     }
@@ -112,7 +119,7 @@ impl Lanes {
         !self.has_slots
             || self
                 .assigned
-                .get(&receiver)
-                .is_some_and(|it| it.slot != SPARSE && self.is_under_way(it))
+                .get(receiver)
+                .is_some_and(|it| it.slot != SPARSE && self.is_under_way(&it))
     }
 }

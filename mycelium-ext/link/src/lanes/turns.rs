@@ -22,7 +22,7 @@ impl Lanes {
             for slot in [CONTROL, URGENT, SPARSE].into_iter().chain(BULKS).chain([LARGE, LAST]) {
                 let Some(lane) = &mut self.slots[slot] else { continue };
                 lane.out.release(&[u64::MAX; SLOTS]);
-                while let Some(chunk) = lane.out.transmit() {
+                while let Some(chunk) = self.change(slot, |lane| lane.out.transmit()).flatten() {
                     if !take(chunk) {
                         return;
                     }
@@ -55,15 +55,14 @@ impl Lanes {
     }
 
     fn transmit_of(&mut self, slot: usize, parts: Option<Parts>) -> Option<Chunk> {
-        let lane = self.slots[slot].as_mut().filter(|_| self.may_go[slot])?;
-        if slot <= SPARSE {
-            return lane.out.transmit_parts(parts);
-        }
-        if lane.is_full(slot, self.way, self.called > 0) {
+        let lane = self.slots[slot].as_deref().filter(|_| self.may_go[slot])?;
+        if slot > SPARSE && lane.is_full(slot, self.way, self.called > 0) {
             return None;
         }
-        let chunk = lane.out.transmit_parts(parts);
-        self.called -= self.called.min(chunk.as_ref().map_or(0, Chunk::len));
+        let chunk = self.change(slot, |lane| lane.out.transmit_parts(parts)).flatten();
+        if slot > SPARSE {
+            self.called -= self.called.min(chunk.as_ref().map_or(0, Chunk::len));
+        }
         chunk
     }
 
@@ -71,11 +70,19 @@ impl Lanes {
     /// what was pushed, or what was asked of another lane for it. An acknowledgement changes it
     /// otherwise.
     pub fn is_ready(&self, slot: usize) -> bool {
-        self.may_send(slot) || (0..SLOTS).any(|other| other != slot && self.has_to_send(other))
+        self.may_send(slot) || self.others_may_send(slot)
+    }
+
+    #[inline(never)]
+    pub(super) fn others_may_send(&self, slot: usize) -> bool {
+        // Most often nothing waits there.
+        let unsent = self.out(slot).map_or(0, Outbound::unsent);
+        self.unsent() > unsent && (0..SLOTS).any(|other| other != slot && self.has_to_send(other))
     }
 
     /// Whether nothing holds a lane back.
-    fn may_send(&self, slot: usize) -> bool {
+    #[inline(always)]
+    pub(super) fn may_send(&self, slot: usize) -> bool {
         slot <= SPARSE
             || self.slots[slot].as_ref().is_some_and(|lane| {
                 !(lane.out.is_held() || lane.is_full(slot, self.way, self.called > 0))

@@ -28,6 +28,7 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
+    #[inline]
     pub(super) fn is_reachable(&self) -> bool {
         // Only the thread that moves the gate orders messages against it, and it goes by links that
         // break at any time.

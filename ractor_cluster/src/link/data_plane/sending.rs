@@ -51,15 +51,13 @@ impl DataPlane {
     pub(in super::super) fn message(
         &self,
         to: u64,
-        what: What<'_>,
+        what: &What<'_>,
         args: (&[u8], &Bytes),
     ) -> PendingFlush {
         self.put(|table| {
-            let (wanted, receiver) = (table.wanted_by(to), Receiver::Actor(to));
-            let size = args.0.len() + args.1.len();
-            let slot = table.slot_for(wanted, receiver, size);
-            let to = (what, std::iter::once(receiver));
-            table.message((wanted.0, slot), |it| self.receipts.acknowledgement(it), to, args)
+            let (preference, urgent) = table.wanted_by(to);
+            let to = (what, Receiver::Actor(to), urgent);
+            table.message_to(preference, |it| self.receipts.acknowledgement(it), to, args)
         })
     }
 
@@ -135,9 +133,8 @@ impl DataPlane {
                 What::Reply { to, .. } | What::NoReply { to, .. } => Receiver::CallersOf(to),
                 _ => unreachable!("no other is an answer"),
             };
-            let slot = table.slot_for((ADAPTIVE, false), callers, args.0.len() + args.1.len());
-            let to = (what, std::iter::once(callers));
-            table.message((ADAPTIVE, slot), |it| self.receipts.acknowledgement(it), to, args)
+            let to = (&what, callers, false);
+            table.message_to(ADAPTIVE, |it| self.receipts.acknowledgement(it), to, args)
         });
         // While the peer waits for no other answer, none is sent with this one.
         if self.answering.load(Ordering::Relaxed) <= 1 {
@@ -149,6 +146,7 @@ impl DataPlane {
     }
 
     /// Appends to a lane. Returns the writer to notify.
+    #[inline]
     fn put(&self, put: impl FnOnce(&mut LinkTable<LanesOfLink>) -> PendingFlush) -> PendingFlush {
         let mut table = locked(&self.table);
         let push = put(&mut table);

@@ -99,7 +99,7 @@ async fn a_peer_that_takes_nothing_is_told_later() {
 
     while traffic.takes_answers() {
         let what = What::Cast { to: 1, method: "", metadata: None, trace: None };
-        traffic.message(1, what, (&[7; 60_000], &Bytes::new())).on();
+        traffic.message(1, &what, (&[7; 60_000], &Bytes::new())).on();
     }
     let (credits, mut frames) = told(&traffic, link.get_id());
     assert!(credits.is_empty());

@@ -54,9 +54,7 @@ impl<S: FrameSource> LinkTable<S> {
         let present = self.family(number).link;
         match present {
             None => {
-                let way = self.way(best);
-                self.family(number).lanes.set_way(way);
-                self.family(number).link = Some(best);
+                self.take(number, Some(best));
                 self.push(number)
             }
             Some(present) if self.rank(best) < self.rank(present) => {
@@ -72,11 +70,19 @@ impl<S: FrameSource> LinkTable<S> {
         }
     }
 
+    /// Has a preference take a link, or none. Returns the one that it took.
+    pub(super) fn take(&mut self, number: u32, link: Option<ActorId>) -> Option<ActorId> {
+        let way = link.map(|link| self.way(link)).unwrap_or_default();
+        let out = link.and_then(|link| self.link(link)?.out());
+        let family = self.family(number);
+        family.lanes.set_way(way);
+        family.out = out;
+        std::mem::replace(&mut family.link, link)
+    }
+
     pub(super) fn switch(&mut self, number: u32, to: ActorId) {
         let Some(new) = self.link(to).map(|link| link.kind) else { return };
-        let way = self.way(to);
-        self.family(number).lanes.set_way(way);
-        let from = self.family(number).link.replace(to);
+        let from = self.take(number, Some(to));
         if number != ADAPTIVE {
             return;
         }
@@ -98,7 +104,6 @@ impl<S: FrameSource> LinkTable<S> {
         kind: TransportKind,
     ) -> PendingFlush<S> {
         let best = self.best(number);
-        let way = best.map(|best| self.way(best)).unwrap_or_default();
         let family = self.family(number);
         if family.next == Some(gone) {
             family.next = None;
@@ -107,11 +112,10 @@ impl<S: FrameSource> LinkTable<S> {
             return PendingFlush::default();
         }
         family.next = None;
-        family.link = best;
-        family.lanes.set_way(way);
+        self.take(number, best);
         // Without a link nothing goes until there is one; then what the peer has not got goes
         // again.
-        family.lanes.rewind();
+        self.family(number).lanes.rewind();
         if let (Some(best), ADAPTIVE) = (best, number) {
             let to = self.link(best).map_or(kind, |link| link.kind);
             self.tell_switch(kind, to);
@@ -120,18 +124,20 @@ impl<S: FrameSource> LinkTable<S> {
     }
 
     /// Who is to send what waits in a lane.
+    #[inline]
     pub(super) fn push(&self, number: u32) -> PendingFlush<S> {
-        let Some(family) = self.families[number as usize].as_ref() else {
+        let family = self.families[number as usize].as_ref();
+        let Some((family, out)) = family.and_then(|family| Some((family, family.out.as_ref()?)))
+        else {
             return PendingFlush::default();
         };
-        let link = family.link.and_then(|link| self.link(link));
-        let Some(writer) = link.and_then(|link| link.writer.as_ref()) else {
+        let has_to_be_told = out.writer.note_of_source();
+        // While the link takes nothing, no sender can help.
+        let is_behind = family.lanes.unwritten() >= BEHIND && !out.writer.is_blocked();
+        if !has_to_be_told && !is_behind {
             return PendingFlush::default();
-        };
-        let has_to_be_told = writer.note();
-        let is_behind = family.lanes.unwritten() >= BEHIND;
-        let writer = (has_to_be_told || is_behind).then(|| writer.clone());
-        let joins = has_to_be_told && link.is_some_and(Link::is_cheap);
-        PendingFlush { writer, is_behind, joins }
+        }
+        let joins = has_to_be_told && out.is_cheap;
+        PendingFlush { writer: Some(out.writer.clone()), is_behind, joins }
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use bytes::{BufMut as _, BytesMut};
 use mycelium_link::codec::{self, What};
 use ractor::concurrency::JoinHandle;
-use ractor::{Actor, ActorProcessingErr, BytesConvertable};
+use ractor::{Actor, ActorProcessingErr};
 use tokio::io::AsyncWriteExt as _;
 
 use super::tests::{frames_of, Actors, Written};
@@ -74,7 +74,7 @@ fn casts<'a>(actors: &Actors, to: impl IntoIterator<Item = &'a Kept>) -> VecDequ
     for (number, to) in (0_u64..).zip(to) {
         let to = to.actor.get_id().pid();
         let what = What::Cast { to, method: "", metadata: None, trace: None };
-        sender.message(1, what, (&number.into_bytes(), &Bytes::new())).on();
+        sender.message(1, &what, (&number.to_be_bytes(), &Bytes::new())).on();
     }
     frames_of(&sender, actors.link.get_id())
 }

@@ -139,7 +139,7 @@ fn cast(traffic: &DataPlane) {
 
 fn cast_bytes(traffic: &DataPlane, bytes: usize) {
     let what = What::Cast { to: 1, method: "Take", metadata: None, trace: None };
-    traffic.message(1, what, (&vec![7; bytes], &Bytes::new())).on();
+    traffic.message(1, &what, (&vec![7; bytes], &Bytes::new())).on();
 }
 
 /// What waits in the lane, frame by frame.

@@ -408,6 +408,30 @@ fn the_link_is_polled_for_an_answer_where_one_is_expected_and_that_is_worth_it()
     }
 }
 
+#[test]
+fn a_row_of_messages_notifies_the_task_once_for_each_of_its_turns() {
+    let link = Link::new();
+    let push = |frame: &[u8]| {
+        let mut out = locked(&link.lane.out);
+        out.push(frame.len(), |out| out.put_slice(frame), Bytes::new());
+        link.writer.note_of_source()
+    };
+    assert!(link.poll().is_pending());
+    assert_eq!([push(b"1"), push(b"2"), push(b"3")], [true, false, false]);
+    assert!(link.poll().is_pending());
+    assert_eq!(link.sink.handed_over(), ["1", "2", "3"]);
+    assert_eq!([push(b"4"), push(b"5")], [true, false]);
+    // One more comes when the task has taken the mark back, and has not looked yet.
+    let (writer, lane) = (link.writer.clone(), link.lane.clone());
+    *locked(&link.lane.during) = Some(Box::new(move || {
+        lane.push(b"6");
+        assert!(!writer.note_of_source());
+    }));
+    assert!(link.poll().is_pending());
+    assert_eq!(link.sink.handed_over(), ["1", "2", "3", "4", "5", "6"]);
+    assert!(push(b"7"));
+}
+
 /// Some wake the task, and others write themselves, while the transport takes little at a time.
 #[test]
 fn all_that_several_senders_send_is_written_once_and_in_order() {
@@ -426,7 +450,7 @@ fn all_that_several_senders_send_is_written_once_and_in_order() {
                     let frame = [sender, high, low];
                     out.push(frame.len(), |out| out.put_slice(&frame), Bytes::new());
                     // As the table of links does, before others may send.
-                    writer.note()
+                    writer.note_of_source()
                 };
                 match number % 3 {
                     0 => writer.help(false),

@@ -140,6 +140,7 @@ fn happen(steps: Vec<Step>) {
                 pair.lanes.set_way(Way { is_near, lends: lends.then_some(|_| true) })
             }
         }
+        assert_eq!(pair.lanes.sums, pair.lanes.summed());
     }
     pair.finish();
 }
