@@ -120,6 +120,10 @@ const LARGE_WINDOW: usize = 2 * WHOLE;
 const LENT_WINDOW: usize = WIDER * WINDOW;
 /// See [`LENT_WINDOW`].
 const WIDER: usize = 4;
+/// Bytes of payloads that the peer reads in place are to a sender that is ahead of its link as much
+/// as one byte that is written. So 4 MiB of them go together, which is their window, where they
+/// went one by one from 512 KiB on.
+const HELD: usize = 32;
 /// A lane with a window asks for acknowledgements so often in what it holds, in messages or bytes.
 /// Each costs both ends about as much as two messages, and a wake-up.
 const ASKS: usize = 4;
@@ -649,11 +653,11 @@ impl Lanes {
     }
 
     /// The bytes that are to be written for what is to be sent. Payloads that the peer reads in
-    /// place are not written, but held: they count for a quarter.
+    /// place are not written, but held: they count for a [fraction](HELD).
     #[inline]
     pub fn unwritten(&self) -> usize {
         match self.way.lends.is_some() {
-            true => self.sums.unsent - self.sums.unsent_tails / WIDER * (WIDER - 1),
+            true => self.sums.unsent - self.sums.unsent_tails / HELD * (HELD - 1),
             false => self.sums.unsent,
         }
     }

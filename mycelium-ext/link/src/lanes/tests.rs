@@ -331,7 +331,7 @@ fn a_payload_is_copied_where_that_costs_less_than_to_describe_it() {
         let case = format!("{way:?} {}", payload.len());
         assert_eq!(chunk.tail.len(), if stays { payload.len() } else { 0 }, "{case}");
         let all = chunk.frames.len() + chunk.tail.len();
-        let described = if way.lends.is_some() { chunk.tail.len() / 4 * 3 } else { 0 };
+        let described = if way.lends.is_some() { chunk.tail.len() / HELD * (HELD - 1) } else { 0 };
         assert_eq!(unwritten, all - described, "{case}");
     }
 }
