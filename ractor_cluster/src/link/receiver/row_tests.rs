@@ -8,7 +8,9 @@ use std::task::{Context, Waker};
 use bytes::{BufMut as _, BytesMut};
 use mycelium_link::codec::{self, What};
 use ractor::concurrency::JoinHandle;
-use ractor::{Actor, ActorProcessingErr};
+use ractor::message::BoxedDowncastErr;
+use ractor::remoting::Incoming;
+use ractor::{Actor, ActorProcessingErr, Message};
 use tokio::io::AsyncWriteExt as _;
 
 use super::tests::{frames_of, Actors, Written};
@@ -19,18 +21,36 @@ use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::Envelope;
 use crate::transport::frames::FrameReader;
 
+/// The same bytes in each build, also where serde makes those of numbers.
+struct Number(u64);
+
+impl Message for Number {
+    fn keeps_default_boxing() -> bool {
+        true
+    }
+
+    fn serializable() -> bool {
+        true
+    }
+
+    fn from_incoming(incoming: Incoming<'_>) -> Result<Self, BoxedDowncastErr> {
+        let bytes = incoming.args[..].try_into().map_err(|_| BoxedDowncastErr)?;
+        Ok(Self(u64::from_be_bytes(bytes)))
+    }
+}
+
 /// Keeps what it gets.
 struct Keeper;
 
 #[cfg_attr(feature = "async-trait", ractor::async_trait)]
 impl Actor for Keeper {
-    type Msg = u64;
+    type Msg = Number;
     type State = Arc<Mutex<Vec<u64>>>;
     type Arguments = Self::State;
 
     async fn pre_start(
         &self,
-        _: ActorRef<u64>,
+        _: ActorRef<Number>,
         got: Self::State,
     ) -> Result<Self::State, ActorProcessingErr> {
         Ok(got)
@@ -38,8 +58,8 @@ impl Actor for Keeper {
 
     async fn handle(
         &self,
-        _: ActorRef<u64>,
-        number: u64,
+        _: ActorRef<Number>,
+        Number(number): Number,
         got: &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         got.lock().unwrap().push(number);
@@ -48,7 +68,7 @@ impl Actor for Keeper {
 }
 
 struct Kept {
-    actor: ActorRef<u64>,
+    actor: ActorRef<Number>,
     got: Arc<Mutex<Vec<u64>>>,
     task: JoinHandle<()>,
 }
