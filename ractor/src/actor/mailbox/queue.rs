@@ -199,7 +199,7 @@ impl<T> Queue<T> {
 
     /// As [`put`](Self::put), of several items at once, in a queue without a bound: takes each that
     /// is there, up to the first `None`, or none. Returns whether it has.
-    #[cfg(feature = "cluster")]
+    #[allow(dead_code, reason = "messages of other nodes come in rows")]
     pub(crate) fn put_row(&self, items: &mut [Option<T>]) -> bool {
         debug_assert!(self.limit.is_none());
         let mut state = self.state();
