@@ -85,6 +85,30 @@ fn a_sleeping_receiver_is_woken_and_order_is_kept() {
 }
 
 #[test]
+fn a_row_wakes_a_sleeping_receiver() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(None);
+        let row = spawn(&mailbox, |it| it.queue.put_row(&mut [Some(1), Some(2), None]));
+        let mut batch = VecDeque::new();
+        assert_eq!(mailbox.next(&mut batch), Received::Item);
+        assert_eq!(batch, [1, 2]);
+        assert!(row.join().unwrap());
+    });
+}
+
+#[test]
+fn a_row_comes_whole_or_not_at_all() {
+    loom::model(|| {
+        let mailbox = Mailbox::new(None);
+        let row = spawn(&mailbox, |it| it.queue.put_row(&mut [Some(1), Some(2), None]));
+        mailbox.queue.drain();
+        let received = mailbox.rest();
+        let expected: &[u32] = if row.join().unwrap() { &[1, 2] } else { &[] };
+        assert_eq!(received, expected);
+    });
+}
+
+#[test]
 fn a_drain_lets_in_what_was_admitted_and_nothing_later() {
     loom::model(|| {
         let mailbox = Mailbox::new(None);
