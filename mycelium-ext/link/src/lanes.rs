@@ -653,7 +653,7 @@ impl Lanes {
     }
 
     /// The bytes that are to be written for what is to be sent. Payloads that the peer reads in
-    /// place are not written, but held: they count for a [fraction](HELD).
+    /// place are not written, but held: they count for a 32nd part.
     #[inline]
     pub fn unwritten(&self) -> usize {
         match self.way.lends.is_some() {
