@@ -88,8 +88,8 @@ pub(crate) struct Codec {
 /// decoded.
 pub(crate) const ROW: usize = 16;
 
-/// The messages behind one for the same actor, in their order, where nothing has to be known of each but
-/// whether it got there: no metadata, no port, no span and no lent room. For
+/// The messages behind one for the same actor, in their order, where nothing has to be known of
+/// each but whether it got there: no metadata, no port, no span and no lent room. For
 /// [`ActorCell::deliver_row`].
 pub trait Row<'a> {
     /// Puts the next message in the place of the last one, which is empty. False when there is
