@@ -213,7 +213,7 @@ async fn end(nodes: [Node; 2]) {
     for node in nodes {
         node.stop().await;
     }
-    until("nobody is left", || peers::list().is_empty()).await;
+    until("no peer is left", || peers::list().is_empty()).await;
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn they_find_each_other_and_deliver_once() {
     // The end of one is no end of the other's actors, which are the same.
     first.stop().await;
     second.next(Stage::Disconnected).await;
-    until("nobody is left", || peers::list().is_empty()).await;
+    until("no peer is left", || peers::list().is_empty()).await;
     readers.are_the_only_members();
     readers.see_one_payload().await;
     second.stop().await;

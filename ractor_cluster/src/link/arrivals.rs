@@ -81,9 +81,9 @@ impl From<CodecError> for Broken {
 }
 
 impl DataPlane {
-    /// Takes a frame that a link brought, of which the end may lie in memory of the peer, and some
-    /// of those behind it. Only one link at a time brings frames of a lane in order. Returns one that takes long to decode, to
-    /// be taken by [`receive_decoded`] next.
+    /// Takes a frame that a link brought, and some of those behind it. The end of a frame may lie in
+    /// memory of the peer. Only one link at a time brings frames of a lane in order. Returns a frame
+    /// that takes long to decode. [`receive_decoded`] takes it next.
     ///
     /// [`receive_decoded`]: Self::receive_decoded
     ///

@@ -16,7 +16,7 @@ use crate::greetings::add;
 use crate::scene::{Count, Scene};
 use crate::wire::Frame;
 
-/// A queue of messages that nobody sends. It lives as long as there is anything of its actor.
+/// A queue of messages that are never sent. It lives as long as there is anything of its actor.
 struct Kept {
     _alive: Arc<()>,
     room: Notify,

@@ -34,7 +34,7 @@
 //! | the count of a bell | is not relied upon: a ring never blocks, and a wake without cause finds nothing to do |
 //! | positions in the memory | are read once, into this process, and checked there: see `positions` |
 //! | bytes in the memory | are copied before anything looks at them: see `memory` |
-//! | the word that says what a side can do | is read for each answer that is needed, and harms only who wrote it: see [`abilities`] |
+//! | the word that says what a side can do | is read for each answer that is needed; a wrong one harms its writer alone: see [`abilities`] |
 //! | bytes in its arena | are handed on as bytes, and copied before anything is decoded: see `arena` |
 //! | who else holds or polls the descriptors | decides how long closing them takes, which is done on a thread of its own |
 

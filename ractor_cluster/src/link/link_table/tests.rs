@@ -162,7 +162,7 @@ async fn a_message_notifies_the_writer_of_the_link_that_is_taken() {
     assert!(notifies(&cast(&mut table), &tcp));
     assert!(take(&mut table, &tcp) > 0);
 
-    // Without a link nobody is notified.
+    // Without a link no writer is notified.
     tcp.go_idle();
     let (gone, _) = table.remove(tcp.id()).unwrap();
     drop(gone);
