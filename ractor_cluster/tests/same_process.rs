@@ -198,8 +198,8 @@ fn are_in_the_same_process(names: [&str; 2]) {
     assert_eq!(peers::list().len(), 2);
 }
 
-/// The nodes `first` and `second`, of which the second has connected to the first, and what each
-/// is told of its session.
+/// The nodes `first` and `second`, and what each is told of its session. The second one has
+/// connected to the first.
 async fn joined([one, other]: [LinkOptions; 2]) -> ([Node; 2], [SessionEvent; 2]) {
     let mut first = Node::start("first", one).await;
     let mut second = Node::start("second", other).await;

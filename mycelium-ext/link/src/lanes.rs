@@ -53,16 +53,17 @@
 mod assigned;
 mod choice;
 mod turns;
+mod window;
 
-use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
 use bytes::{BufMut as _, Bytes};
 
 use self::assigned::{Assigned, Assignments};
+use self::window::{ASK_EVERY, ASKS, CALLED, HELD, Lane, Sums, WIDER, WINDOW, most_messages};
 
-use crate::codec::{self, Frame, Numbers, What};
-use crate::lane::{Chunk, Counts, Frames, LaneError, Outbound, Parts};
+use crate::codec::{self, Frame, What};
+use crate::lane::{Chunk, Frames, LaneError, Outbound, Parts};
 use crate::malloc_hint;
 
 /// The transport preferences that a lane's number has room for.
@@ -97,38 +98,6 @@ const PART: usize = 128 * 1024;
 /// put parts together, and copies each for that.
 const WHOLE: usize = 1024 * 1024;
 
-/// The bytes of a bulk lane that are on their way on a machine, as many as its ring holds.
-const WINDOW: usize = WHOLE;
-/// The messages of a bulk lane that are on their way on a machine. What is sent to other actors
-/// waits behind them, and small ones take about 0.3 µs each.
-const WIDE_MESSAGES: u64 = 4096;
-/// The same while answers of actors that are sent little are waited for, which is until [`CALLED`]
-/// bytes have gone after a call or an answer.
-const NARROW_MESSAGES: u64 = 640;
-/// See [`NARROW_MESSAGES`].
-const CALLED: usize = 24 * 1024 * 1024;
-/// So many bytes may always be on their way, however many messages they are: with less a lane waits
-/// for acknowledgements.
-const SMALL_WINDOW: usize = 64 * 1024;
-/// The bytes on their way on a machine from which on the lane of those that are sent little is
-/// [congested](CONGESTED).
-const SPARSE_WINDOW: usize = 96 * 1024;
-/// The same as [`WINDOW`], of the lane of large messages: two that go whole.
-const LARGE_WINDOW: usize = 2 * WHOLE;
-/// The same of any lane, with the payloads that the peer reads in place. It copies those whose
-/// receiver keeps a `Vec`, and all that follows waits for that.
-const LENT_WINDOW: usize = WIDER * WINDOW;
-/// See [`LENT_WINDOW`].
-const WIDER: usize = 4;
-/// Bytes of payloads that the peer reads in place are to a sender that is ahead of its link as much
-/// as one byte that is written. So 4 MiB of them go together, which is their window, where they
-/// went one by one from 512 KiB on.
-const HELD: usize = 32;
-/// A lane with a window asks for acknowledgements so often in what it holds, in messages or bytes.
-/// Each costs both ends about as much as two messages, and a wake-up.
-const ASKS: usize = 4;
-/// It does so after so many bytes at least, however many messages they are.
-const ASK_EVERY: usize = 24 * 1024;
 /// Payloads from here on stay where they are. Bytes.
 const COPIED: usize = 16 * 1024;
 /// The same of those that lie where the peer reads them: to describe one costs less than to copy
@@ -174,79 +143,6 @@ impl Hash for Receiver {
     /// At once: each message to an actor that is sent much is looked up.
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.key());
-    }
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    out: Outbound,
-    numbers: Numbers,
-    /// The bytes that were pushed since the peer was asked for an acknowledgement, and the messages.
-    unasked: (usize, u64),
-    /// The requests for one that the peer has not answered.
-    asks: VecDeque<u64>,
-}
-
-/// Sums over the lanes of a preference, in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Sums {
-    /// What is not acknowledged, or not yet sent.
-    all: usize,
-    /// The same, of session control and of messages to actors that are sent little.
-    few: usize,
-    /// What is to be sent.
-    unsent: usize,
-    /// The tails of that.
-    unsent_tails: usize,
-}
-
-impl Sums {
-    /// A lane had these, and has those.
-    #[inline]
-    fn change(&mut self, slot: usize, had: Counts, has: Counts) {
-        let change = |sum: &mut usize, had: usize, has: usize| {
-            *sum = sum.wrapping_add(has).wrapping_sub(had);
-        };
-        change(&mut self.all, had.bytes, has.bytes);
-        if slot <= SPARSE {
-            change(&mut self.few, had.bytes, has.bytes);
-        }
-        change(&mut self.unsent, had.unsent, has.unsent);
-        change(&mut self.unsent_tails, had.unsent_tails, has.unsent_tails);
-    }
-}
-
-/// The messages that fill the window of a bulk lane.
-fn most_messages(is_called: bool) -> u64 {
-    if is_called { NARROW_MESSAGES } else { WIDE_MESSAGES }
-}
-
-impl Lane {
-    /// Whether as much is on its way as may be on a machine. A lane waits for an answer alone: it
-    /// is not full as long as no request for one is on its way.
-    #[inline(always)]
-    fn is_full(&self, slot: usize, way: Way, is_called: bool) -> bool {
-        if !way.is_near {
-            return false;
-        }
-        let fills = match slot {
-            LARGE => self.fills(LARGE_WINDOW, way),
-            _ if self.out.frames_under_way() < most_messages(is_called) => self.fills(WINDOW, way),
-            _ => self.fills(SMALL_WINDOW, way),
-        };
-        fills && self.asks.front().is_some_and(|ask| self.out.has_sent(*ask))
-    }
-
-    /// Whether it has too much to go, as the lane of those that are sent little.
-    #[inline]
-    fn is_congested(&self, way: Way) -> bool {
-        self.out.unsent() >= CONGESTED || self.fills(SPARSE_WINDOW, way)
-    }
-
-    #[inline]
-    fn fills(&self, window: usize, way: Way) -> bool {
-        let is_much = || way.lends.is_some() && self.out.under_way(false) >= LENT_WINDOW;
-        way.is_near && (self.out.under_way(way.lends.is_some()) >= window || is_much())
     }
 }
 

@@ -9,6 +9,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use super::*;
 use crate::codec::{Kind, Names};
+use crate::lane::Counts;
 use crate::lane::{Accepted, Inbound, Partial};
 
 /// Words from here on are of frames that come last.

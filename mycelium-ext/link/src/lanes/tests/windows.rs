@@ -1,5 +1,6 @@
 //! What is on its way by a link of a machine.
 
+use super::super::window::*;
 use super::*;
 
 #[test]
