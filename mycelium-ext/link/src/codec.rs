@@ -60,11 +60,13 @@
 //! # Ok::<(), CodecError>(())
 //! ```
 
+mod alike;
 mod method;
 pub mod probe;
 mod read;
 mod write;
 
+pub use alike::Alike;
 pub use method::{Names, Numbers};
 pub use read::{CodecError, Head, Kind, Message, PlainCast, head, messages_in};
 pub(crate) use write::write_framed;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
-use mycelium_link::codec::{self, Head, Names, PlainCast};
+use mycelium_link::codec::{self, Alike, Head, Names, PlainCast};
 use mycelium_link::lane::{Accepted, Inbound};
 use ractor::remoting::{Incoming, Row, Undeliverable};
 use ractor::{ActorCell, ActorRef};
@@ -75,6 +75,7 @@ impl DataPlane {
         let mut taken = Ok(Taken::All);
         let _delivering = Delivering::of(self.node_id());
         if let Some(actor) = self.actor(to, &mut turn.last) {
+            let alike = Alike::new(frame, at);
             frame.advance(at);
             let (args, lent) = (std::mem::take(frame), std::mem::take(lent));
             let message = Incoming { variant: method, args, lent, metadata: None, reply: None };
@@ -84,6 +85,8 @@ impl DataPlane {
                         plane: self,
                         actor,
                         first: (head.lane, to),
+                        alike,
+                        method,
                         inbound: &mut *inbound,
                         names,
                         behind,
@@ -121,10 +124,13 @@ struct Following<'r, 'a, 'b> {
     actor: &'r ActorCell,
     /// The lane and the receiver of the first one.
     first: (u8, u64),
+    /// The head of the last one, and its method.
+    alike: Option<Alike>,
+    method: &'a str,
     inbound: &'r mut Inbound,
     names: &'a Names,
     behind: &'r mut Behind<'b>,
-    /// What the peer has acknowledged with them.
+    /// What the peer has acknowledged with them. It is seen to when the row has ended.
     acknowledged: u64,
     /// The messages that came, with the first one.
     messages: usize,
@@ -139,14 +145,13 @@ impl<'a> Row<'a> for Following<'_, 'a, '_> {
         while self.bytes < MOST_BYTES {
             let lent = &mut incoming.lent;
             let Some(mut frame) = self.behind.take(lent) else { return false };
-            let Some((head, message)) = self.of_the_row(&frame) else {
+            let Some((sequence, at)) = self.of_the_row(&frame) else {
                 self.end = Some(Ok(Taken::UpTo(frame, std::mem::take(lent))));
                 return false;
             };
-            self.acknowledged = self.acknowledged.max(head.acknowledged);
             let bytes = frame.len() + lent.len();
             self.bytes += bytes;
-            match self.inbound.accept(head.sequence, bytes) {
+            match self.inbound.accept(sequence, bytes) {
                 Ok(Accepted::Deliver) => {}
                 Ok(Accepted::Duplicate) => {
                     *lent = Bytes::new();
@@ -158,8 +163,8 @@ impl<'a> Row<'a> for Following<'_, 'a, '_> {
                 }
             }
             self.messages += 1;
-            frame.advance(message.at);
-            incoming.variant = message.method;
+            frame.advance(at);
+            incoming.variant = self.method;
             incoming.args = frame;
             return true;
         }
@@ -173,14 +178,23 @@ impl<'a> Row<'a> for Following<'_, 'a, '_> {
 }
 
 impl<'a> Following<'_, 'a, '_> {
-    /// The message that a frame is, if it belongs to the row, and nothing else is to be seen to
-    /// first.
+    /// The number of a frame, and where its arguments begin, if its message belongs to the row.
     #[inline(always)]
-    fn of_the_row(&self, frame: &[u8]) -> Option<(Head, PlainCast<'a>)> {
+    fn of_the_row(&mut self, frame: &[u8]) -> Option<(u64, usize)> {
+        let as_before = self.alike.as_ref().and_then(|it| it.number(frame));
+        as_before.or_else(|| self.differs(frame))
+    }
+
+    /// The same of a frame whose head is not that of the last one.
+    #[inline(never)]
+    fn differs(&mut self, frame: &[u8]) -> Option<(u64, usize)> {
         let head = codec::head(frame).ok()??;
-        let message = head.plain_cast(frame, self.names)?;
-        // No other reader has anything of a lane wait meanwhile: this one holds the lanes.
-        let is_of_it = (head.lane, message.to) == self.first && !self.plane.is_filling();
-        is_of_it.then_some((head, message))
+        let PlainCast { to, method, at } = head.plain_cast(frame, self.names)?;
+        if (head.lane, to) != self.first {
+            return None;
+        }
+        self.acknowledged = self.acknowledged.max(head.acknowledged);
+        (self.alike, self.method) = (Alike::new(frame, at), method);
+        Some((head.sequence, at))
     }
 }

@@ -326,9 +326,9 @@ fn repeated(targets: &[u64]) -> Option<u64> {
     sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+pub(super) struct Cursor<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
 }
 
 impl<'a> Cursor<'a> {
@@ -339,7 +339,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline(always)]
-    fn number(&mut self) -> Result<u64, CodecError> {
+    pub(super) fn number(&mut self) -> Result<u64, CodecError> {
         match self.bytes.get(self.at) {
             Some(&byte) if byte & 0x80 == 0 => {
                 self.at += 1;

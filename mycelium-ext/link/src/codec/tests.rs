@@ -2,7 +2,9 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use proptest::prelude::*;
 
 use super::probe;
-use super::{CodecError, Frame, MAX_NAMES, Names, Numbers, TRACE, What, head, messages_in, write};
+use super::{
+    Alike, CodecError, Frame, MAX_NAMES, Names, Numbers, TRACE, What, head, messages_in, write,
+};
 
 const FRAME: Frame = Frame { lane: 3, sequence: 1 << 33, acknowledged: 5 };
 
@@ -227,7 +229,89 @@ fn a_message_counts_for_each_that_it_goes_to() {
     assert_eq!(messages_in(b"\x0a\x00"), 0);
 }
 
+/// The number of the second cast and its arguments, as the head of the first has it.
+fn as_alike(first: &Bytes, second: &Bytes, names: &Names) -> Option<(u64, Bytes)> {
+    let cast = head(first).unwrap().unwrap().plain_cast(first, names).unwrap();
+    let (number, at) = Alike::new(first, cast.at)?.number(second)?;
+    Some((number, second.slice(at..)))
+}
+
+#[test]
+fn heads_are_alike_whose_number_alone_differs() {
+    let (mut numbers, mut names) = Default::default();
+    let mut write_in = |frame: Frame, to: u64, method: &str, args: &[u8]| {
+        let mut out = BytesMut::new();
+        let what = What::Cast { to, method, metadata: None, trace: None };
+        write(frame, what, &mut numbers, &mut out);
+        out.extend_from_slice(args);
+        out.freeze()
+    };
+    let frame = |sequence, acknowledged| Frame { lane: 3, sequence, acknowledged };
+    // Each method has a number from its second cast on.
+    for method in ["Tick", "Tock"] {
+        let named = write_in(frame(1, 0), 7, method, &[]);
+        head(&named).unwrap().unwrap().message((named, Bytes::new()), &mut names).unwrap();
+    }
+    let first = write_in(frame(1, 300), 7, "Tick", b"any");
+    let args = [9; 12];
+    for sequence in [0, 2, 127, 128, 1 << 20, u64::MAX] {
+        let alike = write_in(frame(sequence, 300), 7, "Tick", &args);
+        assert_eq!(as_alike(&first, &alike, &names), Some((sequence, args.to_vec().into())));
+    }
+    let other_lane = Frame { lane: 4, ..frame(2, 300) };
+    for other in [
+        write_in(frame(2, 301), 7, "Tick", &args),
+        write_in(frame(2, 300), 8, "Tick", &args),
+        write_in(frame(2, 300), 7, "Tock", &args),
+        write_in(other_lane, 7, "Tick", &args),
+        // Eleven bytes behind the head, which has four.
+        write_in(frame(2, 300), 7, "Tick", &args[1..]),
+    ] {
+        assert_eq!(as_alike(&first, &other, &names), None, "{other:?}");
+    }
+    // A head that is longer than what is compared, and one that is just as long.
+    for (to, length) in [(1 << 63, None), (1 << 62, None), (1 << 34, Some(16))] {
+        let [first, second] = [1, 2].map(|it| write_in(frame(it, u64::MAX), to, "Tick", &args));
+        let as_long = as_alike(&first, &second, &names).map(|(_, args)| second.len() - args.len());
+        assert_eq!(as_long.map(|it| it - 4), length, "to {to}");
+    }
+}
+
 proptest! {
+    /// What is taken for alike is what it is read as.
+    #[test]
+    fn alike_is_what_reads_the_same(bytes in proptest::collection::vec(0..4_u8, 8..40), at in 0..8_usize, by in any::<u8>()) {
+        let names = {
+            let mut names = Names::default();
+            names.define("Tick").unwrap();
+            names.define("Tock").unwrap();
+            names
+        };
+        let first = [&[0, 1], &bytes[..]].concat();
+        let mut second = first.clone();
+        second[at] = by;
+        let read = |frame: &[u8]| {
+            let head = head(frame).ok()??;
+            Some((head, head.plain_cast(frame, &names)?))
+        };
+        if let Some((first_head, first_cast)) = read(&first)
+            && let Some((number, at)) = Alike::new(&first, first_cast.at).unwrap().number(&second)
+        {
+            let (head, cast) = read(&second).unwrap();
+            prop_assert_eq!((head.sequence, cast.at), (number, at));
+            prop_assert_eq!(
+                (head.lane, head.acknowledged, cast.to, cast.method),
+                (first_head.lane, first_head.acknowledged, first_cast.to, first_cast.method)
+            );
+        } else if let (Some((one, its)), Some((other, others))) = (read(&first), read(&second)) {
+            let is_short = second.len() < others.at + 16;
+            let is_same = (one.lane, one.acknowledged, its.to, its.method)
+                == (other.lane, other.acknowledged, others.to, others.method);
+            // Numbers may be written with more bytes than they need.
+            prop_assert!(is_short || !is_same || by >= 0x80);
+        }
+    }
+
     /// Whatever comes is a message or an error.
     #[test]
     fn bytes_of_any_kind_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..64), kind in 0..0x80_u8) {

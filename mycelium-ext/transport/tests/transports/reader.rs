@@ -213,6 +213,40 @@ async fn what_is_taken_behind_a_frame_has_the_bound_of_frames_and_of_a_turn() {
     assert_eq!(turns, 4 + 3);
 }
 
+#[tokio::test]
+async fn frames_that_have_come_are_taken_either_way_and_have_the_bound_of_the_time() {
+    let frames = [vec![1; 9], vec![2; 9], vec![3; 9], vec![4; 12], vec![5; 9], vec![6; 20]];
+    let mut reader = FrameReader::new(Pieces::of([encoded(&frames)]), 15);
+    let frame = poll_fn(|context| FrameStream::poll_frame(&mut reader, context)).await;
+    assert_eq!(bytes_of(frame.unwrap().unwrap()), frames[0]);
+    assert_eq!(reader.take_ready(&mut Bytes::new()).unwrap(), frames[1]);
+    assert_eq!(next(&mut reader).await.unwrap().unwrap(), frames[2]);
+
+    // Less than one that has come, and then more than all.
+    reader.set_max_frame(9);
+    assert!(reader.take_ready(&mut Bytes::new()).is_none());
+    next(&mut reader).await.unwrap_err();
+    reader.set_max_frame(20);
+    assert_eq!(next(&mut reader).await.unwrap().unwrap(), frames[3]);
+    assert_eq!(reader.take_ready(&mut Bytes::new()).unwrap(), frames[4]);
+    reader.set_max_frame(30);
+    assert_eq!(reader.take_ready(&mut Bytes::new()).unwrap(), frames[5]);
+    assert!(next(&mut reader).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_reader_is_given_back_between_frames_only() {
+    let frames = [vec![1; 9], vec![2; 9], vec![3; 9]];
+    for (read, is_between) in [(0, true), (1, false), (2, false), (3, true)] {
+        let pieces = Pieces::of([encoded(&frames)]);
+        let mut stream: Box<dyn FrameStream> = Box::new(FrameReader::new(pieces, 9));
+        for _ in 0..read {
+            stream.frame().await.unwrap().unwrap();
+        }
+        assert_eq!(stream.into_reader().is_some(), is_between, "behind {read} frames");
+    }
+}
+
 /// Serves a header, and must not be read from again.
 struct HeaderOnly(Option<[u8; 8]>);
 

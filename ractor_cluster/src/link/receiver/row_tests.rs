@@ -21,7 +21,8 @@ use crate::protocol::mycelium::envelope::Body as Enveloped;
 use crate::protocol::mycelium::Envelope;
 use crate::transport::frames::FrameReader;
 
-/// The same bytes in each build, also where serde makes those of numbers.
+/// The same bytes in each build, also where serde makes those of numbers: twice its own, so that
+/// heads of frames are compared. The method's length counts for thousands.
 struct Number(u64);
 
 impl Message for Number {
@@ -34,8 +35,10 @@ impl Message for Number {
     }
 
     fn from_incoming(incoming: Incoming<'_>) -> Result<Self, BoxedDowncastErr> {
-        let bytes = incoming.args[..].try_into().map_err(|_| BoxedDowncastErr)?;
-        Ok(Self(u64::from_be_bytes(bytes)))
+        let bytes: [u8; 16] = incoming.args[..].try_into().map_err(|_| BoxedDowncastErr)?;
+        let number = u128::from_be_bytes(bytes);
+        assert_eq!(number >> 64, number & u128::from(u64::MAX), "both halves are of one message");
+        Ok(Self(number as u64 + 1000 * incoming.variant.len() as u64))
     }
 }
 
@@ -90,11 +93,19 @@ impl Kept {
 
 /// Frames of casts of the numbers from 0 on, each to the actor that is named for it.
 fn casts<'a>(actors: &Actors, to: impl IntoIterator<Item = &'a Kept>) -> VecDeque<Bytes> {
+    casts_of(actors, to.into_iter().map(|to| (to, "")))
+}
+
+/// The same, each of the method that is named for it.
+fn casts_of<'a>(
+    actors: &Actors,
+    to: impl IntoIterator<Item = (&'a Kept, &'a str)>,
+) -> VecDeque<Bytes> {
     let sender = actors.traffic(1 << 30);
-    for (number, to) in (0_u64..).zip(to) {
+    for (number, (to, method)) in (0_u64..).zip(to) {
         let to = to.actor.get_id().pid();
-        let what = What::Cast { to, method: "", metadata: None, trace: None };
-        sender.message(1, &what, (&number.to_be_bytes(), &Bytes::new())).on();
+        let what = What::Cast { to, method, metadata: None, trace: None };
+        sender.message(1, &what, (&[number.to_be_bytes(); 2].concat(), &Bytes::new())).on();
     }
     frames_of(&sender, actors.link.get_id())
 }
@@ -143,6 +154,46 @@ async fn each_actor_gets_its_messages_in_order_whatever_lies_between() {
     assert_eq!(arriving.traffic.view().received, 300);
     let (ours, others): (Vec<u64>, Vec<u64>) = (0..300).partition(|it| !is_other(*it));
     assert_eq!((one.end().await, other.end().await), (ours, others));
+    actors.end().await;
+}
+
+#[tokio::test]
+async fn each_message_of_a_row_is_of_its_own_method() {
+    let (actors, one) = (Actors::start().await, Kept::start().await);
+    let method = |number: usize| ["", "m", "mm"][number / 3 % 3];
+    let frames = casts_of(&actors, (0..60).map(|number| (&one, method(number))));
+    let arriving = Arriving::of(&actors, frames).await;
+    arriving.read();
+    let expected = (0..60).map(|number| (number + 1000 * method(number).len()) as u64);
+    assert!(one.end().await.into_iter().eq(expected));
+    actors.end().await;
+}
+
+#[tokio::test]
+async fn the_peer_acknowledges_with_each_message_of_a_row() {
+    let (actors, one) = (Actors::start().await, Kept::start().await);
+    let mut frames = casts(&actors, std::iter::repeat_n(&one, 10));
+    // Behind the mark, the kind, the lane and a number of one byte.
+    let acknowledge = |frame: &mut Bytes, count: u8| {
+        let mut bytes = frame.to_vec();
+        bytes[4] = count;
+        *frame = bytes.into();
+    };
+    acknowledge(&mut frames[3], 2);
+    acknowledge(&mut frames[4], 2);
+    acknowledge(&mut frames[6], 5);
+    let arriving = Arriving::of(&actors, frames).await;
+    for _ in 0..6 {
+        let what = What::Cast { to: 1, method: "", metadata: None, trace: None };
+        arriving.traffic.message(1, &what, (&[], &Bytes::new())).on();
+    }
+    let writer = arriving.writer.clone();
+    let mut writing = std::pin::pin!(writer.run());
+    assert!(writing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    arriving.read();
+    let view = arriving.traffic.view();
+    assert_eq!((view.received, view.acknowledged), (10, 5));
+    assert!(one.end().await.into_iter().eq(0..10));
     actors.end().await;
 }
 
@@ -208,7 +259,7 @@ async fn what_follows_control_waits_behind_it() {
 async fn one_that_is_no_message_is_a_dead_letter_and_the_rest_is_delivered() {
     let (actors, one) = (Actors::start().await, Kept::start().await);
     let mut frames = casts(&actors, std::iter::repeat_n(&one, 6));
-    // A number has eight bytes.
+    // A number has sixteen bytes.
     for at in [0, 4] {
         let shorter = frames[at].len() - 1;
         frames[at].truncate(shorter);
