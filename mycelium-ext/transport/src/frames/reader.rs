@@ -181,7 +181,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// done for it.
     #[inline(always)]
     fn take_small(&mut self) -> Option<Bytes> {
-        if self.whole.is_empty() && !self.find_whole() {
+        if self.whole.is_empty() && (self.block.len() <= HEADER || !self.find_whole()) {
             return None;
         }
         let length = u64::from_be_bytes(*self.whole.first_chunk::<HEADER>()?);
