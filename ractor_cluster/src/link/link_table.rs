@@ -5,7 +5,9 @@
 //! so that its messages keep their order among themselves, and wait for nothing that goes by other
 //! links.
 
+mod flush;
 mod routes;
+mod sending;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,18 +17,15 @@ use bytes::Bytes;
 use ractor::actor::actor_config::TransportPreference;
 use ractor::{ActorCell, ActorId, ActorRef};
 
+pub(crate) use self::flush::{PendingFlush, WayBack};
 use super::room::Queued;
 use super::round_trip::Pings;
-use super::together;
 use super::writer::{FrameSource, LinkWriter};
-use mycelium_link::codec::What;
 use mycelium_link::lane::{Chunk, Frames, LaneError};
-use mycelium_link::lanes::{self, IsPlaced, Lanes, Receiver, PREFERENCES};
+use mycelium_link::lanes::{self, IsPlaced, Lanes, PREFERENCES};
 
 use crate::net::SessionMessage;
 use crate::peers::{LinkInfo, PeerEvent};
-use crate::protocol::control::control_message::Msg;
-use crate::protocol::control::ControlMessage;
 use crate::protocol::mycelium::envelope::Body;
 use crate::protocol::mycelium::{Envelope, Fence, Preference};
 use crate::transport::{self, Locality, TransportKind};
@@ -84,72 +83,6 @@ pub(crate) struct Lost {
     pub(crate) kind: TransportKind,
     /// Why nothing more is to be sent by any other, if so.
     pub(crate) stuck: Option<LaneError>,
-}
-
-/// What an acknowledgement goes by.
-#[derive(Debug)]
-pub(crate) struct WayBack<S: FrameSource> {
-    kind: TransportKind,
-    writer: Arc<LinkWriter<S>>,
-}
-
-impl<S: FrameSource> WayBack<S> {
-    /// Sends a frame that need not be there at once.
-    pub(crate) fn send(&self, frame: Bytes) {
-        match self.kind {
-            // To wake the peer is all that it costs there. What this node's actors answer may go
-            // with it, if the task has it.
-            TransportKind::SharedMemory => self.writer.send_together(frame),
-            // The task's turn would come before those of the actors that something came for, who
-            // would move to another thread.
-            _ => self.writer.send_at_once(frame),
-        }
-    }
-}
-
-/// Who is to write what is to be sent, once the table is not locked any more.
-#[must_use]
-#[derive(Debug)]
-pub(crate) struct PendingFlush<S: FrameSource> {
-    writer: Option<Arc<LinkWriter<S>>>,
-    /// Much is waiting, and the task has had no turn.
-    is_behind: bool,
-    /// The task is idle, and another one may write in its place.
-    joins: bool,
-}
-
-impl<S: FrameSource> PendingFlush<S> {
-    #[inline]
-    pub(crate) fn on(self) {
-        if let Some(writer) = self.writer {
-            Self::notify(writer, self.is_behind, self.joins);
-        }
-    }
-
-    fn notify(writer: Arc<LinkWriter<S>>, is_behind: bool, joins: bool) {
-        if joins {
-            together::flush(&writer);
-        } else if is_behind {
-            writer.help(false);
-        } else {
-            writer.wake_task();
-        }
-    }
-
-    /// Writes it without a turn of the task: something that the peer answers, or may follow by
-    /// another call, and that nothing is expected to follow from here before.
-    pub(crate) fn at_once(self) {
-        if let Some(writer) = self.writer {
-            writer.help(!self.is_behind);
-        }
-    }
-}
-
-/// No writer: there is nothing to write, or no link for it.
-impl<S: FrameSource> Default for PendingFlush<S> {
-    fn default() -> Self {
-        Self { writer: None, is_behind: false, joins: false }
-    }
 }
 
 /// See the module's documentation.
@@ -317,95 +250,6 @@ impl<S: FrameSource> LinkTable<S> {
     pub(crate) fn take_slots(&mut self) {
         self.has_slots = true;
         self.families.iter_mut().flatten().for_each(|family| family.lanes.take_slots());
-    }
-
-    /// Sends what is no message, by the first lane for all links. What ends something comes behind
-    /// the messages that were sent before.
-    pub(crate) fn control(&mut self, body: Body, acknowledged: u64) -> PendingFlush<S> {
-        let is_end =
-            matches!(&body, Body::Control(ControlMessage { msg: Some(Msg::Terminate(_)) }));
-        let write = |lane, sequence| {
-            // Another lane has acknowledgements of its own.
-            let acknowledged = if lane == ADAPTIVE { acknowledged } else { 0 };
-            Envelope { lane, sequence, acknowledged, body: Some(body) }.encoded()
-        };
-        let lanes = &mut self.family(ADAPTIVE).lanes;
-        match is_end {
-            true => lanes.last(write),
-            false => lanes.control(write),
-        }
-        self.push(ADAPTIVE)
-    }
-
-    /// Sends a message to actors of the peer that have the same lane. `acknowledged` says what the
-    /// peer is told with it.
-    pub(crate) fn message(
-        &mut self,
-        (preference, slot): (u32, usize),
-        acknowledged: impl FnOnce(u32) -> u64,
-        (what, receivers): (What<'_>, impl Iterator<Item = Receiver>),
-        args: (&[u8], &Bytes),
-    ) -> PendingFlush<S> {
-        let size = args.0.len() + args.1.len();
-        let lanes = &mut self.family(preference).lanes;
-        lanes.message(slot, acknowledged(lanes::number(preference, slot)), what, args);
-        let mut messages = 0;
-        receivers.for_each(|receiver| {
-            lanes.note(receiver, slot, size);
-            messages += 1;
-        });
-        let is_ready = lanes.is_ready(slot);
-        self.messages += messages;
-        match is_ready {
-            true => self.push(preference),
-            // What makes it ready sees to it.
-            false => PendingFlush::default(),
-        }
-    }
-
-    /// Sends a message to one receiver, by the lane of this preference that it takes. As
-    /// [`message`](Self::message).
-    #[inline]
-    pub(crate) fn message_to(
-        &mut self,
-        preference: u32,
-        acknowledged: impl FnOnce(u32) -> u64,
-        (what, receiver, urgent): (&What<'_>, Receiver, bool),
-        args: (&[u8], &Bytes),
-    ) -> PendingFlush<S> {
-        self.messages += 1;
-        let lanes = &mut self.family(preference).lanes;
-        match lanes.send((receiver, urgent), acknowledged, what, args) {
-            true => self.push(preference),
-            // What makes it ready sees to it.
-            false => PendingFlush::default(),
-        }
-    }
-
-    /// The lane of a message of so many bytes: its preference and its slot.
-    pub(crate) fn slot_for(
-        &mut self,
-        (preference, urgent): (u32, bool),
-        receiver: Receiver,
-        size: usize,
-    ) -> usize {
-        self.family(preference).lanes.slot_for(receiver, urgent, size)
-    }
-
-    /// Whether an actor of the peer is sent much, while others wait.
-    pub(crate) fn is_sent_much(&self, pid: u64) -> bool {
-        let family = self.families[self.lane_of(pid) as usize].as_ref();
-        family.is_some_and(|family| family.lanes.is_sent_much(Receiver::Actor(pid)))
-    }
-
-    /// As [`Lanes::join`].
-    pub(crate) fn join(
-        &mut self,
-        (preference, slot): (u32, usize),
-        receiver: Receiver,
-        size: usize,
-    ) -> bool {
-        self.family(preference).lanes.join(receiver, slot, size)
     }
 
     /// The bytes that are kept, or wait to be sent.

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use super::*;
-use crate::codec::{Kind, Names};
+use crate::codec::{self, Kind, Names, What};
 use crate::lane::Counts;
 use crate::lane::{Accepted, Inbound, Partial};
 

@@ -10,8 +10,8 @@ use crate::peers::PeerEvent;
 use crate::transport::{Locality, TransportKind};
 use mycelium_link::lanes::{Way, PREFERENCES};
 
-/// Bytes that wait to be written, above which senders flush themselves: they may never give the writer's task a
-/// turn.
+/// Bytes that wait to be written, above which senders flush themselves: they may never give the
+/// writer's task a turn.
 const BEHIND: usize = 128 * 1024;
 
 impl<S: FrameSource> LinkTable<S> {

@@ -7,6 +7,9 @@ use ractor::concurrency::JoinHandle;
 use ractor::remoting::busy_poll::Watch;
 use ractor::{Actor, ActorProcessingErr, Message};
 
+use mycelium_link::codec::What;
+use mycelium_link::lanes::Receiver;
+
 use super::*;
 use crate::transport::simple::{Simple, SimpleSink};
 
