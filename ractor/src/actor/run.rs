@@ -4,6 +4,7 @@
 use std::future::Future;
 #[cfg(feature = "cluster")]
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::pin::Pin;
 
 use crate::actor::mailbox::Held;
 use crate::message::{BoxedDowncastErr, BoxedMessage};
@@ -334,10 +335,10 @@ pub(crate) fn open_large<M: Message>(
     }
 }
 
-/// What an actor's task runs: its life, in a box, or a deep tree of actors that spawn each other is
-/// too deep for the compiler.
-pub(crate) fn task<F: Future>(life: F) -> impl Future<Output = F::Output> {
-    let life = Box::pin(life);
+/// What an actor's task runs: its life, of a type that does not tell of which actor. What spawns
+/// tasks is compiled once then, and not for each type of actors; and a deep tree of actors that
+/// spawn each other is not too deep for the compiler.
+pub(crate) fn task<F: Future + ?Sized>(life: Pin<Box<F>>) -> impl Future<Output = F::Output> {
     #[cfg(feature = "cluster")]
     let life = crate::remoting::busy_poll::BusyPolling(life);
     life

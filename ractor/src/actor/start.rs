@@ -65,9 +65,9 @@ impl<TActor: Actor> ActorRuntime<TActor> {
         lifecycle.mark_running();
 
         let started = myself.clone();
-        let handle = spawn_named(started.inner.inner.name.as_deref(), async move {
-            let life = Self::live(&handler, &mut state, &myself, &mut inbox);
-            let event = match task(life.instrument(span(&myself))).await {
+        let life: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            let living = Self::live(&handler, &mut state, &myself, &mut inbox);
+            let event = match living.instrument(span(&myself)).await {
                 Ok(reason) => {
                     let state = Some(BoxedState::new(state));
                     SupervisionEvent::ActorTerminated(myself.get_cell(), state, reason)
@@ -85,6 +85,7 @@ impl<TActor: Actor> ActorRuntime<TActor> {
             drop(inbox);
             lifecycle.finish(event);
         });
+        let handle = spawn_named(started.inner.inner.name.as_deref(), task(life));
         Ok((started, handle))
     }
 }

@@ -106,9 +106,9 @@ pub(crate) fn watched<T>(run: impl FnOnce() -> T) -> (T, Left) {
 }
 
 /// A task that looks before it sleeps.
-pub(crate) struct BusyPolling<F>(pub(crate) Pin<Box<F>>);
+pub(crate) struct BusyPolling<F: ?Sized>(pub(crate) Pin<Box<F>>);
 
-impl<F: Future> Future for BusyPolling<F> {
+impl<F: Future + ?Sized> Future for BusyPolling<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {

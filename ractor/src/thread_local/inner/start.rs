@@ -70,10 +70,10 @@ impl<TActor: ThreadLocalActor> ThreadLocalActorRuntime<TActor> {
             async move {
                 let mut state = Self::make_state(&handler, arguments, &myself, &mut inbox).await?;
                 lifecycle.mark_running();
-                Ok(spawn_local(async move {
-                    let life = Self::live(&handler, &mut state, &myself, &mut inbox);
+                let life: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
+                    let living = Self::live(&handler, &mut state, &myself, &mut inbox);
                     // The state stays here: it may not be sent to the supervisor.
-                    let event = match task(life.instrument(span(&myself))).await {
+                    let event = match living.instrument(span(&myself)).await {
                         Ok(reason) => {
                             SupervisionEvent::ActorTerminated(myself.get_cell(), None, reason)
                         }
@@ -89,7 +89,8 @@ impl<TActor: ThreadLocalActor> ThreadLocalActorRuntime<TActor> {
                     crate::remoting::ending::note_event(&event);
                     drop(inbox);
                     lifecycle.finish(event);
-                }))
+                });
+                Ok(spawn_local(task(life)))
             }
             .boxed_local()
         });
