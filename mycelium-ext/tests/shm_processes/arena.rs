@@ -180,6 +180,31 @@ pub(crate) fn processes_read_a_payload_where_it_lies() -> Result<(), Failed> {
     })
 }
 
+/// Also the first message to several processes is copied into the arena once for all, and also
+/// where it is one that a single link copies.
+pub(crate) fn the_first_payload_is_copied_once_for_all() -> Result<(), Failed> {
+    run(async {
+        let node = builder("this").start().await?;
+        let address = node.addresses()[0].to_string();
+        let processes: Vec<Process> = ["one", "two"]
+            .iter()
+            .map(|name| Process::start(&["node", &address, "shm", name], Stdio::null()))
+            .collect();
+        let viewers = viewers(&node, 2).await;
+        let arena = Arena::get().expect("a link by shared memory makes it");
+        all_look(1, &Bytes::from(vec![1; 4096]));
+        for viewer in &viewers {
+            assert_eq!(held(viewer).await, [1, 1, 1 + 2]);
+        }
+        let usage = arena.usage();
+        assert_eq!((usage.links, usage.payloads, usage.lent, usage.used), (2, 2, 2 * 4096, 4096));
+        processes.into_iter().for_each(Process::kill);
+        until(|usage| (usage.payloads, usage.links) == (0, 0)).await;
+        node.stop().await;
+        Ok(())
+    })
+}
+
 /// A reader keeps what it holds when its sender is killed.
 pub(crate) fn a_payload_outlives_its_sender() -> Result<(), Failed> {
     run(async {

@@ -68,6 +68,7 @@ fn main() -> ExitCode {
         ("the_thread_of_a_node_ends_with_it", nodes::the_thread_of_a_node_ends_with_it),
         ("a_bounded_mailbox_is_felt", credits::a_bounded_mailbox_is_felt),
         ("processes_read_a_payload_where_it_lies", arena::processes_read_a_payload_where_it_lies),
+        ("the_first_payload_is_copied_once", arena::the_first_payload_is_copied_once_for_all),
         ("a_payload_outlives_its_sender", arena::a_payload_outlives_its_sender),
         ("killed_readers_leave_nothing", arena::killed_readers_leave_nothing),
         (

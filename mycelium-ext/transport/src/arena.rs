@@ -103,7 +103,10 @@ struct Lent {
     ended_links: AtomicUsize,
     /// By process.
     holders: Mutex<HashMap<Option<i32>, Weak<Holder>>>,
+    /// Those that lend.
     links: AtomicUsize,
+    /// Those whose peers have not said yet that they read payloads where they lie.
+    waiting_links: AtomicUsize,
     payloads: AtomicUsize,
     relayed: AtomicUsize,
     bytes: AtomicUsize,
@@ -120,6 +123,10 @@ pub(crate) trait TakeBack: fmt::Debug + Send + Sync {
 
     /// The process that holds it.
     fn holder(&self) -> &Holder;
+
+    /// Whether its peer reads payloads where they lie. From the first time on that it does, the link
+    /// [counts](Arena::begin_to_lend) among those that lend.
+    fn is_read(&self) -> bool;
 
     /// Whether a payload of this arena can be lent where it lies.
     fn can_relay(&self, arena: &Arc<PeerArena>) -> bool;
@@ -290,11 +297,11 @@ impl Arena {
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.take_back();
-        let Lent { links, payloads, relayed, bytes, .. } = &*self.lent;
+        let Lent { payloads, relayed, bytes, .. } = &*self.lent;
         Usage {
             size: self.size(),
             used: self.region.used(),
-            links: links.load(Ordering::Relaxed),
+            links: self.links(usize::MAX),
             payloads: payloads.load(Ordering::Relaxed),
             relayed: relayed.load(Ordering::Relaxed),
             lent: bytes.load(Ordering::Relaxed),
@@ -333,15 +340,27 @@ impl Arena {
         self.region.file()
     }
 
-    /// A link lends from here on.
+    /// There is a link that lends, once its peer reads.
     pub(crate) fn add_link(&self, link: Weak<dyn TakeBack>) {
         let mut accounts = self.lent.accounts();
         accounts.retain(|account| account.strong_count() > 0);
         accounts.push(link);
-        count(&self.lent.links, 1, true);
+        count(&self.lent.waiting_links, 1, true);
     }
 
-    /// A link has ended. What it has lent is the peer's until that has done with it, or is gone.
+    /// A link that was [added](Self::add_link) lends from here on.
+    pub(crate) fn begin_to_lend(&self) {
+        count(&self.lent.links, 1, true);
+        count(&self.lent.waiting_links, 1, false);
+    }
+
+    /// A link has ended that never lent.
+    pub(crate) fn remove_waiting_link(&self) {
+        count(&self.lent.waiting_links, 1, false);
+    }
+
+    /// A link that lends has ended. What it has lent is the peer's until that has done with it, or is
+    /// gone.
     pub(crate) fn remove_link(&self, link: Arc<dyn TakeBack>) {
         count(&self.lent.links, 1, false);
         if !link.is_over() {
@@ -387,6 +406,17 @@ impl Arena {
         self.lent.accounts().iter().filter_map(Weak::upgrade).collect()
     }
 
+    /// The links that lend, as long as these are fewer than `enough`. Peers that had not begun to
+    /// read are looked at again then.
+    fn links(&self, enough: usize) -> usize {
+        let links = self.lent.links.load(Ordering::Relaxed);
+        if links >= enough || self.lent.waiting_links.load(Ordering::Relaxed) == 0 {
+            return links;
+        }
+        self.accounts().iter().for_each(|account| _ = account.is_read());
+        self.lent.links.load(Ordering::Relaxed)
+    }
+
     /// Hears all peers, where they hold what belongs to others.
     pub(crate) fn hear_of_relayed(&self) {
         if self.lent.relayed.load(Ordering::Relaxed) > 0 {
@@ -423,7 +453,7 @@ impl Arena {
 /// link lends, that link sees to it.
 fn once_for_all_peers(payload: &Bytes) -> Option<Bytes> {
     let arena = OF_PROCESS.get()?;
-    if payload.len() < PLACED_THRESHOLD || arena.lent.links.load(Ordering::Relaxed) < 2 {
+    if payload.len() < PLACED_THRESHOLD || arena.links(2) < 2 {
         return None;
     }
     if arena.holds(payload) {
@@ -431,7 +461,8 @@ fn once_for_all_peers(payload: &Bytes) -> Option<Bytes> {
     }
     if let Some((of, _)) = PeerArena::of(payload) {
         // One link that cannot pass it on makes a copy of its own.
-        if arena.accounts().iter().filter(|account| !account.can_relay(&of)).count() < 2 {
+        let copies = |account: &&Arc<dyn TakeBack>| account.is_read() && !account.can_relay(&of);
+        if arena.accounts().iter().filter(copies).count() < 2 {
             return None;
         }
     }

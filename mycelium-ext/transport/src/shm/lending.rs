@@ -6,7 +6,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -33,8 +33,6 @@ pub(super) const DESCRIPTOR: usize = 24;
 pub(super) struct Lender {
     arena: Arena,
     account: Arc<Account>,
-    /// Whether the peer reads payloads where they lie. The link counts among those that lend then.
-    is_read: bool,
 }
 
 /// What the peer holds.
@@ -51,7 +49,16 @@ struct Account {
     /// The further arenas that were passed to it, where it takes such.
     passed: Option<Mutex<Passed>>,
     state: Mutex<State>,
+    /// Whether the peer reads.
+    reading: AtomicU8,
 }
+
+/// The peer may begin to read payloads where they lie, with some delay, or never.
+const WAITS: u8 = 0;
+/// It has begun.
+const READS: u8 = 1;
+/// The link has ended.
+const ENDED: u8 = 2;
 
 #[derive(Debug, Default)]
 struct State {
@@ -72,22 +79,14 @@ impl Lender {
     ) -> Self {
         let (holder, state) = (arena.holder(peer), Mutex::default());
         let passed = takes_regions.then(Mutex::default);
-        let account = Account { arena: arena.clone(), memory, side, pipe, holder, passed, state };
-        let mut lender = Self { arena, account: Arc::new(account), is_read: false };
-        lender.is_read();
-        lender
-    }
-
-    /// Whether the peer reads payloads where they lie, which it may begin to do with some delay, or
-    /// never.
-    fn is_read(&mut self) -> bool {
-        let Account { memory, side, .. } = &*self.account;
-        if !self.is_read && abilities::reads(memory, side.other()) {
-            self.is_read = true;
-            let weak = Arc::downgrade(&self.account);
-            self.arena.add_link(weak);
-        }
-        self.is_read
+        let reading = AtomicU8::new(WAITS);
+        let account =
+            Account { arena: arena.clone(), memory, side, pipe, holder, passed, state, reading };
+        let account = Arc::new(account);
+        let weak = Arc::downgrade(&account);
+        arena.add_link(weak);
+        account.is_read();
+        Self { arena, account }
     }
 
     /// The descriptor of a payload that is lent from here on; `None` where it is to be copied
@@ -99,7 +98,7 @@ impl Lender {
             PLACED_THRESHOLD.. => arena::is_placed(payload) && self.account.has_many_slots(),
             _ => false,
         };
-        if !is_lent || !self.is_read() || !self.account.take_room(length) {
+        if !is_lent || !self.account.is_read() || !self.account.take_room(length) {
             return None;
         }
         let lent = self.put(payload, wires);
@@ -171,8 +170,9 @@ impl Lender {
 /// The link has ended. What the peer holds it may go on reading, as long as it runs.
 impl Drop for Lender {
     fn drop(&mut self) {
-        if self.is_read {
-            self.arena.remove_link(self.account.clone());
+        match self.account.reading.swap(ENDED, Ordering::Relaxed) {
+            READS => self.arena.remove_link(self.account.clone()),
+            _ => self.arena.remove_waiting_link(),
         }
     }
 }
@@ -242,6 +242,18 @@ impl TakeBack for Account {
 
     fn holder(&self) -> &Holder {
         &self.holder
+    }
+
+    fn is_read(&self) -> bool {
+        let Self { arena, memory, side, reading, .. } = self;
+        if reading.load(Ordering::Relaxed) == WAITS && abilities::reads(memory, side.other()) {
+            let begun =
+                reading.compare_exchange(WAITS, READS, Ordering::Relaxed, Ordering::Relaxed);
+            if begun.is_ok() {
+                arena.begin_to_lend();
+            }
+        }
+        reading.load(Ordering::Relaxed) == READS
     }
 
     fn can_relay(&self, arena: &Arc<PeerArena>) -> bool {

@@ -51,7 +51,10 @@ async fn a_maker_is_lent_to_when_it_says_that_it_reads() {
     assert!(!is_lent(&mut sink).await);
     assert_eq!(arena().usage().links, links, "it lends nothing");
 
+    // It counts from then on, and not from the first payload on: what goes to several processes is
+    // copied once for all where several links lend.
     hostile.write(ABILITIES, &0_u64.to_ne_bytes());
+    assert_eq!(arena().usage().links, links + 1);
     assert!(is_lent(&mut sink).await);
     assert_eq!(arena().usage().links, links + 1);
     // What it says later changes nothing for those that were lent.
