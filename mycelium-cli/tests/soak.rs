@@ -60,12 +60,17 @@ impl Soak {
     /// Waits for the end of all its processes, and gives how it ended, what it said, and how many
     /// files it left.
     fn end(mut self) -> (ExitStatus, String, usize) {
-        self.lines.rest();
+        let told = self.lines.rest();
         let mut words = String::new();
         let mut stdout = self.coordinator.stdout.take().expect("a pipe");
         stdout.read_to_string(&mut words).expect("it is text");
         let status = self.coordinator.wait().expect("it ended");
         let left = fs::read_dir(self.folder.path()).expect("it is there").count();
+        if !status.success() {
+            // Why a process of it failed, where it is not meant to: what nodes log is left out.
+            let why = told.lines().filter(|line| line.starts_with("mycelium:"));
+            words.extend(why.flat_map(|line| [line, "\n"]));
+        }
         (status, words, left)
     }
 }

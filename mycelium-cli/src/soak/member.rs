@@ -28,14 +28,16 @@ const PARTING: Duration = Duration::from_secs(5);
 /// Serves until standard input ends.
 pub(crate) fn run() -> ExitCode {
     let mut line = String::new();
-    let start = match io::stdin().lock().read_line(&mut line).map(|_| serde_json::from_str(&line)) {
-        Ok(Ok(start)) => start,
-        Ok(Err(_)) | Err(_) => {
-            eprintln!("mycelium: `soak-member` is started by `mycelium soak`");
-            return ExitCode::from(2);
-        }
-    };
+    let start: Start =
+        match io::stdin().lock().read_line(&mut line).map(|_| serde_json::from_str(&line)) {
+            Ok(Ok(start)) => start,
+            Ok(Err(_)) | Err(_) => {
+                eprintln!("mycelium: `soak-member` is started by `mycelium soak`");
+                return ExitCode::from(2);
+            }
+        };
     let (give, orders) = unbounded_channel();
+    let name = start.name.clone();
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             match serde_json::from_str::<Order>(&line) {
@@ -46,6 +48,7 @@ pub(crate) fn run() -> ExitCode {
         drop(give);
         // Also when the runtime is stuck.
         thread::sleep(PARTING);
+        eprintln!("mycelium: {name}: not ended within {} s of the last order", PARTING.as_secs());
         exit(1);
     });
     match run_task(&start, orders) {
