@@ -335,9 +335,9 @@ pub(crate) fn open_large<M: Message>(
     }
 }
 
-/// What an actor's task runs: its life, of a type that does not tell of which actor. What spawns
-/// tasks is compiled once then, and not for each type of actors; and a deep tree of actors that
-/// spawn each other is not too deep for the compiler.
+/// What the task of an actor runs. Callers pass a life of one type for all actors. So the compiler
+/// makes the code that spawns tasks once, and a deep tree of actors that spawn each other is not too
+/// deep for it.
 pub(crate) fn task<F: Future + ?Sized>(life: Pin<Box<F>>) -> impl Future<Output = F::Output> {
     #[cfg(feature = "cluster")]
     let life = crate::remoting::busy_poll::BusyPolling(life);

@@ -193,9 +193,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Some(frame)
     }
 
-    /// Moves the small frames at the front of the block that are there as a whole, and that nothing
-    /// has to be done for, to the whole ones, of which there are none. Returns whether there are
-    /// some now.
+    /// Moves whole small frames from the front of the block to `whole`, which is empty. It stops at
+    /// the first frame that is large, marked, refused or not complete. Returns whether it moved any.
     #[inline(never)]
     fn find_whole(&mut self) -> bool {
         if self.large.is_some() || self.unopened.is_some() || self.failed.is_some() {
