@@ -22,8 +22,9 @@ use super::record::Record;
 use super::shown::Shown;
 use super::watch;
 
-/// How long the node may take to close its connections, before the process ends without it.
-const PARTING: Duration = Duration::from_secs(5);
+/// How long the node may take to close its connections, before the process ends without it. The
+/// coordinator waits for longer, and so learns why.
+const PARTING: Duration = Duration::from_secs(15);
 
 /// Serves until standard input ends.
 pub(crate) fn run() -> ExitCode {

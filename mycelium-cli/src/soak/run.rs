@@ -31,8 +31,8 @@ const FINISHING: Duration = Duration::from_secs(90);
 /// The exit status of a soak that cannot be run.
 const REFUSED: u8 = 2;
 
-/// How long processes may take to end when they are told to.
-const PARTING: Duration = Duration::from_secs(15);
+/// How long processes may take to end when they are told to. Longer than a member gives its node.
+const PARTING: Duration = Duration::from_secs(20);
 
 /// Runs a soak. Exit status 0 when all adds up, 1 when not, 2 when it could not be run, 130 when it
 /// was interrupted.
