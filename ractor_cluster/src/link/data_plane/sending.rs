@@ -26,7 +26,7 @@ impl DataPlane {
     /// makes it.
     pub(crate) fn control(&self, body: Body) {
         let left_out = pieces::of(body, self.frame_bound.get(), |body| {
-            self.put(|table| table.control(body, self.receipts.acknowledgement(ADAPTIVE))).on();
+            self.put(|table| table.control(body, || self.receipts.acknowledgement(ADAPTIVE))).on();
         });
         self.left_out(left_out);
     }

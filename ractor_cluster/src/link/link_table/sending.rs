@@ -14,12 +14,18 @@ use crate::protocol::mycelium::Envelope;
 impl<S: FrameSource> LinkTable<S> {
     /// Sends what is no message, by the first lane for all links. What ends something comes behind
     /// the messages that were sent before.
-    pub(crate) fn control(&mut self, body: Body, acknowledged: u64) -> PendingFlush<S> {
-        let is_end =
-            matches!(&body, Body::Control(ControlMessage { msg: Some(Msg::Terminate(_)) }));
+    pub(crate) fn control(
+        &mut self,
+        body: Body,
+        acknowledged: impl FnOnce() -> u64,
+    ) -> PendingFlush<S> {
+        let is_end = matches!(
+            &body,
+            Body::Ends(_) | Body::Control(ControlMessage { msg: Some(Msg::Terminate(_)) })
+        );
         let write = |lane, sequence| {
-            // Another lane has acknowledgements of its own.
-            let acknowledged = if lane == ADAPTIVE { acknowledged } else { 0 };
+            // Another lane has acknowledgements of its own, and so this one's is still to be told.
+            let acknowledged = if lane == ADAPTIVE { acknowledged() } else { 0 };
             Envelope { lane, sequence, acknowledged, body: Some(body) }.encoded()
         };
         let lanes = &mut self.family(ADAPTIVE).lanes;

@@ -11,6 +11,8 @@ use mycelium_link::codec::What;
 use mycelium_link::lanes::Receiver;
 
 use super::*;
+use crate::protocol::mycelium::envelope::Body;
+use crate::protocol::mycelium::{ActorEnd, EndKind, Ends};
 use crate::transport::simple::{Simple, SimpleSink};
 
 /// Nothing is taken from it: the tests do that themselves.
@@ -182,6 +184,40 @@ async fn a_message_notifies_the_writer_of_the_link_that_is_taken() {
     assert_eq!(Arc::strong_count(&tcp.writer), 1, "a session that has ended has no writers");
     tcp.end().await;
     shm.end().await;
+}
+
+/// Else a call that the actor answered would fail, since the peer takes no answer of what has ended.
+#[tokio::test]
+async fn an_end_comes_behind_what_its_actor_has_sent() {
+    let tcp = End::start().await;
+    let mut table = LinkTable::new(1);
+    table.begin(tcp.link(TransportKind::Tcp));
+    table.take_slots();
+    let (what, mut lane) = (What::Cast { to: 1, method: "Take", metadata: None, trace: None }, 0);
+    let number_of = |number| {
+        lane = number;
+        0
+    };
+    let to = (&what, Receiver::Actor(1), false);
+    drop(table.message_to(ADAPTIVE, number_of, to, (b"payload", &Bytes::new())));
+    let text = Some("its end".to_owned());
+    let end = ActorEnd { pid: 1, kind: EndKind::Stopped.into(), text };
+    let untold = || panic!("an acknowledgement of another lane counts as told");
+    drop(table.control(Body::Ends(Ends { actors: vec![end] }), untold));
+    let taken = |table: &mut LinkTable<Source>| {
+        let mut bytes = Vec::new();
+        table.transmit(tcp.id(), |chunk| {
+            bytes.extend_from_slice(&chunk.frames);
+            bytes.extend_from_slice(&chunk.tail);
+            true
+        });
+        let has = |what: &[u8]| bytes.windows(what.len()).any(|it| it == what);
+        (has(b"payload"), has(b"its end"))
+    };
+    assert_eq!(taken(&mut table), (true, false));
+    drop(table.acknowledged(lane, 1).unwrap());
+    assert_eq!(taken(&mut table), (false, true));
+    tcp.end().await;
 }
 
 /// What waits is the sum of what waits by each preference.
