@@ -290,6 +290,9 @@ pub(super) struct Borrower {
 /// keep it.
 #[derive(Debug)]
 pub(super) struct Loan {
+    /// The arena of the peer, whose pipe tells the peer that this process holds nothing of the link.
+    /// A payload of a further arena keeps that pipe open too: the peer keeps for it what it passed.
+    _arena: Arc<PeerArena>,
     memory: Arc<Memory>,
     pub(super) held: Held,
     side: Side,
@@ -313,7 +316,8 @@ impl Borrower {
         side: Side,
         takes_regions: bool,
     ) -> Self {
-        let loan = Arc::new(Loan { memory: link.memory.clone(), held: Held::default(), side });
+        let (_arena, memory) = (arena.clone(), link.memory.clone());
+        let loan = Arc::new(Loan { _arena, memory, held: Held::default(), side });
         let regions = takes_regions.then(|| Regions::new(loan.clone()));
         Self { link, arena, loan, regions }
     }

@@ -161,6 +161,12 @@ async fn an_owner_is_told_when_the_last_reader_lets_go() {
     owner.link = None;
     drop(second);
     assert!(!owner.is_alone());
+    // The end of the link is seen to, and what it passed is read still. A thread closes what the
+    // link held, so it is looked for a while.
+    for _ in 0..10_000 {
+        assert_eq!((arena().usage().payloads, owner.given_back()), (1, 0));
+        std::thread::yield_now();
+    }
     owner.write(4);
     assert_eq!(held, vec![4; THRESHOLD]);
     drop(held);
