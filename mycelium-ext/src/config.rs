@@ -38,7 +38,7 @@
 //! | `node.tls.client_authorities` | PEM file of the trusted CAs for peers that connect; every TLS listener then demands a certificate | none |
 //! | `node.shm.links` | `auto`, `off`: links by shared memory, on Linux | `auto` |
 //! | `node.shm.ring` | the memory of such a link, a direction each: the next power of two | `1 MiB` |
-//! | `node.shm.arena` | the memory in which peers of this machine read large payloads where they lie, for all nodes of the process; `0 B` for none; none with `security.mode = "strict"` | `256 MiB` |
+//! | `node.shm.arena` | the memory in which peers of this machine read large payloads where they lie, for all nodes of the process; `0 B` for none; none with `security.strict = true` | `256 MiB` |
 //! | `node.shm.spin_thread` | `"any"` or `"core N"`: a thread for the node alone, on that core, that polls links by shared memory without a pause; burns a core | none |
 //! | `node.shm.spin` | how long it looks for the next message before it sleeps: takes a core for as long | not at all |
 //! | `node.tuning.*` | what can be turned off: a field of [`Tuning`] each | in the example |
